@@ -1,0 +1,96 @@
+//! Actions as the driver sees them: typed records become JSON and back.
+
+use super::{Action, ByHand, Known, Planned, Seen};
+use crate::plan::{StepTraits, Timestamp};
+use crate::port::{Reads, Writes};
+use crate::run::{Fault, Look, Memo, Proposal};
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+
+/// Which way a look goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// Has this stage (from 1) arrived? 0: it writes nothing.
+    Desired(u32),
+    /// Is the prior state back?
+    Prior,
+}
+
+/// What the journal holds of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// As planned.
+    pub prior: Memo,
+    /// The newest note of this stage.
+    pub note: Option<Memo>,
+    /// When the stage was applied, the undo was called, or the watching began.
+    pub since: Timestamp,
+}
+
+/// Any action, its types erased.
+#[async_trait::async_trait]
+pub trait AnyAction: Debug + Send + Sync {
+    /// What lints, locks and previews need to know.
+    fn traits(&self) -> StepTraits;
+    /// How people would do this by hand.
+    fn by_hand(&self) -> ByHand;
+    /// What it would do.
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault>;
+    /// Writes one stage.
+    async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault>;
+    /// Looks.
+    async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault>;
+    /// Restores.
+    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<(), Fault>;
+}
+
+#[async_trait::async_trait]
+impl<A: Action> AnyAction for A {
+    fn traits(&self) -> StepTraits {
+        Action::traits(self)
+    }
+
+    fn by_hand(&self) -> ByHand {
+        Action::by_hand(self)
+    }
+
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
+        let Planned { prior, stages, within, call, must_finish, changes } = Action::plan(self, reads).await?;
+        Ok(Proposal { prior: write(&prior)?, stages, within, call, must_finish, changes })
+    }
+
+    async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {
+        let note = Action::apply(self, writes, stage, &read::<A::Prior>(prior)?).await?;
+        note.as_ref().map(write).transpose()
+    }
+
+    async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
+        Ok(match Action::look(self, reads, toward, &known(record)?).await? {
+            Seen::Prior => Look::Prior,
+            Seen::Moving { note, again } => {
+                Look::Moving { note: note.as_ref().map(write).transpose()?, again }
+            }
+            Seen::Desired { out } => Look::Desired { out: write(&out)? },
+        })
+    }
+
+    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<(), Fault> {
+        Action::undo(self, writes, &known(record)?).await
+    }
+}
+
+fn known<A: Action>(record: &Record) -> Result<Known<A>, Fault> {
+    let note = record.note.as_ref().map(read).transpose()?;
+    Ok(Known { prior: read(&record.prior)?, note, since: record.since })
+}
+
+fn write<T: Serialize>(value: &T) -> Result<Memo, Fault> {
+    serde_json::to_string(value)
+        .map(Memo::from)
+        .map_err(|error| Fault::permanent(format!("what this step recorded cannot be written: {error}")))
+}
+
+fn read<T: DeserializeOwned>(memo: &Memo) -> Result<T, Fault> {
+    serde_json::from_str(memo)
+        .map_err(|error| Fault::permanent(format!("what this step recorded cannot be read: {error}")))
+}

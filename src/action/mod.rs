@@ -1,0 +1,110 @@
+//! What steps do: one file per kind, and a registry line each.
+//!
+//! An action plans from what is there, applies, looks, and undoes. It is given ports and never meets an adapter.
+//! Not here: journals, retries, order, time-outs: those are the machine's.
+
+mod erased;
+mod registry;
+
+pub use erased::{AnyAction, Record, Toward};
+pub use registry::{ACTIONS, ActionKind, Registry};
+
+use crate::plan::{Fields, StepTraits};
+use crate::port::{Reads, Writes};
+use crate::run::{Change, Fault};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Debug, time::Duration};
+
+/// A kind of step.
+#[async_trait::async_trait]
+pub trait Action: Debug + Send + Sync + Sized + 'static {
+    /// What undoing restores: recorded before the first write.
+    type Prior: Serialize + DeserializeOwned + Send + Sync;
+    /// What a call returned, or a look learned, that later looks need.
+    type Note: Serialize + DeserializeOwned + Send + Sync;
+
+    /// Reads `with`. Ask for every field, also when describing (then nothing is there).
+    fn decode(fields: &mut Fields<'_>) -> Option<Self>;
+    /// What lints, locks and previews need to know.
+    fn traits(&self) -> StepTraits;
+    /// How people would do this by hand, and undo it.
+    fn by_hand(&self) -> ByHand;
+    /// What it would do from what is there now.
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
+    /// Writes one stage, from 1.
+    async fn apply(
+        &self,
+        writes: &Writes<'_>,
+        stage: u32,
+        prior: &Self::Prior,
+    ) -> Result<Option<Self::Note>, Fault>;
+    /// Looks how the world stands against the record.
+    async fn look(
+        &self,
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Self::Note>, Fault>;
+    /// Restores the prior state: compares first, writes only what is ours; even if `apply` never ran.
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<(), Fault>;
+}
+
+/// A record, typed.
+#[derive(Clone, Debug)]
+pub struct Known<A: Action> {
+    /// As `plan` found it.
+    pub prior: A::Prior,
+    /// The newest note of this stage, if any.
+    pub note: Option<A::Note>,
+    /// When the stage was applied, the undo was called, or the watching began.
+    pub since: crate::plan::Timestamp,
+}
+
+/// What an action proposes; see [`crate::run::Proposal`].
+#[derive(Clone, Debug)]
+pub struct Planned<P> {
+    /// What undoing restores.
+    pub prior: P,
+    /// How many writes.
+    pub stages: u32,
+    /// How long one stage may take to arrive, and the undo to be back.
+    pub within: Duration,
+    /// How long one call may take; `None`: the plan's policy.
+    pub call: Option<Duration>,
+    /// Once applied it is awaited before it is undone.
+    pub must_finish: bool,
+    /// What it changes, for people.
+    pub changes: Vec<Change>,
+}
+
+/// What a look found; see [`crate::run::Look`].
+#[derive(Clone, Debug)]
+pub enum Seen<N> {
+    /// As before the stage, or the step.
+    Prior,
+    /// Under way.
+    Moving {
+        /// Recorded before the next look.
+        note: Option<N>,
+        /// When to look again.
+        again: Duration,
+    },
+    /// Arrived.
+    Desired {
+        /// `steps.<id>.out`.
+        out: serde_json::Value,
+    },
+}
+
+/// How people would do this without us: what the runbook prints. Placeholders in `<>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ByHand {
+    /// What it does, in one line.
+    pub what: String,
+    /// Commands that do it.
+    pub apply: Vec<String>,
+    /// What one then sees.
+    pub expect: String,
+    /// Commands that undo it.
+    pub undo: Vec<String>,
+}

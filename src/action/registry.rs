@@ -1,0 +1,61 @@
+//! The kinds of steps there are: one line each.
+
+use super::{Action, AnyAction};
+use crate::plan::{Fields, Kinds, StepTraits};
+use std::sync::Arc;
+
+/// A kind of step.
+#[derive(Debug)]
+pub struct ActionKind {
+    /// `dns.switch`.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub summary: &'static str,
+    /// Reads `with`.
+    pub decode: fn(&mut Fields<'_>) -> Option<Arc<dyn AnyAction>>,
+}
+
+const fn kind<A: Action>(name: &'static str, summary: &'static str) -> ActionKind {
+    ActionKind { name, summary, decode: |fields| Some(Arc::new(A::decode(fields)?) as Arc<dyn AnyAction>) }
+}
+
+/// All of them.
+pub const ACTIONS: &[ActionKind] = &[];
+
+/// Kinds of the language that are not here yet.
+const NOT_YET: &[(&str, &str)] = &[
+    ("dns.weights", "a progressive shift between weighted records"),
+    ("alb.weights", "a progressive shift between target groups"),
+    ("alb.attribute", "load balancer attributes with undo"),
+    ("ecs.scaling", "pins the capacity of both sides"),
+];
+
+/// The actions, as the plan language sees them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registry;
+
+impl Registry {
+    /// Builds an action; `None` if `with` has problems or there is no such kind.
+    #[must_use]
+    pub fn build(self, kind: &str, fields: &mut Fields<'_>) -> Option<Arc<dyn AnyAction>> {
+        let kind = ACTIONS.iter().find(|k| k.name == kind)?;
+        (kind.decode)(fields)
+    }
+}
+
+impl Kinds for Registry {
+    fn names(&self) -> Vec<&'static str> {
+        ACTIONS.iter().map(|kind| kind.name).collect()
+    }
+    fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
+        NOT_YET.to_vec()
+    }
+    fn check(&self, uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
+        let action = self.build(uses, fields);
+        fields.finish();
+        action.map(|action| action.traits())
+    }
+    fn summary(&self, uses: &str) -> &'static str {
+        ACTIONS.iter().find(|kind| kind.name == uses).map_or("", |kind| kind.summary)
+    }
+}

@@ -1,0 +1,9 @@
+//! `switchover` takes production traffic from one stack to another, step by step, and brings it back when that
+//! goes wrong. `ARCHITECTURE.md` beside this file is the map; each module says what it is for and must not know.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod plan;
+pub mod port;
+pub mod run;
+pub mod signal;

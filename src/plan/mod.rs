@@ -1,0 +1,31 @@
+//! Sound plans: what a run needs to know, once a plan is known to make sense. Pure data and pure questions.
+//!
+//! Not here: YAML syntax (`doc`), what a kind of step does (`action`), clocks, I/O, async.
+
+mod decode;
+mod expr;
+mod graph;
+mod policy;
+mod problem;
+mod shape;
+mod step;
+mod template;
+mod time;
+mod value;
+
+pub use decode::{Constants, Fields, Kinds, Known, StepTraits, nearest};
+pub use expr::{Expr, ExprError};
+pub use graph::{Node, lower};
+pub use policy::{Freeze, OnBreach, Policy, Window};
+pub use problem::{Code, Label, Problem, Problems, Severity};
+pub use shape::{
+    Shape, boolean, duration, expr, integer, list, map, nested, number, one_of, reference, target, template,
+    text, value,
+};
+pub use step::{
+    Approval, Approvers, Guard, GuardSpan, Kind, OnFailure, Part, Plan, Pool, Retry, Reversibility, Step,
+    StepId, StepIx, Target, Undo, Use, Writes,
+};
+pub use template::{Scope, Template};
+pub use time::{Timestamp, format_duration, parse_duration};
+pub use value::{Data, Key, Span, Value};

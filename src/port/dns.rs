@@ -1,0 +1,191 @@
+//! Zones, record sets as their provider lists them, and what authorities really serve.
+
+use crate::run::Fault;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::SocketAddr, time::Duration};
+
+/// A domain name: lower case, unescaped, without the dot at its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Normalises text: case, the dot at the end, Route 53's octal escapes.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text.trim_end_matches('.');
+        while let Some(c) = rest.chars().next() {
+            let octal =
+                rest.get(1..4).filter(|_| c == '\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
+            if let Some(byte) = octal {
+                out.push(char::from(byte).to_ascii_lowercase());
+                rest = &rest[4..];
+            } else {
+                out.push(c.to_ascii_lowercase());
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+        Self(out)
+    }
+
+    /// A name inside a zone: `app` in `example.com`; `@` and the zone's own name are the apex.
+    #[must_use]
+    pub fn within(label: &str, zone: &Name) -> Self {
+        let name = Self::new(label);
+        if label == "@" || name == *zone {
+            zone.clone()
+        } else if name.0.ends_with(&format!(".{}", zone.0)) {
+            name
+        } else {
+            Self(format!("{}.{}", name.0, zone.0))
+        }
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A record type: `A`, `CNAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordType(pub String);
+
+/// A record set, every field as listed: comparing and deleting need the whole of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordSet {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: RecordType,
+    /// In seconds; an alias has none.
+    pub ttl: Option<u32>,
+    /// Values as listed; an alias has none.
+    pub values: Vec<String>,
+    /// Where an alias points.
+    pub alias: Option<Alias>,
+    /// Everything else that the provider lists, by its own name: `SetIdentifier`, `Weight`, `HealthCheckId`. Routing
+    /// sets have at least `SetIdentifier`.
+    #[serde(default)]
+    pub extra: std::collections::BTreeMap<String, String>,
+}
+
+/// Where an alias points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The name.
+    pub name: Name,
+    /// The zone that the name is in: a load balancer's own.
+    pub zone_id: String,
+    /// Whether the answer depends on the health of the target.
+    pub evaluate_health: bool,
+}
+
+impl fmt::Display for RecordSet {
+    /// `CNAME staging.example.com (TTL 300)`, `A alias prod.elb.amazonaws.com`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.alias {
+            Some(alias) => write!(f, "{} alias {}", self.kind.0, alias.name)?,
+            None => write!(f, "{} {}", self.kind.0, self.values.join(" "))?,
+        }
+        if let Some(ttl) = self.ttl {
+            write!(f, " (TTL {ttl})")?;
+        }
+        match self.extra.get("SetIdentifier") {
+            Some(set) => write!(f, " set {set}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One part of an atomic batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordChange {
+    /// Only if exactly this is there.
+    Delete(RecordSet),
+    /// Only if nothing of this name and type (and set) is there.
+    Create(RecordSet),
+}
+
+/// Names a change that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChangeId(pub String);
+
+/// How far a change has come inside the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeStatus {
+    /// Accepted.
+    Pending,
+    /// On all of its servers.
+    Insync,
+}
+
+/// A zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// The provider's id.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// The name servers that the provider lists for it.
+    pub name_servers: Vec<Name>,
+}
+
+/// One address of one name server of a zone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Authority {
+    /// Its name.
+    pub name: Name,
+    /// Where it answers.
+    pub address: SocketAddr,
+}
+
+/// What one authority serves for a name and type, asked directly and without recursion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Whether it says that it is an authority for the name. If not, the rest is no evidence.
+    pub authoritative: bool,
+    /// Values in presentation form, normalised; empty if the name or type does not exist. A CNAME appears under the
+    /// type that was asked for only if that type is CNAME.
+    pub values: Vec<String>,
+    /// The largest TTL among them.
+    pub ttl: Duration,
+    /// For how long resolvers keep it that there is nothing: the smaller of the SOA's TTL and its MINIMUM (RFC 2308).
+    pub negative_ttl: Option<Duration>,
+}
+
+/// Looking at a zone.
+#[async_trait]
+pub trait ReadDns: Send + Sync {
+    /// The zone.
+    async fn zone(&self) -> Result<Zone, Fault>;
+    /// All record sets of exactly this name, including those still pending.
+    async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault>;
+    /// How far a change has come.
+    async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault>;
+    /// Every address of every name server of the zone.
+    async fn authorities(&self) -> Result<Vec<Authority>, Fault>;
+    /// Asks one of them.
+    async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault>;
+    /// The addresses that a name outside the zone has now, such as a load balancer's.
+    async fn addresses(&self, name: &Name) -> Result<Vec<std::net::IpAddr>, Fault>;
+}
+
+/// Changing a zone.
+#[async_trait]
+pub trait WriteDns: Send + Sync {
+    /// All of it or nothing. A stale delete or an occupied create is [`crate::run::FaultKind::Foreign`].
+    async fn change(&self, batch: &[RecordChange], comment: &str) -> Result<ChangeId, Fault>;
+}

@@ -1,0 +1,25 @@
+//! What the core asks of the world, in our words. Named by capability; adapters are named by vendor.
+//!
+//! Reading and writing are different types: whoever is given [`Reads`] cannot change anything, by construction.
+//! Not here: vendors, sockets, the wall clock, processes.
+
+mod clock;
+mod compute;
+pub mod dns;
+mod http;
+mod metrics;
+mod process;
+mod traffic;
+mod world;
+
+pub use clock::Clock;
+pub use compute::{
+    Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition,
+    TaskFilter, UpdateService, WriteCompute,
+};
+pub use dns::{ReadDns, WriteDns};
+pub use http::{ReadHttp, Request, Response, WriteHttp};
+pub use metrics::{Metric, Point, ReadMetrics, Series};
+pub use process::{Command, Output, ReadProcess, StopWith, WriteProcess};
+pub use traffic::{LoadBalancer, ReadTraffic, Requests, TargetHealth};
+pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

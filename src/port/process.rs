@@ -1,0 +1,62 @@
+//! Commands of the plan's own.
+
+use super::Stop;
+use crate::run::Fault;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A command. Secrets come by `environment` or `input`, never by argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments; no shell.
+    pub argv: Vec<String>,
+    /// Added to ours.
+    pub environment: Vec<(String, String)>,
+    /// Where it runs; the plan's folder if none.
+    pub directory: Option<String>,
+    /// Given on standard input.
+    pub input: Vec<u8>,
+    /// How it is stopped.
+    pub stop: StopWith,
+    /// The plan says that it changes nothing, so that a preview may run it.
+    pub reads: bool,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// How a command is stopped: this signal, then after `grace` SIGKILL, to its whole process group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopWith {
+    /// `INT`, `TERM`.
+    pub signal: String,
+    /// How long it has.
+    pub grace: Duration,
+}
+
+/// What a command said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The first 64 KiB.
+    pub stdout: String,
+    /// The last 4 KiB.
+    pub stderr: String,
+    /// It was stopped by us: time, or the run wanted it to end.
+    pub stopped: bool,
+}
+
+/// Commands that change nothing.
+#[async_trait]
+pub trait ReadProcess: Send + Sync {
+    /// Runs it to its end. In a preview, refuses what is not marked `reads`.
+    async fn query(&self, command: Command) -> Result<Output, Fault>;
+}
+
+/// Any commands.
+#[async_trait]
+pub trait WriteProcess: Send + Sync {
+    /// Runs it to its end, or until `stop` is asked.
+    async fn run(&self, command: Command, stop: &Stop) -> Result<Output, Fault>;
+}

@@ -1,0 +1,126 @@
+//! Everything an action is given.
+
+use super::{
+    Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, WriteCompute, WriteDns,
+    WriteHttp, WriteProcess,
+};
+use crate::plan::{Scope, Timestamp};
+use crate::run::Fault;
+use std::sync::Arc;
+
+/// Connections by the names that a plan gives them, for looking only.
+pub trait ReadWorld: Send + Sync {
+    /// Time.
+    fn clock(&self) -> &dyn Clock;
+    /// A target of kind `route53`.
+    ///
+    /// # Errors
+    /// The plan has no such target, or it cannot be reached.
+    fn dns(&self, target: &str) -> Result<Arc<dyn ReadDns>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn compute(&self, target: &str) -> Result<Arc<dyn ReadCompute>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn traffic(&self, target: &str) -> Result<Arc<dyn ReadTraffic>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault>;
+    /// Requests that change nothing.
+    fn http(&self) -> &dyn ReadHttp;
+    /// Commands that change nothing.
+    fn process(&self) -> &dyn ReadProcess;
+}
+
+/// The same, for changing too. The account of a target is asserted before its first write.
+pub trait WriteWorld: ReadWorld {
+    /// A target of kind `route53`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn change_dns(&self, target: &str) -> Result<Arc<dyn WriteDns>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn change_compute(&self, target: &str) -> Result<Arc<dyn WriteCompute>, Fault>;
+    /// Requests that change something.
+    fn send_http(&self) -> &dyn WriteHttp;
+    /// Commands that change something.
+    fn run_process(&self) -> &dyn WriteProcess;
+    /// The same world, for looking.
+    fn as_reads(&self) -> &dyn ReadWorld;
+}
+
+/// What `plan` and `look` are given: they cannot write.
+#[derive(Clone, Copy)]
+pub struct Reads<'a> {
+    /// Connections.
+    pub world: &'a dyn ReadWorld,
+    /// What holes in the step's text may name.
+    pub scope: &'a Scope,
+    /// Says how it goes, for whoever is watching now; not recorded.
+    pub progress: &'a (dyn Fn(&str) + Send + Sync),
+}
+
+/// What `apply` and `undo` are given.
+#[derive(Clone, Copy)]
+pub struct Writes<'a> {
+    /// Connections.
+    pub world: &'a dyn WriteWorld,
+    /// What holes in the step's text may name.
+    pub scope: &'a Scope,
+    /// Says how it goes, for whoever is watching now; not recorded.
+    pub progress: &'a (dyn Fn(&str) + Send + Sync),
+    /// Names this call and its repetitions, and no other: for APIs that take a client token. At most 36 ASCII characters.
+    pub token: &'a str,
+    /// No write may be sent after this moment: whoever takes the run over waits until then before looking.
+    pub until: Timestamp,
+    /// Whether the run wants this call to end early. Only commands listen to it.
+    pub stop: &'a Stop,
+}
+
+impl<'a> Writes<'a> {
+    /// For looking only.
+    #[must_use]
+    pub fn reads(&self) -> Reads<'a> {
+        Reads { world: self.world.as_reads(), scope: self.scope, progress: self.progress }
+    }
+
+    /// Refuses to go on once the deadline of the intent has passed.
+    ///
+    /// # Errors
+    /// It has: nothing was sent.
+    pub fn in_time(&self) -> Result<(), Fault> {
+        if self.world.clock().now() < self.until {
+            return Ok(());
+        }
+        Err(Fault::transient("the deadline of this call passed before it was sent"))
+    }
+}
+
+/// Tells a call under way that it should end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(tokio_util::sync::CancellationToken);
+
+impl Stop {
+    /// Asks it to end.
+    pub fn ask(&self) {
+        self.0.cancel();
+    }
+    /// Whether it was asked.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.is_cancelled()
+    }
+    /// Waits until it is asked.
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+}

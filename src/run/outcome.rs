@@ -1,0 +1,142 @@
+//! What the edge answers. Shared by the machine, the ports and the actions; knows none of them.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Text (JSON) that an action wrote and will read again. The machine keeps it and never looks inside.
+pub type Memo = Arc<str>;
+
+/// Whether a call that failed may have changed the world all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Landed {
+    /// Certainly not: refused, or never sent.
+    No,
+    /// The answer was lost. A timeout is this.
+    Maybe,
+}
+
+/// What trying again is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Trying again may help.
+    Transient,
+    /// It will fail again.
+    Permanent,
+    /// The world holds neither what was recorded nor what this step makes of it: somebody else was here.
+    Foreign,
+    /// Nobody can tell: a credential expired, port 53 is blocked, a source is silent. Pauses and asks; never a
+    /// failure, never a pass.
+    Blind,
+}
+
+/// Something that went wrong at the edge.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fault {
+    /// What, as a lowercase fragment without secrets.
+    pub message: Arc<str>,
+    /// What trying again is worth.
+    pub kind: FaultKind,
+    /// Whether the world may have changed.
+    pub landed: Landed,
+}
+
+impl Fault {
+    fn unlanded(kind: FaultKind, message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), kind, landed: Landed::No }
+    }
+    /// Trying again may help; nothing changed.
+    pub fn transient(message: impl Into<Arc<str>>) -> Self {
+        Self::unlanded(FaultKind::Transient, message)
+    }
+    /// It will fail again; nothing changed.
+    pub fn permanent(message: impl Into<Arc<str>>) -> Self {
+        Self::unlanded(FaultKind::Permanent, message)
+    }
+    /// Somebody else's change is in the way; nothing was written.
+    pub fn foreign(message: impl Into<Arc<str>>) -> Self {
+        Self::unlanded(FaultKind::Foreign, message)
+    }
+    /// Nobody can tell.
+    pub fn blind(message: impl Into<Arc<str>>) -> Self {
+        Self::unlanded(FaultKind::Blind, message)
+    }
+    /// The answer to a write was lost.
+    pub fn lost(message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), kind: FaultKind::Transient, landed: Landed::Maybe }
+    }
+    /// Somebody else was here.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.kind == FaultKind::Foreign
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// One thing that a step would change, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Change {
+    /// What: `record app.navralabs.com CNAME`.
+    pub what: Arc<str>,
+    /// What is there.
+    pub from: Arc<str>,
+    /// What will be.
+    pub to: Arc<str>,
+}
+
+/// What a step would do, from what is there now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Proposal {
+    /// What undoing restores, recorded before the first write.
+    pub prior: Memo,
+    /// How many writes, one after the other with evidence between: 0 for a check, a wait, a change already there;
+    /// 1 for most changes; one a weight for a progressive shift. All are undone by one undo.
+    pub stages: u32,
+    /// How long one stage may take to arrive, and the undo to be back.
+    pub within: Duration,
+    /// How long one call may take before its answer counts as lost; `None`: the plan's policy. A command needs its
+    /// own.
+    pub call: Option<Duration>,
+    /// Once applied it is awaited before it is undone: a migration is never interrupted.
+    pub must_finish: bool,
+    /// What it changes, for people.
+    pub changes: Vec<Change>,
+}
+
+/// What a read-only look at the world found, against the record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Look {
+    /// As before the stage (looking forward), or as before the step (looking back).
+    Prior,
+    /// Under way to where it should be. A `note` is recorded before the next look, which comes `again` later:
+    /// the samples of a monitor, the moment at which a drain ends.
+    Moving {
+        /// Replaces the note before it.
+        note: Option<Memo>,
+        /// When to look again.
+        again: Duration,
+    },
+    /// As the stage makes it, and its evidence is in. Looking back: still, or on the way to, what the step made.
+    Desired {
+        /// What later steps may read as `steps.<id>.out`.
+        out: Memo,
+    },
+}
+
+/// What a host answers for a step's work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// `None`: its `when` says no.
+    Planned(Result<Option<Proposal>, Fault>),
+    /// What the call returned that later looks need: a deployment id, a change id.
+    Applied(Result<Option<Memo>, Fault>),
+    /// What was seen.
+    Looked(Result<Look, Fault>),
+    /// The undo was called.
+    Undone(Result<(), Fault>),
+}
