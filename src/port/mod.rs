@@ -10,6 +10,7 @@ mod http;
 mod metrics;
 mod process;
 mod traffic;
+mod wiring;
 mod world;
 
 pub use clock::Clock;
@@ -22,4 +23,5 @@ pub use http::{ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
 pub use process::{Command, Output, ReadProcess, StopWith, WriteProcess};
 pub use traffic::{LoadBalancer, ReadTraffic, Requests, TargetHealth};
+pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};
