@@ -18,7 +18,7 @@ pub trait Shape {
 
 /// A shape made of a reading function and a schema.
 #[derive(Debug)]
-pub struct Made<F> {
+pub(super) struct Made<F> {
     read: F,
     schema: Json,
 }

@@ -280,7 +280,7 @@ impl Plan {
             secrets: self.secrets.iter().map(|(name, _)| name.clone()).collect(),
             steps: self.steps.iter().map(|step| step.id.0.clone()).collect(),
             groups: self.people.iter().map(|(group, _)| group.clone()).collect(),
-            used_targets: Default::default(),
+            used_targets: std::cell::RefCell::default(),
             production: self.production,
         }
     }

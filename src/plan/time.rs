@@ -80,15 +80,15 @@ pub fn format_duration(duration: Duration) -> String {
     if rest == 0 {
         return "0s".into();
     }
-    let mut out = String::new();
+    let mut out = Vec::new();
     for (scale, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
         if rest >= scale {
-            out.push_str(&format!("{}{unit}", rest / scale));
+            out.push(format!("{}{unit}", rest / scale));
             rest %= scale;
         }
     }
     // Milliseconds matter only where there is nothing larger to see.
-    if out.is_empty() { format!("{rest}ms") } else { out }
+    if out.is_empty() { format!("{rest}ms") } else { out.concat() }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
 //! Everything that is tested from outside, as one binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod tidy;

@@ -63,7 +63,7 @@ fn sources() -> BTreeMap<PathBuf, String> {
 fn module(path: &Path) -> Option<String> {
     let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
     let first = inside.components().next()?.as_os_str().to_str()?;
-    (!Path::new(first).extension().is_some_and(|e| e == "rs")).then(|| first.to_owned())
+    Path::new(first).extension().is_none_or(|e| e != "rs").then(|| first.to_owned())
 }
 
 /// Tests may know what they like.
