@@ -40,16 +40,18 @@ pub trait ReadWorld: Send + Sync {
 
 /// The same, for changing too. The account of a target is asserted before its first write.
 pub trait WriteWorld: ReadWorld {
-    /// A target of kind `route53`.
+    /// A target of kind `route53`; sends nothing after `until`, also when it tries a throttled call again.
+    /// Use [`Writes::dns`].
     ///
     /// # Errors
     /// As [`ReadWorld::dns`].
-    fn change_dns(&self, target: &str) -> Result<Arc<dyn WriteDns>, Fault>;
-    /// A target of kind `aws`.
+    fn change_dns(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault>;
+    /// A target of kind `aws`; sends nothing after `until`, also when it tries a throttled call again.
+    /// Use [`Writes::compute`].
     ///
     /// # Errors
     /// As [`ReadWorld::dns`].
-    fn change_compute(&self, target: &str) -> Result<Arc<dyn WriteCompute>, Fault>;
+    fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault>;
     /// Requests that change something.
     fn send_http(&self) -> &dyn WriteHttp;
     /// Commands that change something.
@@ -91,6 +93,22 @@ impl<'a> Writes<'a> {
     #[must_use]
     pub fn reads(&self) -> Reads<'a> {
         Reads { world: self.world.as_reads(), scope: self.scope, progress: self.progress }
+    }
+
+    /// A target of kind `route53`, within the deadline of the intent.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    pub fn dns(&self, target: &str) -> Result<Arc<dyn WriteDns>, Fault> {
+        self.world.change_dns(target, self.until)
+    }
+
+    /// A target of kind `aws`, within the deadline of the intent.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    pub fn compute(&self, target: &str) -> Result<Arc<dyn WriteCompute>, Fault> {
+        self.world.change_compute(target, self.until)
     }
 
     /// Refuses to go on once the deadline of the intent has passed.
