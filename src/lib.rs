@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod doc;
 pub mod plan;
 pub mod port;
 pub mod run;

@@ -8,17 +8,20 @@ use std::sync::Arc;
 
 /// What expressions may name that is known when the plan is read: `params` and, inside `each`, `item`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Constants(pub BTreeMap<String, Json>);
+pub struct Constants(pub BTreeMap<String, Arc<Json>>);
 
 impl Constants {
+    /// The value of a name, such as `params`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
     pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.0.keys().cloned()
-    }
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Json)> {
-        self.0.iter()
     }
 }
 
@@ -54,6 +57,8 @@ pub struct StepTraits {
     pub lowers_ttl: bool,
     /// Things it writes, as `kind:target/name`: two steps of one plan, or two runs, must not write the same at once.
     pub resources: Vec<String>,
+    /// What becomes of data written to the new side when users go back, where `with.writes` says so.
+    pub data: Option<super::Writes>,
     /// What its undo takes until new lookups reach the prior side, where it knows.
     pub undo_reaches: Option<std::time::Duration>,
 }
@@ -134,6 +139,11 @@ impl<'a> Fields<'a> {
         self.problems
     }
 
+    fn ask<S: Shape>(&mut self, name: &'static str, required: bool, shape: &S, about: &'static str) {
+        let schema = if self.reading() { Json::Null } else { shape.schema() };
+        self.seen.push(Seen { name, required, schema, about });
+    }
+
     /// A field that must be there.
     pub fn required<S: Shape>(
         &mut self,
@@ -141,7 +151,7 @@ impl<'a> Fields<'a> {
         shape: S,
         about: &'static str,
     ) -> Option<S::Out> {
-        self.seen.push(Seen { name, required: true, schema: shape.schema(), about });
+        self.ask(name, true, &shape, about);
         let value = self.value?;
         match value.get(name) {
             Some(value) => shape.read(value, self.known, self.problems),
@@ -163,7 +173,7 @@ impl<'a> Fields<'a> {
         shape: S,
         about: &'static str,
     ) -> Option<S::Out> {
-        self.seen.push(Seen { name, required: false, schema: shape.schema(), about });
+        self.ask(name, false, &shape, about);
         let value = self.value?.get(name)?;
         shape.read(value, self.known, self.problems)
     }

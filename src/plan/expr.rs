@@ -88,11 +88,11 @@ impl Expr {
     /// A variable or field that it needs is not there, or has another type.
     pub fn eval(&self, variables: &[(&str, Json)]) -> Result<Json, ExprError> {
         let mut context = cel::Context::default();
-        for (name, value) in self.constants.iter() {
-            context.add_variable_from_value(name, to_cel(value));
-        }
-        for (name, value) in variables {
-            context.add_variable_from_value(*name, to_cel(value));
+        for name in self.program.references().variables() {
+            let given = variables.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
+            if let Some(value) = given.or_else(|| self.constants.get(name)) {
+                context.add_variable_from_value(name, to_cel(value));
+            }
         }
         let no_value = |reason: String| ExprError::NoValue { source_text: self.source.to_string(), reason };
         let value =

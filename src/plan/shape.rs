@@ -17,19 +17,18 @@ pub trait Shape {
 }
 
 /// A shape made of a reading function and a schema.
-#[derive(Debug)]
-pub(super) struct Made<F> {
+struct Made<F, S> {
     read: F,
-    schema: Json,
+    schema: S,
 }
 
-impl<T, F: Fn(&Value, &Known, &mut Problems) -> Option<T>> Shape for Made<F> {
+impl<T, F: Fn(&Value, &Known, &mut Problems) -> Option<T>, S: Fn() -> Json> Shape for Made<F, S> {
     type Out = T;
     fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<T> {
         (self.read)(value, known, problems)
     }
     fn schema(&self) -> Json {
-        self.schema.clone()
+        (self.schema)()
     }
 }
 
@@ -51,7 +50,7 @@ pub fn text() -> impl Shape<Out = Arc<str>> {
             Some(text) => Some(text.clone()),
             None => mismatch(value, "text", problems),
         },
-        schema: json!({"type": "string"}),
+        schema: || json!({"type": "string"}),
     }
 }
 
@@ -72,7 +71,7 @@ pub fn template() -> impl Shape<Out = Template> {
                 }
             }
         },
-        schema: json!({"type": ["string", "number", "boolean"]}),
+        schema: || json!({"type": ["string", "number", "boolean"]}),
     }
 }
 
@@ -95,7 +94,7 @@ pub fn expr(names: &'static [&'static str]) -> impl Shape<Out = Expr> {
                 }
             }
         },
-        schema: json!({"type": "string"}),
+        schema: || json!({"type": "string"}),
     }
 }
 
@@ -110,13 +109,14 @@ pub fn duration() -> impl Shape<Out = Duration> {
             };
             parsed.map_err(|message| problems.error(Code("SW1005"), value.span, message).code).ok()
         },
-        schema: json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
+        schema: || json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
     }
 }
 
 /// A whole number within bounds.
 pub fn integer(range: RangeInclusive<i64>) -> impl Shape<Out = i64> {
-    let schema = json!({"type": "integer", "minimum": range.start(), "maximum": range.end()});
+    let (least, most) = (*range.start(), *range.end());
+    let schema = move || json!({"type": "integer", "minimum": least, "maximum": most});
     let read = move |value: &Value, _: &Known, problems: &mut Problems| match value.data {
         Data::Integer(n) if range.contains(&n) => Some(n),
         Data::Integer(n) => {
@@ -131,7 +131,8 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Shape<Out = i64> {
 
 /// A number within bounds.
 pub fn number(range: RangeInclusive<f64>) -> impl Shape<Out = f64> {
-    let schema = json!({"type": "number", "minimum": range.start(), "maximum": range.end()});
+    let (least, most) = (*range.start(), *range.end());
+    let schema = move || json!({"type": "number", "minimum": least, "maximum": most});
     let read = move |value: &Value, _: &Known, problems: &mut Problems| {
         let n = match value.data {
             #[expect(clippy::cast_precision_loss, reason = "plans state small numbers")]
@@ -162,14 +163,17 @@ pub fn boolean() -> impl Shape<Out = bool> {
             }
             _ => mismatch(value, "true or false", problems),
         },
-        schema: json!({"type": "boolean"}),
+        schema: || json!({"type": "boolean"}),
     }
 }
 
 /// One of these words.
 pub fn one_of<T: Clone>(words: &'static [(&'static str, T)]) -> impl Shape<Out = T> {
     let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-    let schema = json!({"enum": names});
+    let schema = || {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        json!({"enum": names})
+    };
     let read = move |value: &Value, _: &Known, problems: &mut Problems| {
         let Some(text) = value.as_text() else {
             return mismatch(value, &format!("one of {}", names.join(", ")), problems);
@@ -192,37 +196,48 @@ pub fn one_of<T: Clone>(words: &'static [(&'static str, T)]) -> impl Shape<Out =
 
 /// A list of one shape.
 pub fn list<S: Shape>(item: S) -> impl Shape<Out = Vec<S::Out>> {
-    let schema = json!({"type": "array", "items": item.schema()});
-    let read = move |value: &Value, known: &Known, problems: &mut Problems| {
+    List(item)
+}
+
+struct List<S>(S);
+
+impl<S: Shape> Shape for List<S> {
+    type Out = Vec<S::Out>;
+    fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<Vec<S::Out>> {
         let Data::List(items) = &value.data else { return mismatch(value, "a list", problems) };
         // All of them are read, so that every mistake shows.
-        let read: Vec<Option<S::Out>> = items.iter().map(|i| item.read(i, known, problems)).collect();
+        let read: Vec<Option<S::Out>> = items.iter().map(|i| self.0.read(i, known, problems)).collect();
         read.into_iter().collect()
-    };
-    Made { read, schema }
+    }
+    fn schema(&self) -> Json {
+        json!({"type": "array", "items": self.0.schema()})
+    }
 }
 
 /// A mapping from any name to one shape, in the order of the file.
 pub fn map<S: Shape>(item: S) -> impl Shape<Out = Vec<(Arc<str>, S::Out)>> {
-    let schema = json!({"type": "object", "additionalProperties": item.schema()});
-    let read = move |value: &Value, known: &Known, problems: &mut Problems| {
+    Entries(item)
+}
+
+struct Entries<S>(S);
+
+impl<S: Shape> Shape for Entries<S> {
+    type Out = Vec<(Arc<str>, S::Out)>;
+    fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<Self::Out> {
         let Data::Map(entries) = &value.data else { return mismatch(value, "a mapping", problems) };
         let read: Vec<Option<(Arc<str>, S::Out)>> = entries
             .iter()
-            .map(|(key, entry)| item.read(entry, known, problems).map(|out| (key.name.clone(), out)))
+            .map(|(key, entry)| self.0.read(entry, known, problems).map(|out| (key.name.clone(), out)))
             .collect();
         read.into_iter().collect()
-    };
-    Made { read, schema }
+    }
+    fn schema(&self) -> Json {
+        json!({"type": "object", "additionalProperties": self.0.schema()})
+    }
 }
 
 /// A mapping with fields of its own. `read` asks for each field; [`Fields::finish`] is called for it.
 pub fn nested<T>(read: fn(&mut Fields<'_>) -> Option<T>) -> impl Shape<Out = T> {
-    let mut none = Problems::default();
-    let known = Known::default();
-    let mut describing = Fields::describing(&known, &mut none);
-    let _ = read(&mut describing);
-    let schema = describing.schema();
     Made {
         read: move |value: &Value, known: &Known, problems: &mut Problems| {
             let mut fields = Fields::new(value, known, problems);
@@ -230,7 +245,13 @@ pub fn nested<T>(read: fn(&mut Fields<'_>) -> Option<T>) -> impl Shape<Out = T> 
             fields.finish();
             out
         },
-        schema,
+        schema: move || {
+            let mut none = Problems::default();
+            let known = Known::default();
+            let mut describing = Fields::describing(&known, &mut none);
+            let _ = read(&mut describing);
+            describing.schema()
+        },
     }
 }
 
@@ -260,7 +281,7 @@ pub fn target(kinds: &'static [&'static str]) -> impl Shape<Out = Arc<str>> {
         }
         None
     };
-    Made { read, schema: json!({"type": "string"}) }
+    Made { read, schema: || json!({"type": "string"}) }
 }
 
 /// The id of another step.
@@ -277,10 +298,10 @@ pub fn reference() -> impl Shape<Out = Arc<str>> {
         }
         None
     };
-    Made { read, schema: json!({"type": "string"}) }
+    Made { read, schema: || json!({"type": "string"}) }
 }
 
 /// Anything, as it stands.
 pub fn value() -> impl Shape<Out = Value> {
-    Made { read: |value: &Value, _: &Known, _: &mut Problems| Some(value.clone()), schema: json!({}) }
+    Made { read: |value: &Value, _: &Known, _: &mut Problems| Some(value.clone()), schema: || json!({}) }
 }

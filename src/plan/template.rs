@@ -22,13 +22,14 @@ enum Piece {
 /// What the holes may name while a run is under way.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// `steps.<id>.out`, by step.
+    /// What steps answered, by id: `{ "backend": { "out": … } }`, read as `steps.backend.out`.
     pub steps: serde_json::Map<String, Json>,
     /// Resolved secrets, by name. Never journaled; whatever is printed is redacted.
     pub secrets: serde_json::Map<String, Json>,
     /// What earlier requests of the same flow captured.
     pub captures: serde_json::Map<String, Json>,
-    /// `run.id`, `run.by`, `run.started`.
+    /// `run.id`, `run.by`, `run.started` (RFC 3339), and in `finally` `run.ending`: `completed`, `rolled_back` or
+    /// `stuck`.
     pub run: serde_json::Map<String, Json>,
 }
 

@@ -1,0 +1,17 @@
+//! Plans as people write them: YAML in, a sound [`crate::plan::Plan`] and every problem of the text out.
+//!
+//! Not here: what a kind of step does (it goes by [`crate::plan::Kinds`]), files, the environment, clocks.
+
+mod codes;
+mod input;
+mod read;
+mod render;
+mod schema;
+mod source;
+
+pub use codes::{codes, explain};
+pub use input::{Files, Inputs, Stored};
+pub use read::{Reading, read};
+pub use render::render;
+pub use schema::schema;
+pub use source::{Source, Sources};
