@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod doc;
+pub mod adapter;
 pub mod plan;
 pub mod port;
 pub mod run;

@@ -1,0 +1,225 @@
+//! Questions to name servers: to an authority, without recursion, and to a resolver.
+//!
+//! Not here: zones and their records as a provider lists them (`aws`).
+
+use crate::port::dns::{Authority, Name, RecordType, Served};
+use crate::run::Fault;
+use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::{self, RData};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::{io, time::Duration};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::time::timeout;
+
+/// How long each try over UDP waits, on the wall clock.
+const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(2)];
+/// How long one exchange over TCP may take.
+const TCP_LIMIT: Duration = Duration::from_secs(5);
+/// What fits every path without fragments (DNS flag day 2020).
+const PAYLOAD: u16 = 1232;
+/// How many aliases a resolver may leave to us.
+const CHAIN: usize = 8;
+
+/// Who turns names into addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resolver {
+    /// As this machine does for every program.
+    System,
+    /// This one answers for all names.
+    At(SocketAddr),
+}
+
+impl Resolver {
+    /// The addresses that a name has now: at least one. Nothing is cached here.
+    pub(super) async fn addresses(self, name: &str) -> Result<Vec<IpAddr>, Fault> {
+        if let Ok(address) = name.trim_matches(['[', ']']).parse() {
+            return Ok(vec![address]);
+        }
+        let mut found = match self {
+            Self::System => match timeout(TCP_LIMIT, lookup_host((name, 0))).await {
+                Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
+                Ok(Err(error)) => return Err(Fault::blind(format!("{name} has no address: {error}"))),
+                Err(_) => {
+                    return Err(Fault::blind(format!("{name}: the resolver of this machine is silent")));
+                }
+            },
+            Self::At(server) => by_resolver(server, name).await?,
+        };
+        found.dedup();
+        if found.is_empty() {
+            return Err(Fault::blind(format!("{name} has no address")));
+        }
+        Ok(found)
+    }
+}
+
+async fn by_resolver(server: SocketAddr, name: &str) -> Result<Vec<IpAddr>, Fault> {
+    let mut asked = Name::new(name);
+    for _ in 0..CHAIN {
+        let (four, six) = tokio::join!(
+            exchange(server, &asked, rr::RecordType::A, true),
+            exchange(server, &asked, rr::RecordType::AAAA, true)
+        );
+        let silent =
+            |error: io::Error| Fault::blind(format!("{asked}: no answer from the resolver: {error}"));
+        let answers: Vec<rr::Record> =
+            four.map_err(silent)?.answers.into_iter().chain(six.map_err(silent)?.answers).collect();
+        let found: Vec<IpAddr> = answers.iter().filter_map(|record| record.data.ip_addr()).collect();
+        let next = answers.iter().rev().find_map(|record| match &record.data {
+            RData::CNAME(to) => Some(Name::new(&to.0.to_utf8())),
+            _ => None,
+        });
+        match next {
+            Some(next) if found.is_empty() => asked = next,
+            _ => return Ok(found),
+        }
+    }
+    Err(Fault::blind(format!("{name} is an alias of an alias, more than {CHAIN} times")))
+}
+
+/// Asks an authority, without recursion. Silence is a fault; whatever it says, it has said.
+pub(super) async fn ask(authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
+    let Ok(wanted) = rr::RecordType::from_str(&kind.0) else {
+        return Err(Fault::permanent(format!("`{}` is not a type of record", kind.0)));
+    };
+    let answer = exchange(authority.address, name, wanted, false).await.map_err(|error| {
+        let address = authority.address;
+        Fault::blind(format!(
+            "no answer from name server {} ({address}) about {name} {}: {error}; is port {} open from here?",
+            authority.name,
+            kind.0,
+            address.port()
+        ))
+    })?;
+    Ok(served(&answer, name, wanted))
+}
+
+fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
+    let known = matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+    let matching: Vec<&rr::Record> = answer
+        .answers
+        .iter()
+        .filter(|record| record.record_type() == wanted && Name::new(&record.name.to_utf8()) == *name)
+        .collect();
+    let mut values: Vec<String> = matching.iter().map(|record| present(&record.data)).collect();
+    values.sort();
+    let negative = answer.authorities.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) if matching.is_empty() => Some(record.ttl.min(soa.minimum)),
+        _ => None,
+    });
+    Served {
+        authoritative: answer.metadata.authoritative && known,
+        values,
+        ttl: Duration::from_secs(matching.iter().map(|record| record.ttl).max().unwrap_or(0).into()),
+        negative_ttl: negative.map(|seconds| Duration::from_secs(seconds.into())),
+    }
+}
+
+/// As a zone file writes it; names as [`Name`] does.
+fn present(data: &RData) -> String {
+    let name = |name: &rr::Name| Name::new(&name.to_utf8()).to_string();
+    match data {
+        RData::CNAME(to) => name(&to.0),
+        RData::NS(to) => name(&to.0),
+        RData::PTR(to) => name(&to.0),
+        RData::MX(mx) => format!("{} {}", mx.preference, name(&mx.exchange)),
+        RData::SRV(srv) => format!("{} {} {} {}", srv.priority, srv.weight, srv.port, name(&srv.target)),
+        RData::TXT(txt) => {
+            let quote = |part: &[u8]| format!("\"{}\"", String::from_utf8_lossy(part).replace('"', "\\\""));
+            txt.txt_data.iter().map(|part| quote(part)).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether this machine has a way to an address. Sends nothing.
+pub(super) async fn reachable(address: SocketAddr) -> bool {
+    connected(address).await.is_ok()
+}
+
+async fn connected(server: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    // A connected socket takes answers from this server only, and hears when its port is closed.
+    socket.connect(server).await?;
+    Ok(socket)
+}
+
+/// One question over UDP, then over TCP if the answer did not fit.
+async fn exchange(
+    server: SocketAddr,
+    name: &Name,
+    kind: rr::RecordType,
+    recurse: bool,
+) -> io::Result<Message> {
+    let mut asked = rr::Name::from_utf8(name.as_str()).map_err(io::Error::other)?;
+    asked.set_fqdn(true);
+    let mut question = Message::query();
+    question.metadata.recursion_desired = recurse;
+    question.add_query(Query::query(asked, kind));
+    let mut edns = Edns::new();
+    edns.set_max_payload(PAYLOAD);
+    question.set_edns(edns);
+    let bytes = question.to_vec().map_err(io::Error::other)?;
+    let answer = over_udp(server, &question, &bytes).await?;
+    if answer.metadata.truncation {
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing came over tcp in time");
+        return timeout(TCP_LIMIT, over_tcp(server, &question, &bytes)).await.map_err(late)?;
+    }
+    Ok(answer)
+}
+
+async fn over_udp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::Result<Message> {
+    let socket = connected(server).await?;
+    let mut failed = None;
+    for limit in TRIES {
+        match timeout(limit, one_try(&socket, question, bytes)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                failed = Some(error);
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a pause between two datagrams, on the wall clock"
+                )]
+                tokio::time::sleep(limit / 10).await;
+            }
+            Err(_) => {}
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nothing came in time")))
+}
+
+async fn one_try(socket: &UdpSocket, question: &Message, bytes: &[u8]) -> io::Result<Message> {
+    socket.send(bytes).await?;
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        // What is not the answer to this question may be a forgery: wait on.
+        if let Some(answer) = accept(question, &buffer[..length]) {
+            return Ok(answer);
+        }
+    }
+}
+
+async fn over_tcp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::Result<Message> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
+    let mut buffer = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut buffer).await?;
+    accept(question, &buffer).ok_or_else(|| io::Error::other("the answer is to another question"))
+}
+
+fn accept(question: &Message, bytes: &[u8]) -> Option<Message> {
+    let answer = Message::from_vec(bytes).ok()?;
+    let same = answer.metadata.id == question.metadata.id
+        && answer.metadata.message_type == MessageType::Response
+        && answer.queries == question.queries;
+    same.then_some(answer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! The ports, on real things: AWS, DNS, HTTP, processes, the wall clock. Named by vendor, and the only place that
+//! names one.
+//!
+//! Nothing is connected until it is used. In a world that is not production the same adapters go by its
+//! [`crate::port::Wiring`]; they have no other mode.
+//! Not here: what a step means, journals, retries of steps, what people see.
+
+mod clock;
+mod dns;
+mod http;
+mod process;
+mod secrets;
+mod world;
+
+pub use clock::SystemClock;
+pub use http::Http;
+pub use process::Process;
+pub use secrets::Secrets;
+pub use world::{Preview, World};

@@ -1,0 +1,170 @@
+//! The connections of a plan, by the names of its targets.
+
+use super::{Http, Process, SystemClock};
+use crate::plan::{Plan, Target, Timestamp};
+use crate::port::{
+    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
+    Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld,
+};
+use crate::run::Fault;
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The real world, or the one on loopback that the wiring tells of. Nothing is connected before it is used.
+pub struct World {
+    clock: Arc<SystemClock>,
+    http: Http,
+    process: Process,
+    targets: Targets,
+}
+
+impl World {
+    /// For the targets of this plan, which stands in `folder`.
+    #[must_use]
+    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>) -> Self {
+        let clock = Arc::new(wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time)));
+        Self {
+            http: Http::new(wiring.as_ref()),
+            process: Process::new(clock.clone(), folder),
+            targets: Targets::new(&plan.targets, clock.clone(), wiring),
+            clock,
+        }
+    }
+}
+
+impl ReadWorld for World {
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+    fn dns(&self, target: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        self.targets.dns(target)
+    }
+    fn compute(&self, target: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        self.targets.compute(target)
+    }
+    fn traffic(&self, target: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        self.targets.traffic(target)
+    }
+    fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        self.targets.metrics(target)
+    }
+    fn http(&self) -> &dyn ReadHttp {
+        &self.http
+    }
+    fn process(&self) -> &dyn ReadProcess {
+        &self.process
+    }
+}
+
+impl WriteWorld for World {
+    fn change_dns(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        self.targets.change_dns(target, until)
+    }
+    fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        self.targets.change_compute(target, until)
+    }
+    fn send_http(&self) -> &dyn WriteHttp {
+        &self.http
+    }
+    fn run_process(&self) -> &dyn WriteProcess {
+        &self.process
+    }
+    fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+}
+
+/// A world for a preview: it has no way to write, and runs only those commands that the plan says change nothing.
+pub struct Preview {
+    world: World,
+    process: Marked,
+}
+
+impl Preview {
+    /// For the targets of this plan, which stands in `folder`.
+    #[must_use]
+    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>) -> Self {
+        let world = World::connect(plan, folder, wiring);
+        let process = Marked(Process::new(world.clock.clone(), folder));
+        Self { world, process }
+    }
+}
+
+impl ReadWorld for Preview {
+    fn clock(&self) -> &dyn Clock {
+        self.world.clock()
+    }
+    fn dns(&self, target: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        self.world.dns(target)
+    }
+    fn compute(&self, target: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        self.world.compute(target)
+    }
+    fn traffic(&self, target: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        self.world.traffic(target)
+    }
+    fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        self.world.metrics(target)
+    }
+    fn http(&self) -> &dyn ReadHttp {
+        self.world.http()
+    }
+    fn process(&self) -> &dyn ReadProcess {
+        &self.process
+    }
+}
+
+/// Only what is marked `reads`.
+struct Marked(Process);
+
+#[async_trait]
+impl ReadProcess for Marked {
+    async fn query(&self, command: Command) -> Result<Output, Fault> {
+        if command.reads {
+            return self.0.query(command).await;
+        }
+        let name = command.argv.first().map_or("", String::as_str);
+        Err(Fault::blind(format!(
+            "`{name}` is not run in a preview; if it changes nothing, say so with `reads: true`"
+        )))
+    }
+}
+
+/// The targets of a plan.
+struct Targets {
+    all: Vec<Target>,
+}
+
+impl Targets {
+    fn new(all: &[Target], _clock: Arc<SystemClock>, _wiring: Option<Wiring>) -> Self {
+        Self { all: all.to_vec() }
+    }
+    fn none<T>(&self, name: &str) -> Result<T, Fault> {
+        match self.all.iter().find(|target| &*target.name == name) {
+            None => Err(Fault::permanent(format!("the plan has no target `{name}`"))),
+            Some(target) => Err(Fault::permanent(format!(
+                "target `{name}` of kind {} cannot be reached by this build, which has no aws",
+                target.kind
+            ))),
+        }
+    }
+    fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        self.none(name)
+    }
+    fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        self.none(name)
+    }
+    fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        self.none(name)
+    }
+    fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        self.none(name)
+    }
+    fn change_dns(&self, name: &str, _until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        self.none(name)
+    }
+    fn change_compute(&self, name: &str, _until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        self.none(name)
+    }
+}
