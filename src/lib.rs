@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
-pub mod doc;
 pub mod adapter;
+pub mod doc;
 pub mod plan;
 pub mod port;
 pub mod run;

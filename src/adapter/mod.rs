@@ -7,12 +7,14 @@
 
 mod clock;
 mod dns;
+mod files;
 mod http;
 mod process;
 mod secrets;
 mod world;
 
 pub use clock::SystemClock;
+pub use files::PlanFiles;
 pub use http::Http;
 pub use process::Process;
 pub use secrets::Secrets;
