@@ -17,9 +17,6 @@ impl Constants {
         self.0.get(name).map(AsRef::as_ref)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
     pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.0.keys().cloned()
     }
@@ -40,6 +37,8 @@ pub struct Known {
     pub groups: Vec<Arc<str>>,
     /// Targets that were named so far: the others are unused.
     pub used_targets: std::cell::RefCell<std::collections::BTreeSet<Arc<str>>>,
+    /// Steps whose answers conditions read, and where: they must come before. Whoever reads the plan drains it.
+    pub read_steps: std::cell::RefCell<Vec<(Arc<str>, Span)>>,
     /// `production: true`.
     pub production: bool,
 }
@@ -197,16 +196,22 @@ impl<'a> Fields<'a> {
             self.problems.error(Code("SW1002"), value.span, format!("expected a mapping, found {found}"));
             return;
         }
-        for (key, _) in value.entries() {
-            if self.seen.iter().all(|seen| seen.name != &*key.name) {
-                let names: Vec<&str> = self.seen.iter().map(|seen| seen.name).collect();
-                let problem =
-                    self.problems.error(Code("SW1003"), key.span, format!("unknown key `{}`", key.name));
-                match nearest(&key.name, &names) {
-                    Some(near) => problem.help(format!("did you mean `{near}`?")),
-                    None => problem.help(format!("known here: {}", names.join(", "))),
-                };
-            }
+        let names: Vec<&str> = self.seen.iter().map(|seen| seen.name).collect();
+        let mut unknown = value.entries().iter().filter(|(key, _)| !names.contains(&&*key.name));
+        for (key, _) in unknown.by_ref().take(MOST_UNKNOWN) {
+            let message = format!("unknown key `{}`", key.name);
+            let problem = self.problems.error(Code("SW1003"), key.span, message);
+            match nearest(&key.name, &names) {
+                Some(near) => problem.help(format!("did you mean `{near}`?")),
+                None if &*key.name == "<<" => {
+                    problem.help("YAML 1.2 has no merge keys; repeat the keys, or use `each` with `params`")
+                }
+                None => problem.help(format!("known here: {}", names.join(", "))),
+            };
+        }
+        if let Some((key, _)) = unknown.next() {
+            let message = format!("and {} more unknown keys in this mapping", unknown.count() + 1);
+            self.problems.error(Code("SW1003"), key.span, message);
         }
     }
 
@@ -230,9 +235,17 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// How many unknown keys of one mapping are named.
+const MOST_UNKNOWN: usize = 20;
+/// No name that anybody mistypes is longer.
+const LONGEST_NAME: usize = 64;
+
 /// The known name that is most like `name`, if one is like it at all.
 #[must_use]
 pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     let distance = |candidate: &&str| strsim::damerau_levenshtein(name, candidate);
     let best = known.iter().copied().min_by_key(distance)?;
     (distance(&best) <= 1 + name.chars().count() / 4).then_some(best)

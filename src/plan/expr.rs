@@ -4,7 +4,9 @@
 
 use super::decode::Constants;
 use serde_json::Value as Json;
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt, sync::Arc};
+
+mod paths;
 
 /// The longest source of an expression, in bytes.
 const LONGEST: usize = 1024;
@@ -15,6 +17,8 @@ pub struct Expr {
     source: Arc<str>,
     program: Arc<cel::Program>,
     constants: Arc<Constants>,
+    /// Must hold as well, and is asked first: the condition of the group around it, with its own constants.
+    outer: Option<Arc<Expr>>,
 }
 
 /// Why an expression has no value.
@@ -54,26 +58,53 @@ impl Expr {
         if depth.max().unwrap_or(0) > 32 || source.matches(['!', '-', '?']).count() > 128 {
             return Err(ExprError::Unsound("the expression is nested too deeply".into()));
         }
-        let program = cel::Program::compile(source)
-            .map_err(|error| ExprError::Unsound(first_line(&error.to_string())))?;
-        let expr = Self { source: source.into(), program: Arc::new(program), constants };
+        let program = program(source)?;
+        let expr = Self { source: source.into(), program, constants, outer: None };
         expr.check(names)?;
         Ok(expr)
     }
 
     fn check(&self, names: &[&str]) -> Result<(), ExprError> {
-        let references = self.program.references();
-        let mut unknown: Vec<&str> = references
-            .variables()
-            .into_iter()
-            .filter(|name| !name.starts_with('@'))
-            .filter(|name| !names.contains(name) && !self.constants.has(name))
-            .collect();
-        unknown.sort_unstable();
-        let Some(first) = unknown.first() else { return Ok(()) };
-        let mut known: Vec<String> = names.iter().map(ToString::to_string).collect();
-        known.extend(self.constants.names());
-        Err(ExprError::Unsound(format!("`{first}` is not known here; there are {}", known.join(", "))))
+        let unsound = |message: String| Err(ExprError::Unsound(message));
+        for function in self.program.references().functions() {
+            let named = function.starts_with(|c: char| c.is_ascii_alphabetic());
+            if named && !FUNCTIONS.contains(&function) {
+                let near = super::nearest(function, FUNCTIONS);
+                let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                return unsound(format!("there is no function `{function}`{near}"));
+            }
+        }
+        for path in self.paths() {
+            let root = &*path[0];
+            if names.contains(&root) {
+                continue;
+            }
+            let Some(constant) = self.constants.get(root) else {
+                let mut known: Vec<String> = names.iter().map(ToString::to_string).collect();
+                known.extend(self.constants.names());
+                return unsound(format!("`{root}` is not known here; there are {}", known.join(", ")));
+            };
+            if let Some(missing) = missing(constant, &path) {
+                return unsound(missing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Both conditions; `outer` is asked first.
+    #[must_use]
+    pub fn within(self, outer: Self) -> Self {
+        let source = format!("({}) && ({})", outer.source, self.source).into();
+        Self { source, outer: Some(Arc::new(outer)), ..self }
+    }
+
+    /// The names that it reads, each with the fields behind it: `steps.task.out.id` is `[steps, task, out, id]`.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        paths::collect(self.program.expression(), &mut Vec::new(), &mut found);
+        found.extend(self.outer.iter().flat_map(|outer| outer.paths()));
+        found
     }
 
     /// The expression as written.
@@ -87,6 +118,11 @@ impl Expr {
     /// # Errors
     /// A variable or field that it needs is not there, or has another type.
     pub fn eval(&self, variables: &[(&str, Json)]) -> Result<Json, ExprError> {
+        if let Some(outer) = &self.outer
+            && !outer.holds(variables)?
+        {
+            return Ok(Json::Bool(false));
+        }
         let mut context = cel::Context::default();
         for name in self.program.references().variables() {
             let given = variables.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
@@ -98,6 +134,15 @@ impl Expr {
         let value =
             self.program.execute(&context).map_err(|error| no_value(first_line(&error.to_string())))?;
         from_cel(&value).ok_or_else(|| no_value("its value is a function".into()))
+    }
+
+    /// Its value where that depends on constants alone; `None` where it has a name that only a run knows.
+    ///
+    /// # Errors
+    /// As [`Expr::eval`].
+    pub fn constant(&self) -> Option<Result<Json, ExprError>> {
+        let known = self.paths().iter().all(|path| self.constants.get(&path[0]).is_some());
+        known.then(|| self.eval(&[]))
     }
 
     /// Whether it holds. Anything but `true` or `false` is an error, so that no condition passes by accident.
@@ -115,6 +160,95 @@ impl Expr {
     }
 }
 
+/// The functions of the language; the macros `has`, `all`, `exists`, `exists_one`, `map` and `filter` are no calls.
+const FUNCTIONS: &[&str] = &[
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bool",
+    "bytes",
+    "dyn",
+    "type",
+];
+
+thread_local! {
+    /// Programs by source: one text is compiled once, however many steps `each` makes of it.
+    static PROGRAMS: RefCell<HashMap<Arc<str>, Arc<cel::Program>>> = RefCell::default();
+}
+
+/// The most programs remembered.
+const REMEMBERED: usize = 4096;
+
+fn program(source: &str) -> Result<Arc<cel::Program>, ExprError> {
+    if let Some(known) = PROGRAMS.with_borrow(|programs| programs.get(source).cloned()) {
+        return Ok(known);
+    }
+    let program = cel::Program::compile(&quote_step_ids(source))
+        .map_err(|error| ExprError::Unsound(first_line(&error.to_string())))?;
+    let program = Arc::new(program);
+    PROGRAMS.with_borrow_mut(|programs| {
+        if programs.len() < REMEMBERED {
+            programs.insert(source.into(), program.clone());
+        }
+    });
+    Ok(program)
+}
+
+/// `steps.old-side-idle.out` would be three differences: ids become keys. Text in quotes is left alone.
+fn quote_step_ids(source: &str) -> Cow<'_, str> {
+    if !source.contains("steps.") {
+        return source.into();
+    }
+    let (mut out, mut quote) = (String::new(), None);
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        let fresh = !out.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+        if let (None, true, Some(after)) = (quote, fresh, rest.strip_prefix("steps."))
+            && let Some(end) = after.find(".out")
+            && after[..end].chars().all(|c| c.is_alphanumeric() || "-_/.[]".contains(c))
+        {
+            out.push_str("steps[\"");
+            out.push_str(&after[..end]);
+            out.push_str("\"]");
+            rest = &after[end..];
+            continue;
+        }
+        match quote {
+            Some(open) if open == c => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            _ => {}
+        }
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    out.into()
+}
+
+/// What of a path a constant does not have.
+fn missing(constant: &Json, path: &[String]) -> Option<String> {
+    let mut here = constant;
+    for (depth, field) in path.iter().enumerate().skip(1) {
+        let Json::Object(entries) = here else { return None };
+        let Some(next) = entries.get(field) else {
+            let known: Vec<&str> = entries.keys().map(String::as_str).collect();
+            let hint = match super::nearest(field, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "it has none".into(),
+                None => format!("there are {}", known.join(", ")),
+            };
+            return Some(format!("`{}` has no `{field}`; {hint}", path[..depth].join(".")));
+        };
+        here = next;
+    }
+    None
+}
+
 impl fmt::Debug for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Expr({})", self.source)
@@ -123,7 +257,7 @@ impl fmt::Debug for Expr {
 
 impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source && self.constants == other.constants
+        self.source == other.source && self.constants == other.constants && self.outer == other.outer
     }
 }
 
@@ -142,7 +276,7 @@ fn to_cel(json: &Json) -> cel::Value {
         Json::String(text) => cel::Value::String(Arc::new(text.clone())),
         Json::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
         Json::Object(entries) => {
-            let map: std::collections::HashMap<String, cel::Value> =
+            let map: HashMap<String, cel::Value> =
                 entries.iter().map(|(k, v)| (k.clone(), to_cel(v))).collect();
             map.into()
         }
@@ -187,8 +321,43 @@ mod tests {
     fn unknown_names_are_found_before_anything_runs() {
         assert!(expr("sttus == 200").unwrap_err().to_string().contains("`sttus` is not known here"));
         assert!(expr("status ==").is_err());
+        assert!(expr("sise(json.x) > 0").unwrap_err().to_string().contains("did you mean `size`"));
         assert!(expr(&"(".repeat(900)).is_err());
         assert!(expr(&"!".repeat(1000)).is_err());
         assert!(expr(&"x".repeat(2000)).is_err());
+    }
+
+    #[test]
+    fn the_functions_of_the_language_are_there() {
+        for source in [
+            "size('ab') == 2 && 'ab'.contains('a') && 'ab'.startsWith('a') && 'ab'.endsWith('b')",
+            "'ab'.matches('^a.$') && int('2') == 2 && double('2.5') > 2.0 && string(2) == '2'",
+            "[1, 2].all(x, x > 0) && [1, 2].exists(x, x == 2) && has(json.a) && !has(json.b)",
+            "[1, 2].map(x, x + json.a).filter(y, y > 3).size() == 1 && 200 in [200, 201]",
+        ] {
+            let expr = expr(source).unwrap();
+            assert_eq!(expr.holds(&[("json", json!({"a": 2}))]), Ok(true), "{source}");
+        }
+    }
+
+    #[test]
+    fn fields_of_constants_are_checked_where_they_are_known() {
+        let params = Arc::new(json!({"soak": "5m", "sizes": [1]}));
+        let constants = Arc::new(Constants([("params".to_owned(), params)].into()));
+        let compile = |source| Expr::compile(source, &["value"], constants.clone());
+        assert!(compile("params.soak == '5m' && params.sizes[0] == 1 && params['soak'] != ''").is_ok());
+        let error = compile("params.saok == '5m'").unwrap_err().to_string();
+        assert_eq!(error, "`params` has no `saok`; did you mean `soak`?");
+        assert!(compile("has(params.other)").is_ok());
+    }
+
+    #[test]
+    fn step_ids_with_hyphens_are_names() {
+        let expr =
+            Expr::compile("steps.old-side[a].out.n == 1 && 'steps.x.out' != ''", &["steps"], Arc::default());
+        let expr = expr.unwrap();
+        assert_eq!(expr.paths()[0], ["steps", "old-side[a]", "out", "n"]);
+        let steps = json!({"old-side[a]": {"out": {"n": 1}}});
+        assert_eq!(expr.holds(&[("steps", steps)]), Ok(true));
     }
 }

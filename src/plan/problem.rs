@@ -55,6 +55,9 @@ impl Problem {
     }
 }
 
+/// A message quotes what people wrote, and that may be a megabyte.
+const LONGEST: usize = 300;
+
 /// The problems found so far.
 #[derive(Clone, Debug, Default)]
 pub struct Problems(Vec<Problem>);
@@ -70,7 +73,11 @@ impl Problems {
         self.add(code, Severity::Warning, span, message.into())
     }
 
-    fn add(&mut self, code: Code, severity: Severity, span: Span, message: String) -> &mut Problem {
+    fn add(&mut self, code: Code, severity: Severity, span: Span, mut message: String) -> &mut Problem {
+        if let Some((end, _)) = message.char_indices().nth(LONGEST) {
+            message.truncate(end);
+            message.push('…');
+        }
         self.0.push(Problem { code, severity, message, span, labels: Vec::new(), help: None });
         self.0.last_mut().expect("one was just pushed")
     }

@@ -34,7 +34,16 @@ impl<T, F: Fn(&Value, &Known, &mut Problems) -> Option<T>, S: Fn() -> Json> Shap
 
 fn mismatch<T>(value: &Value, expected: &str, problems: &mut Problems) -> Option<T> {
     let found = value.describe();
-    problems.error(Code("SW1002"), value.span, format!("expected {expected}, found {found}"));
+    let problem = problems.error(Code("SW1002"), value.span, format!("expected {expected}, found {found}"));
+    match &value.data {
+        Data::Integer(_) | Data::Float(_) | Data::Bool(_) if expected == "text" => {
+            problem.help("put it in quotes");
+        }
+        Data::Text(text) if text.contains("${{") => {
+            problem.help("its value is known only while the run is under way, and this must be known before");
+        }
+        _ => {}
+    }
     None
 }
 
@@ -87,7 +96,12 @@ pub fn expr(names: &'static [&'static str]) -> impl Shape<Out = Expr> {
                 return None;
             }
             match Expr::compile(source, names, known.constants.clone()) {
-                Ok(expr) => Some(expr),
+                Ok(expr) => {
+                    for path in expr.paths().iter().filter(|path| path[0] == "steps" && path.len() > 1) {
+                        known.read_steps.borrow_mut().push((path[1].as_str().into(), value.span));
+                    }
+                    Some(expr)
+                }
                 Err(error) => {
                     problems.error(Code("SW1012"), value.span, error.to_string());
                     None

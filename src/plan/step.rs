@@ -281,6 +281,7 @@ impl Plan {
             steps: self.steps.iter().map(|step| step.id.0.clone()).collect(),
             groups: self.people.iter().map(|(group, _)| group.clone()).collect(),
             used_targets: std::cell::RefCell::default(),
+            read_steps: std::cell::RefCell::default(),
             production: self.production,
         }
     }
