@@ -9,3 +9,4 @@ pub mod plan;
 pub mod port;
 pub mod run;
 pub mod signal;
+pub mod store;

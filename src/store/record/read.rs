@@ -1,0 +1,259 @@
+//! Stored words to runtime ones.
+
+use super::{
+    ActorRecord, CauseRecord, EventRecord, FaultKindRecord, FaultRecord, LandedRecord, OrderRecord,
+    PauseRecord, ProposalRecord, ReceiptRecord, RecordError, RefusalRecord, RewindRecord, StepRecord,
+    StuckRecord, VerdictRecord,
+};
+use crate::plan::{Plan, StepIx, Timestamp};
+use crate::run::{
+    Actor, Cause, Change, Event, Fault, FaultKind, Landed, Order, PauseCause, Proposal, Receipt, Refusal,
+    Rewind, StepEvent, Stuck, Verdict,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The place of a step that an order names and the plan does not have.
+const NOWHERE: StepIx = StepIx(u32::MAX);
+
+fn step(plan: &Plan, name: &str) -> Result<StepIx, RecordError> {
+    plan.find(name).ok_or_else(|| RecordError::NoStep(name.to_owned()))
+}
+
+fn guard(plan: &Plan, name: &str) -> Result<usize, RecordError> {
+    let place = plan.guards.iter().position(|guard| &*guard.id == name);
+    place.ok_or_else(|| RecordError::NoGuard(name.to_owned()))
+}
+
+fn memo(text: Option<&String>) -> Option<Arc<str>> {
+    text.map(|text| text.as_str().into())
+}
+
+impl EventRecord {
+    /// Reads what was stored.
+    ///
+    /// # Errors
+    /// It is not a record of this format.
+    pub fn parse(body: &str) -> Result<Self, RecordError> {
+        serde_json::from_str(body).map_err(|error| RecordError::Unreadable(error.to_string()))
+    }
+
+    /// The event, of a run of this plan.
+    ///
+    /// # Errors
+    /// It names what the plan does not have.
+    pub fn event(&self, plan: &Plan) -> Result<Event, RecordError> {
+        Ok(match self {
+            Self::RunStarted { by, deadline } => {
+                Event::RunStarted { by: by.into(), deadline: Timestamp(*deadline) }
+            }
+            Self::RunResumed { owner } => Event::RunResumed { owner: owner.as_str().into() },
+            Self::OrderTaken { id, by, order } => {
+                Event::OrderTaken { id: *id, by: by.into(), order: order.order(plan) }
+            }
+            Self::OrderRefused { id, by, order, refusal } => Event::OrderRefused {
+                id: *id,
+                by: by.into(),
+                order: order.order(plan),
+                refusal: refusal.into(),
+            },
+            Self::GuardTripped { guard: name, fault } => {
+                Event::GuardTripped { guard: guard(plan, name)?, fault: fault.into() }
+            }
+            Self::RunPaused { cause } => Event::RunPaused { cause: cause.cause(plan)? },
+            Self::RollbackStarted { cause, rewind } => {
+                Event::RollbackStarted { cause: cause.cause(plan)?, rewind: rewind.rewind(plan) }
+            }
+            Self::RunFinished { verdict } => Event::RunFinished { verdict: (*verdict).into() },
+            Self::Step { step: name, fact } => Event::Step(step(plan, name)?, fact.into()),
+        })
+    }
+}
+
+impl OrderRecord {
+    /// The order, for a run of this plan. A step that the plan does not have gets a place that no plan has: the
+    /// machine refuses the order then, and says so.
+    #[must_use]
+    pub fn order(&self, plan: &Plan) -> Order {
+        let step = |name: &str| plan.find(name).unwrap_or(NOWHERE);
+        match self {
+            Self::Pause { reason } => Order::Pause { reason: memo(reason.as_ref()) },
+            Self::Continue => Order::Continue,
+            Self::Rollback { rewind, reason } => {
+                Order::Rollback { rewind: rewind.rewind(plan), reason: reason.as_str().into() }
+            }
+            Self::Approve { step: name } => Order::Approve { step: step(name) },
+            Self::Reject { step: name, reason } => {
+                Order::Reject { step: step(name), reason: reason.as_str().into() }
+            }
+            Self::Retry { step: name } => Order::Retry { step: step(name) },
+            Self::Skip { step: name, reason } => {
+                Order::Skip { step: step(name), reason: reason.as_str().into() }
+            }
+            Self::Settle { step: name, done, reason } => {
+                Order::Settle { step: step(name), done: *done, reason: reason.as_str().into() }
+            }
+        }
+    }
+}
+
+impl RewindRecord {
+    fn rewind(&self, plan: &Plan) -> Rewind {
+        match self {
+            Self::Safe => Rewind::Safe,
+            Self::Step { step } => Rewind::To(plan.find(step).unwrap_or(NOWHERE)),
+            Self::All => Rewind::All,
+        }
+    }
+}
+
+impl CauseRecord {
+    fn cause(&self, plan: &Plan) -> Result<Cause, RecordError> {
+        Ok(match self {
+            Self::Failed { step: name } => Cause::Failed(step(plan, name)?),
+            Self::Guard { guard: name } => Cause::Guard(guard(plan, name)?),
+            Self::Order { by, reason } => Cause::Order { by: by.into(), reason: reason.as_str().into() },
+        })
+    }
+}
+
+impl PauseRecord {
+    fn cause(&self, plan: &Plan) -> Result<PauseCause, RecordError> {
+        let step = |name: &str| step(plan, name);
+        Ok(match self {
+            Self::Operator => PauseCause::Operator,
+            Self::Interrupted => PauseCause::Interrupted,
+            Self::Failed { step: name } => PauseCause::Failed(step(name)?),
+            Self::Foreign { step: name } => PauseCause::Foreign(step(name)?),
+            Self::Blind { step: name } => PauseCause::Blind(step(name)?),
+            Self::Guard { guard: name } => PauseCause::Guard(guard(plan, name)?),
+            Self::Stuck { step: name } => PauseCause::Stuck(step(name)?),
+            Self::Rejected { step: name } => PauseCause::Rejected(step(name)?),
+            Self::Expired { step: name } => PauseCause::Expired(step(name)?),
+            Self::Deadline => PauseCause::Deadline,
+            Self::Barrier { step: name } => PauseCause::Barrier(step(name)?),
+            Self::Checkpoint { step: name } => PauseCause::Checkpoint(step(name)?),
+            Self::Diverged { step: name, since } => {
+                PauseCause::Diverged { step: step(name)?, since: Timestamp(*since) }
+            }
+        })
+    }
+}
+
+impl From<&ActorRecord> for Actor {
+    fn from(actor: &ActorRecord) -> Self {
+        Self { name: actor.name.as_str().into(), automatic: actor.automatic }
+    }
+}
+
+impl From<&FaultRecord> for Fault {
+    fn from(fault: &FaultRecord) -> Self {
+        let kind = match fault.kind {
+            FaultKindRecord::Transient => FaultKind::Transient,
+            FaultKindRecord::Permanent => FaultKind::Permanent,
+            FaultKindRecord::Foreign => FaultKind::Foreign,
+            FaultKindRecord::Blind => FaultKind::Blind,
+        };
+        let landed = match fault.landed {
+            LandedRecord::No => Landed::No,
+            LandedRecord::Maybe => Landed::Maybe,
+        };
+        Self { message: fault.message.as_str().into(), kind, landed }
+    }
+}
+
+impl From<&ProposalRecord> for Proposal {
+    fn from(proposal: &ProposalRecord) -> Self {
+        let changes = proposal.changes.iter().map(|change| Change {
+            what: change.what.as_str().into(),
+            from: change.from.as_str().into(),
+            to: change.to.as_str().into(),
+        });
+        Self {
+            prior: proposal.prior.as_str().into(),
+            stages: proposal.stages,
+            within: Duration::from_millis(proposal.within_ms),
+            call: proposal.call_ms.map(Duration::from_millis),
+            must_finish: proposal.must_finish,
+            changes: changes.collect(),
+        }
+    }
+}
+
+impl From<VerdictRecord> for Verdict {
+    fn from(verdict: VerdictRecord) -> Self {
+        match verdict {
+            VerdictRecord::Completed => Self::Completed,
+            VerdictRecord::RolledBack => Self::RolledBack,
+            VerdictRecord::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
+impl From<&RefusalRecord> for Refusal {
+    fn from(refusal: &RefusalRecord) -> Self {
+        match refusal {
+            RefusalRecord::NotRunning => Self::NotRunning,
+            RefusalRecord::NotPaused => Self::NotPaused,
+            RefusalRecord::AlreadyPaused => Self::AlreadyPaused,
+            RefusalRecord::AlreadyRollingBack => Self::AlreadyRollingBack,
+            RefusalRecord::NoSuchStep => Self::NoSuchStep,
+            RefusalRecord::NotAsked => Self::NotAsked,
+            RefusalRecord::NotEntitled => Self::NotEntitled,
+            RefusalRecord::StarterMayNotApprove => Self::StarterMayNotApprove,
+            RefusalRecord::AlreadyApproved => Self::AlreadyApproved,
+            RefusalRecord::OutsideWindow { text } => Self::OutsideWindow(text.as_str().into()),
+            RefusalRecord::NotStopped => Self::NotStopped,
+            RefusalRecord::StillInDoubt => Self::StillInDoubt,
+            RefusalRecord::PersonNeeded => Self::PersonNeeded,
+        }
+    }
+}
+
+impl From<&StepRecord> for StepEvent {
+    fn from(record: &StepRecord) -> Self {
+        match record {
+            StepRecord::Started => Self::Started,
+            StepRecord::Skipped => Self::Skipped,
+            StepRecord::ApprovalAsked { until } => Self::ApprovalAsked { until: Timestamp(*until) },
+            StepRecord::Approved { by } => Self::Approved { by: by.as_str().into() },
+            StepRecord::Planned { proposal, until } => {
+                Self::Planned { proposal: proposal.into(), until: Timestamp(*until) }
+            }
+            StepRecord::Applying { stage, by } => Self::Applying { stage: *stage, by: Timestamp(*by) },
+            StepRecord::Applied { note, until } => {
+                Self::Applied { note: memo(note.as_ref()), until: Timestamp(*until) }
+            }
+            StepRecord::WasInDoubt { reason } => Self::WasInDoubt { reason: reason.as_str().into() },
+            StepRecord::NotLanded => Self::NotLanded,
+            StepRecord::Noted { note, next } => {
+                Self::Noted { note: note.as_str().into(), next: Timestamp(*next) }
+            }
+            StepRecord::StageReached => Self::StageReached,
+            StepRecord::Succeeded { out } => Self::Succeeded { out: memo(out.as_ref()) },
+            StepRecord::RetryScheduled { at, fault } => {
+                Self::RetryScheduled { at: Timestamp(*at), fault: fault.into() }
+            }
+            StepRecord::FoundForeign { fault } => Self::FoundForeign { fault: fault.into() },
+            StepRecord::Failed { fault } => Self::Failed { fault: fault.into() },
+            StepRecord::Undoing { by } => Self::Undoing { by: Timestamp(*by) },
+            StepRecord::UndoCalled { until } => Self::UndoCalled { until: Timestamp(*until) },
+            StepRecord::Undone { receipt } => Self::Undone {
+                receipt: match receipt {
+                    ReceiptRecord::Restored => Receipt::Restored,
+                    ReceiptRecord::Left => Receipt::Left,
+                    ReceiptRecord::TakenOver => Receipt::TakenOver,
+                },
+            },
+            StepRecord::GotStuck { stuck, reason } => Self::GotStuck {
+                stuck: match stuck {
+                    StuckRecord::Failed => Stuck::Failed,
+                    StuckRecord::Drifted => Stuck::Drifted,
+                },
+                reason: reason.as_str().into(),
+            },
+            StepRecord::Settled { done } => Self::Settled { done: *done },
+            StepRecord::SettleRefused { reason } => Self::SettleRefused { reason: reason.as_str().into() },
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Runs and their events.
+
+use super::Failed;
+use crate::plan::Timestamp;
+use crate::store::chain::{self, Hash};
+use crate::store::runs::FORMAT;
+use crate::store::{Entry, Epoch, Lease, RunId, RunRecord, Seq, StoreError, Stored};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+pub(super) fn create(tx: &Transaction<'_>, run: &RunRecord, pinned: &str) -> Result<(), Failed> {
+    tx.execute(
+        "INSERT INTO runs (id, format, pinned, sandboxed, head_seq, head_hash) VALUES (?, ?, ?, ?, 0, ?)",
+        params![&*run.id.0, run.format, pinned, run.wiring.is_some(), chain::genesis(pinned)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn ids(tx: &Transaction<'_>) -> Result<Vec<RunId>, Failed> {
+    let mut query = tx.prepare("SELECT id FROM runs ORDER BY id DESC")?;
+    let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+    Ok(ids.map(|id| id.map(|id| RunId(id.into()))).collect::<Result<_, _>>()?)
+}
+
+pub(super) fn run(tx: &Transaction<'_>, run: &RunId) -> Result<RunRecord, Failed> {
+    let row = row(tx, run)?;
+    RunRecord::unpin(&row.pinned, row.format).map_err(|error| broken(run, 0, error.to_string()))
+}
+
+/// What is stored of a run.
+struct Row {
+    format: u32,
+    pinned: String,
+    head: u64,
+    hash: Hash,
+}
+
+fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Row, Failed> {
+    let mut query = tx.prepare("SELECT format, pinned, head_seq, head_hash FROM runs WHERE id = ?")?;
+    let row = query
+        .query_row([&*run.0], |row| {
+            let (format, pinned) = (row.get(0)?, row.get(1)?);
+            Ok(Row { format, pinned, head: row.get(2)?, hash: row.get(3)? })
+        })
+        .optional()?
+        .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+    if row.format > FORMAT {
+        return Err(newer(run, row.format));
+    }
+    Ok(row)
+}
+
+fn newer(run: &RunId, found: u32) -> Failed {
+    StoreError::Newer { what: format!("run {run}"), found, known: FORMAT }.into()
+}
+
+fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed {
+    StoreError::Broken { run: run.clone(), seq: Seq(seq), reason: reason.into() }.into()
+}
+
+/// The length of the journal and the hash of its last event. The fast way: nothing else is looked at.
+fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Failed> {
+    let mut query = tx.prepare("SELECT format, head_seq, head_hash FROM runs WHERE id = ?")?;
+    let found = query
+        .query_row([&*run.0], |row| Ok((row.get::<_, u32>(0)?, (row.get(1)?, row.get(2)?))))
+        .optional()?;
+    match found {
+        Some((format, _)) if format > FORMAT => Err(newer(run, format)),
+        Some((_, head)) => Ok(head),
+        None => Err(StoreError::NoSuchRun(run.to_string()).into()),
+    }
+}
+
+pub(super) fn append(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    after: Seq,
+    entries: &[Entry],
+) -> Result<Seq, Failed> {
+    super::leases::check(tx, lease)?;
+    let run = &lease.run;
+    let (mut seq, mut hash) = head(tx, run)?;
+    if seq != after.0 {
+        return Err(StoreError::Conflict { run: run.clone(), expected: after, found: Seq(seq) }.into());
+    }
+    let mut insert =
+        tx.prepare("INSERT INTO events (run, seq, epoch, at, body, hash) VALUES (?, ?, ?, ?, ?, ?)")?;
+    for entry in entries {
+        seq += 1;
+        let body = serde_json::to_string(&entry.body).map_err(|error| broken(run, seq, error.to_string()))?;
+        hash = chain::link(&hash, seq, lease.epoch.0, entry.at.0, &body);
+        insert.execute(params![&*run.0, seq, lease.epoch.0, entry.at.0, body, hash])?;
+    }
+    tx.prepare("UPDATE runs SET head_seq = ?, head_hash = ? WHERE id = ?")?
+        .execute(params![seq, hash, &*run.0])?;
+    Ok(Seq(seq))
+}
+
+/// Whether exactly these events are there: asked when the outcome of a commit is not known.
+pub(super) fn is_written(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    after: Seq,
+    entries: &[Entry],
+) -> Result<bool, Failed> {
+    let written = read(tx, &lease.run, Seq(after.0 + 1))?;
+    Ok(written.len() == entries.len()
+        && written.iter().zip(entries).all(|(stored, entry)| {
+            stored.epoch == lease.epoch
+                && serde_json::to_string(&entry.body).is_ok_and(|body| body == stored.body)
+        }))
+}
+
+/// Reads from `from` on and checks the chain from there, or from the run itself, to the end.
+pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<Stored>, Failed> {
+    let row = row(tx, run)?;
+    let from = from.0.max(1);
+    let mut hash = if from == 1 {
+        chain::genesis(&row.pinned)
+    } else {
+        tx.prepare("SELECT hash FROM events WHERE run = ? AND seq = ?")?
+            .query_row(params![&*run.0, from - 1], |row| row.get(0))
+            .optional()?
+            .unwrap_or(row.hash)
+    };
+    let mut query =
+        tx.prepare("SELECT seq, epoch, at, body, hash FROM events WHERE run = ? AND seq >= ? ORDER BY seq")?;
+    let mut rows = query.query(params![&*run.0, from])?;
+    let (mut events, mut expected) = (Vec::new(), from);
+    while let Some(row) = rows.next()? {
+        let (seq, epoch, at): (u64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (body, stored): (String, Hash) = (row.get(3)?, row.get(4)?);
+        if seq != expected {
+            return Err(broken(run, expected, "it is missing"));
+        }
+        hash = chain::link(&hash, seq, epoch, at, &body);
+        if hash != stored {
+            return Err(broken(run, seq, "its hash does not follow from what is before it"));
+        }
+        let hash = chain::hex(&hash);
+        events.push(Stored { seq: Seq(seq), epoch: Epoch(epoch), at: Timestamp(at), body, hash });
+        expected += 1;
+    }
+    if expected <= row.head {
+        return Err(broken(
+            run,
+            expected,
+            format!("the journal ends before it, and had {} events", row.head),
+        ));
+    }
+    if hash != row.hash {
+        return Err(broken(run, expected.saturating_sub(1), "it is not the event that was written last"));
+    }
+    Ok(events)
+}

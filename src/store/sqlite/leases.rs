@@ -1,0 +1,158 @@
+//! Who holds a run, and what runs have locked.
+
+use super::Failed;
+use crate::plan::Timestamp;
+use crate::store::{Epoch, Holder, Lease, Owner, RunId, StoreError, Takeover};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+/// A row of the table.
+struct Row {
+    epoch: u64,
+    owner: Owner,
+    since: Timestamp,
+    expires: Timestamp,
+    held: bool,
+}
+
+fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Option<Row>, Failed> {
+    let mut query =
+        tx.prepare("SELECT epoch, host, pid, birth, since, expires, held FROM leases WHERE run = ?")?;
+    let row = query.query_row([&*run.0], |row| {
+        Ok(Row {
+            epoch: row.get(0)?,
+            owner: Owner { host: row.get(1)?, pid: row.get(2)?, birth: row.get(3)? },
+            since: Timestamp(row.get(4)?),
+            expires: Timestamp(row.get(5)?),
+            held: row.get(6)?,
+        })
+    });
+    Ok(row.optional()?)
+}
+
+impl Row {
+    /// Why it may be taken from its holder; `None` while it may not.
+    fn free(&self, now: Timestamp) -> Option<String> {
+        if !self.held {
+            Some("it was let go".into())
+        } else if self.owner.is_gone() {
+            Some(format!("its process {} is gone", self.owner))
+        } else if self.expires <= now {
+            Some(format!("the lease of {} ran out at {}", self.owner, self.expires))
+        } else {
+            None
+        }
+    }
+
+    fn holder(self, now: Timestamp) -> Holder {
+        let gone = self.free(now).is_some();
+        Holder { owner: self.owner, since: self.since, expires: self.expires, gone }
+    }
+}
+
+pub(super) fn holder(tx: &Transaction<'_>, run: &RunId, now: Timestamp) -> Result<Option<Holder>, Failed> {
+    Ok(row(tx, run)?.filter(|row| row.held).map(|row| row.holder(now)))
+}
+
+pub(super) fn acquire(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    owner: &Owner,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<Lease, Failed> {
+    let sandboxed: bool = tx
+        .query_row("SELECT sandboxed FROM runs WHERE id = ?", [&*run.0], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+    let before = row(tx, run)?;
+    let mut taken_over = None;
+    if let Some(row) = before.as_ref().filter(|row| row.held) {
+        taken_over = row.free(now);
+        if taken_over.is_none() {
+            let holder = before.expect("it is there").holder(now);
+            return Err(StoreError::Held { run: run.clone(), holder }.into());
+        }
+    }
+    let epoch = before.map_or(1, |row| row.epoch + 1);
+    tx.execute(
+        "INSERT OR REPLACE INTO leases (run, epoch, host, pid, birth, since, expires, held)
+         VALUES (?, ?, ?, ?, ?, ?, ?, TRUE)",
+        params![&*run.0, epoch, owner.host, owner.pid, owner.birth, now.0, far(expires)],
+    )?;
+    Ok(Lease { run: run.clone(), epoch: Epoch(epoch), taken_over, sandboxed })
+}
+
+/// The database's numbers are signed.
+fn far(moment: Timestamp) -> i64 {
+    i64::try_from(moment.0).unwrap_or(i64::MAX)
+}
+
+/// Refuses whoever has been replaced.
+pub(super) fn check(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {
+    let mut query = tx.prepare("SELECT epoch, held, host, pid FROM leases WHERE run = ?")?;
+    let found = query
+        .query_row([&*lease.run.0], |row| {
+            let by = format!("{}/{}", row.get::<_, String>(2)?, row.get::<_, u32>(3)?);
+            Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?, by))
+        })
+        .optional()?;
+    match found {
+        Some((epoch, true, _)) if epoch == lease.epoch.0 => Ok(()),
+        Some((_, _, by)) => Err(StoreError::Fenced { run: lease.run.clone(), by }.into()),
+        None => Err(StoreError::Fenced { run: lease.run.clone(), by: "nobody".into() }.into()),
+    }
+}
+
+pub(super) fn renew(tx: &Transaction<'_>, lease: &Lease, expires: Timestamp) -> Result<(), Failed> {
+    check(tx, lease)?;
+    tx.execute("UPDATE leases SET expires = ? WHERE run = ?", params![far(expires), &*lease.run.0])?;
+    Ok(())
+}
+
+pub(super) fn release(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {
+    check(tx, lease)?;
+    tx.execute("UPDATE leases SET held = FALSE WHERE run = ?", [&*lease.run.0])?;
+    Ok(())
+}
+
+pub(super) fn lock(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    resources: &[String],
+    now: Timestamp,
+) -> Result<Vec<Takeover>, Failed> {
+    check(tx, lease)?;
+    let mut takeovers = Vec::new();
+    for resource in resources {
+        let other: Option<String> = tx
+            .query_row("SELECT run FROM locks WHERE resource = ?", [resource], |row| row.get(0))
+            .optional()?;
+        let reason = match other.map(|id| RunId(id.into())) {
+            Some(run) if run == lease.run => continue,
+            None => None,
+            Some(run) => {
+                let row = row(tx, &run)?;
+                let reason = row.as_ref().map_or_else(|| Some("nobody holds it".into()), |r| r.free(now));
+                let Some(reason) = reason else {
+                    let holder = row.expect("somebody holds it").holder(now);
+                    let resource = resource.clone();
+                    return Err(StoreError::Locked { resource, run, holder }.into());
+                };
+                let reason = format!("taken over from run {run}: {reason}");
+                takeovers.push(Takeover { resource: resource.clone(), run, reason: reason.clone() });
+                Some(reason)
+            }
+        };
+        tx.execute(
+            "INSERT OR REPLACE INTO locks (resource, run, since, taken_over) VALUES (?, ?, ?, ?)",
+            params![resource, &*lease.run.0, far(now), reason],
+        )?;
+    }
+    Ok(takeovers)
+}
+
+pub(super) fn unlock(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {
+    check(tx, lease)?;
+    tx.execute("DELETE FROM locks WHERE run = ?", [&*lease.run.0])?;
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The store of one machine: SQLite, linked in, with write-ahead log and a sync at every commit.
+//!
+//! Many may read while one writes. The epoch of a lease is checked in the transaction of the append, so a holder that
+//! was replaced cannot write, however late it wakes.
+
+mod journal;
+mod leases;
+mod open;
+mod orders;
+mod reserve;
+
+use super::{
+    Entry, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store, StoreError,
+    Stored, Takeover, record::OrderRecord,
+};
+use crate::plan::Timestamp;
+use crate::run::Actor;
+use reserve::Reserve;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+use std::time::Duration;
+
+/// The store of one machine, in a directory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    reserve: Option<Reserve>,
+    faults: Faults,
+    /// Orders that came by this connection: the database tells only of others'.
+    own_orders: AtomicU64,
+}
+
+/// A statement failed, or what it found is not right.
+enum Failed {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store of a directory, creating both where they are not there, and sets room aside for the journal.
+    ///
+    /// # Errors
+    /// The directory cannot be written, is full, or holds a file that is damaged or newer than this version.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let (path, connection) = open::for_writing(directory)?;
+        let reserve = Some(Reserve::in_directory(directory)?);
+        Ok(Self::over(path, connection, reserve))
+    }
+
+    /// Opens the store of a directory for looking only: also while a run is under way, and without the right to write.
+    ///
+    /// # Errors
+    /// There is none, or it holds a file that is damaged or newer than this version.
+    pub fn open_to_read(directory: &Path) -> Result<Self, StoreError> {
+        let (path, connection) = open::for_reading(directory)?;
+        Ok(Self::over(path, connection, None))
+    }
+
+    fn over(path: PathBuf, connection: Connection, reserve: Option<Reserve>) -> Self {
+        let connection = Mutex::new(connection);
+        Self { path, connection, reserve, faults: Faults::default(), own_orders: AtomicU64::new(0) }
+    }
+
+    /// Dies on purpose at these points, in runs of a sandbox.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // Whoever panicked while holding it has left no transaction behind: dropping one rolls it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reading<T>(&self, look: impl FnOnce(&Transaction<'_>) -> Result<T, Failed>) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection.transaction().map_err(|error| self.explain(&error))?;
+        look(&transaction).map_err(|failed| self.failed(failed))
+    }
+
+    /// Everything that `change` writes, or nothing. If the commit itself fails, nobody knows.
+    fn writing<T>(
+        &self,
+        run: &RunId,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Failed>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| self.explain(&error))?;
+        let value = change(&transaction).map_err(|failed| self.failed(failed))?;
+        transaction.commit().map_err(|error| match self.explain(&error) {
+            StoreError::Busy { path } => StoreError::Busy { path },
+            StoreError::ReadOnly { path, reason } => StoreError::ReadOnly { path, reason },
+            _ => StoreError::Unknown { run: run.clone(), reason: error.to_string() },
+        })?;
+        Ok(value)
+    }
+
+    fn failed(&self, failed: Failed) -> StoreError {
+        match failed {
+            Failed::Sql(error) => self.explain(&error),
+            Failed::Store(error) => error,
+        }
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        explain(&self.path, error)
+    }
+}
+
+/// What an error of the database means to people.
+fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { path, reason },
+        // A small file system that is full answers with this one.
+        Some(ErrorCode::SystemIoFailure) => StoreError::Full { path, reason },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            StoreError::ReadOnly { path, reason }
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, reason },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+        _ => StoreError::Failed { path, reason },
+    }
+}
+
+impl Store for SqliteStore {
+    fn create(&self, run: NewRun) -> Result<RunRecord, StoreError> {
+        let record = RunRecord::create(run);
+        let pinned = record
+            .pinned()
+            .map_err(|error| StoreError::Failed { path: self.path.clone(), reason: error.to_string() })?;
+        self.writing(&record.id, |tx| journal::create(tx, &record, &pinned))?;
+        Ok(record)
+    }
+
+    fn run(&self, run: &RunId) -> Result<RunRecord, StoreError> {
+        self.reading(|tx| journal::run(tx, run))
+    }
+
+    fn runs(&self) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
+        let ids = self.ids()?;
+        Ok(ids.iter().map(|id| self.run(id)).collect())
+    }
+
+    fn ids(&self) -> Result<Vec<RunId>, StoreError> {
+        self.reading(journal::ids)
+    }
+
+    fn holder(&self, run: &RunId, now: Timestamp) -> Result<Option<Holder>, StoreError> {
+        self.reading(|tx| leases::holder(tx, run, now))
+    }
+
+    fn acquire(
+        &self,
+        run: &RunId,
+        owner: &Owner,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        self.writing(run, |tx| leases::acquire(tx, run, owner, now, now.after(ttl)))
+    }
+
+    fn renew(&self, lease: &Lease, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
+        self.writing(&lease.run, |tx| leases::renew(tx, lease, now.after(ttl)))
+    }
+
+    fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writing(&lease.run, |tx| leases::release(tx, lease))
+    }
+
+    fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError> {
+        self.writing(&lease.run, |tx| leases::lock(tx, lease, resources, now))
+    }
+
+    fn unlock(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writing(&lease.run, |tx| leases::unlock(tx, lease))
+    }
+
+    fn append(&self, lease: &Lease, after: Seq, entries: &[Entry]) -> Result<Seq, StoreError> {
+        let (first, last) = (Seq(after.0 + 1), Seq(after.0 + entries.len() as u64));
+        let faults = if lease.sandboxed { self.faults } else { Faults::default() };
+        Faults::kill_if(faults.kill_before_append, first, last);
+        let attempt = || self.writing(&lease.run, |tx| journal::append(tx, lease, after, entries));
+        let appended = attempt().or_else(|error| {
+            let freed = match error {
+                StoreError::Full { .. } | StoreError::Unknown { .. } => {
+                    self.reserve.as_ref().is_some_and(Reserve::free)
+                }
+                other => return Err(other),
+            };
+            // Read again before anything else.
+            let written = self.reading(|tx| journal::is_written(tx, lease, after, entries))?;
+            if written {
+                Ok(last)
+            } else if freed {
+                attempt()
+            } else {
+                Err(error)
+            }
+        })?;
+        Faults::kill_if(faults.kill_after_append, first, last);
+        Ok(appended)
+    }
+
+    fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Stored>, StoreError> {
+        self.reading(|tx| journal::read(tx, run, from))
+    }
+
+    fn is_out_of_room(&self) -> bool {
+        self.reserve.as_ref().is_some_and(Reserve::is_in_use)
+    }
+
+    fn order(&self, run: &RunId, by: &Actor, order: &OrderRecord, now: Timestamp) -> Result<u64, StoreError> {
+        let id = self.writing(run, |tx| orders::give(tx, run, by, order, now))?;
+        self.own_orders.fetch_add(1, Ordering::Relaxed);
+        Ok(id)
+    }
+
+    fn orders_after(&self, run: &RunId, id: u64) -> Result<Vec<OrderEntry>, StoreError> {
+        self.reading(|tx| orders::after(tx, run, id))
+    }
+
+    fn orders_mark(&self) -> Result<u64, StoreError> {
+        let version: Option<u64> = self
+            .connection()
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.explain(&error))?;
+        // Both only grow.
+        Ok(version.unwrap_or_default() + self.own_orders.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,150 @@
+//! Opening the database: the directory, the settings that make a commit durable, the format.
+
+use super::explain;
+use crate::store::StoreError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::{fs, io, time::Duration};
+
+/// The newest format of the database that this version reads and writes.
+const FORMAT: u32 = 1;
+
+/// Says whose database it is: `SWOV`.
+const APPLICATION: u32 = 0x5357_4f56;
+
+/// How long a writer waits for another. Commits take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, format INTEGER NOT NULL, pinned TEXT NOT NULL, sandboxed INTEGER NOT NULL,
+  head_seq INTEGER NOT NULL, head_hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE events (
+  run TEXT NOT NULL REFERENCES runs (id), seq INTEGER NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL,
+  body TEXT NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE leases (
+  run TEXT PRIMARY KEY REFERENCES runs (id), epoch INTEGER NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+  birth TEXT NOT NULL, since INTEGER NOT NULL, expires INTEGER NOT NULL, held INTEGER NOT NULL
+) STRICT;
+CREATE TABLE locks (
+  resource TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id), since INTEGER NOT NULL, taken_over TEXT
+) STRICT;
+CREATE TABLE orders (
+  run TEXT NOT NULL REFERENCES runs (id), id INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
+  automatic INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+";
+
+pub(super) fn for_writing(directory: &Path) -> Result<(PathBuf, Connection), StoreError> {
+    make_directory(directory)?;
+    let path = directory.join("switchover.db");
+    let connection = Connection::open_with_flags(
+        &path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
+    .map_err(|error| explain(&path, &error))?;
+    prepare(&path, connection, directory).map(|connection| (path, connection))
+}
+
+pub(super) fn for_reading(directory: &Path) -> Result<(PathBuf, Connection), StoreError> {
+    let path = directory.join("switchover.db");
+    if !path.exists() {
+        return Err(StoreError::Absent { path: directory.to_owned() });
+    }
+    let plain = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = |name: &Path, flags| {
+        let connection = Connection::open_with_flags(name, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        // The first statement that needs the file.
+        connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0))?;
+        Ok(connection)
+    };
+    let connection = open(&path, plain).or_else(|error: rusqlite::Error| {
+        // Nobody has it open, and we may not create what sharing needs: then it does not change either.
+        let alone = !directory.join("switchover.db-wal").exists();
+        let as_it_is = PathBuf::from(format!("file:{}?immutable=1", path.display()));
+        match explain(&path, &error) {
+            StoreError::ReadOnly { .. } if alone => open(&as_it_is, plain | OpenFlags::SQLITE_OPEN_URI),
+            _ => Err(error),
+        }
+    });
+    let connection = connection.map_err(|error| explain(&path, &error))?;
+    check_format(&path, &connection)?;
+    Ok((path, connection))
+}
+
+fn make_directory(directory: &Path) -> Result<(), StoreError> {
+    let explain = |error: io::Error| {
+        let (path, reason) = (directory.to_owned(), error.to_string());
+        match error.kind() {
+            io::ErrorKind::StorageFull => StoreError::Full { path, reason },
+            _ => StoreError::ReadOnly { path, reason },
+        }
+    };
+    if !directory.is_dir() {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(directory).map_err(explain)?;
+    }
+    Ok(())
+}
+
+fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<Connection, StoreError> {
+    let sql = |error: rusqlite::Error| explain(path, &error);
+    // Another process may be creating it too; this statement does not wait for it by itself.
+    let mut tries = 0;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(_) => break,
+            Err(error) if tries < 100 && matches!(explain(path, &error), StoreError::Busy { .. }) => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(sql(error)),
+        }
+    }
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA fullfsync = ON")
+        .map_err(sql)?;
+    if check_format(path, &connection)? == 0 {
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        if check_format(path, &transaction)? == 0 {
+            transaction.execute_batch(SCHEMA).map_err(sql)?;
+            transaction.pragma_update(None, "application_id", APPLICATION).map_err(sql)?;
+            transaction.pragma_update(None, "user_version", FORMAT).map_err(sql)?;
+        }
+        transaction.commit().map_err(sql)?;
+        // The file's own name must survive a power loss as well.
+        if let Ok(directory) = fs::File::open(directory) {
+            let _ = directory.sync_all();
+        }
+    }
+    Ok(connection)
+}
+
+/// The format of the database: 0 if it is empty.
+fn check_format(path: &Path, connection: &Connection) -> Result<u32, StoreError> {
+    let number = |pragma: &str| {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, u32>(0))
+            .map_err(|error| explain(path, &error))
+    };
+    let (format, application) = (number("user_version")?, number("application_id")?);
+    let tables: u32 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| explain(path, &error))?;
+    if (tables > 0 || format > 0) && application != APPLICATION {
+        let reason = "it is a database of another program".into();
+        return Err(StoreError::Damaged { path: path.to_owned(), reason });
+    }
+    if format > FORMAT {
+        let what = format!("the state file {}", path.display());
+        return Err(StoreError::Newer { what, found: format, known: FORMAT });
+    }
+    Ok(format)
+}

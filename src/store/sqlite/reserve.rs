@@ -1,0 +1,59 @@
+//! Room that is set aside at the start: a run that fills the disk can still write down that it stops.
+
+use crate::store::StoreError;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How much: some ten thousand events.
+const ROOM: usize = 4 * 1024 * 1024;
+
+/// A file that can be given up.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    in_use: AtomicBool,
+}
+
+impl Reserve {
+    /// Sets the room aside, unless it is already.
+    pub(super) fn in_directory(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join("reserve");
+        let there = fs::metadata(&path).is_ok_and(|file| file.len() == ROOM as u64);
+        if !there {
+            fill(&path).map_err(|error| {
+                let _ = fs::remove_file(&path);
+                let (path, reason) = (directory.to_owned(), error.to_string());
+                match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        StoreError::Full { path, reason }
+                    }
+                    _ => StoreError::ReadOnly { path, reason },
+                }
+            })?;
+        }
+        Ok(Self { path, in_use: AtomicBool::new(false) })
+    }
+
+    /// Gives the room up. False if it was given up before.
+    pub(super) fn free(&self) -> bool {
+        !self.in_use.swap(true, Ordering::Relaxed) && fs::remove_file(&self.path).is_ok()
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Relaxed)
+    }
+}
+
+fn fill(path: &Path) -> io::Result<()> {
+    // Its own name until it is whole: another process may be doing the same.
+    let part = path.with_extension(std::process::id().to_string());
+    let written = File::create(&part)
+        .and_then(|mut file| file.write_all(&vec![0; ROOM]).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
+}

@@ -1,0 +1,235 @@
+//! What a store does, whatever it is made of.
+
+use super::record::{EventRecord, OrderRecord};
+use super::{NewRun, Owner, RunId, RunRecord, StoreError};
+use crate::plan::{Plan, Timestamp};
+use crate::run::{Actor, Event, Order};
+use std::{fmt, time::Duration};
+
+/// The place of an event in its journal, from 1. 0: before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Counts the holders of a run: whoever writes with an older one is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// The right to write a run's journal, until somebody else takes it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which run.
+    pub run: RunId,
+    /// The fencing token.
+    pub epoch: Epoch,
+    /// Why it was taken from a holder that had not let go, if it was.
+    pub taken_over: Option<String>,
+    /// The run is in a sandbox: faults on purpose are honoured.
+    pub(super) sandboxed: bool,
+}
+
+/// A process that holds a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which.
+    pub owner: Owner,
+    /// Since when, on the wall clock.
+    pub since: Timestamp,
+    /// When its lease runs out, unless it renews it.
+    pub expires: Timestamp,
+    /// It is known to be gone, or its lease ran out.
+    pub gone: bool,
+}
+
+impl fmt::Display for Holder {
+    /// `host/pid since 2026-11-20T10:00:00Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} since {}", self.owner, self.since)
+    }
+}
+
+/// An event to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When, in the run's time.
+    pub at: Timestamp,
+    /// What.
+    pub body: EventRecord,
+}
+
+/// An event as it is stored; its place in the chain has been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place.
+    pub seq: Seq,
+    /// Who wrote it.
+    pub epoch: Epoch,
+    /// When, in the run's time.
+    pub at: Timestamp,
+    /// What, as JSON.
+    pub body: String,
+    /// Its hash, in hexadecimal.
+    pub hash: String,
+}
+
+/// An event as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its place.
+    pub seq: Seq,
+    /// When, in the run's time.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// An order from some terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderEntry {
+    /// Its number, from 1.
+    pub id: u64,
+    /// When, on the wall clock.
+    pub at: Timestamp,
+    /// Who gave it.
+    pub by: Actor,
+    /// What.
+    pub order: OrderRecord,
+}
+
+/// A lock that was taken from a run that nobody runs any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// What is locked.
+    pub resource: String,
+    /// Who had it.
+    pub run: RunId,
+    /// Why it could be taken: recorded with the lock.
+    pub reason: String,
+}
+
+/// What a walk over a whole journal found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// How many events there are.
+    pub events: u64,
+    /// The hash of the last, in hexadecimal.
+    pub head: String,
+}
+
+/// Keeps runs. All calls may block for some milliseconds. `now` is the wall clock, except in [`Entry`].
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Pins a run.
+    fn create(&self, run: NewRun) -> Result<RunRecord, StoreError>;
+    /// A run.
+    fn run(&self, run: &RunId) -> Result<RunRecord, StoreError>;
+    /// All of them, the newest first. One that cannot be read does not hide the others.
+    fn runs(&self) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError>;
+    /// The ids of all runs, the newest first.
+    fn ids(&self) -> Result<Vec<RunId>, StoreError>;
+
+    /// Who holds a run; `None` if it was let go.
+    fn holder(&self, run: &RunId, now: Timestamp) -> Result<Option<Holder>, StoreError>;
+    /// Takes a run: from nobody, from a process of this machine that is gone, or from one whose lease ran out.
+    fn acquire(&self, run: &RunId, owner: &Owner, ttl: Duration, now: Timestamp)
+    -> Result<Lease, StoreError>;
+    /// Holds it for longer.
+    fn renew(&self, lease: &Lease, ttl: Duration, now: Timestamp) -> Result<(), StoreError>;
+    /// Lets it go.
+    fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Locks all of these for the run, or none. Locks of a run that nobody runs any more are taken over.
+    fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError>;
+    /// Gives back all that the run has locked.
+    fn unlock(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Adds events after the event `after`, which must be the last: all or none, durably.
+    fn append(&self, lease: &Lease, after: Seq, entries: &[Entry]) -> Result<Seq, StoreError>;
+    /// The events from `from` on, in order; their chain is checked.
+    fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Stored>, StoreError>;
+    /// There was no room left, and what was set aside for this is in use: end the run durably, now.
+    fn is_out_of_room(&self) -> bool;
+
+    /// Records an order; returns its number.
+    fn order(&self, run: &RunId, by: &Actor, order: &OrderRecord, now: Timestamp) -> Result<u64, StoreError>;
+    /// The orders with larger numbers than `id`.
+    fn orders_after(&self, run: &RunId, id: u64) -> Result<Vec<OrderEntry>, StoreError>;
+    /// Changes whenever an order may have come. Cheap.
+    fn orders_mark(&self) -> Result<u64, StoreError>;
+
+    /// Walks the whole journal of a run.
+    fn verify(&self, run: &RunId) -> Result<Verified, StoreError> {
+        let events = self.read(run, Seq(1))?;
+        let head = events.last().map_or_else(String::new, |event| event.hash.clone());
+        Ok(Verified { events: events.len() as u64, head })
+    }
+}
+
+/// The events of a run of this plan, from `from` on.
+///
+/// # Errors
+/// The journal cannot be read, its chain is broken, or it does not fit the plan.
+pub fn events(store: &dyn Store, run: &RunId, plan: &Plan, from: Seq) -> Result<Vec<Recorded>, StoreError> {
+    let recorded = |stored: Stored| {
+        let event = EventRecord::parse(&stored.body).and_then(|record| record.event(plan));
+        match event {
+            Ok(event) => Ok(Recorded { seq: stored.seq, at: stored.at, event }),
+            Err(error) => {
+                Err(StoreError::Broken { run: run.clone(), seq: stored.seq, reason: error.to_string() })
+            }
+        }
+    };
+    store.read(run, from)?.into_iter().map(recorded).collect()
+}
+
+/// Gives an order to a run of this plan; returns its number.
+///
+/// # Errors
+/// It could not be recorded.
+pub fn give_order(
+    store: &dyn Store,
+    run: &RunId,
+    plan: &Plan,
+    by: &Actor,
+    order: &Order,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    store.order(run, by, &OrderRecord::of(order, plan), now)
+}
+
+/// The orders for a run of this plan with larger numbers than `id`: number, who, what.
+///
+/// # Errors
+/// They cannot be read.
+pub fn orders_after(
+    store: &dyn Store,
+    run: &RunId,
+    plan: &Plan,
+    id: u64,
+) -> Result<Vec<(u64, Actor, Order)>, StoreError> {
+    let entries = store.orders_after(run, id)?;
+    Ok(entries.into_iter().map(|entry| (entry.id, entry.by, entry.order.order(plan))).collect())
+}
+
+/// The run that people mean by `latest`, an id, or the beginning of one.
+///
+/// # Errors
+/// There is none, or there are several.
+pub fn find(store: &dyn Store, called: &str) -> Result<RunId, StoreError> {
+    let ids = store.ids()?;
+    if called == "latest" {
+        return ids.into_iter().next().ok_or(StoreError::NoRuns);
+    }
+    let prefix = called.to_ascii_uppercase();
+    let mut meant: Vec<RunId> =
+        ids.into_iter().filter(|id| !prefix.is_empty() && id.0.starts_with(&prefix)).collect();
+    match meant.len() {
+        0 => Err(StoreError::NoSuchRun(called.to_owned())),
+        1 => Ok(meant.remove(0)),
+        _ => Err(StoreError::Ambiguous { prefix: called.to_owned(), runs: meant }),
+    }
+}
