@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod doc;
 pub mod plan;
 pub mod port;
+pub mod report;
 pub mod run;
 pub mod signal;
 pub mod store;

@@ -1,0 +1,224 @@
+//! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
+
+use super::{Runbook, Shown, Story, words};
+use crate::run::{Cause, PauseCause, Receipt, Stuck, Verdict};
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What is the case, and what to look at first.
+    pub says: Vec<String>,
+    /// What it is for, and the command.
+    pub commands: Vec<(String, String)>,
+    /// The page that says more.
+    pub see: Runbook,
+}
+
+/// Writes commands so that they can be pasted.
+#[derive(Clone, Debug, Default)]
+pub struct Commands {
+    /// Added to each: ` --state-dir /srv/x`, or nothing.
+    pub suffix: String,
+    /// Somebody drives the run at this moment.
+    pub driven: bool,
+}
+
+impl Commands {
+    /// About a run.
+    #[must_use]
+    pub fn run(&self, verb: &str, id: &str) -> String {
+        format!("switchover {verb} {id}{}", self.suffix)
+    }
+
+    /// About a step of a run.
+    #[must_use]
+    pub fn step(&self, verb: &str, step: &str, id: &str, rest: &str) -> String {
+        format!("switchover {verb} {} --run {id}{rest}{}", quoted(step), self.suffix)
+    }
+}
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+const REASON: &str = " --reason '<why>'";
+
+/// What a human must do now; `None` if nothing.
+#[must_use]
+pub fn advice(story: &Story, with: &Commands) -> Option<Advice> {
+    let id = &*story.id;
+    let back = ("to undo what was done".to_owned(), with.run("rollback", id));
+    match (story.verdict, &story.paused) {
+        (Some(Verdict::Completed), _) => None,
+        (Some(Verdict::RolledBack), _) => Some(rolled_back(story, with)),
+        (Some(Verdict::Incomplete), _) => Some(incomplete(story, with)),
+        (None, Some(cause)) => Some(paused(story, cause, with)),
+        (None, None) if with.driven => None,
+        (None, None) => Some(Advice {
+            says: vec!["the process that drove this run is gone; nothing is lost".into()],
+            commands: vec![("to go on where it stopped".into(), with.run("resume", id)), back],
+            see: Runbook::Interrupted,
+        }),
+    }
+}
+
+fn rolled_back(story: &Story, with: &Commands) -> Advice {
+    let mut says =
+        vec!["nothing is urgent: what was there before is there again, and was read back".to_owned()];
+    if let Some((Cause::Failed(ix), _)) = &story.back {
+        let reason = story.step(*ix).reason.as_deref().unwrap_or("no reason was recorded");
+        says.push(format!("mend what made {} fail: {reason}", words::step_name(&story.plan, *ix)));
+    }
+    for (ix, step) in story.steps().filter(|(_, step)| step.shown == Shown::Undone(Receipt::Left)) {
+        let _ = step;
+        says.push(format!("{} was left in place, as the plan says", words::step_name(&story.plan, ix)));
+    }
+    Advice {
+        says,
+        commands: vec![("to read every fact of it".into(), with.run("log", &story.id))],
+        see: Runbook::RolledBack,
+    }
+}
+
+fn incomplete(story: &Story, with: &Commands) -> Advice {
+    let mut says = Vec::new();
+    for (ix, _) in story.steps().filter(|(_, step)| step.shown == Shown::Undone(Receipt::TakenOver)) {
+        let name = words::step_name(&story.plan, ix);
+        says.push(format!("{name} was NOT RESTORED: an operator took it over; bring it back by hand"));
+        for change in &story.step(ix).changes {
+            says.push(format!("  {}: should be {} again", change.what, change.from));
+        }
+    }
+    if says.is_empty() {
+        says.push("something was left in force".into());
+    }
+    Advice {
+        says,
+        commands: vec![("to read every fact of it".into(), with.run("log", &story.id))],
+        see: Runbook::Incomplete,
+    }
+}
+
+fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
+    let id = &*story.id;
+    let name = |ix| words::step_name(&story.plan, ix);
+    let reason = |ix| story.step(ix).reason.as_deref().unwrap_or("no reason was recorded").to_owned();
+    let go_on = ("to go on".to_owned(), with.run("continue", id));
+    let back = ("to undo what was done".to_owned(), with.run("rollback", id));
+    let all = ("to undo past it".to_owned(), with.run("rollback", &format!("{id} --all")));
+    let retry = |ix| ("once it is mended".to_owned(), with.step("retry", &name(ix), id, ""));
+    let skip = |ix| ("to go on without it".to_owned(), with.step("skip", &name(ix), id, REASON));
+    let (says, commands, see) = match *cause {
+        PauseCause::Operator => (vec!["an operator paused it".into()], vec![go_on, back], Runbook::Paused),
+        PauseCause::Interrupted => (
+            vec!["it was asked to stop; all is saved and nothing is in flight".into()],
+            vec![("to go on where it stopped".into(), with.run("resume", id)), back],
+            Runbook::Interrupted,
+        ),
+        PauseCause::Failed(ix) => (
+            vec![format!("{} failed: {}", name(ix), reason(ix))],
+            vec![retry(ix), skip(ix), back],
+            Runbook::StepFailed,
+        ),
+        PauseCause::Foreign(ix) => (
+            vec![
+                format!("{}: {}", name(ix), reason(ix)),
+                "nothing was written over it. Find out whose change it is before you go on".into(),
+            ],
+            vec![("once the world is as recorded, or as wanted".into(), retry(ix).1), skip(ix), back],
+            Runbook::Foreign,
+        ),
+        PauseCause::Blind(ix) => (
+            vec![
+                format!("{}: {}", name(ix), reason(ix)),
+                "silence is no evidence: neither a failure nor a pass".into(),
+            ],
+            vec![("once it can be seen again".into(), go_on.1), back],
+            Runbook::Blind,
+        ),
+        PauseCause::Guard(_) => {
+            let breach = story.breach.as_ref().map_or("a guard tripped".into(), |fault| fault.to_string());
+            (vec![breach], vec![go_on, back], Runbook::Guard)
+        }
+        PauseCause::Stuck(_) => stuck(story, with),
+        PauseCause::Rejected(ix) => (
+            vec![format!("{} was rejected: {}", name(ix), reason(ix))],
+            vec![("to ask again".into(), retry(ix).1), back],
+            Runbook::ApprovalRejected,
+        ),
+        PauseCause::Expired(ix) => (
+            vec![format!("nobody approved {} in time", name(ix))],
+            vec![("to ask again".into(), retry(ix).1), back],
+            Runbook::ApprovalExpired,
+        ),
+        PauseCause::Deadline => (
+            vec!["the run is healthy as far as it got, but takes longer than the plan allows".into()],
+            vec![go_on, back],
+            Runbook::Deadline,
+        ),
+        PauseCause::Barrier(ix) => (
+            vec![format!(
+                "{} cannot be undone; going back around it may harm users more than staying",
+                name(ix)
+            )],
+            vec![("to stay, and go forward again".into(), go_on.1), all],
+            Runbook::Barrier,
+        ),
+        PauseCause::Checkpoint(ix) => (
+            vec![format!("all after the checkpoint {} is undone; what came before it still holds", name(ix))],
+            vec![all, ("to go forward again".into(), go_on.1)],
+            Runbook::Checkpoint,
+        ),
+        PauseCause::Diverged { step, since } => (
+            vec![
+                format!(
+                    "{} sent users to the new side at {since}; what they wrote in the {} since then stays behind",
+                    name(step),
+                    words::span(story.last.since(since))
+                ),
+                "decide together with whoever owns the data".into(),
+            ],
+            vec![
+                ("to go back all the same".into(), all.1),
+                ("to stay, and go forward again".into(), go_on.1),
+            ],
+            Runbook::Diverged,
+        ),
+    };
+    Advice { says, commands, see }
+}
+
+fn stuck(story: &Story, with: &Commands) -> (Vec<String>, Vec<(String, String)>, Runbook) {
+    let (mut says, mut commands) = (Vec::new(), Vec::new());
+    let mut see = Runbook::StuckFailed;
+    for (ix, step) in story.steps() {
+        let Shown::Stuck(stuck) = step.shown else { continue };
+        let name = words::step_name(&story.plan, ix);
+        let (word, page) = match stuck {
+            Stuck::Failed => ("NOT RESTORED", Runbook::StuckFailed),
+            Stuck::Drifted => ("DRIFTED", Runbook::StuckDrifted),
+        };
+        see = page;
+        says.push(format!(
+            "{name} is {word}: {}",
+            step.reason.as_deref().unwrap_or("no reason was recorded")
+        ));
+        says.extend(step.changes.iter().map(|c| format!("  {}: was {} before this run", c.what, c.from)));
+        let retry = with.step("retry", &name, &story.id, "");
+        commands.push((format!("once {name} is mended, or was restored by hand"), retry));
+        let rest = format!("{REASON} ");
+        commands.push((
+            format!("to leave {name} as it is"),
+            with.step("skip", &name, &story.id, rest.trim_end()),
+        ));
+    }
+    says.push("what it stands on is held back, so that nothing users may still reach is taken away".into());
+    (says, commands, see)
+}

@@ -1,0 +1,29 @@
+//! Facts into words: one stream, several renderers. Rendering a replay is rendering it live.
+//!
+//! Not here: the driver, the store, the world. It knows plans and facts.
+
+mod github;
+mod human;
+mod json;
+mod live;
+mod looks;
+mod plain;
+mod renderer;
+mod runbooks;
+mod story;
+mod summary;
+mod tree;
+mod words;
+
+pub use github::GitHub;
+pub use human::{Advice, Commands, advice, quoted};
+pub use json::{JsonLines, fact as fact_json, name as event_name, result as result_json};
+pub use live::Live;
+pub use looks::{Looks, Tone};
+pub use plain::Plain;
+pub use renderer::{Fact, Renderer};
+pub use runbooks::Runbook;
+pub use story::{Shown, StepStory, Story};
+pub use summary::{Extras, headline, outcome, summary, told};
+pub use tree::{TreeRow, tree};
+pub use words::{Line, line, pause, refused, span, why_back};

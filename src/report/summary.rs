@@ -1,0 +1,179 @@
+//! The end of a run, or how it stands: every step's outcome, times, the DNS clock, and what a human must do.
+
+use super::{Advice, Commands, Looks, Shown, Story, Tone, human, words};
+use crate::plan::{Kind, Part, StepIx, Timestamp};
+use crate::run::{Receipt, Stuck};
+use std::time::Duration;
+
+/// What a summary tells besides the facts.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// What undoing each step takes until new lookups reach the prior side, by place, where its action knows.
+    pub reaches: Vec<Option<Duration>>,
+    /// What the users of the sandbox met, line by line.
+    pub traffic: Vec<String>,
+    /// How commands are written.
+    pub commands: Commands,
+}
+
+/// The outcome of a step in a word or two.
+#[must_use]
+pub fn outcome(story: &Story, ix: StepIx) -> (Tone, &'static str) {
+    let step = story.step(ix);
+    match step.shown {
+        Shown::Waiting => (Tone::Dim, "not begun"),
+        Shown::Planning => (Tone::Busy, "looking"),
+        Shown::Asking { .. } => (Tone::Warn, "waits for approval"),
+        Shown::Ready => (Tone::Busy, "ready"),
+        Shown::Applying => (Tone::Busy, "applying"),
+        Shown::Watching { .. } if step.wrote => (Tone::Busy, "arriving"),
+        Shown::Watching { .. } => (Tone::Busy, "watching"),
+        Shown::Backoff { .. } => (Tone::Warn, "tried again soon"),
+        Shown::InDoubt => (Tone::Warn, "in doubt"),
+        Shown::Done if story.back.is_some() && step.wrote && story.plan[ix].part != Part::Finally => {
+            (Tone::Warn, "done, in force")
+        }
+        Shown::Done => (Tone::Good, "done"),
+        Shown::Skipped => (Tone::Dim, "skipped"),
+        Shown::Failed => (Tone::Bad, "failed"),
+        Shown::Foreign => (Tone::Bad, "foreign change"),
+        Shown::Undoing => (Tone::Busy, "undoing"),
+        Shown::UndoBackoff { .. } => (Tone::Warn, "undone again soon"),
+        Shown::Restoring { .. } => (Tone::Busy, "being read back"),
+        Shown::Stuck(Stuck::Failed) | Shown::Undone(Receipt::TakenOver) => (Tone::Bad, "NOT RESTORED"),
+        Shown::Stuck(Stuck::Drifted) => (Tone::Bad, "DRIFTED"),
+        Shown::Undone(Receipt::Restored) if step.failed => (Tone::Warn, "failed, RESTORED"),
+        Shown::Undone(Receipt::Restored) => (Tone::Good, "RESTORED"),
+        Shown::Undone(Receipt::Left) => (Tone::Plain, "LEFT"),
+    }
+}
+
+/// The summary, as lines.
+#[must_use]
+pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> String {
+    let mut out = String::new();
+    let mut line = |text: &str| {
+        out.push_str(text);
+        out.push('\n');
+    };
+    line(&headline(story, now, looks));
+    line("");
+    let rows = rows(story, now);
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(40);
+    for row in &rows {
+        let name = format!("{:width$}", looks.safe(&row.name));
+        let word = looks.tint(row.tone, &format!("{:18}", row.word));
+        let text = format!("  {name}  {word} {:>8}  {}", row.took, looks.safe(&row.says));
+        line(text.trim_end());
+    }
+    if let Some(clock) = dns_clock(story, extras) {
+        line("");
+        line(&clock);
+    }
+    if !extras.traffic.is_empty() {
+        line("");
+        for told in &extras.traffic {
+            line(&looks.safe(told));
+        }
+    }
+    if let Some(advice) = human::advice(story, &extras.commands) {
+        line("");
+        line(&told(&advice, looks));
+    }
+    out
+}
+
+/// What to do, as lines.
+#[must_use]
+pub fn told(advice: &Advice, looks: Looks) -> String {
+    let mut lines = vec![looks.tint(Tone::Strong, "what to do now")];
+    lines.extend(advice.says.iter().map(|says| format!("  {}", looks.safe(says))));
+    for (why, command) in &advice.commands {
+        lines.push(format!("  {}:", looks.safe(why)));
+        lines.push(format!("    {}", looks.tint(Tone::Strong, &looks.safe(command))));
+    }
+    let page = advice.see;
+    lines.push(format!("  see {} (`switchover explain {}` prints it)", page.path(), page.name()));
+    lines.join("\n")
+}
+
+/// The run in one line.
+#[must_use]
+pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
+    let (tone, state) = match (story.verdict, &story.paused) {
+        (Some(verdict), _) => {
+            let (tone, text) = words::ended(verdict);
+            (tone, text.to_owned())
+        }
+        (None, Some(cause)) => (Tone::Bad, format!("paused: {}", words::pause(&story.plan, cause))),
+        (None, None) if story.begun.is_none() => (Tone::Dim, "not begun".into()),
+        (None, None) if story.back.is_some() => (Tone::Warn, "rolling back".into()),
+        (None, None) => (Tone::Busy, "under way".into()),
+    };
+    let why = match (&story.back, story.paused.is_some()) {
+        (Some((cause, _)), false) => format!(", because {}", words::why_back(&story.plan, cause)),
+        _ => String::new(),
+    };
+    let text = format!(
+        "{} {} ({}), {} after {}",
+        looks.tint(Tone::Strong, &story.plan.name),
+        looks.tint(tone, &looks.safe(&format!("{state}{why}"))),
+        story.id,
+        if story.verdict.is_some() { "ended" } else { "now" },
+        words::span(story.lasted(now)),
+    );
+    text
+}
+
+struct Row {
+    name: String,
+    tone: Tone,
+    word: &'static str,
+    took: String,
+    says: String,
+}
+
+fn rows(story: &Story, now: Timestamp) -> Vec<Row> {
+    let shown = story.steps().filter(|(ix, _)| !matches!(story.plan[*ix].kind, Kind::Join));
+    shown
+        .map(|(ix, step)| {
+            let (tone, word) = outcome(story, ix);
+            let took =
+                step.began.map_or(String::new(), |began| words::span(step.ended.unwrap_or(now).since(began)));
+            let says = match step.shown {
+                Shown::Done => changes(story, ix),
+                Shown::Asking { until } => format!("{} left", words::span(until.since(now))),
+                Shown::Undone(Receipt::Restored) if !step.failed => changes_back(story, ix),
+                _ => step.reason.as_deref().unwrap_or_default().to_owned(),
+            };
+            Row { name: words::step_name(&story.plan, ix), tone, word, took, says }
+        })
+        .collect()
+}
+
+fn changes(story: &Story, ix: StepIx) -> String {
+    let step = story.step(ix);
+    if !step.approved.is_empty() {
+        return format!("by {}", step.approved.join(", "));
+    }
+    let each = step.changes.iter().map(|c| format!("{}: {} → {}", c.what, c.from, c.to));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn changes_back(story: &Story, ix: StepIx) -> String {
+    let each = story.step(ix).changes.iter().map(|c| format!("{}: {} again", c.what, c.from));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// How long a rollback would take now to reach those who look the name up.
+fn dns_clock(story: &Story, extras: &Extras) -> Option<String> {
+    let in_force = |ix: &StepIx| story.step(*ix).shown == Shown::Done;
+    let switched =
+        story.plan.places().filter(in_force).filter_map(|ix| Some((ix, (*extras.reaches.get(ix.index())?)?)));
+    let (ix, within) = switched.max_by_key(|(_, within)| *within)?;
+    Some(format!(
+        "DNS clock: a rollback of {} now reaches new lookups within {}",
+        words::step_name(&story.plan, ix),
+        words::span(within)
+    ))
+}

@@ -1,0 +1,287 @@
+//! Facts in words: one line each, the same in every renderer.
+
+use super::{Story, Tone};
+use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration};
+use crate::run::{
+    Actor, Cause, Event, Fault, FaultKind, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck,
+    Verdict,
+};
+use std::time::Duration;
+
+/// A fact in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The step it is about, `run`, or the name of a guard.
+    pub subject: String,
+    /// What it means to the reader.
+    pub tone: Tone,
+    /// What happened.
+    pub text: String,
+    /// More lines that belong to it.
+    pub details: Vec<String>,
+}
+
+/// The fact in words. `story` has taken it already.
+#[must_use]
+pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
+    let plan = &story.plan;
+    let mut details = Vec::new();
+    let (subject, (tone, text)) = match event {
+        Event::RunStarted { by, deadline } => {
+            let mut text = format!("{} started by {}", plan.name, by.name);
+            if *deadline != Timestamp::NEVER {
+                text.push_str(&format!("; pauses by itself after {}", span(deadline.since(at))));
+            }
+            ("run".into(), (Tone::Strong, text))
+        }
+        Event::RunResumed { owner } => (
+            "run".into(),
+            (Tone::Warn, format!("taken over by {owner}; what was in flight is looked at first")),
+        ),
+        Event::OrderTaken { by, order, .. } => ("run".into(), (Tone::Strong, taken(plan, by, order))),
+        Event::OrderRefused { by, order, refusal, .. } => {
+            let text =
+                format!("{} by {} was refused: {}", order_name(plan, order), by.name, refused(refusal));
+            ("run".into(), (Tone::Warn, text))
+        }
+        Event::GuardTripped { guard, fault } => {
+            let guard = plan.guards.get(*guard);
+            let does = match guard.map(|g| g.on_breach) {
+                Some(OnBreach::Notify) => "for your information",
+                _ if fault.is_foreign() => "somebody else's change",
+                _ => "breach",
+            };
+            (guard.map_or("guard".into(), |g| g.id.to_string()), (Tone::Bad, format!("{does}: {fault}")))
+        }
+        Event::RunPaused { cause } => ("run".into(), (Tone::Bad, format!("paused: {}", pause(plan, cause)))),
+        Event::RollbackStarted { cause, rewind } => {
+            let text = format!("rolling back{}: {}", how_far(plan, *rewind), why_back(plan, cause));
+            ("run".into(), (Tone::Bad, text))
+        }
+        Event::RunFinished { verdict } => {
+            let (tone, text) = ended(*verdict);
+            ("run".into(), (tone, format!("{text} after {}", span(story.lasted(at)))))
+        }
+        Event::Step(ix, event) => {
+            if let StepEvent::Planned { proposal, .. } = event {
+                let change = |c: &crate::run::Change| format!("{}: {} → {}", c.what, c.from, c.to);
+                details.extend(proposal.changes.iter().map(change));
+            }
+            (step_name(plan, *ix), step(story, *ix, at, event))
+        }
+    };
+    Line { subject, tone, text, details }
+}
+
+fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, String) {
+    let told = story.step(ix);
+    let took = || span(at.since(told.began.unwrap_or(at)));
+    match event {
+        StepEvent::Started => (Tone::Busy, "looking at what is there".into()),
+        StepEvent::Skipped => (Tone::Dim, "skipped: its `when` does not hold".into()),
+        StepEvent::ApprovalAsked { until } => {
+            let message = match story.plan.steps.get(ix.index()).map(|s| &s.kind) {
+                Some(Kind::Approve(approval)) => approval.message.to_string(),
+                _ => "may the run go on?".into(),
+            };
+            (Tone::Warn, format!("waits for approval, {} left: {message}", span(until.since(at))))
+        }
+        StepEvent::Approved { by } => (Tone::Good, format!("approved by {by}")),
+        StepEvent::Planned { proposal, .. } => match (proposal.stages, proposal.changes.is_empty()) {
+            (0, true) => (Tone::Busy, "watching".into()),
+            (0, false) => (Tone::Busy, "nothing to change, already there; watching".into()),
+            (1, _) => (Tone::Busy, "will change".into()),
+            (stages, _) => (Tone::Busy, format!("will change in {stages} stages")),
+        },
+        StepEvent::Applying { stage, by } => {
+            let stage =
+                if told.stages > 1 { format!(" stage {stage} of {}", told.stages) } else { String::new() };
+            (Tone::Busy, format!("applying{stage}; an answer is awaited for {}", span(by.since(at))))
+        }
+        StepEvent::Applied { until, .. } => {
+            (Tone::Busy, format!("applied; must have arrived within {}", span(until.since(at))))
+        }
+        StepEvent::WasInDoubt { reason } => (Tone::Warn, format!("in doubt: {reason}; looking at the world")),
+        StepEvent::NotLanded => (Tone::Plain, "was not carried out: nothing changed".into()),
+        StepEvent::Noted { note, next } => {
+            let wait =
+                if *next > at { format!("; looks again in {}", span(next.since(at))) } else { String::new() };
+            (Tone::Dim, format!("{}{wait}", noted(note)))
+        }
+        StepEvent::StageReached => (Tone::Good, "stage reached".into()),
+        StepEvent::Succeeded { .. } => (Tone::Good, format!("done in {}", took())),
+        StepEvent::RetryScheduled { at: then, fault } => {
+            (Tone::Warn, format!("{fault}; tried again in {}", span(then.since(at))))
+        }
+        StepEvent::FoundForeign { fault } => {
+            (Tone::Bad, format!("somebody else's change, nothing was written: {fault}"))
+        }
+        StepEvent::Failed { fault } => {
+            let blind = if fault.kind == FaultKind::Blind { "cannot tell" } else { "failed" };
+            (Tone::Bad, format!("{blind} after {}: {fault}", took()))
+        }
+        StepEvent::Undoing { by } => {
+            (Tone::Warn, format!("undoing; an answer is awaited for {}", span(by.since(at))))
+        }
+        StepEvent::UndoCalled { until } => {
+            (Tone::Warn, format!("undone; must be back within {}", span(until.since(at))))
+        }
+        StepEvent::Undone { receipt } => undone(*receipt),
+        StepEvent::GotStuck { stuck: Stuck::Failed, reason } => {
+            (Tone::Bad, format!("NOT RESTORED: {reason}"))
+        }
+        StepEvent::GotStuck { stuck: Stuck::Drifted, reason } => (Tone::Bad, format!("DRIFTED: {reason}")),
+        StepEvent::Settled { done: true } => (Tone::Good, "settled: in force".into()),
+        StepEvent::Settled { done: false } => (Tone::Good, "settled: not in force".into()),
+        StepEvent::SettleRefused { reason } => (Tone::Bad, format!("the world says otherwise: {reason}")),
+    }
+}
+
+/// `1m30s`: whole seconds, where there are any.
+#[must_use]
+pub fn span(duration: Duration) -> String {
+    let rounded =
+        Duration::from_secs((duration.as_millis() + 500).div_euclid(1000).try_into().unwrap_or(u64::MAX));
+    if duration < Duration::from_secs(10) {
+        format_duration(tenths(duration))
+    } else {
+        format_duration(rounded)
+    }
+}
+
+fn tenths(duration: Duration) -> Duration {
+    if duration >= Duration::from_secs(1) { Duration::from_secs(duration.as_secs()) } else { duration }
+}
+
+/// What a note says, where it was written for people.
+fn noted(note: &str) -> String {
+    let read: Option<serde_json::Value> = serde_json::from_str(note).ok();
+    let text =
+        read.as_ref().and_then(|n| ["text", "says", "summary"].iter().find_map(|key| n.get(key)?.as_str()));
+    text.map_or_else(|| "noted what was seen".into(), ToOwned::to_owned)
+}
+
+/// A step's name.
+#[must_use]
+pub(super) fn step_name(plan: &Plan, ix: StepIx) -> String {
+    plan.steps.get(ix.index()).map_or_else(|| format!("step {}", ix.0), |step| step.id.to_string())
+}
+
+fn undone(receipt: Receipt) -> (Tone, String) {
+    match receipt {
+        Receipt::Restored => (Tone::Good, "RESTORED: the prior state was read back".into()),
+        Receipt::Left => (Tone::Plain, "LEFT as the plan says".into()),
+        Receipt::TakenOver => (Tone::Bad, "NOT RESTORED: taken over by an operator".into()),
+    }
+}
+
+/// A verdict in words.
+#[must_use]
+pub(super) fn ended(verdict: Verdict) -> (Tone, &'static str) {
+    match verdict {
+        Verdict::Completed => (Tone::Good, "completed"),
+        Verdict::RolledBack => (Tone::Warn, "rolled back and verified"),
+        Verdict::Incomplete => (Tone::Bad, "rolled back in part: something was left in force"),
+    }
+}
+
+/// Why a run is paused.
+#[must_use]
+pub fn pause(plan: &Plan, cause: &PauseCause) -> String {
+    let name = |ix: &StepIx| step_name(plan, *ix);
+    match cause {
+        PauseCause::Operator => "an operator said so".into(),
+        PauseCause::Interrupted => "the process was asked to stop".into(),
+        PauseCause::Failed(ix) => format!("{} failed, and the plan says to ask", name(ix)),
+        PauseCause::Foreign(ix) => format!("somebody else's change is in the way of {}", name(ix)),
+        PauseCause::Blind(ix) => format!("nobody can tell how {} stands", name(ix)),
+        PauseCause::Guard(guard) => {
+            let guard = plan.guards.get(*guard).map_or("a guard", |g| &*g.id);
+            format!("the guard {guard} tripped, and the plan says to ask")
+        }
+        PauseCause::Stuck(ix) => {
+            format!("the undo of {} is stuck; what it stands on is not undone", name(ix))
+        }
+        PauseCause::Rejected(ix) => format!("{} was rejected", name(ix)),
+        PauseCause::Expired(ix) => format!("nobody approved {} in time", name(ix)),
+        PauseCause::Deadline => "it takes longer than the plan's deadline".into(),
+        PauseCause::Barrier(ix) => {
+            format!("a rollback was called for past {}, a point of no return", name(ix))
+        }
+        PauseCause::Checkpoint(ix) => format!("the rollback reached the checkpoint {}", name(ix)),
+        PauseCause::Diverged { step, since } => format!(
+            "a rollback was called for; it would leave behind what users wrote since {since}, when {} switched",
+            name(step)
+        ),
+    }
+}
+
+/// Why a run rolls back.
+#[must_use]
+pub fn why_back(plan: &Plan, cause: &Cause) -> String {
+    match cause {
+        Cause::Failed(ix) => format!("{} failed", step_name(plan, *ix)),
+        Cause::Guard(guard) => {
+            format!("the guard {} tripped", plan.guards.get(*guard).map_or("of the plan", |g| &*g.id))
+        }
+        Cause::Order { by, reason } => format!("{} said so ({reason})", by.name),
+    }
+}
+
+fn how_far(plan: &Plan, rewind: Rewind) -> String {
+    match rewind {
+        Rewind::Safe => String::new(),
+        Rewind::To(ix) => format!(" to {}", step_name(plan, ix)),
+        Rewind::All => " everything".into(),
+    }
+}
+
+fn order_name(plan: &Plan, order: &Order) -> String {
+    match order {
+        Order::Pause { .. } => "pause".into(),
+        Order::Continue => "continue".into(),
+        Order::Rollback { rewind, .. } => format!("rollback{}", how_far(plan, *rewind)),
+        Order::Approve { step } => format!("approval of {}", step_name(plan, *step)),
+        Order::Reject { step, .. } => format!("rejection of {}", step_name(plan, *step)),
+        Order::Retry { step } => format!("retry of {}", step_name(plan, *step)),
+        Order::Skip { step, .. } => format!("skip of {}", step_name(plan, *step)),
+        Order::Settle { step, done, .. } => {
+            format!("settlement of {} as {}", step_name(plan, *step), if *done { "done" } else { "undone" })
+        }
+    }
+}
+
+fn taken(plan: &Plan, by: &Actor, order: &Order) -> String {
+    let reason = match order {
+        Order::Pause { reason } => reason.as_deref(),
+        Order::Rollback { reason, .. }
+        | Order::Reject { reason, .. }
+        | Order::Skip { reason, .. }
+        | Order::Settle { reason, .. } => Some(&**reason),
+        Order::Continue | Order::Approve { .. } | Order::Retry { .. } => None,
+    };
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{} by {}{reason}", order_name(plan, order), by.name)
+}
+
+/// Why an order changed nothing.
+#[must_use]
+pub fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NotRunning => "the run is over, or has not begun".into(),
+        Refusal::NotPaused => "there is nothing to continue".into(),
+        Refusal::AlreadyPaused => "it is paused already".into(),
+        Refusal::AlreadyRollingBack => "it is on its way back already".into(),
+        Refusal::NoSuchStep => "there is no such step".into(),
+        Refusal::NotAsked => "that step waits for no approval".into(),
+        Refusal::NotEntitled => "the plan's `people` do not name this person for it".into(),
+        Refusal::StarterMayNotApprove => "in production somebody else than the starter must approve".into(),
+        Refusal::AlreadyApproved => "this person said yes before; somebody else is needed".into(),
+        Refusal::OutsideWindow(why) => why.to_string(),
+        Refusal::NotStopped => "that step has not stopped".into(),
+        Refusal::StillInDoubt => {
+            "what a lost call of that step did must be known first; retry it, or settle it".into()
+        }
+        Refusal::PersonNeeded => "only a person may go past a barrier or a checkpoint".into(),
+    }
+}
