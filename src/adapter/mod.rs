@@ -5,12 +5,19 @@
 //! [`crate::port::Wiring`]; they have no other mode.
 //! Not here: what a step means, journals, retries of steps, what people see.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod clock;
 mod dns;
 mod files;
 mod http;
 mod process;
 mod secrets;
+#[cfg(feature = "aws")]
+mod targets;
+#[cfg(not(feature = "aws"))]
+#[path = "no_targets.rs"]
+mod targets;
 mod world;
 
 pub use clock::SystemClock;

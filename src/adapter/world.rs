@@ -1,7 +1,8 @@
 //! The connections of a plan, by the names of its targets.
 
+use super::targets::Targets;
 use super::{Http, Process, SystemClock};
-use crate::plan::{Plan, Target, Timestamp};
+use crate::plan::{Plan, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
     Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld,
@@ -128,43 +129,5 @@ impl ReadProcess for Marked {
         Err(Fault::blind(format!(
             "`{name}` is not run in a preview; if it changes nothing, say so with `reads: true`"
         )))
-    }
-}
-
-/// The targets of a plan.
-struct Targets {
-    all: Vec<Target>,
-}
-
-impl Targets {
-    fn new(all: &[Target], _clock: Arc<SystemClock>, _wiring: Option<Wiring>) -> Self {
-        Self { all: all.to_vec() }
-    }
-    fn none<T>(&self, name: &str) -> Result<T, Fault> {
-        match self.all.iter().find(|target| &*target.name == name) {
-            None => Err(Fault::permanent(format!("the plan has no target `{name}`"))),
-            Some(target) => Err(Fault::permanent(format!(
-                "target `{name}` of kind {} cannot be reached by this build, which has no aws",
-                target.kind
-            ))),
-        }
-    }
-    fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
-        self.none(name)
-    }
-    fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
-        self.none(name)
-    }
-    fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
-        self.none(name)
-    }
-    fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
-        self.none(name)
-    }
-    fn change_dns(&self, name: &str, _until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
-        self.none(name)
-    }
-    fn change_compute(&self, name: &str, _until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
-        self.none(name)
     }
 }

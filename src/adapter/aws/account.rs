@@ -1,0 +1,220 @@
+//! One AWS account as a target names it: credentials, region, the check that it is the right one, and its clients.
+
+use super::call::{self, Class, Failure};
+use crate::plan::{Data, Timestamp, Value};
+use crate::port::{Clock, Wiring, WriteCompute};
+use crate::run::Fault;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::{Builder, tls};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// On the wall clock: to connect, for one answer, and for all of a call with its credentials.
+const CONNECT: Duration = Duration::from_millis(3100);
+const ANSWER: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(30);
+
+/// Where an account is, as the plan says: two targets with the same words share one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::adapter) struct Place {
+    pub(super) account: Arc<str>,
+    pub(super) region: Arc<str>,
+    pub(super) profile: Option<Arc<str>>,
+    /// Stands for AWS: an emulator, or the sandbox.
+    pub(super) endpoint: Option<Arc<str>>,
+}
+
+impl Place {
+    /// Reads what a target of kind `aws` says.
+    pub(in crate::adapter) fn read(target: &str, with: &Value) -> Result<Self, Fault> {
+        let text = |key: &str| match with.get(key).map(|value| &value.data) {
+            Some(Data::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let need = |key: &str| {
+            text(key).ok_or_else(|| Fault::permanent(format!("target `{target}` does not say its `{key}`")))
+        };
+        let account = match with.get("account").map(|value| &value.data) {
+            // Without quotes it is a number, and has lost its zeros.
+            Some(Data::Integer(number)) => format!("{number:012}").into(),
+            _ => need("account")?,
+        };
+        Ok(Self { account, region: need("region")?, profile: text("profile"), endpoint: text("endpoint") })
+    }
+}
+
+/// What all accounts share: the connections over TLS, made when the first call is.
+#[derive(Default)]
+pub(in crate::adapter) struct Transport(OnceLock<SharedHttpClient>);
+
+impl Transport {
+    fn client(&self, endpoint: Option<&str>) -> SharedHttpClient {
+        let build = || {
+            let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+            let builder = Builder::new().tls_provider(ring);
+            if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+                // Nothing to trust, so this machine's authorities are not even read.
+                let nobody = tls::TlsContext::builder().with_trust_store(tls::TrustStore::empty()).build();
+                if let Ok(nobody) = nobody {
+                    return builder.tls_context(nobody).build_https();
+                }
+            }
+            builder.build_https()
+        };
+        self.0.get_or_init(build).clone()
+    }
+}
+
+/// One account. Nothing is loaded or connected before the first call.
+pub(in crate::adapter) struct Account {
+    pub(super) place: Place,
+    pub(super) clock: Arc<dyn Clock>,
+    keys: Option<Credentials>,
+    transport: Arc<Transport>,
+    config: OnceCell<SdkConfig>,
+    checked: OnceCell<()>,
+    route53: OnceLock<aws_sdk_route53::Client>,
+    ecs: OnceLock<aws_sdk_ecs::Client>,
+    elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+}
+
+impl Account {
+    /// In a world that is not production: its endpoint and its keys.
+    pub(in crate::adapter) fn new(
+        place: Place,
+        clock: Arc<dyn Clock>,
+        transport: Arc<Transport>,
+        wiring: Option<&Wiring>,
+    ) -> Self {
+        let keys = wiring.map(|wiring| {
+            Credentials::new(&wiring.access_key, &wiring.secret_key, None, None, "the world's wiring")
+        });
+        let endpoint = wiring.map(|wiring| wiring.aws_endpoint.as_str().into()).or(place.endpoint);
+        Self {
+            place: Place { endpoint, ..place },
+            clock,
+            keys,
+            transport,
+            config: OnceCell::new(),
+            checked: OnceCell::new(),
+            route53: OnceLock::new(),
+            ecs: OnceLock::new(),
+            elbv2: OnceLock::new(),
+            cloudwatch: OnceLock::new(),
+        }
+    }
+
+    /// The same, for changing compute until then.
+    pub(in crate::adapter) fn until(self: &Arc<Self>, until: Timestamp) -> impl WriteCompute + use<> {
+        super::ecs::Changing { account: self.clone(), until }
+    }
+
+    /// What a person does about credentials.
+    pub(super) fn log_in(&self) -> String {
+        match &self.place.profile {
+            Some(profile) => format!("log in (`aws sso login --profile {profile}`), then continue"),
+            None => "renew the credentials of this shell, then continue".into(),
+        }
+    }
+
+    pub(super) async fn route53(&self) -> Result<&aws_sdk_route53::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.route53.get_or_init(|| aws_sdk_route53::Client::new(config)))
+    }
+
+    pub(super) async fn ecs(&self) -> Result<&aws_sdk_ecs::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.ecs.get_or_init(|| aws_sdk_ecs::Client::new(config)))
+    }
+
+    pub(super) async fn elbv2(&self) -> Result<&aws_sdk_elasticloadbalancingv2::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.elbv2.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(config)))
+    }
+
+    pub(super) async fn cloudwatch(&self) -> Result<&aws_sdk_cloudwatch::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(config)))
+    }
+
+    /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.
+    async fn ready(&self) -> Result<&SdkConfig, Failure> {
+        let config = self.config.get_or_init(|| self.load()).await;
+        self.checked.get_or_try_init(|| self.check(config)).await?;
+        Ok(config)
+    }
+
+    async fn load(&self) -> SdkConfig {
+        let region = Region::new(self.place.region.to_string());
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ANSWER)
+            .operation_timeout(CALL)
+            .build();
+        let http = self.transport.client(self.place.endpoint.as_deref());
+        if let (Some(keys), Some(endpoint)) = (&self.keys, &self.place.endpoint) {
+            // Nothing of this machine's settings may reach into such a world.
+            return SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(region)
+                .credentials_provider(SharedCredentialsProvider::new(keys.clone()))
+                .endpoint_url(&**endpoint)
+                .timeout_config(timeouts)
+                .retry_config(RetryConfig::disabled())
+                .http_client(http)
+                .build();
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            .http_client(http);
+        if let Some(profile) = &self.place.profile {
+            loader = loader.profile_name(&**profile);
+        }
+        if let Some(endpoint) = &self.place.endpoint {
+            loader = loader.endpoint_url(&**endpoint);
+        }
+        if let Ok(name) = AppName::new("switchover") {
+            loader = loader.app_name(name);
+        }
+        loader.load().await
+    }
+
+    async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {
+        let client = aws_sdk_sts::Client::new(config);
+        let mut answer =
+            call::read(self, |watch| client.get_caller_identity().customize().interceptor(watch).send())
+                .await;
+        if let Err(failure) = &mut answer {
+            failure.text = format!("whose credentials these are cannot be asked of sts: {}", failure.text);
+        }
+        let found = answer?.account.unwrap_or_default();
+        if found == *self.place.account {
+            return Ok(());
+        }
+        let profile = self.place.profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default();
+        let text = format!(
+            "the credentials{profile} are of account {found}, and the plan means {}; nothing was sent",
+            self.place.account
+        );
+        Err(Failure { class: Class::Unsent, code: None, text })
+    }
+
+    /// A look, told as a fault.
+    pub(super) fn unseen(&self, operation: &str, resource: &str) -> impl Fn(Failure) -> Fault + use<'_> {
+        let what = format!("{operation} of {resource}");
+        move |failure| failure.fault(&what, self, false)
+    }
+
+    /// A write, told as a fault.
+    pub(super) fn unwritten(&self, operation: &str, resource: &str) -> impl Fn(Failure) -> Fault + use<'_> {
+        let what = format!("{operation} of {resource}");
+        move |failure| failure.fault(&what, self, true)
+    }
+}

@@ -1,0 +1,320 @@
+//! One call to AWS: when it may be sent, where to, when it is tried again, and what its failure means.
+
+use super::account::Account;
+use crate::plan::Timestamp;
+use crate::port::Clock;
+use crate::run::Fault;
+use aws_sdk_sts::config::Intercept;
+use aws_sdk_sts::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_sts::config::{ConfigBag, RuntimeComponents};
+use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
+use serde_json::Value as Json;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a call is tried, a write until its deadline at most.
+const TRIES: u32 = 6;
+/// How long it waits before the second try; twice as long each time.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// What a failure means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// AWS said no, with a code.
+    Refused,
+    /// Not now: AWS is busy, or it did not leave in time.
+    Later,
+    /// No credentials, or none that AWS takes.
+    Credentials,
+    /// The credentials may not do this.
+    Denied,
+    /// Nobody knows: no answer, a 5xx, an answer that nobody understands.
+    Lost,
+    /// It never left: the deadline has passed.
+    Late,
+    /// It never left: a setting is wrong.
+    Unsent,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) class: Class,
+    /// AWS's code, where there is one.
+    pub(super) code: Option<String>,
+    /// AWS's own words, or the cause of silence.
+    pub(super) text: String,
+}
+
+impl Failure {
+    /// As a fault of a look, or of a write.
+    pub(super) fn fault(&self, what: &str, account: &Account, write: bool) -> Fault {
+        let code = self.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
+        let text = format!("{what}: {code}{}", self.text);
+        match self.class {
+            Class::Refused | Class::Unsent => Fault::permanent(text),
+            Class::Later | Class::Late => Fault::transient(text),
+            // A credential that ran out is nobody's failure: it pauses and calls a human, also before a write.
+            Class::Credentials => Fault::blind(format!("{text}; {}", account.log_in())),
+            Class::Denied if write => Fault::permanent(text),
+            Class::Denied => Fault::blind(format!("{text}; these credentials may not look")),
+            Class::Lost if write => Fault::lost(text),
+            Class::Lost => Fault::transient(text),
+        }
+    }
+}
+
+/// Sits on one call: lets it out only in time and only to AWS, and sees whether it left.
+#[derive(Clone)]
+pub(super) struct Watch {
+    clock: Arc<dyn Clock>,
+    until: Timestamp,
+    /// The only other place that it may go to.
+    endpoint: Option<Arc<str>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    sent: bool,
+    stopped: Option<(Class, String)>,
+    raw: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    fn new(account: &Account, until: Timestamp) -> Self {
+        let (clock, endpoint) = (account.clock.clone(), account.place.endpoint.clone());
+        Self { clock, until, endpoint, seen: Arc::default() }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer as JSON, as it came: with what this SDK does not know.
+    pub(super) fn raw(&self) -> Json {
+        let raw = self.seen().raw.take();
+        raw.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    fn stop(&self, class: Class, text: String) -> Result<(), BoxError> {
+        self.seen().stopped = Some((class, text.clone()));
+        Err(text.into())
+    }
+}
+
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "Watch"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let uri = context.request().uri();
+        if !at_home(uri, self.endpoint.as_deref()) {
+            let origin: String = uri.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+            return self.stop(
+                Class::Unsent,
+                format!(
+                    "would go to {origin}, which is not aws: AWS_ENDPOINT_URL or the profile says so; \
+                     unset it, or state `endpoint` on the target if you mean it"
+                ),
+            );
+        }
+        if self.clock.now() >= self.until {
+            return self.stop(Class::Late, "the deadline of this call passed before it was sent".into());
+        }
+        self.seen().sent = true;
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.seen().raw = context.response().body().bytes().map(<[u8]>::to_vec);
+        Ok(())
+    }
+}
+
+/// Whether a request goes to AWS, or to the one place that the target names instead.
+fn at_home(uri: &str, endpoint: Option<&str>) -> bool {
+    const PARTITIONS: [&str; 8] = [
+        ".amazonaws.com",
+        ".amazonaws.com.cn",
+        ".amazonaws.eu",
+        ".api.aws",
+        ".api.amazonwebservices.com.cn",
+        ".c2s.ic.gov",
+        ".sc2s.sgov.gov",
+        ".cloud.adc-e.uk",
+    ];
+    if let Some(endpoint) = endpoint {
+        let rest = uri.strip_prefix(endpoint.trim_end_matches('/'));
+        return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    }
+    let Some(rest) = uri.strip_prefix("https://") else { return false };
+    let host = rest.split(['/', '?', ':']).next().unwrap_or_default();
+    PARTITIONS.iter().any(|partition| host.ends_with(partition))
+}
+
+/// A look: whatever may pass is tried again a few times.
+pub(super) async fn read<T, E, F>(account: &Account, send: impl Fn(Watch) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let again = |class| matches!(class, Class::Later | Class::Lost);
+    repeat(account, Timestamp::NEVER, again, send).await
+}
+
+/// A write: only what AWS certainly refused, and may not the next time, is tried again before the deadline.
+pub(super) async fn write<T, E, F>(
+    account: &Account,
+    until: Timestamp,
+    send: impl Fn(Watch) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    repeat(account, until, |class| class == Class::Later, send).await
+}
+
+async fn repeat<T, E, F>(
+    account: &Account,
+    until: Timestamp,
+    again: impl Fn(Class) -> bool,
+    send: impl Fn(Watch) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        let watch = Watch::new(account, until);
+        let failure = match send(watch.clone()).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => failure(&error, &watch),
+        };
+        let next = account.clock.now().after(pause);
+        if !again(failure.class) || next >= until {
+            return Err(failure);
+        }
+        account.clock.sleep_until(next).await;
+        pause *= 2;
+    }
+    let watch = Watch::new(account, until);
+    send(watch.clone()).await.map_err(|error| failure(&error, &watch))
+}
+
+fn failure<E>(error: &SdkError<E>, watch: &Watch) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let seen = watch.seen();
+    if let Some((class, text)) = &seen.stopped {
+        return Failure { class: *class, code: None, text: text.clone() };
+    }
+    if let (SdkError::ServiceError(context), Some(raw)) = (error, error.raw_response()) {
+        let status = raw.status().as_u16();
+        let code = context.err().code().map(str::to_owned);
+        let body =
+            || raw.body().bytes().map(|bytes| String::from_utf8_lossy(bytes).chars().take(500).collect());
+        let text = context.err().message().map(str::to_owned).or_else(body).unwrap_or_default();
+        return Failure { class: class(status, code.as_deref()), code, text };
+    }
+    let text = causes(error);
+    let class = match error {
+        _ if seen.sent => Class::Lost,
+        SdkError::TimeoutError(_) => Class::Later,
+        _ if about_credentials(&text) => Class::Credentials,
+        _ => Class::Unsent,
+    };
+    Failure { class, code: None, text }
+}
+
+fn class(status: u16, code: Option<&str>) -> Class {
+    match (status, code) {
+        (
+            _,
+            Some(
+                "Throttling"
+                | "ThrottlingException"
+                | "ThrottledException"
+                | "RequestThrottled"
+                | "RequestThrottledException"
+                | "TooManyRequestsException"
+                | "RequestLimitExceeded"
+                | "PriorRequestNotComplete"
+                | "SlowDown"
+                | "BandwidthLimitExceeded",
+            ),
+        )
+        | (429, _) => Class::Later,
+        (
+            _,
+            Some(
+                "ExpiredToken"
+                | "ExpiredTokenException"
+                | "RequestExpired"
+                | "InvalidClientTokenId"
+                | "UnrecognizedClientException"
+                | "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "InvalidSignatureException"
+                | "IncompleteSignature"
+                | "IncompleteSignatureException"
+                | "MissingAuthenticationToken"
+                | "MissingAuthenticationTokenException"
+                | "AuthFailure"
+                | "NotAuthorizedException",
+            ),
+        ) => Class::Credentials,
+        (
+            _,
+            Some(
+                "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnauthorizedException",
+            ),
+        )
+        | (401 | 403, _) => Class::Denied,
+        (400..=499, Some(_)) => Class::Refused,
+        // A 4xx without a code may be a form that we cannot read, of an answer that means anything.
+        _ => Class::Lost,
+    }
+}
+
+fn about_credentials(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["credential", "identity", "token", "sso", "profile"].iter().any(|word| text.contains(word))
+}
+
+/// The chain of causes, each told once.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !told.iter().any(|before| before.contains(&text)) {
+            told.push(text);
+        }
+        next = error.source();
+    }
+    told.join(": ")
+}

@@ -1,0 +1,105 @@
+//! CloudWatch: metrics as they were measured. What it has not got whole is said to be incomplete.
+
+use super::account::Account;
+use super::call;
+use crate::plan::Timestamp;
+use crate::port::{Metric, Point, ReadMetrics, Series};
+use crate::run::Fault;
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{
+    self, Dimension, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StatusCode,
+};
+
+/// How many metrics one call takes.
+const BATCH: usize = 500;
+
+#[async_trait]
+impl ReadMetrics for Account {
+    async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault> {
+        let mut all = vec![Series { points: Vec::new(), complete: false }; metrics.len()];
+        let mut spans: Vec<(Timestamp, Timestamp)> = metrics.iter().map(|m| (m.from, m.to)).collect();
+        spans.sort();
+        spans.dedup();
+        // One call has one span of time.
+        for span in spans {
+            let asked: Vec<usize> =
+                (0..metrics.len()).filter(|&at| (metrics[at].from, metrics[at].to) == span).collect();
+            for batch in asked.chunks(BATCH) {
+                let queries = batch.iter().map(|&at| query(at, &metrics[at])).collect::<Result<_, _>>()?;
+                for result in self.results(queries, span).await? {
+                    let at = result.id.as_deref().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
+                    if let Some(series) = at.and_then(|at| all.get_mut(at)) {
+                        take(series, result);
+                    }
+                }
+            }
+        }
+        for series in &mut all {
+            series.points.sort_by_key(|point| point.at);
+            series.points.dedup_by_key(|point| point.at);
+        }
+        Ok(all)
+    }
+}
+
+impl Account {
+    async fn results(
+        &self,
+        queries: Vec<MetricDataQuery>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<MetricDataResult>, Fault> {
+        let unseen = self.unseen("cloudwatch GetMetricData", &format!("{} metrics", queries.len()));
+        let client = self.cloudwatch().await.map_err(&unseen)?;
+        let (mut results, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let ask = |watch| {
+                client
+                    .get_metric_data()
+                    .set_metric_data_queries(Some(queries.clone()))
+                    .start_time(moment(from))
+                    .end_time(moment(to))
+                    .scan_by(ScanBy::TimestampAscending)
+                    .set_next_token(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            results.extend(answer.metric_data_results.unwrap_or_default());
+            match answer.next_token.filter(|token| !token.is_empty()) {
+                Some(token) => next = Some(token),
+                None => return Ok(results),
+            }
+        }
+    }
+}
+
+fn query(at: usize, metric: &Metric) -> Result<MetricDataQuery, Fault> {
+    let period = i32::try_from(metric.period.as_secs());
+    let period =
+        period.map_err(|_| Fault::permanent(format!("the period of {} is too long", metric.name)))?;
+    let dimension = |(name, value): &(String, String)| Dimension::builder().name(name).value(value).build();
+    let wanted = types::Metric::builder()
+        .namespace(&metric.namespace)
+        .metric_name(&metric.name)
+        .set_dimensions(Some(metric.dimensions.iter().map(dimension).collect()))
+        .build();
+    let stat = MetricStat::builder().metric(wanted).period(period).stat(&metric.statistic).build();
+    Ok(MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat).return_data(true).build())
+}
+
+/// Adds one page of a result; its last page says whether it is whole.
+fn take(series: &mut Series, result: MetricDataResult) {
+    let times = result.timestamps.unwrap_or_default().into_iter();
+    let points = times.zip(result.values.unwrap_or_default()).filter(|(_, value)| value.is_finite());
+    series.points.extend(points.filter_map(|(time, value)| {
+        let at = Timestamp(time.to_millis().ok()?.try_into().ok()?);
+        Some(Point { at, value })
+    }));
+    series.complete = result.status_code == Some(StatusCode::Complete);
+}
+
+fn moment(at: Timestamp) -> DateTime {
+    DateTime::from_millis(i64::try_from(at.0).unwrap_or(i64::MAX))
+}

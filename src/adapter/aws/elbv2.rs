@@ -1,0 +1,82 @@
+//! Elastic Load Balancing: load balancers and the health of their targets.
+
+use super::account::Account;
+use super::call;
+use crate::port::{LoadBalancer, ReadTraffic, TargetHealth};
+use crate::run::Fault;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What holds where an attribute is not listed.
+const KEEP_ALIVE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl ReadTraffic for Account {
+    async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeLoadBalancers", name);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let ask = |watch| client.describe_load_balancers().names(name).customize().interceptor(watch).send();
+        let answer = match call::read(self, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("LoadBalancerNotFound") => return Ok(None),
+            answer => answer.map_err(&unseen)?,
+        };
+        let Some(found) = answer.load_balancers.unwrap_or_default().into_iter().next() else {
+            return Ok(None);
+        };
+        let arn = found.load_balancer_arn.unwrap_or_default();
+        let unseen = self.unseen("elbv2 DescribeLoadBalancerAttributes", name);
+        let ask = |watch| {
+            client
+                .describe_load_balancer_attributes()
+                .load_balancer_arn(&arn)
+                .customize()
+                .interceptor(watch)
+                .send()
+        };
+        let attributes = call::read(self, ask).await.map_err(&unseen)?.attributes.unwrap_or_default();
+        let seconds = |key: &str, otherwise: Duration| {
+            let value = attributes.iter().find(|attribute| attribute.key.as_deref() == Some(key));
+            let value = value.and_then(|attribute| attribute.value.as_deref()?.parse().ok());
+            value.map_or(otherwise, Duration::from_secs)
+        };
+        Ok(Some(LoadBalancer {
+            name: found.load_balancer_name.unwrap_or_default(),
+            dns_name: found.dns_name.unwrap_or_default(),
+            zone_id: found.canonical_hosted_zone_id.unwrap_or_default(),
+            keep_alive: seconds("client_keep_alive.seconds", KEEP_ALIVE),
+            idle_timeout: seconds("idle_timeout.timeout_seconds", IDLE),
+            arn,
+        }))
+    }
+
+    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeTargetHealth", group);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let ask = |watch| {
+            client.describe_target_health().target_group_arn(group).customize().interceptor(watch).send()
+        };
+        let answer = call::read(self, ask).await.map_err(&unseen)?;
+        let descriptions = answer.target_health_descriptions.unwrap_or_default();
+        Ok(descriptions
+            .into_iter()
+            .map(|found| {
+                let (target, health) = (found.target, found.target_health);
+                let id = target.as_ref().and_then(|target| target.id.clone()).unwrap_or_default();
+                let port =
+                    target.and_then(|target| target.port).map(|port| format!(":{port}")).unwrap_or_default();
+                let state = health.as_ref().and_then(|health| health.state.clone());
+                let reason = health.and_then(|health| {
+                    let words = [health.reason.map(|reason| reason.as_str().to_owned()), health.description];
+                    let words: Vec<String> = words.into_iter().flatten().collect();
+                    (!words.is_empty()).then(|| words.join(": "))
+                });
+                TargetHealth {
+                    id: format!("{id}{port}"),
+                    state: state.map_or_else(|| "unavailable".into(), |state| state.as_str().to_owned()),
+                    reason,
+                }
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,17 @@
+//! AWS: Route 53, ECS, Elastic Load Balancing and CloudWatch, through their SDK.
+//!
+//! The SDK tries nothing again by itself: a lost answer to a write is for the run to settle by looking. What AWS
+//! certainly refused (throttling, a zone that is busy) is tried again here, within the deadline of the intent.
+//! Not here: what a change is for.
+
+mod account;
+mod call;
+mod cloudwatch;
+mod ecs;
+mod elbv2;
+mod route53;
+#[cfg(test)]
+mod tests;
+
+pub(super) use account::{Account, Place, Transport};
+pub(super) use route53::HostedZone;

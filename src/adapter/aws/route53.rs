@@ -1,0 +1,225 @@
+//! A hosted zone of Route 53: its records as listed, its name servers as they answer, and atomic changes.
+//!
+//! A change deletes exactly what was listed and creates what should be, in one batch: AWS refuses all of it when
+//! anything is not as we saw it.
+
+mod record;
+
+use super::account::Account;
+use super::call::{self, Class, Failure};
+use crate::adapter::dns::{self, Resolver};
+use crate::plan::Timestamp;
+use crate::port::dns::{
+    Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+};
+use crate::port::{ReadDns, WriteDns};
+use crate::run::Fault;
+use async_trait::async_trait;
+use aws_sdk_route53::types::{self, Change, ChangeAction, ChangeBatch};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Record sets in one answer, the most that there may be.
+const PAGE: i32 = 300;
+/// How many characters of a comment AWS takes.
+const COMMENT: usize = 256;
+
+/// A hosted zone.
+pub(in crate::adapter) struct HostedZone {
+    account: Arc<Account>,
+    id: Arc<str>,
+    resolver: Resolver,
+    /// Where name servers answer.
+    port: u16,
+    zone: OnceCell<Zone>,
+}
+
+impl HostedZone {
+    pub(in crate::adapter) fn new(account: Arc<Account>, id: &str, resolver: Resolver, port: u16) -> Self {
+        let id = id.trim_start_matches("/hostedzone/").into();
+        Self { account, id, resolver, port, zone: OnceCell::new() }
+    }
+
+    /// The same, for changing until then.
+    pub(in crate::adapter) fn until(self: &Arc<Self>, until: Timestamp) -> impl WriteDns + use<> {
+        Changing { zone: self.clone(), until }
+    }
+
+    fn named(&self) -> String {
+        format!("zone {}", self.id)
+    }
+}
+
+#[async_trait]
+impl ReadDns for HostedZone {
+    async fn zone(&self) -> Result<Zone, Fault> {
+        // Its id, name and name servers never change.
+        let asking = async {
+            let unseen = self.account.unseen("route53 GetHostedZone", &self.named());
+            let client = self.account.route53().await.map_err(&unseen)?;
+            let ask = |watch| client.get_hosted_zone().id(&*self.id).customize().interceptor(watch).send();
+            let answer = call::read(&self.account, ask).await.map_err(&unseen)?;
+            let servers = answer.delegation_set.map(|set| set.name_servers).unwrap_or_default();
+            let name = answer.hosted_zone.map(|zone| zone.name).unwrap_or_default();
+            Ok(Zone {
+                id: self.id.to_string(),
+                name: Name::new(&name),
+                name_servers: servers.iter().map(|server| Name::new(server)).collect(),
+            })
+        };
+        self.zone.get_or_try_init(|| asking).await.cloned()
+    }
+
+    async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
+        let unseen =
+            self.account.unseen("route53 ListResourceRecordSets", &format!("{name} in {}", self.named()));
+        let client = self.account.route53().await.map_err(&unseen)?;
+        let mut found = Vec::new();
+        // Sets of one name stand together, and the list begins with them.
+        let mut from = (Some(record::full(name)), None::<types::RrType>, None::<String>);
+        loop {
+            let ask = |watch| {
+                client
+                    .list_resource_record_sets()
+                    .hosted_zone_id(&*self.id)
+                    .max_items(PAGE)
+                    .set_start_record_name(from.0.clone())
+                    .set_start_record_type(from.1.clone())
+                    .set_start_record_identifier(from.2.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = call::read(&self.account, ask).await.map_err(&unseen)?;
+            for set in page.resource_record_sets {
+                if Name::new(&set.name) == *name {
+                    found.push(record::listed(set)?);
+                }
+            }
+            let more = page.is_truncated
+                && page.next_record_name.as_deref().is_some_and(|next| Name::new(next) == *name);
+            if !more {
+                return Ok(found);
+            }
+            from = (page.next_record_name, page.next_record_type, page.next_record_identifier);
+        }
+    }
+
+    async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
+        let unseen = self.account.unseen("route53 GetChange", &format!("change {}", change.0));
+        let client = self.account.route53().await.map_err(&unseen)?;
+        let ask = |watch| client.get_change().id(&change.0).customize().interceptor(watch).send();
+        let answer = call::read(&self.account, ask).await.map_err(&unseen)?;
+        Ok(match answer.change_info.map(|info| info.status) {
+            Some(types::ChangeStatus::Insync) => ChangeStatus::Insync,
+            _ => ChangeStatus::Pending,
+        })
+    }
+
+    async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        let zone = self.zone().await?;
+        if zone.name_servers.is_empty() {
+            let text =
+                format!("{} is private: its name servers answer only inside its network", self.named());
+            return Err(Fault::permanent(text));
+        }
+        let (mut found, mut beyond) = (Vec::new(), 0);
+        for name in zone.name_servers {
+            let addresses = self.resolver.addresses(name.as_str()).await?;
+            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, self.port));
+            for address in addresses {
+                // A machine without IPv6 cannot ask there, and nobody who could would hear another answer.
+                if dns::reachable(address).await {
+                    found.push(Authority { name: name.clone(), address });
+                } else {
+                    beyond += 1;
+                }
+            }
+        }
+        if found.is_empty() {
+            let text = format!(
+                "no way from here to any of the {beyond} addresses of the name servers of {}",
+                zone.name
+            );
+            return Err(Fault::blind(text));
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
+        dns::ask(authority, name, kind).await
+    }
+
+    async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
+        self.resolver.addresses(name.as_str()).await
+    }
+}
+
+/// A zone, for changing until a deadline.
+struct Changing {
+    zone: Arc<HostedZone>,
+    until: Timestamp,
+}
+
+#[async_trait]
+impl WriteDns for Changing {
+    async fn change(&self, batch: &[RecordChange], comment: &str) -> Result<ChangeId, Fault> {
+        let (account, id) = (&self.zone.account, &self.zone.id);
+        let unwritten = account.unwritten("route53 ChangeResourceRecordSets", &self.zone.named());
+        let mut changes = ChangeBatch::builder().comment(comment.chars().take(COMMENT).collect::<String>());
+        for change in batch {
+            let (action, set) = match change {
+                RecordChange::Delete(set) => (ChangeAction::Delete, set),
+                RecordChange::Create(set) => (ChangeAction::Create, set),
+            };
+            let set = record::sent(set)?;
+            let change = Change::builder().action(action).resource_record_set(set).build();
+            changes = changes.changes(change.map_err(|error| Fault::permanent(error.to_string()))?);
+        }
+        let changes = changes.build().map_err(|error| Fault::permanent(error.to_string()))?;
+        let client = account.route53().await.map_err(&unwritten)?;
+        let send = |watch| {
+            client
+                .change_resource_record_sets()
+                .hosted_zone_id(&**id)
+                .change_batch(changes.clone())
+                .customize()
+                .interceptor(watch)
+                .send()
+        };
+        let answer =
+            call::write(account, self.until, send).await.map_err(|failure| refused(failure, &unwritten))?;
+        let change = answer.change_info.map(|info| info.id).unwrap_or_default();
+        Ok(ChangeId(change.trim_start_matches("/change/").to_owned()))
+    }
+}
+
+/// What a refused batch means.
+fn refused(mut failure: Failure, unwritten: impl Fn(Failure) -> Fault) -> Fault {
+    // The old form of this answer has no code that the SDK finds.
+    let batch = failure.code.as_deref() == Some("InvalidChangeBatch")
+        || (failure.code.is_none() && failure.text.contains("<InvalidChangeBatch"));
+    if !batch {
+        let known = ["InvalidInput", "NoSuchHostedZone", "NoSuchHealthCheck"];
+        let unknown = failure.class == Class::Refused
+            && !failure.code.as_deref().is_some_and(|code| known.contains(&code));
+        if unknown {
+            // A refusal that nobody has met yet: look before believing it.
+            failure.class = Class::Lost;
+        }
+        return unwritten(failure);
+    }
+    failure.class = Class::Refused;
+    let text = failure.text.to_lowercase();
+    if text.contains("protect") {
+        failure.text += "; a record protection holds it: a person must lift it, this tool never does";
+        return unwritten(failure);
+    }
+    let foreign = ["do not match the current values", "was not found", "already exists", "conflicting rrset"];
+    let kind = foreign.iter().any(|sign| text.contains(sign));
+    let fault = unwritten(failure);
+    if kind { Fault::foreign(fault.message) } else { fault }
+}

@@ -1,0 +1,43 @@
+//! Targets in a build without AWS: each says so.
+
+use crate::plan::{Target, Timestamp};
+use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns};
+use crate::run::Fault;
+use std::sync::Arc;
+
+pub(super) struct Targets(Vec<Target>);
+
+impl Targets {
+    pub(super) fn new(all: &[Target], _: Arc<dyn Clock>, _: Option<Wiring>) -> Self {
+        Self(all.to_vec())
+    }
+
+    fn none<T>(&self, name: &str) -> Result<T, Fault> {
+        let Some(target) = self.0.iter().find(|target| &*target.name == name) else {
+            return Err(Fault::permanent(format!("the plan has no target `{name}`")));
+        };
+        Err(Fault::permanent(format!(
+            "target `{name}` of kind {} is beyond this build; build it with `--features aws`",
+            target.kind
+        )))
+    }
+
+    pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn change_dns(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn change_compute(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        self.none(name)
+    }
+}

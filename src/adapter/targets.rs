@@ -1,0 +1,104 @@
+//! The targets of a plan: each becomes a connection when it is first asked for, and two that mean the same place
+//! share one.
+
+use super::aws::{Account, HostedZone, Place, Transport};
+use super::dns::Resolver;
+use crate::plan::{Data, Target, Timestamp};
+use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns};
+use crate::run::Fault;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The port of name servers.
+const DNS: u16 = 53;
+
+pub(super) struct Targets {
+    all: Vec<Target>,
+    clock: Arc<dyn Clock>,
+    wiring: Option<Wiring>,
+    transport: Arc<Transport>,
+    made: Mutex<Made>,
+}
+
+#[derive(Default)]
+struct Made {
+    accounts: Vec<(Place, Arc<Account>)>,
+    zones: BTreeMap<Arc<str>, Arc<HostedZone>>,
+}
+
+impl Targets {
+    pub(super) fn new(all: &[Target], clock: Arc<dyn Clock>, wiring: Option<Wiring>) -> Self {
+        Self { all: all.to_vec(), clock, wiring, transport: Arc::default(), made: Mutex::default() }
+    }
+
+    pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        Ok(self.zone(name)?)
+    }
+
+    pub(super) fn change_dns(&self, name: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        Ok(Arc::new(self.zone(name)?.until(until)))
+    }
+
+    pub(super) fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        Ok(self.account(name)?)
+    }
+
+    pub(super) fn change_compute(
+        &self,
+        name: &str,
+        until: Timestamp,
+    ) -> Result<Arc<dyn WriteCompute>, Fault> {
+        Ok(Arc::new(self.account(name)?.until(until)))
+    }
+
+    pub(super) fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        Ok(self.account(name)?)
+    }
+
+    pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(self.account(name)?)
+    }
+
+    fn zone(&self, name: &str) -> Result<Arc<HostedZone>, Fault> {
+        let target = self.target(name, "route53")?;
+        if let Some(zone) = self.made().zones.get(name) {
+            return Ok(zone.clone());
+        }
+        let text = |key: &str| match target.with.get(key).map(|value| &value.data) {
+            Some(Data::Text(text)) => Ok(text.clone()),
+            _ => Err(Fault::permanent(format!("target `{name}` does not say its `{key}`"))),
+        };
+        let account = self.account(&text("aws")?)?;
+        let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
+        let port = self.wiring.as_ref().map_or(DNS, |wiring| wiring.dns_port);
+        let zone = Arc::new(HostedZone::new(account, &text("zone_id")?, resolver, port));
+        self.made().zones.insert(name.into(), zone.clone());
+        Ok(zone)
+    }
+
+    fn account(&self, name: &str) -> Result<Arc<Account>, Fault> {
+        let target = self.target(name, "aws")?;
+        let place = Place::read(name, &target.with)?;
+        let mut made = self.made();
+        if let Some((_, account)) = made.accounts.iter().find(|(known, _)| *known == place) {
+            return Ok(account.clone());
+        }
+        let (clock, transport) = (self.clock.clone(), self.transport.clone());
+        let account = Arc::new(Account::new(place.clone(), clock, transport, self.wiring.as_ref()));
+        made.accounts.push((place, account.clone()));
+        Ok(account)
+    }
+
+    fn target(&self, name: &str, kind: &str) -> Result<&Target, Fault> {
+        let found = self.all.iter().find(|target| &*target.name == name);
+        let found = found.ok_or_else(|| Fault::permanent(format!("the plan has no target `{name}`")))?;
+        if &*found.kind == kind {
+            return Ok(found);
+        }
+        Err(Fault::permanent(format!("target `{name}` is of kind {}, and {kind} is needed", found.kind)))
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
