@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod adapter;
+pub mod cli;
 pub mod doc;
 pub mod plan;
 pub mod port;

@@ -3,8 +3,7 @@
 use super::{Story, Tone};
 use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration};
 use crate::run::{
-    Actor, Cause, Event, Fault, FaultKind, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck,
-    Verdict,
+    Actor, Cause, Event, FaultKind, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
 };
 use std::time::Duration;
 

@@ -1,0 +1,101 @@
+//! The command line: one file per verb. It wires everything, and nothing imports it.
+
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod plans;
+
+pub use context::{Context, Output};
+pub use exit::Exit;
+pub use failure::Failure;
+
+use clap::{CommandFactory, Parser};
+use commands::Verb;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Takes production traffic from one stack to another, and brings it back when that goes wrong
+#[derive(Debug, Parser)]
+#[command(name = "switchover", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = after_help(), arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Globals {
+    /// Where runs are kept [default: $XDG_STATE_HOME/switchover or ~/.local/state/switchover]
+    #[arg(long, global = true, env = "SWITCHOVER_STATE_DIR", hide_env_values = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// How to write results and progress
+    #[arg(
+        long,
+        global = true,
+        env = "SWITCHOVER_OUTPUT",
+        hide_env_values = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    #[arg(value_name = "auto|live|plain|json|jsonl|github")]
+    output: Output,
+    /// Who you are, as the plan's `people` name you [default: user@host]
+    #[arg(long = "as", global = true, env = "SWITCHOVER_AS", hide_env_values = true, value_name = "NAME")]
+    name: Option<String>,
+}
+
+fn after_help() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for exit in Exit::ALL {
+        text.push_str(&format!("  {:>3}  {}\n", exit.code(), exit.meaning().trim()));
+    }
+    text.push_str(
+        "\nEvery option can also be given as a variable SWITCHOVER_*; a param as SWITCHOVER_PARAM_<NAME>.",
+    );
+    text
+}
+
+/// The whole command, for help, completions and manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the command line and says how the process ends.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            use clap::error::ErrorKind;
+            // Nobody is there to be told that nobody is there.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { Exit::Done } else { Exit::Usage };
+        }
+    };
+    let context = match Context::new(&cli.globals) {
+        Ok(context) => context,
+        Err(failure) => {
+            eprint(&failure.render(crate::report::Looks::default()));
+            return failure.exit;
+        }
+    };
+    match cli.verb.run(&context) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprint(&failure.render(context.err));
+            failure.exit
+        }
+    }
+}
+
+fn eprint(text: &str) {
+    use std::io::Write;
+    // Nobody is there to be told that nobody is there.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,154 @@
+//! Plans, from files and from runs that were started.
+
+use super::context::param_variables;
+use super::{Context, Exit, Failure};
+use crate::action::Registry;
+use crate::adapter::PlanFiles;
+use crate::doc::{self, Inputs, Reading};
+use crate::plan::{Plan, Severity};
+use crate::store::RunRecord;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A plan file and values for its params.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PlanArgs {
+    /// The plan
+    #[arg(env = "SWITCHOVER_PLAN", hide_env_values = true, value_name = "PLAN")]
+    pub(super) plan: PathBuf,
+    /// A value for a param; may be repeated
+    #[arg(long, env = "SWITCHOVER_SET", hide_env_values = true, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// A file with values for params; may be repeated, the last one wins
+    #[arg(long, env = "SWITCHOVER_PARAMS", hide_env_values = true, value_name = "FILE")]
+    params: Vec<PathBuf>,
+}
+
+/// A plan that makes sense.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    /// The plan.
+    pub(super) plan: Arc<Plan>,
+    /// What came of reading it.
+    pub(super) reading: Reading,
+    /// Where it stands: commands of its steps run there.
+    pub(super) folder: PathBuf,
+}
+
+impl PlanArgs {
+    /// Reads the file, whatever is wrong with it. `given` are values that a world states.
+    pub(super) fn read(&self, given: BTreeMap<String, serde_json::Value>) -> Result<Reading, Failure> {
+        let bytes = PlanFiles::open(&self.plan).map_err(|why| {
+            let failure =
+                Failure::new(Exit::Invalid, format!("the plan {} cannot be read", self.plan.display()));
+            let failure = failure.because(why);
+            match near(&self.plan) {
+                Some(near) => failure.hint(format!("there is {}", near.display())),
+                None => failure,
+            }
+        })?;
+        let inputs = self.inputs(given)?;
+        let files = PlanFiles::beside(&self.plan);
+        let name = self.plan.display().to_string();
+        Ok(doc::read(&name, &bytes, &files, &inputs, &Registry, &Registry))
+    }
+
+    /// Reads the file, says what is wrong with it, and refuses it if it makes no sense.
+    pub(super) fn load(
+        &self,
+        context: &Context,
+        given: BTreeMap<String, serde_json::Value>,
+    ) -> Result<Loaded, Failure> {
+        let reading = self.read(given)?;
+        if !reading.problems.is_empty() {
+            let text =
+                doc::render(&reading.problems, &reading.sources, context.err.colour, context.err.ascii);
+            context.say(text.trim_end());
+        }
+        let errors = reading.problems.iter().filter(|p| p.severity == Severity::Error).count();
+        match &reading.plan {
+            Some(plan) => Ok(Loaded { plan: Arc::new(plan.clone()), folder: folder(&self.plan), reading }),
+            None => Err(invalid(&self.plan.display().to_string(), errors, &reading)),
+        }
+    }
+
+    fn inputs(&self, given: BTreeMap<String, serde_json::Value>) -> Result<Inputs, Failure> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => {
+                Err(Failure::usage(format!("`--set {text}` has no `=`")).hint("write `--set name=value`"))
+            }
+        };
+        let file = |path: &PathBuf| match PlanFiles::open(path) {
+            Ok(bytes) => Ok((path.display().to_string(), bytes)),
+            Err(why) => {
+                Err(Failure::new(Exit::Invalid, format!("the params {} cannot be read", path.display()))
+                    .because(why))
+            }
+        };
+        Ok(Inputs {
+            set: self.set.iter().map(pair).collect::<Result<_, _>>()?,
+            env: param_variables(),
+            files: self.params.iter().map(file).collect::<Result<_, _>>()?,
+            given,
+        })
+    }
+}
+
+/// Refuses a plan.
+pub(super) fn invalid(name: &str, errors: usize, reading: &Reading) -> Failure {
+    let s = if errors == 1 { "" } else { "s" };
+    let failure = Failure::new(Exit::Invalid, format!("{name} has {errors} error{s}; nothing was run"));
+    match reading.problems.iter().find(|p| p.severity == Severity::Error) {
+        Some(first) => {
+            failure.hint(format!("`switchover explain {}` says more about the first", first.code.0))
+        }
+        None => failure,
+    }
+}
+
+/// The plan of a run that was started: its own text, whatever the file says now.
+pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
+    let (name, text) =
+        record.sources.first().map_or(("plan", ""), |source| (source.name.as_str(), source.text.as_str()));
+    let kept = record.sources.iter().map(|source| (source.name.clone(), source.text.clone())).collect();
+    let given = record.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let inputs = Inputs { given, ..Inputs::default() };
+    let reading = doc::read(name, text.as_bytes(), &doc::Stored(kept), &inputs, &Registry, &Registry);
+    match reading.plan {
+        Some(plan) if record.only_prepare => Ok(Arc::new(plan.only_prepare())),
+        Some(plan) => Ok(Arc::new(plan)),
+        None => {
+            let first = reading.problems.iter().find(|p| p.severity == Severity::Error);
+            let why = first.map_or("it makes no sense to this version".into(), |p| p.message.clone());
+            Err(Failure::new(Exit::Stopped, format!("the plan of run {} cannot be read again", record.id))
+                .because(why)
+                .hint(format!("use switchover {}, which started it", record.tool))
+                .see(crate::report::Runbook::JournalNewer))
+        }
+    }
+}
+
+/// Where the plan of a run stands.
+pub(super) fn folder_of(record: &RunRecord) -> PathBuf {
+    record.sources.first().map(|source| folder(Path::new(&source.name))).unwrap_or_default()
+}
+
+/// The folder of a plan, from the root: a run may be resumed from anywhere.
+fn folder(plan: &Path) -> PathBuf {
+    let whole = std::path::absolute(plan).unwrap_or_else(|_| plan.to_owned());
+    whole.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// A file of nearly this name, beside where it was looked for.
+fn near(path: &Path) -> Option<PathBuf> {
+    let wanted = path.file_name()?.to_str()?.to_owned();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.ends_with(".yaml")).collect();
+    crate::plan::nearest(&wanted, &known).map(|name| path.with_file_name(name))
+}
