@@ -23,3 +23,6 @@ pub use traits::{
     Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified, events, find,
     give_order, orders_after,
 };
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,11 @@ impl Owner {
     /// This process.
     #[must_use]
     pub fn this_process() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// A process of this machine.
+    pub(super) fn of(pid: u32) -> Self {
         let host = first_line("/proc/sys/kernel/hostname")
             .or_else(|| first_line("/etc/hostname"))
             .unwrap_or_else(|| "localhost".into());

@@ -316,3 +316,6 @@ pub enum RefusalRecord {
     #[serde(rename = "person_needed")]
     PersonNeeded,
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,14 @@ impl SqliteStore {
         self
     }
 
+    /// As if the disk were full from here on.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self) {
+        let connection = self.connection();
+        let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 4).unwrap();
+    }
+
     /// The database.
     #[must_use]
     pub fn path(&self) -> &Path {

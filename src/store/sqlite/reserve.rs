@@ -46,14 +46,9 @@ impl Reserve {
     }
 }
 
+/// Two processes that do this at once write the same.
 fn fill(path: &Path) -> io::Result<()> {
-    // Its own name until it is whole: another process may be doing the same.
-    let part = path.with_extension(std::process::id().to_string());
-    let written = File::create(&part)
-        .and_then(|mut file| file.write_all(&vec![0; ROOM]).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written
+    let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
+    file.write_all(&vec![0; ROOM])?;
+    file.sync_all()
 }
