@@ -3,11 +3,23 @@
 //! Not here: what a kind of step does (it goes by [`crate::plan::Kinds`]), files, the environment, clocks.
 
 mod codes;
+mod expand;
+mod fill;
+mod header;
 mod input;
+mod lint;
+mod name;
+mod params;
 mod read;
 mod render;
+mod rules;
+mod scalar;
 mod schema;
 mod source;
+mod step;
+mod text;
+mod trap;
+mod yaml;
 
 pub use codes::{codes, explain};
 pub use input::{Files, Inputs, Stored};
@@ -15,3 +27,6 @@ pub use read::{Reading, read};
 pub use render::render;
 pub use schema::schema;
 pub use source::{Source, Sources};
+
+#[cfg(test)]
+mod tests;

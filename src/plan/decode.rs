@@ -33,8 +33,8 @@ pub struct Known {
     pub secrets: Vec<Arc<str>>,
     /// Ids of all steps.
     pub steps: Vec<Arc<str>>,
-    /// Groups of people.
-    pub groups: Vec<Arc<str>>,
+    /// Groups of people, with who is in them.
+    pub groups: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Targets that were named so far: the others are unused.
     pub used_targets: std::cell::RefCell<std::collections::BTreeSet<Arc<str>>>,
     /// Steps whose answers conditions read, and where: they must come before. Whoever reads the plan drains it.

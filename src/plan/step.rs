@@ -279,7 +279,7 @@ impl Plan {
             targets: self.targets.iter().map(|t| (t.name.clone(), t.kind.clone())).collect(),
             secrets: self.secrets.iter().map(|(name, _)| name.clone()).collect(),
             steps: self.steps.iter().map(|step| step.id.0.clone()).collect(),
-            groups: self.people.iter().map(|(group, _)| group.clone()).collect(),
+            groups: self.people.clone(),
             used_targets: std::cell::RefCell::default(),
             read_steps: std::cell::RefCell::default(),
             production: self.production,

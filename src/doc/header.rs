@@ -1,0 +1,278 @@
+//! The parts of a plan around its steps: targets, secrets, people, policy.
+
+use crate::plan::{
+    Code, Data, Fields, Freeze, Known, OnFailure, Policy, Problems, Span, Target, Value, Window, duration,
+    list, map, nearest, nested, one_of, target, text, value as anything,
+};
+use jiff::{civil, tz::TimeZone};
+use std::sync::Arc;
+
+const NOT_YET: Code = Code("SW1021");
+const POLICY: Code = Code("SW1032");
+
+/// Kinds of targets, with what reads them.
+pub(super) const TARGETS: &[(&str, fn(&mut Fields<'_>) -> Option<()>)] =
+    &[("aws", aws), ("route53", route53), ("prometheus", prometheus)];
+
+/// Kinds of targets that the language will have.
+const TARGETS_TO_COME: &[&str] = &["kubernetes", "cloudflare", "rfc2136", "webhook", "datadog", "grafana"];
+
+fn aws(fields: &mut Fields<'_>) -> Option<()> {
+    if let Some(account) = fields.required(
+        "account",
+        text(),
+        "the account's 12 digits, in quotes: it is asserted before any write",
+    ) && (account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()))
+    {
+        let span = fields.span_of("account");
+        fields.problems().error(Code("SW1006"), span, "an account number has 12 digits");
+    }
+    fields.required("region", text(), "such as `eu-west-1`");
+    fields.optional(
+        "profile",
+        text(),
+        "a profile of the AWS configuration; without it, the default credentials",
+    );
+    Some(())
+}
+
+fn route53(fields: &mut Fields<'_>) -> Option<()> {
+    fields.required("zone_id", text(), "the hosted zone's id: several zones may share a name");
+    fields.required("name", text(), "the zone's name, such as `example.com`");
+    fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
+    Some(())
+}
+
+fn prometheus(fields: &mut Fields<'_>) -> Option<()> {
+    if let Some(url) = fields.required("url", text(), "its base URL")
+        && !(url.starts_with("http://") || url.starts_with("https://"))
+    {
+        let span = fields.span_of("url");
+        fields.problems().error(Code("SW1006"), span, "a URL begins with `https://` or `http://`");
+    }
+    Some(())
+}
+
+/// Reads the targets, in two passes: one may name another.
+pub(super) fn targets(
+    value: Option<&Value>,
+    known: &mut Known,
+    problems: &mut Problems,
+) -> Vec<(Target, Span)> {
+    let mut found = Vec::new();
+    for (key, value) in mapping(value, "targets by name", problems) {
+        named(&key.name, key.span, "target", problems);
+        let [(kind, with)] = value.entries() else {
+            problems
+                .error(Code("SW1002"), value.span, "a target has exactly one kind")
+                .help("such as `prod: { aws: { account: \"123456789012\", region: eu-west-1 } }`");
+            continue;
+        };
+        known.targets.push((key.name.clone(), kind.name.clone()));
+        found.push((
+            Target { name: key.name.clone(), kind: kind.name.clone(), with: with.clone() },
+            key.span,
+            kind.span,
+        ));
+    }
+    for (target, _, kind_span) in &found {
+        if let Some((_, read)) = TARGETS.iter().find(|(name, _)| *name == &*target.kind) {
+            let mut fields = Fields::new(&target.with, known, problems);
+            read(&mut fields);
+            fields.finish();
+        } else {
+            unknown_kind(&target.kind, *kind_span, problems);
+        }
+    }
+    found.into_iter().map(|(target, span, _)| (target, span)).collect()
+}
+
+fn unknown_kind(kind: &str, span: Span, problems: &mut Problems) {
+    if TARGETS_TO_COME.contains(&kind) {
+        problems.error(NOT_YET, span, format!("targets of kind `{kind}` are not there yet"));
+        return;
+    }
+    let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    let problem = problems.error(Code("SW1020"), span, format!("there is no kind of target `{kind}`"));
+    match nearest(kind, &names) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("there are {}", names.join(", "))),
+    };
+}
+
+/// Asks where a secret comes from.
+pub(super) fn secret(fields: &mut Fields<'_>) -> Option<()> {
+    let env = fields.optional("env", text(), "the environment variable that holds it").is_some();
+    let file = fields.optional("file", text(), "the file that holds it").is_some();
+    let command = fields.optional("exec", list(text()), "the command that prints it").is_some();
+    let later = fields.optional("aws_secretsmanager", anything(), "not there yet").is_some();
+    let span = fields.span();
+    if later {
+        let span = fields.span_of("aws_secretsmanager");
+        let problem =
+            fields.problems().error(NOT_YET, span, "secrets of AWS Secrets Manager are not there yet");
+        problem.help("use exec: [aws, secretsmanager, get-secret-value, …, --output, text]");
+    } else if usize::from(env) + usize::from(file) + usize::from(command) != 1 && fields.reading() {
+        fields
+            .problems()
+            .error(Code("SW1024"), span, "a secret comes from exactly one of env, file and exec")
+            .help("such as `smoke_token: { env: AEP_SMOKE_TOKEN }`");
+    }
+    Some(())
+}
+
+/// Reads where the secrets come from.
+pub(super) fn secrets(
+    value: Option<&Value>,
+    known: &Known,
+    problems: &mut Problems,
+) -> Vec<(Arc<str>, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in mapping(value, "secrets by name", problems) {
+        if !super::name::is_word(&key.name) {
+            problems
+                .error(Code("SW1017"), key.span, format!("`{}` cannot name a secret", key.name))
+                .help("use a-z, 0-9 and _, and begin with a letter");
+        }
+        let mut fields = Fields::new(value, known, problems);
+        secret(&mut fields);
+        fields.finish();
+        found.push((key.name.clone(), value.clone()));
+    }
+    found
+}
+
+/// Reads the groups of people.
+pub(super) fn people(
+    value: Option<&Value>,
+    known: &Known,
+    problems: &mut Problems,
+) -> Vec<(Arc<str>, Vec<Arc<str>>)> {
+    use crate::plan::Shape;
+    let Some(value) = value else { return Vec::new() };
+    let groups = map(list(text())).read(value, known, problems).unwrap_or_default();
+    for ((key, value), (_, members)) in value.entries().iter().zip(&groups) {
+        named(&key.name, key.span, "group", problems);
+        if members.is_empty() {
+            problems.error(Code("SW1033"), value.span, format!("nobody is in `{}`", key.name));
+        }
+    }
+    groups
+}
+
+/// Asks for the rules of the whole run.
+pub(super) fn policy(fields: &mut Fields<'_>) -> Option<Policy> {
+    const ON_FAILURE: &[(&str, OnFailure)] =
+        &[("rollback", OnFailure::Rollback), ("pause", OnFailure::Pause)];
+    let mut policy = Policy::default();
+    policy.on_failure = fields.or(
+        "on_failure",
+        one_of(ON_FAILURE),
+        OnFailure::Rollback,
+        "what a failed step or a breach does, unless it says otherwise",
+    );
+    policy.deadline = fields.optional("deadline", duration(), "from the start; reaching it pauses");
+    policy.rto = fields.optional("rto", duration(), "until new lookups reach a healthy prior side");
+    policy.window = fields.optional("window", nested(window), "when a run may start and be approved");
+    let freeze =
+        fields.optional("freeze", list(nested(freeze)), "days on which none may").unwrap_or_default();
+    let zone = policy.window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
+    policy.freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
+    Some(policy)
+}
+
+fn window(fields: &mut Fields<'_>) -> Option<Window> {
+    use civil::Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday};
+    const DAYS: &[(&str, civil::Weekday)] = &[
+        ("mon", Monday),
+        ("tue", Tuesday),
+        ("wed", Wednesday),
+        ("thu", Thursday),
+        ("fri", Friday),
+        ("sat", Saturday),
+        ("sun", Sunday),
+    ];
+    let zone = fields.required("zone", text(), "a time zone such as `Europe/Paris`");
+    let all: Vec<civil::Weekday> = DAYS.iter().map(|(_, day)| *day).collect();
+    let days =
+        fields.or("days", list(one_of(DAYS)), all, "the days on which it opens; without it, every day");
+    let from = fields.required("from", text(), "when it opens, such as \"09:00\"");
+    let from = from.and_then(|text| clock(fields, "from", &text));
+    let to = fields.required("to", text(), "when it closes; earlier than `from` is on the next day");
+    let to = to.and_then(|text| clock(fields, "to", &text));
+    let zone = zone.and_then(|name| {
+        let zone = TimeZone::get(&name);
+        if zone.is_err() {
+            let span = fields.span_of("zone");
+            let problem = fields.problems().error(POLICY, span, format!("there is no time zone `{name}`"));
+            problem.help("names are those of the IANA database, such as `Europe/Paris`");
+        }
+        zone.ok()
+    });
+    let (Some(zone), Some(from), Some(to)) = (zone, from, to) else { return None };
+    if from == to {
+        let span = fields.span();
+        fields.problems().error(POLICY, span, "the window opens and closes at the same time");
+    }
+    let window = Window { zone, days, from, to };
+    super::lint::window_in_gap(&window, fields);
+    Some(window)
+}
+
+fn clock(fields: &mut Fields<'_>, name: &str, text: &str) -> Option<civil::Time> {
+    let parts = text.split_once(':').filter(|(hour, minute)| hour.len() <= 2 && minute.len() == 2);
+    let time = parts
+        .and_then(|(hour, minute)| civil::Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok());
+    if time.is_none() {
+        let span = fields.span_of(name);
+        let problem = fields.problems().error(POLICY, span, format!("`{text}` is not a time of day"));
+        problem.help("write it as \"09:00\", in quotes");
+    }
+    time
+}
+
+fn freeze(fields: &mut Fields<'_>) -> Option<Freeze> {
+    let from = fields.required("from", text(), "the first day, such as 2026-12-18");
+    let from = from.and_then(|text| date(fields, "from", &text));
+    let to = fields.required("to", text(), "the last day");
+    let to = to.and_then(|text| date(fields, "to", &text));
+    let reason = fields.required("reason", text(), "why");
+    let (Some(from), Some(to), Some(reason)) = (from, to, reason) else { return None };
+    if to < from {
+        let span = fields.span();
+        fields.problems().error(POLICY, span, "this freeze ends before it begins");
+    }
+    Some(Freeze { from, to, reason, zone: TimeZone::UTC })
+}
+
+fn date(fields: &mut Fields<'_>, name: &str, text: &str) -> Option<civil::Date> {
+    let date = text.parse::<civil::Date>().ok();
+    if date.is_none() {
+        let span = fields.span_of(name);
+        let problem = fields.problems().error(POLICY, span, format!("`{text}` is not a day"));
+        problem.help("write it as 2026-12-18");
+    }
+    date
+}
+
+fn mapping<'v>(
+    value: Option<&'v Value>,
+    what: &str,
+    problems: &mut Problems,
+) -> &'v [(crate::plan::Key, Value)] {
+    let Some(value) = value else { return &[] };
+    if !matches!(value.data, Data::Map(_)) {
+        let message = format!("expected {what}, found {}", value.describe());
+        problems.error(Code("SW1002"), value.span, message);
+    }
+    value.entries()
+}
+
+/// Reports a name that cannot be one.
+pub(super) fn named(name: &str, span: Span, what: &str, problems: &mut Problems) {
+    if !super::name::is_name(name) {
+        problems
+            .error(Code("SW1017"), span, format!("`{name}` cannot name a {what}"))
+            .help("use letters, digits, - and _, begin with a letter, and stay under 64 characters");
+    }
+}

@@ -1,0 +1,146 @@
+//! Lints: what a careful reader would ask about. The plan runs all the same.
+
+use super::Sources;
+use super::rules::Before;
+use super::step::Facts;
+use crate::plan::{
+    Code, Fields, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Window,
+    format_duration,
+};
+use jiff::civil;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What lints look at.
+pub(super) struct Lints<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) facts: &'a HashMap<StepId, Facts>,
+    pub(super) before: &'a Before,
+    pub(super) problems: &'a mut Problems,
+}
+
+impl Lints<'_> {
+    pub(super) fn check(&mut self) {
+        for ix in self.plan.places() {
+            let step = &self.plan[ix];
+            let Some(facts) = self.facts.get(&step.id).filter(|facts| !facts.broken) else { continue };
+            let traits = &facts.traits;
+            let undone = traits.has_undo || step.undo != Undo::Own;
+            if traits.writes
+                && !undone
+                && step.reversibility == Reversibility::Reversible
+                && step.part != Part::Finally
+            {
+                self.problems
+                    .warn(
+                        Code("SW2001"),
+                        facts.uses_span,
+                        format!("`{}` writes, and nothing undoes it", step.id),
+                    )
+                    .help("add `undo: { keep: why }`, an undo of its own, or `reversibility: expand`");
+            }
+            if traits.switches {
+                let lowered = self.plan.places().any(|earlier| {
+                    self.before.holds(earlier, ix)
+                        && self.facts.get(&self.plan[earlier].id).is_some_and(|earlier| {
+                            earlier.traits.lowers_ttl
+                                && earlier.traits.resources.iter().any(|r| traits.resources.contains(r))
+                        })
+                });
+                if !lowered {
+                    self.problems
+                        .warn(Code("SW2002"), facts.uses_span, format!("nothing lowers the TTL before `{}` switches", step.id))
+                        .help("add a step with `uses: dns.ttl` before it, best in `prepare`: it also waits until the old TTL has passed");
+                }
+                self.rto(facts, &step.id);
+            }
+            if step.undo != Undo::Own
+                && step.reversibility == Reversibility::Reversible
+                && matches!(step.kind, Kind::Act(Some(_)))
+                && !traits.writes
+            {
+                self.problems.warn(
+                    Code("SW2005"),
+                    facts.undo_span,
+                    format!("`{}` changes nothing, so its `undo` has nothing to undo", step.id),
+                );
+            }
+        }
+    }
+
+    /// A rollback that cannot meet the promise.
+    fn rto(&mut self, facts: &Facts, id: &StepId) {
+        let (Some(rto), Some(reaches)) = (self.plan.policy.rto, facts.traits.undo_reaches) else { return };
+        if reaches > rto {
+            let (rto, reaches) = (format_duration(rto), format_duration(reaches));
+            self.problems
+                .warn(
+                    Code("SW2004"),
+                    facts.uses_span,
+                    format!("undoing `{id}` takes {reaches}, and `rto` promises {rto}"),
+                )
+                .help("lower the TTL that this step sets, or promise less");
+        }
+    }
+}
+
+/// Targets, params and secrets that nothing uses.
+pub(super) fn unused(
+    targets: &[(crate::plan::Target, Span)],
+    params: &[(Arc<str>, Span)],
+    secrets: &[(Arc<str>, Span)],
+    known: &Known,
+    sources: &Sources,
+    problems: &mut Problems,
+) {
+    let used = known.used_targets.borrow();
+    for (target, span) in targets.iter().filter(|(target, _)| !used.contains(&target.name)) {
+        problems.warn(Code("SW2003"), *span, format!("no step uses the target `{}`", target.name));
+    }
+    for (what, names) in [("params", params), ("secrets", secrets)] {
+        for (name, span) in names {
+            let read = [format!("{what}.{name}"), format!("{what}[\"{name}\"]"), format!("{what}['{name}']")];
+            if !sources.plan().iter().any(|(_, text)| read.iter().any(|read| text.contains(read))) {
+                problems.warn(Code("SW2006"), *span, format!("nothing reads `{what}.{name}`"));
+            }
+        }
+    }
+}
+
+/// A window whose edge falls where clocks jump: on that day it opens or closes at another time.
+pub(super) fn window_in_gap(window: &Window, fields: &mut Fields<'_>) {
+    // The rules of a zone repeat: a few years show every gap that they make.
+    let Ok(start) = civil::date(2026, 1, 1).to_zoned(window.zone.clone()) else { return };
+    let Ok(end) = civil::date(2031, 1, 1).to_zoned(window.zone.clone()) else { return };
+    for transition in window.zone.following(start.timestamp()).take_while(|t| t.timestamp() < end.timestamp())
+    {
+        let after = transition.timestamp().to_zoned(window.zone.clone());
+        let Ok(before) = transition.timestamp().checked_sub(jiff::SignedDuration::from_secs(1)) else {
+            continue;
+        };
+        let before = before.to_zoned(window.zone.clone());
+        // Civil time goes on a second after `before`, and is shown as `after` instead.
+        let Ok(expected) = before.datetime().checked_add(jiff::SignedDuration::from_secs(1)) else {
+            continue;
+        };
+        let (gap_from, gap_to) = (expected, after.datetime());
+        for (name, edge) in [("from", window.from), ("to", window.to)] {
+            let edge_at = gap_from.date().to_datetime(edge);
+            let open = window.days.contains(&gap_from.date().weekday());
+            if open && gap_from <= edge_at && edge_at < gap_to {
+                let span = fields.span_of(name);
+                let message = format!(
+                    "there is no {:02}:{:02} on {}: clocks go forward then",
+                    edge.hour(),
+                    edge.minute(),
+                    gap_from.date()
+                );
+                fields
+                    .problems()
+                    .warn(Code("SW2008"), span, message)
+                    .help("choose an hour that every day has");
+                return;
+            }
+        }
+    }
+}
