@@ -2,6 +2,7 @@
 
 use crate::run::Fault;
 use async_trait::async_trait;
+use serde_json::Value as Json;
 use std::{net::SocketAddr, time::Duration};
 
 /// A request.
@@ -34,6 +35,24 @@ pub struct Response {
     pub elapsed: Duration,
     /// Who answered.
     pub address: Option<SocketAddr>,
+}
+
+impl Response {
+    /// What conditions on an answer may name.
+    pub const NAMES: &'static [&'static str] = &["status", "json", "body", "headers", "elapsed_ms"];
+
+    /// The values of [`Response::NAMES`]. `json` is null where the body is none.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, Json)> {
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str())));
+        vec![
+            ("status", self.status.into()),
+            ("json", serde_json::from_slice(&self.body).unwrap_or(Json::Null)),
+            ("body", String::from_utf8_lossy(&self.body).into_owned().into()),
+            ("headers", Json::Object(headers.collect())),
+            ("elapsed_ms", u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX).into()),
+        ]
+    }
 }
 
 /// Requests that change nothing.

@@ -22,6 +22,6 @@ pub use dns::{ReadDns, WriteDns};
 pub use http::{ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
 pub use process::{Command, Output, ReadProcess, StopWith, WriteProcess};
-pub use traffic::{LoadBalancer, ReadTraffic, Requests, TargetHealth};
+pub use traffic::{LoadBalancer, ReadTraffic, TargetHealth};
 pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

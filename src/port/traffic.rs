@@ -1,6 +1,5 @@
 //! Load balancers and the health of what stands behind them.
 
-use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -33,21 +32,13 @@ pub struct TargetHealth {
     pub reason: Option<String>,
 }
 
-/// Requests that a load balancer took in one period.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Requests {
-    /// When the period began.
-    pub at: Timestamp,
-    /// How many; `None` is no evidence. Nothing reported counts as zero only where the same load balancer reported
-    /// healthy hosts for that period.
-    pub count: Option<f64>,
-}
-
 /// Looking at traffic.
 #[async_trait]
 pub trait ReadTraffic: Send + Sync {
     /// A load balancer by name; `None` if there is none.
     async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault>;
+    /// The target groups behind a load balancer, by its ARN, as ARNs: metrics of hosts exist only by group.
+    async fn target_groups(&self, load_balancer: &str) -> Result<Vec<String>, Fault>;
     /// The targets of a target group, by ARN.
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault>;
 }

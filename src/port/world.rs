@@ -67,7 +67,8 @@ pub struct Reads<'a> {
     pub world: &'a dyn ReadWorld,
     /// What holes in the step's text may name.
     pub scope: &'a Scope,
-    /// Says how it goes, for whoever is watching now; not recorded.
+    /// Says how it goes, for whoever is watching now; not recorded. If the time of a look runs out, what was said
+    /// last is part of the fault: it names what is still missing.
     pub progress: &'a (dyn Fn(&str) + Send + Sync),
 }
 

@@ -50,6 +50,30 @@ impl ReadTraffic for Account {
         }))
     }
 
+    async fn target_groups(&self, load_balancer: &str) -> Result<Vec<String>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeTargetGroups", load_balancer);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let (mut found, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let ask = |watch| {
+                client
+                    .describe_target_groups()
+                    .load_balancer_arn(load_balancer)
+                    .set_marker(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let groups = page.target_groups.unwrap_or_default();
+            found.extend(groups.into_iter().filter_map(|group| group.target_group_arn));
+            match page.next_marker.filter(|marker| !marker.is_empty()) {
+                Some(marker) => next = Some(marker),
+                None => return Ok(found),
+            }
+        }
+    }
+
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
         let unseen = self.unseen("elbv2 DescribeTargetHealth", group);
         let client = self.elbv2().await.map_err(&unseen)?;
