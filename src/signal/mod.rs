@@ -1,11 +1,21 @@
 //! Evidence: what monitors and guards go by. One file per kind of signal, and a registry line each.
 //!
 //! A verdict has three values; silence, NaN, too few samples and errors of the source are no evidence, never a pass.
+//! A signal measures; a [`Watch`] is a signal with the condition under which it is broken.
 //! Not here: what a breach does (`run`), where samples come from (`adapter`).
+
+mod probe;
+mod registry;
+mod watch;
+
+pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
+pub use watch::{Condition, NoEvidence, Watch};
 
 use crate::plan::{Fields, Timestamp};
 use crate::port::Reads;
+use crate::run::Fault;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::{fmt::Debug, time::Duration};
 
 /// What one sample says.
@@ -20,33 +30,60 @@ pub enum Verdict {
     NoEvidence,
 }
 
-/// One sample of a signal.
+/// What a watch makes of one measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// What it says.
     pub verdict: Verdict,
     /// The number it is based on, where there is one.
     pub value: Option<f64>,
-    /// For people: `error rate 3.2 % of 250 requests, allowed 1 %`.
+    /// For people: `error_rate 0.032 of 250 samples: value > 0.01`.
     pub text: String,
+}
+
+/// What a signal measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// What conditions call `value`.
+    pub value: Option<f64>,
+    /// Other numbers, by the names of [`Signal::names`]. What could not be measured is absent, never zero.
+    pub named: BTreeMap<&'static str, f64>,
+    /// How many observations it rests on.
+    pub samples: u64,
+    /// For people: `2 of 40 requests failed: status 502`.
+    pub text: String,
+}
+
+/// What a watch keeps from one look to the next; bounded, and journaled by whoever watches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Observations that the window still holds: when, whether it was good, and a number such as milliseconds.
+    pub seen: Vec<(Timestamp, bool, u32)>,
+    /// Measurements in a row that broke the condition.
+    pub broken: u32,
 }
 
 /// A kind of signal.
 #[async_trait::async_trait]
 pub trait Signal: Debug + Send + Sync {
-    /// How often a sample is worth taking.
+    /// Reads its part of `with`. Ask for every field, also when describing (then nothing is there).
+    fn decode(fields: &mut Fields<'_>) -> Option<Self>
+    where
+        Self: Sized;
+    /// How often it is worth measuring.
     fn period(&self) -> Duration;
-    /// Takes one sample of what happened between `since` and now. A fault is no evidence.
-    async fn sample(&self, reads: &Reads<'_>, since: Timestamp) -> Sample;
-}
-
-/// A kind of signal, by name.
-#[derive(Debug)]
-pub struct SignalKind {
-    /// `http.probe`.
-    pub name: &'static str,
-    /// What it is for, in one line.
-    pub summary: &'static str,
-    /// Reads `with`.
-    pub decode: fn(&mut Fields<'_>) -> Option<std::sync::Arc<dyn Signal>>,
+    /// What it measures besides `value`, for conditions.
+    fn names() -> &'static [&'static str]
+    where
+        Self: Sized;
+    /// Measures what happened between `since` and now; it may keep observations in `memory`.
+    ///
+    /// # Errors
+    /// The source could not be asked: no evidence.
+    async fn measure(
+        &self,
+        reads: &Reads<'_>,
+        since: Timestamp,
+        memory: &mut Memory,
+    ) -> Result<Measured, Fault>;
 }

@@ -1,0 +1,157 @@
+//! `http.probe`: requests of our own, as users make them: how many succeed, and how long they take.
+
+use super::{Measured, Memory, Signal};
+use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, map, template};
+use crate::port::{Reads, Request, Response};
+use crate::run::Fault;
+use std::{sync::Arc, time::Duration};
+
+/// Requests of our own.
+#[derive(Clone, Debug)]
+pub(super) struct Probe {
+    url: Template,
+    connect_to: Option<Template>,
+    headers: Vec<(Arc<str>, Template)>,
+    expect: Option<Expr>,
+    requests: u32,
+    over: Duration,
+    answer_within: Duration,
+}
+
+/// What conditions on it may name.
+const NAMES: &[&str] = &["value", "success_rate", "error_rate", "p50", "p95", "p99", "samples"];
+/// The most observations kept: as many as a window needs, and few enough for a journal.
+const KEPT: usize = 500;
+
+#[async_trait::async_trait]
+impl Signal for Probe {
+    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let url = fields.required("url", template(), "where the requests go");
+        let connect_to =
+            fields.optional("connect_to", template(), "host to connect to in place of the url's");
+        let headers = fields.or("headers", map(template()), Vec::new(), "sent with each request");
+        let expect =
+            fields.optional("expect", expr(Response::NAMES), "a good answer; without it, a status below 400");
+        let requests = fields.or("requests", integer(1..=100), 5, "requests each time it is looked at");
+        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
+        let answer_within = fields.or(
+            "answer_within",
+            duration(),
+            Duration::from_secs(10),
+            "a later answer counts as failed",
+        );
+        let requests = u32::try_from(requests).unwrap_or(1);
+        Some(Self { url: url?, connect_to, headers, expect, requests, over, answer_within })
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn names() -> &'static [&'static str] {
+        NAMES
+    }
+
+    async fn measure(
+        &self,
+        reads: &Reads<'_>,
+        since: Timestamp,
+        memory: &mut Memory,
+    ) -> Result<Measured, Fault> {
+        let request = self.request(reads)?;
+        let mut why = None;
+        for _ in 0..self.requests {
+            // One after the other: each on a connection of its own, as a new user would come.
+            let answer = reads.world.http().get(request.clone()).await;
+            let (good, took) = match self.judge(answer) {
+                Ok(took) => (true, took),
+                Err(reason) => {
+                    why = Some(reason);
+                    (false, self.answer_within)
+                }
+            };
+            let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+            memory.seen.push((reads.world.clock().now(), good, took));
+        }
+        let now = reads.world.clock().now();
+        memory.seen.retain(|(at, ..)| *at >= since && now.since(*at) <= self.over);
+        memory.seen.drain(..memory.seen.len().saturating_sub(KEPT));
+        Ok(measured(&memory.seen, why.as_deref()))
+    }
+}
+
+impl Probe {
+    fn request(&self, reads: &Reads<'_>) -> Result<Request, Fault> {
+        let fill =
+            |text: &Template| text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()));
+        let headers = self.headers.iter().map(|(name, value)| Ok((name.to_string(), fill(value)?)));
+        Ok(Request {
+            method: "GET".into(),
+            url: fill(&self.url)?,
+            headers: headers.collect::<Result<_, Fault>>()?,
+            body: None,
+            connect_to: self.connect_to.as_ref().map(fill).transpose()?,
+            timeout: self.answer_within,
+        })
+    }
+
+    /// How long a good answer took, or what was wrong with it.
+    fn judge(&self, answer: Result<Response, Fault>) -> Result<Duration, String> {
+        let answer = answer.map_err(|fault| fault.message.to_string())?;
+        let good = match &self.expect {
+            None => answer.status < 400,
+            Some(expect) => expect.holds(&answer.variables()).unwrap_or(false),
+        };
+        if good { Ok(answer.elapsed) } else { Err(format!("status {}", answer.status)) }
+    }
+}
+
+fn measured(seen: &[(Timestamp, bool, u32)], why: Option<&str>) -> Measured {
+    let bad = seen.iter().filter(|(_, good, _)| !good).count();
+    let mut took: Vec<u32> = seen.iter().map(|(.., took)| *took).collect();
+    took.sort_unstable();
+    let mut out = Measured { samples: seen.len() as u64, ..Measured::default() };
+    #[expect(clippy::cast_precision_loss, reason = "a window holds at most a few hundred")]
+    if !seen.is_empty() {
+        let rate = bad as f64 / seen.len() as f64;
+        out.value = Some(rate);
+        out.named.extend([
+            ("error_rate", rate),
+            ("success_rate", 1.0 - rate),
+            ("samples", seen.len() as f64),
+            ("p50", f64::from(percentile(&took, 50))),
+            ("p95", f64::from(percentile(&took, 95))),
+            ("p99", f64::from(percentile(&took, 99))),
+        ]);
+    }
+    out.text = format!("{bad} of {} requests failed", seen.len());
+    if let Some(why) = why {
+        out.text = format!("{}, the last with {why}", out.text);
+    }
+    out
+}
+
+/// The nearest rank: the smallest value that at least so many in a hundred do not exceed.
+fn percentile(sorted: &[u32], hundredths: usize) -> u32 {
+    let rank = (sorted.len() * hundredths).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_ranks_that_were_seen() {
+        let took: Vec<u32> = (1..=100).collect();
+        assert_eq!([50, 95, 99].map(|p| percentile(&took, p)), [50, 95, 99]);
+        assert_eq!(percentile(&[7], 99), 7);
+        assert_eq!(percentile(&[], 50), 0);
+    }
+
+    #[test]
+    fn silence_has_no_rate() {
+        let none = measured(&[], None);
+        assert!(none.value.is_none() && none.named.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! The kinds of signals there are: one line each.
+
+use super::{Condition, Signal, Watch, probe::Probe};
+use crate::plan::{Fields, Kinds, Plan, Problems, StepTraits, Use};
+use crate::run::Fault;
+use std::sync::Arc;
+
+/// A kind of signal, by name.
+#[derive(Debug)]
+pub struct SignalKind {
+    /// `http.probe`.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub summary: &'static str,
+    /// What conditions on it may name.
+    pub names: fn() -> &'static [&'static str],
+    /// Reads its part of `with`.
+    pub decode: fn(&mut Fields<'_>) -> Option<Arc<dyn Signal>>,
+}
+
+const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
+    let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
+    SignalKind { name, summary, names: S::names, decode }
+}
+
+/// All of them.
+pub const SIGNALS: &[SignalKind] = &[kind::<Probe>("http.probe", "requests of our own, as users make them")];
+
+/// Kinds of the language that are not here yet.
+const NOT_YET: &[(&str, &str)] = &[
+    ("cloudwatch.metric", "a metric against a bound or a baseline"),
+    ("cloudwatch.alarms", "alarms by name"),
+    ("alb.error_rate", "errors that a load balancer counted, of its requests"),
+    ("alb.latency", "how long the targets of a load balancer took"),
+    ("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy"),
+    ("alb.requests", "requests that a load balancer took"),
+    ("ecs.running", "tasks of a service that run"),
+    ("rds.connections", "connections to a database, of those it allows"),
+    ("logs.pattern", "lines of a log that match"),
+    ("prometheus", "a query"),
+    ("dns.drift", "a record that somebody else changed"),
+    ("exec", "a command of your own"),
+    ("webhook", "a signed request from outside"),
+    ("kill_switch", "a flag that anybody may raise"),
+];
+
+/// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignalRegistry;
+
+impl SignalRegistry {
+    /// A kind by name.
+    #[must_use]
+    pub fn find(self, name: &str) -> Option<&'static SignalKind> {
+        SIGNALS.iter().find(|kind| kind.name == name)
+    }
+}
+
+fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
+    let kind = SignalRegistry.find(uses)?;
+    let signal = (kind.decode)(fields);
+    let condition = Condition::decode(fields, (kind.names)());
+    fields.finish();
+    Some(Watch::new(signal?, condition?))
+}
+
+/// The signal of a guard, of a plan that was found sound.
+///
+/// # Errors
+/// This version does not read it as the one that began the run did.
+pub fn watch(uses: &Use, plan: &Plan) -> Result<Watch, Fault> {
+    let known = plan.known(uses);
+    let mut problems = Problems::default();
+    let read = read(&uses.kind, &mut Fields::new(&uses.with, &known, &mut problems));
+    read.filter(|_| !problems.refuse()).ok_or_else(|| {
+        let first = problems.as_slice().first().map_or("no such signal", |problem| &*problem.message);
+        Fault::permanent(format!("signal `{}` cannot be read: {first}", uses.kind))
+    })
+}
+
+impl Kinds for SignalRegistry {
+    fn names(&self) -> Vec<&'static str> {
+        SIGNALS.iter().map(|kind| kind.name).collect()
+    }
+    fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
+        NOT_YET.to_vec()
+    }
+    fn check(&self, uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
+        read(uses, fields).map(|_| StepTraits::default())
+    }
+    fn summary(&self, uses: &str) -> &'static str {
+        self.find(uses).map_or("", |kind| kind.summary)
+    }
+}
