@@ -10,5 +10,7 @@ pub mod plan;
 pub mod port;
 pub mod report;
 pub mod run;
+pub mod sandbox;
 pub mod signal;
+pub mod sim;
 pub mod store;

@@ -1,0 +1,191 @@
+//! `CloudWatch` metrics, in each of the protocols that clients speak today: CBOR RPC, JSON 1.0, and query.
+
+use super::super::serve::{Answer, answer, header};
+use super::super::xml::Writer;
+use super::{Call, cbor, json_refusal, query, unknown};
+use crate::plan::Timestamp;
+use crate::sim::{Asked, Refusal, World};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+
+const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Cbor,
+    Json,
+    Query,
+}
+
+fn protocol(call: &Call) -> Protocol {
+    if call.path.contains("/operation/") {
+        Protocol::Cbor
+    } else if call.body.starts_with(b"{") {
+        Protocol::Json
+    } else {
+        Protocol::Query
+    }
+}
+
+pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
+    if call.operation != "GetMetricData" {
+        return Err(unknown(call));
+    }
+    let malformed = || Refusal::new("MalformedInput", "the request cannot be read");
+    let input = match protocol(call) {
+        Protocol::Cbor => cbor::decode(&call.body).ok_or_else(malformed)?,
+        Protocol::Json => serde_json::from_slice(&call.body).map_err(|_| malformed())?,
+        Protocol::Query => nested(&query::form(call)),
+    };
+    let results = metric_data(world, &input)?;
+    Ok(match protocol(call) {
+        Protocol::Cbor => cbor_answer(200, &json!({"MetricDataResults": results, "Messages": []})),
+        Protocol::Json => {
+            let body = json!({"MetricDataResults": plain(results), "Messages": []});
+            answer(200, "application/x-amz-json-1.0", body.to_string())
+        }
+        Protocol::Query => query::result(call, NAMESPACE, |w| write_results(w, &results)),
+    })
+}
+
+pub(super) fn refused(call: &Call, refusal: &Refusal) -> Answer {
+    match protocol(call) {
+        Protocol::Cbor => {
+            let body = json!({"__type": refusal.code, "message": refusal.message});
+            let mut out = cbor_answer(refusal.status, &body);
+            header(&mut out, "x-amzn-query-error", &format!("{};Sender", refusal.code));
+            out
+        }
+        Protocol::Json => json_refusal("application/x-amz-json-1.0", refusal),
+        Protocol::Query => query::refusal(NAMESPACE, refusal, &call.request_id),
+    }
+}
+
+fn cbor_answer(status: u16, body: &Json) -> Answer {
+    let mut out = answer(status, "application/cbor", cbor::encode(body));
+    header(&mut out, "smithy-protocol", "rpc-v2-cbor");
+    out
+}
+
+fn metric_data(world: &World, input: &Json) -> Result<Vec<Json>, Refusal> {
+    let invalid = |message: &str| Refusal::new("ValidationError", message);
+    let queries = input["MetricDataQueries"].as_array().filter(|q| !q.is_empty());
+    let queries = queries.ok_or_else(|| invalid("The parameter MetricDataQueries is required."))?;
+    let (from, to) = (time(&input["StartTime"]), time(&input["EndTime"]));
+    let (Some(from), Some(to)) = (from, to) else {
+        return Err(invalid("The parameters StartTime and EndTime are required."));
+    };
+    if from >= to {
+        return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
+    }
+    let ascending = input["ScanBy"] == "TimestampAscending";
+    let mut results = Vec::new();
+    for query in queries {
+        let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+        let stat = &query["MetricStat"];
+        if !stat.is_object() {
+            return Err(invalid("the sandbox has no metric math: ask for each metric with MetricStat"));
+        }
+        let metric = &stat["Metric"];
+        let dimensions: BTreeMap<String, String> = metric["Dimensions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|d| (text(&d["Name"]), text(&d["Value"])))
+            .collect();
+        let asked = Asked {
+            namespace: text(&metric["Namespace"]),
+            name: text(&metric["MetricName"]),
+            dimensions,
+            statistic: text(&stat["Stat"]),
+            period: whole(&stat["Period"]).unwrap_or(60),
+            from,
+            to,
+        };
+        let mut points = world.measure(&asked);
+        // The newest come first unless asked otherwise.
+        if !ascending {
+            points.reverse();
+        }
+        let times: Vec<Json> = points.iter().map(|(at, _)| json!({cbor::TIME: at.0 / 1000})).collect();
+        let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+        let label = query["Label"].as_str().unwrap_or(&asked.name);
+        results.push(json!({
+            "Id": query["Id"], "Label": label, "Timestamps": times, "Values": values, "StatusCode": "Complete",
+        }));
+    }
+    Ok(results)
+}
+
+/// Seconds since the epoch, or ISO 8601.
+fn time(json: &Json) -> Option<Timestamp> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of this century")]
+    let number = json.as_f64().map(|seconds| Timestamp((seconds * 1000.0) as u64));
+    let text = || json.as_str()?.parse::<jiff::Timestamp>().ok();
+    number.or_else(|| Some(Timestamp(u64::try_from(text()?.as_millisecond()).ok()?)))
+}
+
+fn whole(json: &Json) -> Option<u64> {
+    json.as_u64().or_else(|| json.as_str()?.parse().ok())
+}
+
+/// Without the marks that CBOR needs.
+fn plain(results: Vec<Json>) -> Vec<Json> {
+    let mut results = results;
+    for result in &mut results {
+        for time in result["Timestamps"].as_array_mut().into_iter().flatten() {
+            *time = time[cbor::TIME].take();
+        }
+    }
+    results
+}
+
+fn write_results(w: &mut Writer, results: &[Json]) {
+    w.element("MetricDataResults", |w| {
+        for result in results {
+            w.element("member", |w| {
+                for key in ["Id", "Label", "StatusCode"] {
+                    w.text(key, result[key].as_str().unwrap_or_default());
+                }
+                w.element("Timestamps", |w| {
+                    for time in result["Timestamps"].as_array().into_iter().flatten() {
+                        let moment = Timestamp(time[cbor::TIME].as_u64().unwrap_or_default() * 1000);
+                        w.text("member", &moment.to_string());
+                    }
+                });
+                w.element("Values", |w| {
+                    for value in result["Values"].as_array().into_iter().flatten() {
+                        w.text("member", &value.to_string());
+                    }
+                });
+            });
+        }
+    });
+}
+
+/// `A.member.1.B=x` as `{"A": [{"B": "x"}]}`.
+fn nested(form: &[(String, String)]) -> Json {
+    let mut root = Json::Object(Map::new());
+    for (key, value) in form {
+        let mut place = &mut root;
+        for part in key.split('.').filter(|part| *part != "member") {
+            if let Some(index) = part.parse::<usize>().ok().filter(|n| (1..=1000).contains(n)) {
+                if !place.is_array() {
+                    *place = Json::Array(Vec::new());
+                }
+                let Json::Array(list) = place else { break };
+                while list.len() < index {
+                    list.push(Json::Null);
+                }
+                place = &mut list[index - 1];
+            } else {
+                if !place.is_object() {
+                    *place = Json::Object(Map::new());
+                }
+                place = &mut place[part];
+            }
+        }
+        *place = value.as_str().into();
+    }
+    root
+}

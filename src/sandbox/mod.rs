@@ -1,0 +1,18 @@
+//! The world of `sim` in real time on loopback: AWS's wire protocols, name servers, tasks, load balancers, users.
+//!
+//! Nothing here reaches beyond loopback. What the world does is decided in `sim`; here it only gets sockets.
+
+mod aws;
+mod certificates;
+mod clock;
+mod control;
+mod names;
+mod ports;
+mod report;
+mod serve;
+mod shared;
+mod start;
+mod xml;
+
+pub use report::{Side, Traffic};
+pub use start::{Options, SHIPPED, Sandbox, SandboxError, shipped, start};

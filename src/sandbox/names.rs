@@ -1,0 +1,192 @@
+//! The DNS of a world: one server per name server of its zones, each with its own delay, and one resolver for all names.
+//!
+//! Name servers answer with authority and without recursion. The resolver keeps nothing: it asks one of them in turn.
+
+use super::shared::Shared;
+use crate::port::dns::Name;
+use crate::sim::{Around, BALANCER_TTL, Line, Said, World, say};
+use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
+use hickory_proto::rr::{self, RData, Record};
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The name server at this place in the list.
+    Authority(usize),
+    /// For all names.
+    Resolver,
+}
+
+/// The longest answer over UDP, whatever the caller says it can take.
+const PAYLOAD: u16 = 1232;
+/// How long a TCP connection may be idle.
+const IDLE: Duration = Duration::from_secs(10);
+/// Seconds that the address of a name server may be kept.
+const SERVER_TTL: u32 = 172_800;
+
+static LOTS: AtomicU64 = AtomicU64::new(0);
+
+/// Answers over UDP until stopped.
+pub(super) async fn over_udp(shared: Arc<Shared>, socket: UdpSocket, role: Role) {
+    let mut buffer = [0u8; 4096];
+    loop {
+        let received = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            received = socket.recv_from(&mut buffer) => received,
+        };
+        let Ok((length, peer)) = received else { continue };
+        if let Some(answer) = respond(&shared, &buffer[..length], role, true) {
+            // Nobody waits for an answer that cannot be sent.
+            let _ = socket.send_to(&answer, peer).await;
+        }
+    }
+}
+
+/// Answers over TCP until stopped.
+pub(super) async fn over_tcp(shared: Arc<Shared>, listener: TcpListener, role: Role) {
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        if let Ok((stream, _)) = accepted {
+            tokio::spawn(tokio::time::timeout(IDLE, one_tcp(shared.clone(), stream, role)));
+        }
+    }
+}
+
+async fn one_tcp(shared: Arc<Shared>, mut stream: TcpStream, role: Role) -> Option<()> {
+    loop {
+        let length = stream.read_u16().await.ok()?;
+        let mut query = vec![0; usize::from(length)];
+        stream.read_exact(&mut query).await.ok()?;
+        let answer = respond(&shared, &query, role, false)?;
+        let mut framed = u16::try_from(answer.len()).ok()?.to_be_bytes().to_vec();
+        framed.extend(answer);
+        stream.write_all(&framed).await.ok()?;
+    }
+}
+
+/// The answer to one query in wire format; none to what is not one.
+fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<Vec<u8>> {
+    let query = Message::from_vec(query).ok()?;
+    if query.metadata.message_type != MessageType::Query {
+        return None;
+    }
+    let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
+    answer.metadata = Metadata::response_from_request(&query.metadata);
+    answer.add_queries(query.queries.iter().cloned());
+    if query.edns.is_some() {
+        let mut edns = Edns::new();
+        edns.set_max_payload(PAYLOAD);
+        answer.set_edns(edns);
+    }
+    match query.queries.first() {
+        _ if query.metadata.op_code != OpCode::Query => {
+            answer.metadata.response_code = ResponseCode::NotImp;
+        }
+        Some(question) => {
+            let name = Name::new(&question.name().to_utf8());
+            let said = shared.look(|world, _| ask(world, role, &name, &question.query_type().to_string()));
+            fill(&mut answer, &said, role);
+        }
+        None => answer.metadata.response_code = ResponseCode::FormErr,
+    }
+    let bytes = answer.to_vec().ok()?;
+    let room = usize::from(query.max_payload().min(PAYLOAD));
+    if datagram && bytes.len() > room { answer.truncate().to_vec().ok() } else { Some(bytes) }
+}
+
+fn fill(answer: &mut Message, said: &Said, role: Role) {
+    answer.metadata.authoritative = said.authoritative && role != Role::Resolver;
+    answer.metadata.recursion_available = role == Role::Resolver;
+    answer.metadata.response_code = match (said.refused, said.absent) {
+        (true, _) => ResponseCode::Refused,
+        (false, true) => ResponseCode::NXDomain,
+        (false, false) => ResponseCode::NoError,
+    };
+    answer.answers.extend(said.answers.iter().filter_map(record));
+    answer.authorities.extend(said.soa.iter().filter_map(record));
+}
+
+fn record(line: &Line) -> Option<Record> {
+    let name = fqdn(&line.name)?;
+    let kind = rr::RecordType::from_str(&line.kind).ok()?;
+    let data = RData::try_from_str(kind, &line.value).ok()?;
+    Some(Record::from_rdata(name, line.ttl, data))
+}
+
+fn fqdn(name: &Name) -> Option<rr::Name> {
+    let mut name = rr::Name::from_str_relaxed(name.as_str()).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// What this server says of a name.
+fn ask(world: &World, role: Role, name: &Name, kind: &str) -> Said {
+    let turn = LOTS.fetch_add(1, Ordering::Relaxed);
+    match role {
+        Role::Authority(place) => authority(world, place, name, kind, turn),
+        Role::Resolver => resolve(world, name, kind, turn),
+    }
+}
+
+fn authority(world: &World, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
+    let refused = Said { refused: true, ..Said::default() };
+    let Some(server) = world.name_servers.get(place) else { return refused };
+    let Some(zone) = world.zones.iter().find(|zone| zone.holds(name)) else { return refused };
+    #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
+    let lot = (turn * 379 % 1000) as f64 / 1000.0;
+    let balancer = |name: &Name| world.balancer_addresses(name);
+    let records = zone.served(world.now, server.delay);
+    say(zone, records, name, kind, &Around { balancer: &balancer, lot })
+}
+
+/// As a resolver without a cache that asks one authority, each in turn, and follows CNAMEs.
+fn resolve(world: &World, name: &Name, kind: &str, turn: u64) -> Said {
+    let place = usize::try_from(turn).unwrap_or(0) % world.name_servers.len();
+    let mut all = Said::default();
+    let mut asked = name.clone();
+    for _ in 0..8 {
+        let said = if world.zones.iter().any(|zone| zone.holds(&asked)) {
+            authority(world, place, &asked, kind, turn)
+        } else {
+            outside(world, &asked, kind)
+        };
+        all.answers.extend(said.answers.iter().cloned());
+        (all.absent, all.soa) = (said.absent, said.soa);
+        let last = all.answers.last().filter(|line| line.kind == "CNAME" && kind != "CNAME");
+        match last.map(|line| Name::new(&line.value)).filter(|next| *next != asked) {
+            Some(next) => asked = next,
+            None => break,
+        }
+    }
+    all
+}
+
+/// Names that are in no zone of the world: name servers and load balancers.
+fn outside(world: &World, name: &Name, kind: &str) -> Said {
+    let servers = world.name_servers.iter().filter(|s| s.name == *name).map(|s| (s.address, SERVER_TTL));
+    let balancers = world.balancer_addresses(name).into_iter().map(|address| (address, BALANCER_TTL));
+    let found: Vec<_> = servers.chain(balancers).collect();
+    let line = |(address, ttl): &(std::net::Ipv4Addr, u32)| Line {
+        name: name.clone(),
+        kind: "A".into(),
+        ttl: *ttl,
+        value: address.to_string(),
+    };
+    let answers = if kind == "A" { found.iter().map(line).collect() } else { Vec::new() };
+    Said { absent: found.is_empty(), answers, ..Said::default() }
+}
+
+/// Sockets for both transports at one address.
+pub(super) async fn bind(address: SocketAddr) -> std::io::Result<(UdpSocket, TcpListener)> {
+    Ok((UdpSocket::bind(address).await?, TcpListener::bind(address).await?))
+}

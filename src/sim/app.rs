@@ -1,0 +1,184 @@
+//! What the programs of the world answer: a small application with pages, health and scans, well or badly behaved.
+//!
+//! A function of the request, the image's behaviour and the time; no sockets.
+
+use super::compute::Task;
+use super::file::{App, Behaviour, Dependency};
+use super::world::World;
+use crate::plan::Timestamp;
+use serde_json::json;
+use std::time::Duration;
+
+/// What a program keeps in mind.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Requests so far, health checks apart.
+    asked: u64,
+    /// The minute that is being counted, and how many came in it.
+    minute: (u64, u32),
+    /// Fractions of failures, added up: the next whole one fails.
+    owed: f64,
+}
+
+/// A scan: queued, then running, then done. All backends see all of them: they share a database.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// When it was asked for.
+    created: Timestamp,
+    /// It ends as failed.
+    fails: bool,
+    /// What is scanned.
+    target: String,
+}
+
+/// What a program answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// 200.
+    pub status: u16,
+    /// `application/json`.
+    pub kind: &'static str,
+    /// The body.
+    pub body: String,
+    /// How long it takes.
+    pub takes: Duration,
+}
+
+const QUEUED: Duration = Duration::from_secs(3);
+const RUNNING: Duration = Duration::from_secs(9);
+
+impl World {
+    /// What a task answers.
+    pub fn answer(&mut self, task: &str, method: &str, path: &str, body: &[u8], now: Timestamp) -> Reply {
+        let Some(found) = self.tasks.get_mut(task) else {
+            return json_reply(503, json!({"error": "gone"}));
+        };
+        let image = found.containers.first().map(|c| c.image.clone()).unwrap_or_default();
+        let behaviour = self.images.get(&image).cloned().unwrap_or_default();
+        let health = path.starts_with("/health/");
+        let path = path.split(['?', '#']).next().unwrap_or(path);
+        let mut reply = if health {
+            health_reply(&behaviour, found, path, now)
+        } else if found.app.fails(&behaviour, now) {
+            json_reply(500, json!({"error": "internal error"}))
+        } else if behaviour.app == App::Frontend {
+            page(path, &image)
+        } else {
+            self.scan_reply(&behaviour, method, path, body, now)
+        };
+        if !health {
+            reply.takes = behaviour.latency.map_or(Duration::ZERO, |span| span.0);
+        }
+        reply
+    }
+
+    /// Whether a target would pass a check now: for virtual time.
+    pub(super) fn would_pass(&self, task: &str, path: &str, now: Timestamp) -> bool {
+        let Some(task) = self.tasks.get(task).filter(|task| task.listens()) else { return false };
+        let image = task.containers.first().map(|c| c.image.clone()).unwrap_or_default();
+        let behaviour = self.images.get(&image).cloned().unwrap_or_default();
+        health_reply(&behaviour, task, path, now).status == 200
+    }
+
+    fn scan_reply(
+        &mut self,
+        how: &Behaviour,
+        method: &str,
+        path: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Reply {
+        if path == "/" || path == "/api" {
+            return json_reply(200, json!({"name": "AEP"}));
+        }
+        let Some(rest) = path.strip_prefix("/api/scans") else {
+            return json_reply(404, json!({"error": "not found"}));
+        };
+        let id = rest.trim_start_matches('/').to_owned();
+        match (method, id.is_empty()) {
+            ("POST", true) => {
+                let asked: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+                let target = asked["target"].as_str().unwrap_or_default().to_owned();
+                let id = format!("scan-{}", self.scans.len() + self.scans_gone + 1);
+                self.scans.insert(id.clone(), Scan { created: now, fails: how.scans_fail, target });
+                json_reply(201, json!({"id": id, "state": "queued"}))
+            }
+            ("GET", true) => json_reply(200, json!({"scans": self.scans.len()})),
+            ("GET", false) => match self.scans.get(&id) {
+                Some(scan) => json_reply(200, scan.describe(&id, now)),
+                None => json_reply(404, json!({"error": "no such scan"})),
+            },
+            ("DELETE", false) => match self.scans.remove(&id) {
+                Some(_) => {
+                    self.scans_gone += 1;
+                    Reply { status: 204, kind: "text/plain", body: String::new(), takes: Duration::ZERO }
+                }
+                None => json_reply(404, json!({"error": "no such scan"})),
+            },
+            _ => json_reply(405, json!({"error": "method not allowed"})),
+        }
+    }
+}
+
+impl Memory {
+    /// Whether the next request fails: exactly the stated part of them, evenly spread.
+    fn fails(&mut self, how: &Behaviour, now: Timestamp) -> bool {
+        self.asked += 1;
+        let minute = super::balancer::minute(now);
+        self.minute = if self.minute.0 == minute { (minute, self.minute.1 + 1) } else { (minute, 1) };
+        let overload = how.overload.filter(|o| self.minute.1 > o.per_minute).map_or(0.0, |o| o.error_rate);
+        self.owed += how.error_rate.max(overload).clamp(0.0, 1.0);
+        let fails = self.owed >= 1.0;
+        if fails {
+            self.owed -= 1.0;
+        }
+        fails
+    }
+}
+
+impl Scan {
+    fn describe(&self, id: &str, now: Timestamp) -> serde_json::Value {
+        let age = now.since(self.created);
+        let (state, findings) = match age {
+            age if age < QUEUED => ("queued", json!([])),
+            age if age < RUNNING => ("running", json!([])),
+            _ if self.fails => ("failed", json!([])),
+            _ => ("done", json!([{"id": "F-1", "severity": "low", "title": "missing security header"}])),
+        };
+        json!({"id": id, "target": self.target, "state": state, "findings": findings})
+    }
+}
+
+fn health_reply(how: &Behaviour, task: &Task, path: &str, now: Timestamp) -> Reply {
+    if path != "/health/ready" {
+        return json_reply(200, json!({"status": "alive"}));
+    }
+    let word = |d: Dependency| if d == Dependency::Ok { "ok" } else { "failing" };
+    let age = task.started.map_or(Duration::ZERO, |at| now.since(at));
+    let warm = how.ready_after.is_none_or(|span| age >= span.0);
+    let well = how.database == Dependency::Ok && how.redis == Dependency::Ok && warm;
+    let status = match (well, warm) {
+        (true, _) => "ready",
+        (_, false) => "starting",
+        _ => "degraded",
+    };
+    let body =
+        json!({"status": status, "checks": {"database": word(how.database), "redis": word(how.redis)}});
+    json_reply(if well { 200 } else { 503 }, body)
+}
+
+fn page(path: &str, image: &str) -> Reply {
+    if path == "/health/live" || path == "/" || path == "/index.html" {
+        let build = image.rsplit(':').next().unwrap_or_default().chars().take(12).collect::<String>();
+        let body = format!(
+            "<!doctype html><html><head><title>AEP</title><meta name=\"build\" content=\"{build}\"></head>\
+             <body><h1>AEP</h1></body></html>"
+        );
+        return Reply { status: 200, kind: "text/html", body, takes: Duration::ZERO };
+    }
+    Reply { status: 404, kind: "text/plain", body: "not found".into(), takes: Duration::ZERO }
+}
+
+fn json_reply(status: u16, body: serde_json::Value) -> Reply {
+    Reply { status, kind: "application/json", body: body.to_string(), takes: Duration::ZERO }
+}

@@ -1,0 +1,245 @@
+//! Load balancers and their target groups: who gets which request, whose health is what, and counts by the minute.
+//!
+//! Whoever checks health tells [`TargetGroup::checked`] what it saw: the sandbox really asks, a rehearsal predicts.
+
+use super::file::CheckFile;
+use crate::plan::Timestamp;
+use crate::port::dns::Name;
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+
+/// The zone id of load balancers in eu-west-1; any will do elsewhere.
+pub const BALANCER_ZONE: &str = "Z32O12XQLNTSW2";
+
+/// A load balancer.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The name that its address is under.
+    pub dns_name: Name,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// How long a client may keep a connection.
+    pub keep_alive: Duration,
+    /// How long a connection may be idle.
+    pub idle_timeout: Duration,
+    /// Requests by minute.
+    pub counts: BTreeMap<u64, Counts>,
+}
+
+/// What a load balancer counted in one minute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// All requests.
+    pub requests: u64,
+    /// Answers of targets by class: 2XX, 3XX, 4XX, 5XX.
+    pub targets: [u64; 4],
+    /// 5XX of its own: no healthy target, or one that did not answer.
+    pub own_5xx: u64,
+    /// Connections to targets that failed.
+    pub connection_errors: u64,
+    /// How long targets took, in milliseconds.
+    pub took: Vec<u32>,
+    /// New connections of clients.
+    pub connections: u64,
+    /// The most connections that were open at once.
+    pub active: u64,
+}
+
+/// A target group.
+#[derive(Clone, Debug)]
+pub struct TargetGroup {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The name of its load balancer.
+    pub balancer: String,
+    /// Paths that it takes; none: the rest.
+    pub paths: Vec<String>,
+    /// Where targets listen.
+    pub port: u16,
+    /// How they are checked.
+    pub check: CheckFile,
+    /// By the id of the task.
+    pub targets: BTreeMap<String, Target>,
+    /// Hosts by minute.
+    pub hosts: BTreeMap<u64, Hosts>,
+    /// Requests by minute.
+    pub counts: BTreeMap<u64, Counts>,
+}
+
+/// How many hosts were what, at the end of a minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Healthy.
+    pub healthy: u32,
+    /// Not healthy.
+    pub unhealthy: u32,
+}
+
+/// A target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where it listens.
+    pub address: Ipv4Addr,
+    /// What is thought of it.
+    pub state: Health,
+    /// How many checks in a row said the opposite of `state` (or, at first, yes).
+    pub streak: u32,
+    /// Why it is not healthy: `Target.ResponseCodeMismatch`.
+    pub reason: Option<&'static str>,
+    /// When it is next checked.
+    pub next_check: Timestamp,
+}
+
+/// What is thought of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Not yet known.
+    Initial,
+    /// Gets requests.
+    Healthy,
+    /// Gets none.
+    Unhealthy,
+    /// Leaves at this moment; gets no new requests.
+    Draining(Timestamp),
+}
+
+impl Health {
+    /// As the service writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Draining(_) => "draining",
+        }
+    }
+}
+
+/// What a health check saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// 2XX.
+    Passed,
+    /// Another status.
+    Status,
+    /// No answer in time.
+    Timeout,
+    /// Nobody listens.
+    Refused,
+}
+
+impl TargetGroup {
+    /// Takes what a health check saw.
+    pub fn checked(&mut self, task: &str, check: Check, now: Timestamp) {
+        let (healthy, unhealthy, every) = (self.check.healthy, self.check.unhealthy, self.check.every.0);
+        let Some(target) = self.targets.get_mut(task) else { return };
+        target.next_check = now.after(every.max(Duration::from_millis(1)));
+        let passed = check == Check::Passed;
+        match (target.state, passed) {
+            (Health::Draining(_), _) => {}
+            (Health::Healthy, true) | (Health::Unhealthy, false) => target.streak = 0,
+            (Health::Initial, true) | (Health::Unhealthy, true) => {
+                target.streak += 1;
+                // The first check that passes makes a new target healthy at once, as the service does.
+                if target.streak >= healthy || target.state == Health::Initial {
+                    (target.state, target.streak, target.reason) = (Health::Healthy, 0, None);
+                }
+            }
+            (Health::Healthy | Health::Initial, false) => {
+                target.streak += 1;
+                if target.streak >= unhealthy {
+                    (target.state, target.streak) = (Health::Unhealthy, 0);
+                }
+            }
+        }
+        if !passed {
+            target.reason = Some(match check {
+                Check::Timeout => "Target.Timeout",
+                Check::Refused => "Target.FailedHealthChecks",
+                Check::Status | Check::Passed => "Target.ResponseCodeMismatch",
+            });
+        }
+    }
+
+    /// Whether this group takes requests for a path by a rule of its own.
+    #[must_use]
+    pub fn takes(&self, path: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => path.starts_with(start),
+            None => path == pattern,
+        };
+        self.paths.iter().any(fits)
+    }
+
+    /// Who may get a request: the healthy ones; if there are none, all that are not leaving ("fail open").
+    #[must_use]
+    pub fn candidates(&self) -> Vec<&String> {
+        let of = |wanted: fn(&Health) -> bool| -> Vec<&String> {
+            self.targets.iter().filter(|(_, t)| wanted(&t.state)).map(|(id, _)| id).collect()
+        };
+        let healthy = of(|h| *h == Health::Healthy);
+        if healthy.is_empty() { of(|h| !matches!(h, Health::Draining(_))) } else { healthy }
+    }
+
+    /// How many are what, now.
+    #[must_use]
+    pub fn hosts_now(&self) -> Hosts {
+        let mut hosts = Hosts::default();
+        for target in self.targets.values() {
+            match target.state {
+                Health::Healthy => hosts.healthy += 1,
+                Health::Unhealthy | Health::Initial => hosts.unhealthy += 1,
+                Health::Draining(_) => {}
+            }
+        }
+        hosts
+    }
+}
+
+/// One request, as the load balancer counted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A target answered.
+    Answered {
+        /// Its status.
+        status: u16,
+        /// How long it took, in milliseconds.
+        took: u32,
+    },
+    /// There was nobody to ask: 503.
+    Nobody,
+    /// The target could not be reached, or did not answer: 502, 504.
+    Failed,
+}
+
+impl Counts {
+    /// Counts one request.
+    pub fn add(&mut self, outcome: Outcome) {
+        self.requests += 1;
+        match outcome {
+            Outcome::Answered { status, took } => {
+                if let Some(class) = usize::from(status / 100).checked_sub(2).filter(|c| *c < 4) {
+                    self.targets[class] += 1;
+                }
+                self.took.push(took);
+            }
+            Outcome::Nobody => self.own_5xx += 1,
+            Outcome::Failed => {
+                self.own_5xx += 1;
+                self.connection_errors += 1;
+            }
+        }
+    }
+}
+
+/// The minute that a moment is in, since the epoch.
+#[must_use]
+pub fn minute(now: Timestamp) -> u64 {
+    now.0 / 60_000
+}

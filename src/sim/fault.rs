@@ -1,0 +1,132 @@
+//! Scripted faults: which call they meet, and what then happens to it. Pure bookkeeping; whoever serves a call obeys.
+
+use super::file::{Deed, Span};
+use serde::{Deserialize, Serialize};
+
+/// A scripted fault, as a world file or a test states it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultRule {
+    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `app`; empty: all.
+    pub service: String,
+    /// `ChangeResourceRecordSets`; for `app` the path; empty: all.
+    pub operation: String,
+    /// Only calls whose request has this text in it.
+    pub containing: String,
+    /// The first call that it meets, from 1.
+    pub nth: Option<u32>,
+    /// How many calls it meets: 1 unless stated; 0: all from then on.
+    pub times: Option<u32>,
+    /// What happens.
+    pub kind: FaultKind,
+    /// Of `error` and `throttle`: the code; of `error` also the status and the message.
+    pub code: Option<String>,
+    /// The status: 400 unless stated.
+    pub status: Option<u16>,
+    /// The message.
+    pub message: Option<String>,
+    /// Of `delay`: how long, in the world's time.
+    pub delay: Span,
+    /// Of `change`: what somebody else does just before the call.
+    pub change: Option<Box<Deed>>,
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Refused: too many calls.
+    Throttle,
+    /// Refused.
+    #[default]
+    Error,
+    /// Nothing is done, and the connection closes without an answer.
+    DropBefore,
+    /// It is done, and the connection closes without an answer.
+    DropAfter,
+    /// It takes longer.
+    Delay,
+    /// It waits before it is done, until released.
+    HoldBefore,
+    /// It is done, and its answer waits until released.
+    HoldAfter,
+    /// Somebody else changes something just before it.
+    Change,
+}
+
+/// A fault in place.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Names it.
+    pub id: u64,
+    /// As stated.
+    pub rule: FaultRule,
+    /// Matching calls so far.
+    pub seen: u32,
+    /// Calls that it has met.
+    pub met: u32,
+    /// Calls that it holds now.
+    pub holding: u32,
+}
+
+/// All faults in place.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    list: Vec<Fault>,
+    last: u64,
+}
+
+impl Faults {
+    /// Puts a fault in place.
+    pub fn add(&mut self, rule: FaultRule) -> u64 {
+        self.last += 1;
+        self.list.push(Fault { id: self.last, rule, seen: 0, met: 0, holding: 0 });
+        self.last
+    }
+
+    /// Takes one away, or all. What it held goes on.
+    pub fn remove(&mut self, id: Option<u64>) {
+        self.list.retain(|fault| id.is_some_and(|id| fault.id != id));
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Fault] {
+        &self.list
+    }
+
+    /// Whether it is still in place: what it holds waits as long as it is.
+    #[must_use]
+    pub fn in_place(&self, id: u64) -> bool {
+        self.list.iter().any(|fault| fault.id == id)
+    }
+
+    /// A call held, or let go.
+    pub fn hold(&mut self, id: u64, holds: bool) {
+        if let Some(fault) = self.list.iter_mut().find(|fault| fault.id == id) {
+            fault.holding = if holds { fault.holding + 1 } else { fault.holding.saturating_sub(1) };
+        }
+    }
+
+    /// The fault that a call meets, if any; counts the call.
+    pub fn meet(&mut self, service: &str, operation: &str, request: &str) -> Option<Fault> {
+        let mut met = None;
+        for fault in &mut self.list {
+            let rule = &fault.rule;
+            let fits = (rule.service.is_empty() || rule.service == service)
+                && (rule.operation.is_empty() || rule.operation == operation)
+                && (rule.containing.is_empty() || request.contains(&rule.containing));
+            if !fits {
+                continue;
+            }
+            fault.seen += 1;
+            let times = rule.times.unwrap_or(1);
+            let due = fault.seen >= rule.nth.unwrap_or(1) && (times == 0 || fault.met < times);
+            if due && met.is_none() {
+                fault.met += 1;
+                met = Some(fault.clone());
+            }
+        }
+        met
+    }
+}

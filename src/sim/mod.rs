@@ -1,0 +1,36 @@
+//! A whole world in memory: zones, services, tasks, load balancers, people, rules and faults, as functions of time.
+//!
+//! Not here: sockets, clocks, async, wire formats (those are `sandbox`), adapters.
+
+mod answer;
+mod app;
+mod balancer;
+mod build;
+mod calls;
+mod change;
+mod compute;
+mod fault;
+mod file;
+mod metric;
+mod schedule;
+mod world;
+mod zone;
+
+pub use answer::{Around, BALANCER_TTL, Line, SOA_MINIMUM, SOA_TTL, Said, say};
+pub use app::Reply;
+pub use balancer::{
+    BALANCER_ZONE, Balancer, Check, Counts, Health, Hosts, Outcome, Target, TargetGroup, minute,
+};
+pub use calls::RunTask;
+pub use change::Verb;
+pub use compute::{
+    Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
+};
+pub use fault::{Fault, FaultKind, FaultRule, Faults};
+pub use file::{App, Behaviour, Deed, TrafficFile, WorldError, WorldFile};
+pub use metric::{Asked, Measured};
+pub use world::{NameServer, World};
+pub use zone::{ChangeInfo, Records, SetKey, Zone, within, written};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! A whole world in memory: plain data and functions of time. No sockets, no clock, no async: time is an argument.
+//!
+//! [`World::advance`] plays everything that is due up to a moment, in order; the same calls at the same moments always
+//! give the same world. The sandbox plays it in real time; a rehearsal may in virtual time.
+
+use super::balancer::{Balancer, Health, TargetGroup};
+use super::change::{AliasTarget, Verb, judge};
+use super::compute::{Definition, Phase, Refusal, Service, Task};
+use super::fault::Faults;
+use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
+use super::zone::{ChangeInfo, Records, Zone, written};
+use crate::plan::Timestamp;
+use crate::port::dns::{Alias, Name, RecordSet, RecordType};
+use serde_json::{Value as Json, json};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+
+/// A name server.
+#[derive(Clone, Debug)]
+pub struct NameServer {
+    /// Its name.
+    pub name: Name,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// How long after a change it serves it.
+    pub delay: Duration,
+}
+
+/// A world.
+#[derive(Debug)]
+pub struct World {
+    /// Its name.
+    pub name: String,
+    /// As its file states it.
+    pub summary: Option<String>,
+    /// The verdict that a run in it must end in.
+    pub verdict: Option<String>,
+    /// How much faster than the wall its time is meant to run.
+    pub scale: u32,
+    /// Twelve digits.
+    pub account: String,
+    /// `eu-west-1`.
+    pub region: String,
+    /// Who answers approvals.
+    pub people: Vec<crate::port::Person>,
+    /// Values for params.
+    pub params: BTreeMap<String, Json>,
+    /// Values for secrets.
+    pub secrets: BTreeMap<String, String>,
+    /// Users.
+    pub traffic: Option<TrafficFile>,
+    /// Name servers of all zones.
+    pub name_servers: Vec<NameServer>,
+    /// From PENDING to INSYNC.
+    pub insync_after: Duration,
+    /// Zones.
+    pub zones: Vec<Zone>,
+    /// Changes of zones that were accepted.
+    pub changes: Vec<ChangeInfo>,
+    /// Load balancers that stand.
+    pub balancers: BTreeMap<String, Balancer>,
+    /// Names of load balancers that were torn down.
+    pub torn_down: Vec<String>,
+    /// Target groups.
+    pub groups: BTreeMap<String, TargetGroup>,
+    /// How images behave.
+    pub images: BTreeMap<String, Behaviour>,
+    /// Clusters.
+    pub clusters: Vec<String>,
+    /// Task definitions, oldest first.
+    pub definitions: Vec<Definition>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Tasks by id.
+    pub tasks: BTreeMap<String, Task>,
+    /// Scripted faults.
+    pub faults: Faults,
+    /// The moment up to which everything has happened.
+    pub now: Timestamp,
+    /// Health checks are predicted, not observed.
+    pub predicts: bool,
+    pub(super) tokens: BTreeMap<String, (super::calls::RunTask, Vec<String>)>,
+    pub(super) scans: BTreeMap<String, super::app::Scan>,
+    pub(super) scans_gone: usize,
+    rules: Vec<Rule>,
+    network: u8,
+    issued: u64,
+    addresses: u16,
+}
+
+impl World {
+    /// The world that a file states, as it stands at a moment. Its addresses are in `127.<network>.0.0/16`.
+    ///
+    /// # Errors
+    /// The file names something that it does not state.
+    pub fn new(
+        file: WorldFile,
+        name: &str,
+        now: Timestamp,
+        network: u8,
+    ) -> Result<Self, super::file::WorldError> {
+        super::build::build(file, name, now, network)
+    }
+
+    pub(super) fn empty(file: &mut WorldFile, name: &str, now: Timestamp, network: u8) -> Self {
+        let dns = file.dns.take().unwrap_or_default();
+        let server = |(place, (name, delay)): (u8, (String, super::file::Span))| NameServer {
+            name: Name::new(&name),
+            address: Ipv4Addr::new(127, network, 1, place),
+            delay: delay.0,
+        };
+        Self {
+            name: name.into(),
+            summary: file.summary.take(),
+            verdict: file.verdict.take(),
+            scale: file.time.unwrap_or(Scale(1)).0,
+            account: file.account.take().unwrap_or_default(),
+            region: file.region.take().unwrap_or_else(|| "eu-west-1".into()),
+            people: Vec::new(),
+            params: std::mem::take(&mut file.params),
+            secrets: std::mem::take(&mut file.secrets),
+            traffic: file.traffic.take(),
+            name_servers: (1..).zip(dns.name_servers).map(server).collect(),
+            insync_after: dns.insync_after.0,
+            zones: Vec::new(),
+            changes: Vec::new(),
+            balancers: BTreeMap::new(),
+            torn_down: Vec::new(),
+            groups: BTreeMap::new(),
+            images: std::mem::take(&mut file.images),
+            clusters: Vec::new(),
+            definitions: Vec::new(),
+            services: Vec::new(),
+            tasks: BTreeMap::new(),
+            faults: Faults::default(),
+            now,
+            predicts: true,
+            tokens: BTreeMap::new(),
+            scans: BTreeMap::new(),
+            scans_gone: 0,
+            rules: std::mem::take(&mut file.on),
+            network,
+            issued: 0,
+            addresses: 0,
+        }
+    }
+
+    /// Plays everything that is due up to this moment.
+    pub fn advance(&mut self, now: Timestamp) {
+        while self.next() <= now {
+            self.now = self.next();
+            self.step(self.now);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Lets services react at once to what a caller did.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        self.step(now);
+    }
+
+    /// Sends a batch to a zone.
+    ///
+    /// # Errors
+    /// There is no such zone, or the batch breaks a rule: then nothing of it happened.
+    pub fn change(
+        &mut self,
+        zone: &str,
+        batch: &[(Verb, RecordSet)],
+        comment: Option<String>,
+        now: Timestamp,
+    ) -> Result<ChangeInfo, Refusal> {
+        let place = self.zones.iter().position(|z| z.id == zone).ok_or_else(|| no_zone(zone))?;
+        let exists = |zone: &str, name: &Name| self.alias_target(zone, name);
+        let next = judge(&self.zones[place], batch, &exists)
+            .map_err(|wrong| Refusal::new("InvalidChangeBatch", format!("[{}]", wrong.join(", "))))?;
+        let slowest = self.name_servers.iter().map(|s| s.delay).max().unwrap_or_default();
+        self.zones[place].put(now, next, slowest);
+        let id = format!("C{}", self.fresh("change")[..20].to_uppercase());
+        let info = ChangeInfo { id, submitted: now, insync: now.after(self.insync_after), comment };
+        self.changes.push(info.clone());
+        Ok(info)
+    }
+
+    fn alias_target(&self, zone: &str, name: &Name) -> AliasTarget {
+        let plain = plain_target(name);
+        let known = self.balancers.values().any(|b| b.dns_name == plain);
+        match (zone == super::balancer::BALANCER_ZONE, plain.as_str().ends_with(".elb.amazonaws.com")) {
+            (true, true) if known => AliasTarget::Found,
+            (true, true) => AliasTarget::Missing,
+            _ => AliasTarget::OtherZone,
+        }
+    }
+
+    /// A zone by its id.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn zone(&self, id: &str) -> Result<&Zone, Refusal> {
+        self.zones.iter().find(|z| z.id == id).ok_or_else(|| no_zone(id))
+    }
+
+    /// The addresses of a load balancer by its DNS name.
+    pub fn balancer_addresses(&self, name: &Name) -> Vec<Ipv4Addr> {
+        let plain = plain_target(name);
+        self.balancers.values().filter(|b| b.dns_name == plain).map(|b| b.address).collect()
+    }
+
+    /// The tasks of a service.
+    pub fn tasks_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Task> + 'a {
+        self.tasks
+            .values()
+            .filter(|t| t.service.as_ref() == Some(&service.name) && t.cluster == service.cluster)
+    }
+
+    /// It runs, and its load balancer, if it has one, finds it healthy.
+    pub fn is_healthy(&self, service: &Service, task: &Task) -> bool {
+        let target = service.group.as_ref().and_then(|g| self.groups.get(g)).map(|g| g.targets.get(&task.id));
+        matches!(task.phase, Phase::Running(_))
+            && target.is_none_or(|target| target.is_some_and(|t| t.state == Health::Healthy))
+    }
+
+    /// The run tells of a step: the rules for it are followed.
+    ///
+    /// # Errors
+    /// What a rule does was refused.
+    pub fn told(&mut self, step: &str, event: &str, now: Timestamp) -> Result<(), Refusal> {
+        let deeds: Vec<Deed> = self
+            .rules
+            .iter()
+            .filter(|r| r.step == step && r.event == event)
+            .map(|r| r.deed.clone())
+            .collect();
+        deeds.into_iter().try_for_each(|deed| self.perform(deed, now))
+    }
+
+    /// Something that the world does by itself.
+    ///
+    /// # Errors
+    /// It was refused, as a caller's would be.
+    pub fn perform(&mut self, deed: Deed, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(name) = deed.tear_down {
+            self.balancers.remove(&name).ok_or_else(|| {
+                Refusal::new("NoSuchThing", format!("there is no load balancer `{name}` to tear down"))
+            })?;
+            self.torn_down.push(name);
+        }
+        self.images.extend(deed.image);
+        if let Some(record) = deed.set_record {
+            let record = self.foreign_record(&record)?;
+            self.foreign_change(&record.name.clone(), Some(record), now)?;
+        }
+        if let Some(name) = deed.delete_record {
+            self.foreign_change(&Name::new(&name), None, now)?;
+        }
+        for (service, definition) in deed.set_service {
+            let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));
+            let (cluster, name) = (cluster.to_owned(), name.to_owned());
+            self.update_service(&cluster, &name, Some(&definition), None, false, now)?;
+        }
+        if let Some(rule) = deed.fault {
+            self.faults.add(rule);
+        }
+        Ok(())
+    }
+
+    fn foreign_record(&self, file: &super::file::RecordFile) -> Result<RecordSet, Refusal> {
+        let first = || self.zones.first().ok_or_else(|| no_zone("?"));
+        let zone = self.zones.iter().find(|z| z.holds(&Name::new(&file.name))).map_or_else(first, Ok)?;
+        self.record(&zone.name, file).map_err(|message| Refusal::new("InvalidInput", message))
+    }
+
+    /// Replaces all that is under a name.
+    fn foreign_change(
+        &mut self,
+        name: &Name,
+        record: Option<RecordSet>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let zone = self.zones.iter().find(|z| z.holds(name)).ok_or_else(|| no_zone(name.as_str()))?;
+        let old = zone.newest().values().filter(|r| r.name == *name).cloned();
+        let mut batch: Vec<(Verb, RecordSet)> = old.map(|r| (Verb::Delete, r)).collect();
+        batch.extend(record.map(|r| (Verb::Create, r)));
+        let id = zone.id.clone();
+        self.change(&id, &batch, Some("somebody else".into()), now).map(|_| ())
+    }
+
+    /// A record set from a file.
+    pub(super) fn record(&self, zone: &Name, file: &super::file::RecordFile) -> Result<RecordSet, String> {
+        let alias = match &file.alias {
+            None => None,
+            Some(name) => {
+                let balancer = self
+                    .balancers
+                    .get(name)
+                    .ok_or_else(|| format!("record `{}`: there is no load balancer `{name}`", file.name))?;
+                Some(Alias {
+                    name: balancer.dns_name.clone(),
+                    zone_id: super::balancer::BALANCER_ZONE.into(),
+                    evaluate_health: false,
+                })
+            }
+        };
+        if alias.is_none() && (file.ttl.is_none() || file.values.is_empty()) {
+            return Err(format!("record `{}` needs `ttl` and `values`, or `alias`", file.name));
+        }
+        let mut extra = BTreeMap::new();
+        if let Some(set) = &file.set {
+            extra.insert("SetIdentifier".into(), set.clone());
+        }
+        if let Some(weight) = file.weight {
+            extra.insert("Weight".into(), weight.to_string());
+        }
+        let ttl = file.ttl.filter(|_| alias.is_none());
+        let kind = RecordType(file.kind.clone());
+        Ok(RecordSet {
+            name: Name::within(&file.name, zone),
+            kind,
+            ttl,
+            values: file.values.clone(),
+            alias,
+            extra,
+        })
+    }
+
+    /// The world for comparing: without ids and times.
+    pub fn state(&self) -> Json {
+        let zones: BTreeMap<String, Json> =
+            self.zones.iter().map(|z| (z.name.to_string(), zone_state(z.newest(), &z.name))).collect();
+        let services: BTreeMap<String, Json> = self
+            .services
+            .iter()
+            .map(|s| (format!("{}/{}", s.cluster, s.name), self.service_state(s)))
+            .collect();
+        let mut tasks: Vec<Json> = self
+            .tasks
+            .values()
+            .filter(|t| t.service.is_none())
+            .map(|t| {
+                let stopped = match &t.phase {
+                    Phase::Over(_, stopped) => json!({"code": stopped.code, "exit": stopped.exit}),
+                    _ => Json::Null,
+                };
+                json!({
+                    "definition": t.definition.rsplit('/').next(),
+                    "command": t.overrides["containerOverrides"][0]["command"],
+                    "status": t.status(),
+                    "stopped": stopped,
+                })
+            })
+            .collect();
+        tasks.sort_by_key(Json::to_string);
+        let definitions: Vec<String> =
+            self.definitions.iter().map(|d| format!("{}:{}", d.family, d.revision)).collect();
+        json!({
+            "zones": zones,
+            "services": services,
+            "one_off_tasks": tasks,
+            "load_balancers": self.balancers.keys().collect::<Vec<_>>(),
+            "task_definitions": definitions,
+            "scans": self.scans.len(),
+        })
+    }
+
+    /// 32 hex digits that no other call got. Not random: a world is repeatable.
+    pub(super) fn fresh(&mut self, what: &str) -> String {
+        use sha2::{Digest, Sha256};
+        self.issued += 1;
+        let digest = Sha256::digest(format!("{}/{what}/{}", self.name, self.issued));
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(super) fn fresh_deployment(&mut self) -> String {
+        let hex = self.fresh("deployment");
+        let number = u64::from_str_radix(&hex[..15], 16).unwrap_or_default();
+        format!("ecs-svc/{number:019}")
+    }
+
+    pub(super) fn fresh_address(&mut self) -> Ipv4Addr {
+        self.addresses = (self.addresses + 1) % (250 * 250);
+        let [high, low] = [self.addresses / 250, self.addresses % 250].map(|n| u8::try_from(n).unwrap_or(0));
+        Ipv4Addr::new(127, self.network, 2 + high.min(250), 1 + low)
+    }
+}
+
+/// `dualstack.` is how consoles write alias targets; it names the same load balancer.
+fn plain_target(name: &Name) -> Name {
+    Name::new(name.as_str().strip_prefix("dualstack.").unwrap_or(name.as_str()))
+}
+
+fn no_zone(id: &str) -> Refusal {
+    let message = format!("No hosted zone found with ID: {id}");
+    Refusal { status: 404, code: "NoSuchHostedZone".into(), message }
+}
+
+fn zone_state(records: &Records, zone: &Name) -> Json {
+    let listed: Vec<Json> = records
+        .values()
+        .filter(|r| r.name != *zone || !matches!(r.kind.0.as_str(), "SOA" | "NS"))
+        .map(|r| json!({"record": format!("{} {r}", written(&r.name)), "extra": r.extra}))
+        .collect();
+    json!(listed)
+}

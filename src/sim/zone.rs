@@ -1,0 +1,115 @@
+//! Zones as Route 53 keeps them: record sets, their versions, and how changes travel to the name servers.
+//!
+//! Time is an argument. The rules that a change must keep are in `change`, what a name server says in `answer`.
+
+use crate::plan::Timestamp;
+use crate::port::dns::{Name, RecordSet, RecordType};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What makes a record set one: name in listing order, type, set identifier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetKey {
+    /// The labels from the last to the first: Route 53 lists in this order.
+    reversed: String,
+    kind: RecordType,
+    set: String,
+}
+
+impl SetKey {
+    /// Of a record set.
+    #[must_use]
+    pub fn of(record: &RecordSet) -> Self {
+        Self::new(&record.name, &record.kind, record.extra.get("SetIdentifier").map_or("", String::as_str))
+    }
+
+    /// The first possible one from here on, for paging.
+    #[must_use]
+    pub fn new(name: &Name, kind: &RecordType, set: &str) -> Self {
+        let mut labels: Vec<&str> = name.as_str().split('.').collect();
+        labels.reverse();
+        // A low separator, so that `a.b` comes after `b` and before `a-c.b`.
+        Self { reversed: labels.join("\u{1}"), kind: kind.clone(), set: set.into() }
+    }
+}
+
+/// All record sets of a zone at one version.
+pub type Records = BTreeMap<SetKey, RecordSet>;
+
+/// A zone.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: Name,
+    /// The accepted versions, oldest first; never empty. The last is what listing shows.
+    versions: Vec<(Timestamp, Arc<Records>)>,
+}
+
+/// A change that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeInfo {
+    /// Its id.
+    pub id: String,
+    /// When it was accepted.
+    pub submitted: Timestamp,
+    /// When it is INSYNC.
+    pub insync: Timestamp,
+    /// As sent.
+    pub comment: Option<String>,
+}
+
+impl Zone {
+    /// A zone with these record sets.
+    #[must_use]
+    pub fn new(id: String, name: Name, records: Records) -> Self {
+        Self { id, name, versions: vec![(Timestamp::PAST, Arc::new(records))] }
+    }
+
+    /// The newest version, pending or not.
+    #[must_use]
+    pub fn newest(&self) -> &Arc<Records> {
+        &self.versions[self.versions.len() - 1].1
+    }
+
+    /// What a name server serves that gets changes `delay` after they were accepted.
+    #[must_use]
+    pub fn served(&self, now: Timestamp, delay: Duration) -> &Arc<Records> {
+        let known = |(accepted, _): &&(Timestamp, Arc<Records>)| accepted.after(delay) <= now;
+        self.versions.iter().rev().find(known).map_or(&self.versions[0].1, |(_, records)| records)
+    }
+
+    /// Puts a new version in place, and forgets those that no name server serves any more.
+    pub fn put(&mut self, now: Timestamp, records: Records, slowest: Duration) {
+        self.versions.push((now, Arc::new(records)));
+        let oldest = self.versions.iter().rposition(|(accepted, _)| accepted.after(slowest) <= now);
+        self.versions.drain(..oldest.unwrap_or(0));
+    }
+
+    /// Whether the name is in this zone.
+    #[must_use]
+    pub fn holds(&self, name: &Name) -> bool {
+        within(name, &self.name)
+    }
+}
+
+/// Whether `name` is `zone` or below it.
+#[must_use]
+pub fn within(name: &Name, zone: &Name) -> bool {
+    let rest = name.as_str().strip_suffix(zone.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The name as Route 53 writes it: with its dot, and octal escapes for what is not a letter, digit, `-`, `_` or `.`.
+#[must_use]
+pub fn written(name: &Name) -> String {
+    let mut out = String::new();
+    for c in name.as_str().chars() {
+        match c {
+            'a'..='z' | '0'..='9' | '-' | '_' | '.' => out.push(c),
+            other => out.push_str(&format!("\\{:03o}", u32::from(other) & 0xff)),
+        }
+    }
+    out.push('.');
+    out
+}
