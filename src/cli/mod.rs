@@ -1,10 +1,15 @@
 //! The command line: one file per verb. It wires everything, and nothing imports it.
 
+mod actions;
 mod commands;
 mod context;
 mod exit;
 mod failure;
+mod operate;
+mod orders;
 mod plans;
+mod screen;
+mod stored;
 
 pub use context::{Context, Output};
 pub use exit::Exit;

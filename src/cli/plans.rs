@@ -6,6 +6,7 @@ use crate::action::Registry;
 use crate::adapter::PlanFiles;
 use crate::doc::{self, Inputs, Reading};
 use crate::plan::{Plan, Severity};
+use crate::signal::SignalRegistry;
 use crate::store::RunRecord;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ impl PlanArgs {
         let inputs = self.inputs(given)?;
         let files = PlanFiles::beside(&self.plan);
         let name = self.plan.display().to_string();
-        Ok(doc::read(&name, &bytes, &files, &inputs, &Registry, &Registry))
+        Ok(doc::read(&name, &bytes, &files, &inputs, &Registry, &SignalRegistry))
     }
 
     /// Reads the file, says what is wrong with it, and refuses it if it makes no sense.
@@ -115,7 +116,7 @@ pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
     let kept = record.sources.iter().map(|source| (source.name.clone(), source.text.clone())).collect();
     let given = record.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let inputs = Inputs { given, ..Inputs::default() };
-    let reading = doc::read(name, text.as_bytes(), &doc::Stored(kept), &inputs, &Registry, &Registry);
+    let reading = doc::read(name, text.as_bytes(), &doc::Stored(kept), &inputs, &Registry, &SignalRegistry);
     match reading.plan {
         Some(plan) if record.only_prepare => Ok(Arc::new(plan.only_prepare())),
         Some(plan) => Ok(Arc::new(plan)),

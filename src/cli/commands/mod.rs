@@ -1,10 +1,25 @@
 //! One file per verb: what it takes, and what it does.
 
+mod abort;
+mod approve;
 mod completions;
 mod explain;
+mod log;
 mod man;
+mod pause;
+mod proceed;
+mod reject;
+mod report;
+mod retry;
+mod rollback;
+mod runbook;
+mod runs;
 mod schema;
+mod settle;
+mod skip;
+mod status;
 mod validate;
+mod watch;
 
 use super::{Context, Exit, Failure};
 
@@ -13,6 +28,36 @@ use super::{Context, Exit, Failure};
 pub(super) enum Verb {
     /// Say everything that is wrong with a plan
     Validate(validate::Args),
+    /// List the runs of this state directory
+    Runs(runs::Args),
+    /// Say how a run stands, and what to do now
+    Status(status::Args),
+    /// Show a run as it happens, from any terminal
+    Watch(watch::Args),
+    /// Print every fact of a run, in order
+    Log(log::Args),
+    /// Print a run as Markdown
+    Report(report::Args),
+    /// Say yes to a step that asks
+    Approve(approve::Args),
+    /// Say no to a step that asks: the run pauses
+    Reject(reject::Args),
+    /// Finish what is in flight, and begin nothing new
+    Pause(pause::Args),
+    /// Go on with a paused run, and try again whatever stopped it
+    Continue(proceed::Args),
+    /// End a run now, and undo what it did
+    Abort(abort::Args),
+    /// Undo a run that has stopped or completed
+    Rollback(rollback::Args),
+    /// Try a failed, foreign or stuck step again
+    Retry(retry::Args),
+    /// Go on without a failed, foreign or stuck step
+    Skip(skip::Args),
+    /// Say what became of a step; the world is looked at first
+    Settle(settle::Args),
+    /// Print a plan as a runbook, for when this tool is dead too
+    Runbook(runbook::Args),
     /// Say more about a problem's code, a runbook or an exit code
     Explain(explain::Args),
     /// Print the JSON Schema of plans, for editors
@@ -27,6 +72,21 @@ impl Verb {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Validate(args) => validate::run(&args, context),
+            Self::Runs(args) => runs::run(&args, context),
+            Self::Status(args) => status::run(&args, context),
+            Self::Watch(args) => watch::run(&args, context),
+            Self::Log(args) => log::run(&args, context),
+            Self::Report(args) => report::run(&args, context),
+            Self::Approve(args) => approve::run(&args, context),
+            Self::Reject(args) => reject::run(&args, context),
+            Self::Pause(args) => pause::run(&args, context),
+            Self::Continue(args) => proceed::run(&args, context),
+            Self::Abort(args) => abort::run(&args, context),
+            Self::Rollback(args) => rollback::run(&args, context),
+            Self::Retry(args) => retry::run(&args, context),
+            Self::Skip(args) => skip::run(&args, context),
+            Self::Settle(args) => settle::run(&args, context),
+            Self::Runbook(args) => runbook::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => schema::run(&args, context),
             Self::Completions(args) => completions::run(&args, context),

@@ -1,0 +1,29 @@
+//! `status`: how a run stands, and what a human must do now.
+
+use crate::cli::stored::{self, RunArg};
+use crate::cli::{Context, Exit, Failure, screen};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    run: RunArg,
+}
+
+pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let store = stored::open_to_read(context)?;
+    let id = stored::find(context, &store, args.run.run.as_deref())?;
+    let known = stored::look(context, &store, &id)?;
+    let extras = screen::extras(context, &known, Vec::new());
+    screen::tell(context, &known.story, known.now(), &extras, None)?;
+    if !context.is_json() {
+        let record = &known.record;
+        if let Some(holder) = known.holder.as_ref().filter(|holder| !holder.gone) {
+            context.print(&format!("\ndriven by {holder}\n"))?;
+        }
+        if let Some(wiring) = &record.wiring {
+            context.print(&format!("in the sandbox `{}`; nothing real is touched\n", wiring.world))?;
+        }
+        context.print(&format!("plan {} {}\n", record.plan, record.digest))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,62 @@
+//! `watch`: a run as it happens, from any terminal.
+
+use crate::cli::stored::{self, RunArg};
+use crate::cli::{Context, Exit, Failure, screen};
+use crate::plan::Plan;
+use crate::report::{Fact, Renderer, Story};
+use crate::store::{self, Recorded, Seq, Store};
+use std::time::Duration;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    run: RunArg,
+}
+
+/// How often the journal is looked at, on the wall clock.
+const PERIOD: Duration = Duration::from_millis(200);
+
+pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let store = stored::open_to_read(context)?;
+    let id = stored::find(context, &store, args.run.run.as_deref())?;
+    let mut known = stored::look(context, &store, &id)?;
+    let mut screen = renderers(context, &known.plan);
+    let mut story = Story::new(id.0.clone(), known.plan.clone());
+    let show = |story: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
+        story.take(recorded.at, &recorded.event);
+        screen.fact(story, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
+    };
+    for recorded in &known.events {
+        show(&mut story, &mut screen, recorded);
+    }
+    let mut last = known.last();
+    while story.verdict.is_none() && known.driven() {
+        std::thread::sleep(PERIOD);
+        let failed = |error| stored::failed(context, &error);
+        for recorded in store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(failed)? {
+            show(&mut story, &mut screen, &recorded);
+            last = recorded.seq;
+        }
+        known.holder = store.holder(&id, stored::now()).map_err(failed)?;
+        screen.tick(&story, known.now());
+    }
+    // What was recorded between the last look at the journal and the last look at the holder.
+    for recorded in
+        store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(|e| stored::failed(context, &e))?
+    {
+        show(&mut story, &mut screen, &recorded);
+    }
+    screen.end(&story, known.now());
+    let exit = Exit::of(&story);
+    screen::tell(context, &story, known.now(), &screen::extras(context, &known, Vec::new()), Some(exit))?;
+    Ok(exit)
+}
+
+/// On a terminal the tree, else the facts as the result.
+fn renderers(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
+    use crate::cli::Output;
+    match context.output {
+        Output::Auto | Output::Live if context.drawable => screen::live(context, plan),
+        _ => screen::result(context, plan),
+    }
+}

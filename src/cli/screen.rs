@@ -1,0 +1,65 @@
+//! Which renderers show a run, and how its end is told.
+
+use super::stored::Known;
+use super::{Context, Exit, Failure, Output};
+use crate::plan::{Plan, Timestamp};
+use crate::report::{self, Extras, GitHub, JsonLines, Live, Plain, Renderer, Story};
+use std::io;
+
+/// Renderers for a run that happens now: progress goes to standard error.
+pub(super) fn live(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
+    let looks = context.err;
+    match context.output {
+        Output::Auto | Output::Live if context.drawable => vec![Box::new(Live::new(plan, looks, height()))],
+        Output::Auto | Output::Live | Output::Plain | Output::Json => {
+            vec![Box::new(Plain::new(io::stderr(), looks, plan))]
+        }
+        Output::Jsonl => vec![Box::new(JsonLines(io::stdout()))],
+        Output::Github => vec![Box::new(GitHub::new(io::stderr(), looks))],
+    }
+}
+
+/// Renderers for facts that are themselves the result: they go to standard output.
+pub(super) fn result(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
+    match context.output {
+        Output::Json | Output::Jsonl => vec![Box::new(JsonLines(io::stdout()))],
+        Output::Github => vec![Box::new(GitHub::new(io::stdout(), context.out))],
+        Output::Auto | Output::Live | Output::Plain => {
+            vec![Box::new(Plain::new(io::stdout(), context.out, plan))]
+        }
+    }
+}
+
+/// How many lines the terminal has.
+fn height() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(24, |size| usize::from(size.ws_row))
+}
+
+/// Tells how a run ended, or stands.
+pub(super) fn tell(
+    context: &Context,
+    story: &Story,
+    now: Timestamp,
+    extras: &Extras,
+    exit: Option<Exit>,
+) -> Result<(), Failure> {
+    match context.output {
+        Output::Json => {
+            let result = report::result_json(story, now, extras, exit.map(Exit::code));
+            context.print(&format!("{result:#}\n"))
+        }
+        // Its last line is a fact: `run.finished` or `run.paused`.
+        Output::Jsonl if exit.is_some() => Ok(()),
+        Output::Jsonl => {
+            context.print(&format!("{}\n", report::result_json(story, now, extras, exit.map(Exit::code))))
+        }
+        _ => context.print(&report::summary(story, now, extras, context.out)),
+    }
+}
+
+/// What a summary of this run tells besides its facts.
+pub(super) fn extras(context: &Context, known: &Known, traffic: Vec<String>) -> Extras {
+    let mut commands = context.commands.clone();
+    commands.driven = known.driven();
+    Extras { reaches: super::actions::reaches(&known.plan), traffic, commands }
+}

@@ -1,0 +1,164 @@
+//! Runs that were started: finding them, and telling their story from the store.
+
+use super::{Context, Exit, Failure, plans};
+use crate::adapter::SystemClock;
+use crate::plan::{Plan, Timestamp};
+use crate::port::Clock;
+use crate::report::{Runbook, Story};
+use crate::store::{self, Holder, Recorded, RunId, RunRecord, Seq, SqliteStore, Store, StoreError};
+use std::sync::Arc;
+
+/// Which run.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RunArg {
+    /// Which run: its id, the beginning of it, or `latest` [default: latest]
+    #[arg(env = "SWITCHOVER_RUN", hide_env_values = true, value_name = "RUN")]
+    pub(super) run: Option<String>,
+}
+
+/// Which run, for verbs that name a step first.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RunOption {
+    /// Which run: its id, the beginning of it, or `latest` [default: the one that is not over]
+    #[arg(long, env = "SWITCHOVER_RUN", hide_env_values = true, value_name = "RUN")]
+    pub(super) run: Option<String>,
+}
+
+/// A run as the store tells it.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// As it was created.
+    pub(super) record: RunRecord,
+    /// Its plan.
+    pub(super) plan: Arc<Plan>,
+    /// All that happened.
+    pub(super) events: Vec<Recorded>,
+    /// What that looks like.
+    pub(super) story: Story,
+    /// Who holds it, if somebody does.
+    pub(super) holder: Option<Holder>,
+}
+
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
+    SystemClock::wall().now()
+}
+
+/// What time it is for a run: a sandbox has a time of its own.
+pub(super) fn clock_of(record: &RunRecord) -> SystemClock {
+    record.wiring.as_ref().map_or_else(SystemClock::wall, |wiring| SystemClock::scaled(wiring.time))
+}
+
+impl Known {
+    /// Somebody drives it at this moment.
+    pub(super) fn driven(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| !holder.gone)
+    }
+
+    /// What time it is in it.
+    pub(super) fn now(&self) -> Timestamp {
+        clock_of(&self.record).now()
+    }
+
+    /// The place of its last fact.
+    pub(super) fn last(&self) -> Seq {
+        self.events.last().map_or(Seq(0), |event| event.seq)
+    }
+}
+
+/// For looking: creates nothing.
+pub(super) fn open_to_read(context: &Context) -> Result<SqliteStore, Failure> {
+    SqliteStore::open_to_read(&context.state_dir).map_err(|error| failed(context, &error))
+}
+
+/// For running and for giving orders.
+pub(super) fn open(context: &Context) -> Result<SqliteStore, Failure> {
+    SqliteStore::open(&context.state_dir).map_err(|error| failed(context, &error))
+}
+
+/// The run that is meant; without a name, the newest.
+pub(super) fn find(context: &Context, store: &dyn Store, called: Option<&str>) -> Result<RunId, Failure> {
+    store::find(store, called.unwrap_or("latest")).map_err(|error| failed(context, &error))
+}
+
+/// The run that an order is meant for; without a name, the one that is not over.
+pub(super) fn find_open(
+    context: &Context,
+    store: &dyn Store,
+    called: Option<&str>,
+) -> Result<RunId, Failure> {
+    if called.is_some() {
+        return find(context, store, called);
+    }
+    let newest = find(context, store, None)?;
+    let ids = store.ids().map_err(|error| failed(context, &error))?;
+    let mut open = Vec::new();
+    for id in ids {
+        // One run that cannot be read does not hide the others.
+        if let Ok(known) = look(context, store, &id)
+            && known.story.verdict.is_none()
+        {
+            open.push(known);
+        }
+    }
+    match &open[..] {
+        [] => Ok(newest),
+        [only] => Ok(only.record.id.clone()),
+        several => {
+            let mut failure = Failure::usage("several runs are not over; say which one is meant");
+            for known in several {
+                failure = failure.hint(format!(
+                    "{} is {}, started {}",
+                    known.record.id, known.record.plan, known.record.created
+                ));
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// A run, from its first fact to its last.
+pub(super) fn look(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Failure> {
+    let failed = |error: StoreError| failed(context, &error);
+    let record = store.run(id).map_err(failed)?;
+    let plan = plans::of_run(&record)?;
+    let events = store::events(store, id, &plan, Seq(1)).map_err(failed)?;
+    let holder = store.holder(id, now()).map_err(failed)?;
+    let mut story = Story::new(id.0.clone(), plan.clone());
+    for recorded in &events {
+        story.take(recorded.at, &recorded.event);
+    }
+    Ok(Known { record, plan, events, story, holder })
+}
+
+/// What the store says, for people.
+pub(super) fn failed(context: &Context, error: &StoreError) -> Failure {
+    let (exit, see) = match error {
+        StoreError::Absent { .. }
+        | StoreError::NoSuchRun(_)
+        | StoreError::NoRuns
+        | StoreError::Ambiguous { .. } => (Exit::Usage, None),
+        StoreError::ReadOnly { .. }
+        | StoreError::Full { .. }
+        | StoreError::Failed { .. }
+        | StoreError::Busy { .. } => (Exit::Stopped, Some(Runbook::JournalFull)),
+        StoreError::Damaged { .. } | StoreError::Broken { .. } => {
+            (Exit::Stopped, Some(Runbook::JournalBroken))
+        }
+        StoreError::Newer { .. } => (Exit::Stopped, Some(Runbook::JournalNewer)),
+        StoreError::Held { .. } | StoreError::Locked { .. } => (Exit::Locked, Some(Runbook::LockHeld)),
+        StoreError::Fenced { .. } => (Exit::Stopped, Some(Runbook::LeaseLost)),
+        StoreError::Conflict { .. } | StoreError::Unknown { .. } => {
+            (Exit::Stopped, Some(Runbook::Interrupted))
+        }
+    };
+    let mut failure = Failure::new(exit, error.to_string());
+    if let Some(hint) = error.hint() {
+        let suffix = &context.commands.suffix;
+        failure = failure.hint(if suffix.is_empty() { hint } else { format!("{hint} (with{suffix})") });
+    }
+    match see {
+        Some(page) => failure.see(page),
+        None => failure,
+    }
+}
