@@ -56,6 +56,7 @@ pub fn name(event: &Event) -> &'static str {
             StepEvent::Succeeded { .. } => "step.succeeded",
             StepEvent::RetryScheduled { .. } => "step.retry_scheduled",
             StepEvent::FoundForeign { .. } => "step.found_foreign",
+            StepEvent::WentBlind { .. } => "step.went_blind",
             StepEvent::Failed { .. } => "step.failed",
             StepEvent::Undoing { .. } => "step.undoing",
             StepEvent::UndoCalled { .. } => "step.undo_called",
@@ -110,7 +111,9 @@ fn fields(story: &Story, event: &Event) -> Json {
             StepEvent::RetryScheduled { at, fault: seen } => {
                 json!({"again": moment(*at), "fault": fault(seen)})
             }
-            StepEvent::FoundForeign { fault: seen } | StepEvent::Failed { fault: seen } => {
+            StepEvent::FoundForeign { fault: seen }
+            | StepEvent::WentBlind { fault: seen }
+            | StepEvent::Failed { fault: seen } => {
                 json!({"fault": fault(seen)})
             }
             StepEvent::Undone { receipt: how } => {

@@ -294,7 +294,7 @@ impl StepStory {
                 self.failed = true;
                 self.because(at, Shown::Foreign, &fault.message);
             }
-            StepEvent::Failed { fault } => {
+            StepEvent::WentBlind { fault } | StepEvent::Failed { fault } => {
                 self.failed = true;
                 self.because(at, Shown::Failed, &fault.message);
             }

@@ -115,6 +115,7 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
         StepEvent::FoundForeign { fault } => {
             (Tone::Bad, format!("somebody else's change, nothing was written: {fault}"))
         }
+        StepEvent::WentBlind { fault } => (Tone::Bad, format!("nobody can tell how it stands: {fault}")),
         StepEvent::Failed { fault } => {
             let blind = if fault.kind == FaultKind::Blind { "cannot tell" } else { "failed" };
             (Tone::Bad, format!("{blind} after {}: {fault}", took()))

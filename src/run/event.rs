@@ -91,6 +91,8 @@ pub enum Input {
     },
     /// Time passed.
     Tick,
+    /// The process was asked to stop: nothing new is begun until it is resumed.
+    Interrupted,
     /// The outcome of due work; `turn` is the one that the work was due with.
     Answered {
         /// Whose work.
@@ -252,6 +254,11 @@ pub enum StepEvent {
         /// What was found and what was expected.
         fault: Fault,
     },
+    /// Nobody can tell how it stands.
+    WentBlind {
+        /// Why not.
+        fault: Fault,
+    },
     /// It did not arrive.
     Failed {
         /// Why.
@@ -404,3 +411,8 @@ pub enum Refusal {
     /// Only a person may go past a barrier or checkpoint.
     PersonNeeded,
 }
+
+/// The journal holds a fact that cannot follow the ones before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a recorded fact cannot follow the ones before it: {0:?}")]
+pub struct IllegalEvent(pub Event);

@@ -1,9 +1,33 @@
 //! One run of one plan, as a pure machine.
+//!
+//! ```text
+//! decide(run, input, now) -> events     what follows from something that happened outside, as facts to record
+//! run.evolve(event)                     the only thing that changes a run; recorded facts are never decided again
+//! due(run) -> work                      what the facts call for, derived and never stored
+//! ```
+//!
+//! A host appends the events of one `decide` in one transaction, applies them, then starts the due work that is
+//! not yet under way and drops the reads that are no longer due. That is its whole job, so recovery needs no
+//! second path: replay, [`Input::Resume`], and go on.
+//!
+//! Not here: I/O, clocks, expressions, what steps do. Those are behind [`Proposal`], [`Look`] and [`Fault`].
 
+mod decide;
+mod due;
+mod ending;
 mod event;
+mod evolve;
 mod outcome;
+mod state;
+mod step;
 
+pub use decide::decide;
+pub use due::{Due, Work, due};
+pub use ending::{Ending, ending};
 pub use event::{
-    Actor, Cause, Event, Input, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
+    Actor, Cause, Event, IllegalEvent, Input, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck,
+    Verdict,
 };
 pub use outcome::{Answer, Change, Fault, FaultKind, Landed, Look, Memo, Proposal};
+pub use state::{Mode, Run};
+pub use step::{Mark, Phase, Record, StepRun, Stopped};

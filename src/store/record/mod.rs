@@ -80,6 +80,8 @@ pub enum StepRecord {
     RetryScheduled { at: u64, fault: FaultRecord },
     #[serde(rename = "found_foreign")]
     FoundForeign { fault: FaultRecord },
+    #[serde(rename = "went_blind")]
+    WentBlind { fault: FaultRecord },
     #[serde(rename = "failed")]
     Failed { fault: FaultRecord },
     #[serde(rename = "undoing")]

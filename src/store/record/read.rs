@@ -235,6 +235,7 @@ impl From<&StepRecord> for StepEvent {
                 Self::RetryScheduled { at: Timestamp(*at), fault: fault.into() }
             }
             StepRecord::FoundForeign { fault } => Self::FoundForeign { fault: fault.into() },
+            StepRecord::WentBlind { fault } => Self::WentBlind { fault: fault.into() },
             StepRecord::Failed { fault } => Self::Failed { fault: fault.into() },
             StepRecord::Undoing { by } => Self::Undoing { by: Timestamp(*by) },
             StepRecord::UndoCalled { until } => Self::UndoCalled { until: Timestamp(*until) },

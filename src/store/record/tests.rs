@@ -123,6 +123,7 @@ fn step_events() -> Vec<StepEvent> {
         StepEvent::Succeeded { out: None },
         StepEvent::RetryScheduled { at: Timestamp(6), fault: fault() },
         StepEvent::FoundForeign { fault: fault() },
+        StepEvent::WentBlind { fault: fault() },
         StepEvent::Undoing { by: Timestamp(8) },
         StepEvent::UndoCalled { until: Timestamp(9) },
         StepEvent::Undone { receipt: Receipt::Restored },

@@ -213,6 +213,7 @@ impl From<&StepEvent> for StepRecord {
             StepEvent::Succeeded { out } => Self::Succeeded { out: owned(out) },
             StepEvent::RetryScheduled { at, fault } => Self::RetryScheduled { at: at.0, fault: fault.into() },
             StepEvent::FoundForeign { fault } => Self::FoundForeign { fault: fault.into() },
+            StepEvent::WentBlind { fault } => Self::WentBlind { fault: fault.into() },
             StepEvent::Failed { fault } => Self::Failed { fault: fault.into() },
             StepEvent::Undoing { by } => Self::Undoing { by: by.0 },
             StepEvent::UndoCalled { until } => Self::UndoCalled { until: until.0 },

@@ -1,0 +1,130 @@
+//! Which work the facts call for now. Derived, never stored.
+
+use super::event::StepEvent;
+use super::state::{Mode, Run};
+use super::step::Phase;
+use crate::plan::{OnFailure, StepIx, Timestamp};
+
+/// Imperative: what a host does. Only `Apply` and `Undo` write; everything else may be dropped at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    /// Ask the action what it would do.
+    Plan(StepIx),
+    /// Write the stage.
+    Apply(StepIx),
+    /// Look until it is known whether a call in doubt was carried out. `Prior` is believed only at `until`.
+    Settle(StepIx),
+    /// Look until it has arrived, noted something, or failed.
+    Watch(StepIx),
+    /// Look now and then whether what was done still holds; only a foreign change is worth an answer.
+    Hold(StepIx),
+    /// Write the prior state; only if what is there is ours.
+    Undo(StepIx),
+    /// Look until what was there before is there again.
+    Confirm(StepIx),
+    /// Watch a guard's signal, by place.
+    Guard(usize),
+    /// Bring a `Tick`.
+    Wake,
+}
+
+/// A piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Due {
+    /// What.
+    pub work: Work,
+    /// With `work`, names it: the same pair under way is not begun twice, and its answer says which it was.
+    pub turn: u32,
+    /// Not before.
+    pub from: Timestamp,
+    /// When it must have answered. An unanswered call counts as lost, an endless look as failed.
+    pub until: Timestamp,
+    /// A call under way should end early: the run goes back.
+    pub stop: bool,
+}
+
+impl Work {
+    /// Whose work it is.
+    #[must_use]
+    pub fn step(self) -> Option<StepIx> {
+        match self {
+            Self::Plan(ix) | Self::Apply(ix) | Self::Settle(ix) | Self::Watch(ix) => Some(ix),
+            Self::Hold(ix) | Self::Undo(ix) | Self::Confirm(ix) => Some(ix),
+            Self::Guard(_) | Self::Wake => None,
+        }
+    }
+
+    /// It changes the world.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Undo(_))
+    }
+}
+
+/// All work that is due.
+#[must_use]
+pub fn due(run: &Run) -> Vec<Due> {
+    if !run.is_live() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    let mut wake = if run.mode == Mode::Forward { run.deadline } else { Timestamp::NEVER };
+    for ix in run.plan.places() {
+        match of_step(run, ix) {
+            Some(due) if due.work == Work::Wake => wake = wake.min(due.from),
+            Some(due) => all.push(due),
+            None => {}
+        }
+    }
+    let guards = (0..run.plan.guards.len()).filter(|guard| run.guarded(*guard));
+    all.extend(guards.map(|guard| Due {
+        work: Work::Guard(guard),
+        turn: 0,
+        from: Timestamp::PAST,
+        until: Timestamp::NEVER,
+        stop: false,
+    }));
+    if wake < Timestamp::NEVER {
+        all.push(Due { work: Work::Wake, turn: 0, from: wake, until: wake, stop: false });
+    }
+    all
+}
+
+fn of_step(run: &Run, ix: StepIx) -> Option<Due> {
+    let step = &run[ix];
+    let (wanted, paused) = (run.goes_forward(ix), run.paused.is_some());
+    let undone_alone = run.plan[ix].on_failure == OnFailure::Continue && !run.plan.is_finally(ix);
+    let (work, from, until) = match step.phase {
+        Phase::Planning if wanted => (Work::Plan(ix), Timestamp::PAST, Timestamp::NEVER),
+        Phase::Applying { by } => (Work::Apply(ix), Timestamp::PAST, by),
+        Phase::Watching { from, until } if wanted || run.must_finish(ix) => (Work::Watch(ix), from, until),
+        Phase::Done if run.mode == Mode::Forward && step.is_change() && step.marked() => {
+            (Work::Hold(ix), Timestamp::PAST, Timestamp::NEVER)
+        }
+        Phase::InDoubt | Phase::Settling { .. } => (Work::Settle(ix), Timestamp::PAST, step.settles),
+        Phase::Undoing { by } => (Work::Undo(ix), Timestamp::PAST, by),
+        Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
+        // What it will do again must not meet what it once did.
+        Phase::Waiting if wanted && !paused && step.settles > Timestamp::PAST => wake(step.settles),
+        Phase::Asking { until } if wanted => wake(until),
+        Phase::Backoff { until } if wanted && !paused => wake(until),
+        Phase::UndoBackoff { until } if !paused && (run.mode == Mode::Rollback || undone_alone) => {
+            wake(until)
+        }
+        _ => return None,
+    };
+    let stop = matches!(work, Work::Apply(_)) && run.mode == Mode::Rollback && !wanted && !step.must_finish();
+    Some(Due { work, turn: step.turn, from, until, stop })
+}
+
+fn wake(at: Timestamp) -> (Work, Timestamp, Timestamp) {
+    (Work::Wake, at, at)
+}
+
+impl StepEvent {
+    /// It announces a write.
+    #[must_use]
+    pub fn is_intent(&self) -> bool {
+        matches!(self, Self::Applying { .. } | Self::Undoing { .. })
+    }
+}

@@ -1,0 +1,58 @@
+//! How a run stands for whoever called it: what the exit code and the last line say.
+
+use super::event::{Cause, Verdict};
+use super::state::{Mode, Run};
+use super::step::Phase;
+
+/// Each is one exit code of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// All steps are done.
+    Done,
+    /// It failed before anything was written.
+    NothingChanged,
+    /// By a failure, a guard or a trigger; every receipt says RESTORED or LEFT.
+    RolledBack,
+    /// The same, by an operator's order.
+    Aborted,
+    /// Something is in force that should not be, or a step of `finally` failed: only a human gets it on.
+    NeedsHuman,
+    /// On its way, paused, or waiting for approval; `resume` goes on.
+    Resumable,
+}
+
+/// How the run stands.
+#[must_use]
+pub fn ending(run: &Run) -> Ending {
+    let by_person = matches!(&run.cause, Some(Cause::Order { by, .. }) if !by.automatic);
+    match run.mode {
+        Mode::Finished(Verdict::Incomplete) => Ending::NeedsHuman,
+        Mode::Finished(_) if run.finally_failed() => Ending::NeedsHuman,
+        Mode::Finished(Verdict::Completed) => Ending::Done,
+        Mode::Finished(Verdict::RolledBack) if by_person => Ending::Aborted,
+        Mode::Finished(Verdict::RolledBack) if !run.wrote => Ending::NothingChanged,
+        Mode::Finished(Verdict::RolledBack) => Ending::RolledBack,
+        Mode::Rollback
+            if run.steps.iter().any(|step| matches!(step.phase, Phase::Stuck(_))) && run.has_unwound() =>
+        {
+            Ending::NeedsHuman
+        }
+        Mode::Rollback | Mode::Idle | Mode::Forward => Ending::Resumable,
+    }
+}
+
+impl Run {
+    /// Nothing more happens without a human: the process that drives it may end.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        use super::Work;
+        match self.mode {
+            Mode::Finished(_) => true,
+            Mode::Idle => false,
+            Mode::Forward | Mode::Rollback => {
+                let waits = |work| matches!(work, Work::Hold(_) | Work::Wake);
+                self.paused.is_some() && super::due(self).iter().all(|due| waits(due.work))
+            }
+        }
+    }
+}
