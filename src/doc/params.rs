@@ -68,6 +68,8 @@ pub(super) struct Param {
     pattern: Option<Arc<str>>,
     one_of: Vec<Json>,
     default: Option<Json>,
+    /// Its default does not fit, which was said.
+    broken: bool,
 }
 
 /// What holds of the params while a plan is read.
@@ -106,6 +108,7 @@ pub(super) fn declared(value: Option<&Value>, problems: &mut Problems) -> Vec<Pa
             pattern,
             one_of: one_of.iter().flatten().map(Value::to_json).collect(),
             default: None,
+            broken: false,
         };
         if let Some(pattern) = &param.pattern
             && matches(pattern, "").is_err()
@@ -119,8 +122,7 @@ pub(super) fn declared(value: Option<&Value>, problems: &mut Problems) -> Vec<Pa
                 Err(message) => {
                     let message = format!("the default does not fit: {message}");
                     problems.error(DECLARED, default.span, message);
-                    // Not a second time where it is used.
-                    param.default = Some(default.to_json());
+                    param.broken = true;
                 }
             }
         }
@@ -214,7 +216,7 @@ pub(super) fn values(
     sources: &mut Sources,
     problems: &mut Problems,
 ) -> Values {
-    let mut taken = Taken { params, values: BTreeMap::new(), include: None };
+    let mut taken = Taken { params, values: BTreeMap::new(), missing: BTreeSet::new(), include: None };
     for (name, json) in &inputs.given {
         if let Some(param) = taken.find(name) {
             let text = format!("{name}={json}");
@@ -256,7 +258,8 @@ pub(super) fn passed(
     include: Span,
     problems: &mut Problems,
 ) -> Values {
-    let mut taken = Taken { params, values: BTreeMap::new(), include: Some(include) };
+    let mut taken =
+        Taken { params, values: BTreeMap::new(), missing: BTreeSet::new(), include: Some(include) };
     for (key, value) in passed.map_or(&[][..], Value::entries) {
         match taken.find(&key.name) {
             Some(param) => taken.take(param, value, problems),
@@ -274,6 +277,7 @@ fn after_sign(file: u16, name: &str, text: &str) -> Span {
 struct Taken<'p> {
     params: &'p [Param],
     values: BTreeMap<String, Json>,
+    missing: BTreeSet<String>,
     /// Where the plan that declares them is included.
     include: Option<Span>,
 }
@@ -287,8 +291,9 @@ impl<'p> Taken<'p> {
         let json = param.check(value).unwrap_or_else(|message| {
             let message = format!("param `{}`: {message}", param.name);
             problems.error(GIVEN, value.span, message).label(param.span, "declared here");
-            // Wrong once is enough: what depends on it is read as if it had been right.
-            param.default.clone().unwrap_or_else(|| value.to_json())
+            // Wrong once is enough: what depends on it is not looked at.
+            self.missing.insert(param.name.to_string());
+            Json::Null
         });
         self.values.insert(param.name.to_string(), json);
     }
@@ -325,12 +330,15 @@ impl<'p> Taken<'p> {
     }
 
     fn finish(mut self, problems: &mut Problems) -> Values {
-        let mut missing = BTreeSet::new();
         for param in self.params {
             if self.values.contains_key(&*param.name) {
                 continue;
             }
             let json = param.default.clone().unwrap_or_else(|| {
+                self.missing.insert(param.name.to_string());
+                if param.broken {
+                    return Json::Null;
+                }
                 let name = &param.name;
                 let variable = format!("{VARIABLE}{}", name.to_uppercase());
                 let message = format!("param `{name}` has no value");
@@ -342,11 +350,10 @@ impl<'p> Taken<'p> {
                         "give one: `--set {name}=…`, `--params FILE` or {variable}; or a `default`"
                     )),
                 };
-                missing.insert(name.to_string());
                 Json::Null
             });
             self.values.insert(param.name.to_string(), json);
         }
-        Values { effective: self.values, missing }
+        Values { effective: self.values, missing: self.missing }
     }
 }

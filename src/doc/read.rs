@@ -183,7 +183,10 @@ impl Reader<'_> {
         };
         self.steps(&top, &scope, &mut known, &mut plan);
         let params: Vec<(Arc<str>, Span)> = declared.iter().map(|p| (p.name.clone(), p.span)).collect();
-        lint::unused(&targets, &params, &secret_spans, &known, &self.sources, &mut self.problems);
+        // Where steps are not understood, nobody knows what they use.
+        if !self.problems.refuse() {
+            lint::unused(&targets, &params, &secret_spans, &known, &self.sources, &mut self.problems);
+        }
         Some(plan)
     }
 

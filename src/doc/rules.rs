@@ -96,7 +96,9 @@ impl Rules<'_> {
             }
             let approval = |before: &StepIx| {
                 let earlier = &self.plan[*before];
-                matches!(earlier.kind, Kind::Approve(_)) && earlier.when.is_none()
+                matches!(earlier.kind, Kind::Approve(_))
+                    && earlier.when.is_none()
+                    && earlier.part == Part::Main
             };
             let approved =
                 self.plan.places().filter(|before| self.before.holds(*before, ix)).any(|b| approval(&b));

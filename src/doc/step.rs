@@ -90,7 +90,8 @@ pub(super) struct Undoing {
 
 /// Asks for the common keys.
 pub(super) fn common(fields: &mut Fields<'_>) -> Common {
-    fields.required("id", anything(), "its name: rollback, reports and runbooks go by it");
+    // Expanding the tree has asked for it.
+    fields.optional("id", anything(), "its name: rollback, reports and runbooks go by it");
     let common = Common {
         summary: fields.optional("summary", text(), "what it is for"),
         uses: fields.optional("uses", text(), "the kind of step"),
@@ -289,7 +290,8 @@ impl Decoder<'_> {
             }
         }
         let expr = compile(&source).unwrap_or(expr);
-        if let Some(Err(error)) = expr.constant().filter(|_| scope.missing.is_empty()) {
+        let known = |path: &Vec<String>| path.get(1).is_none_or(|name| !scope.missing.contains(name));
+        if let Some(Err(error)) = expr.constant().filter(|_| expr.paths().iter().all(known)) {
             self.problems.error(Code("SW1012"), when.span, error.to_string());
         }
         handed.when = Some(match handed.when {

@@ -63,8 +63,9 @@ pub(super) fn split_by_comma(value: &Value, problems: &mut Problems) {
     }
 }
 
-/// Text that does not parse: the nearest thing that it may have been meant as.
-pub(super) fn syntax(text: &str, place: Span, flow: bool, message: &str, problems: &mut Problems) {
+/// Text that does not parse: the nearest thing that it may have been meant as. `flow` is where the outermost open
+/// bracket stands.
+pub(super) fn syntax(text: &str, place: Span, flow: Option<usize>, message: &str, problems: &mut Problems) {
     let at = place.start as usize;
     let line_start = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[at..].find('\n').map_or(text.len(), |end| at + end);
@@ -75,6 +76,10 @@ pub(super) fn syntax(text: &str, place: Span, flow: bool, message: &str, problem
         ..place
     };
     let found = text[at..].chars().next();
+    if let Some(start) = flow.filter(|start| *start < line_start) {
+        return unclosed(text, place, start, message, problems);
+    }
+    let flow = flow.is_some();
     if let Some(tab) = tab(text, line_start, line_end).filter(|_| message.contains("tab")) {
         problems
             .error(Code("SW1014"), on_line(tab, tab + 1), "a tab in the indentation")
@@ -118,6 +123,30 @@ pub(super) fn syntax(text: &str, place: Span, flow: bool, message: &str, problem
     } else {
         problems.error(Code("SW1001"), place, format!("this is not YAML: {message}"));
     }
+}
+
+/// A bracket that is still open on a later line: was its end cut off as a comment?
+fn unclosed(text: &str, place: Span, start: usize, message: &str, problems: &mut Problems) {
+    let span = |from: usize, to: usize| Span {
+        start: u32::try_from(from).unwrap_or(place.start),
+        end: u32::try_from(to).unwrap_or(place.end),
+        ..place
+    };
+    let mut at = start;
+    for line in text[start..place.start as usize].split_inclusive('\n') {
+        let comment = unquoted(line, " #").filter(|from| line[from + 2..].starts_with(char::is_alphanumeric));
+        if let Some(from) = comment.filter(|from| line[*from..].contains(['}', ']'])) {
+            let end = at + line.trim_end().len();
+            problems
+                .error(TRAP, span(at + from + 1, end), "the rest of this line is a comment, its brackets too")
+                .help("put the text in quotes if the `#` belongs to it");
+            return;
+        }
+        at += line.len();
+    }
+    problems
+        .error(Code("SW1001"), place, format!("this is not YAML: {message}"))
+        .label(span(start, start + 1), "this bracket is still open");
 }
 
 /// A tab in the indentation of the line, or of the next one, from the line's start.

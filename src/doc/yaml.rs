@@ -153,7 +153,11 @@ impl Builder<'_, '_> {
         }
         if let Some(tag) = tag.filter(|_| style == ScalarStyle::Plain && !is_text) {
             // As it was meant, so that nothing else is wrong with it.
-            let meant = format!("{} {text}", tag.original());
+            let start = span.tag_start().and_then(|at| at.byte_offset()).unwrap_or(place.start as usize);
+            let place = self.bytes(start, place.end as usize);
+            let rest = self.text[start..].lines().next().unwrap_or_default();
+            let in_flow = self.frames.last().is_some_and(|frame| frame.flow);
+            let meant = if in_flow { format!("{} {text}", tag.original()) } else { rest.to_owned() };
             return Value { span: place, data: Data::Text(meant.trim_end().into()) };
         }
         if style != ScalarStyle::Plain || is_text {
@@ -249,7 +253,7 @@ impl Builder<'_, '_> {
     fn syntax(&mut self, error: &ScanError) -> Result<(), Stop> {
         let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
         let place = self.bytes(at, self.text[at..].chars().next().map_or(at, |c| at + c.len_utf8()));
-        let flow = self.frames.last().is_some_and(|frame| frame.flow);
+        let flow = self.frames.iter().find(|frame| frame.flow).map(|frame| frame.start);
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             self.problems.error(Code("SW1011"), place, format!("nested deeper than {DEEPEST} levels"));
         } else {

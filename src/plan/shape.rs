@@ -117,6 +117,9 @@ pub fn duration() -> impl Shape<Out = Duration> {
     Made {
         read: |value: &Value, _: &Known, problems: &mut Problems| {
             let parsed = match &value.data {
+                Data::Text(text) if text.contains("${{") => {
+                    return mismatch(value, "a duration such as `90s`", problems);
+                }
                 Data::Text(text) => parse_duration(text),
                 Data::Integer(n) => parse_duration(&n.to_string()),
                 _ => return mismatch(value, "a duration such as `90s`", problems),
