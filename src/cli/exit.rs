@@ -1,7 +1,6 @@
 //! Exit codes: all of them, here and nowhere else. They never change their meaning.
 
-use crate::report::Story;
-use crate::run::{Cause, PauseCause, Verdict};
+use crate::run::{Ending, Run, ending};
 
 macro_rules! exits {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)*) => {
@@ -66,13 +65,14 @@ impl Exit {
 
     /// How a run, as its facts tell it, ends the process that drove it.
     #[must_use]
-    pub fn of(story: &Story) -> Self {
-        match (story.verdict, &story.paused, &story.back) {
-            (Some(Verdict::Completed), _, _) => Self::Done,
-            (Some(Verdict::RolledBack), _, Some((Cause::Order { .. }, _))) => Self::Aborted,
-            (Some(Verdict::RolledBack), _, _) => Self::RolledBack,
-            (Some(Verdict::Incomplete), _, _) | (None, Some(PauseCause::Stuck(_)), _) => Self::Incomplete,
-            (None, _, _) => Self::Stopped,
+    pub fn of(run: &Run) -> Self {
+        match ending(run) {
+            Ending::Done => Self::Done,
+            Ending::NothingChanged => Self::Gate,
+            Ending::RolledBack => Self::RolledBack,
+            Ending::Aborted => Self::Aborted,
+            Ending::NeedsHuman => Self::Incomplete,
+            Ending::Resumable => Self::Stopped,
         }
     }
 }

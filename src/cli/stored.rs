@@ -96,7 +96,7 @@ pub(super) fn find_open(
     for id in ids {
         // One run that cannot be read does not hide the others.
         if let Ok(known) = look(context, store, &id)
-            && known.story.verdict.is_none()
+            && known.story.verdict().is_none()
         {
             open.push(known);
         }

@@ -1,7 +1,7 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
-use super::{Runbook, Shown, Story, words};
-use crate::run::{Cause, PauseCause, Receipt, Stuck, Verdict};
+use super::{Runbook, Story, words};
+use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ const REASON: &str = " --reason '<why>'";
 pub fn advice(story: &Story, with: &Commands) -> Option<Advice> {
     let id = &*story.id;
     let back = ("to undo what was done".to_owned(), with.run("rollback", id));
-    match (story.verdict, &story.paused) {
+    match (story.verdict(), story.paused()) {
+        (Some(_), _) if story.run.finally_failed() => Some(finally_failed(story, with)),
         (Some(Verdict::Completed), _) => None,
         (Some(Verdict::RolledBack), _) => Some(rolled_back(story, with)),
         (Some(Verdict::Incomplete), _) => Some(incomplete(story, with)),
@@ -69,15 +70,32 @@ pub fn advice(story: &Story, with: &Commands) -> Option<Advice> {
     }
 }
 
+/// The verdict stands, but what should have come after it did not.
+fn finally_failed(story: &Story, with: &Commands) -> Advice {
+    let mut says = vec!["the run itself ended as it says; a step of `finally` did not".to_owned()];
+    for (ix, step) in story.steps().filter(|(ix, _)| story.plan.is_finally(*ix)) {
+        if story.run[ix].stopped().is_some() {
+            let reason = step.reason.as_deref().unwrap_or("no reason was recorded");
+            says.push(format!("do {} by hand: {reason}", words::step_name(&story.plan, ix)));
+        }
+    }
+    Advice {
+        says,
+        commands: vec![("to read every fact of it".into(), with.run("log", &story.id))],
+        see: Runbook::Incomplete,
+    }
+}
+
 fn rolled_back(story: &Story, with: &Commands) -> Advice {
-    let mut says =
-        vec!["nothing is urgent: what was there before is there again, and was read back".to_owned()];
-    if let Some((Cause::Failed(ix), _)) = &story.back {
+    let mut says = vec![match ending(&story.run) {
+        Ending::NothingChanged => "nothing was changed: it failed before the first write".to_owned(),
+        _ => "nothing is urgent: what was there before is there again, and was read back".to_owned(),
+    }];
+    if let Some(Cause::Failed(ix)) = &story.run.cause {
         let reason = story.step(*ix).reason.as_deref().unwrap_or("no reason was recorded");
         says.push(format!("mend what made {} fail: {reason}", words::step_name(&story.plan, *ix)));
     }
-    for (ix, step) in story.steps().filter(|(_, step)| step.shown == Shown::Undone(Receipt::Left)) {
-        let _ = step;
+    for (ix, _) in story.steps().filter(|(ix, _)| story.phase(*ix) == Phase::Undone(Receipt::Left)) {
         says.push(format!("{} was left in place, as the plan says", words::step_name(&story.plan, ix)));
     }
     Advice {
@@ -89,7 +107,7 @@ fn rolled_back(story: &Story, with: &Commands) -> Advice {
 
 fn incomplete(story: &Story, with: &Commands) -> Advice {
     let mut says = Vec::new();
-    for (ix, _) in story.steps().filter(|(_, step)| step.shown == Shown::Undone(Receipt::TakenOver)) {
+    for (ix, _) in story.steps().filter(|(ix, _)| story.phase(*ix) == Phase::Undone(Receipt::TakenOver)) {
         let name = words::step_name(&story.plan, ix);
         says.push(format!("{name} was NOT RESTORED: an operator took it over; bring it back by hand"));
         for change in &story.step(ix).changes {
@@ -150,12 +168,12 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
         PauseCause::Stuck(_) => stuck(story, with),
         PauseCause::Rejected(ix) => (
             vec![format!("{} was rejected: {}", name(ix), reason(ix))],
-            vec![("to ask again".into(), retry(ix).1), back],
+            vec![("to ask again".into(), go_on.1), back],
             Runbook::ApprovalRejected,
         ),
         PauseCause::Expired(ix) => (
             vec![format!("nobody approved {} in time", name(ix))],
-            vec![("to ask again".into(), retry(ix).1), back],
+            vec![("to ask again".into(), go_on.1), back],
             Runbook::ApprovalExpired,
         ),
         PauseCause::Deadline => (
@@ -199,7 +217,7 @@ fn stuck(story: &Story, with: &Commands) -> (Vec<String>, Vec<(String, String)>,
     let (mut says, mut commands) = (Vec::new(), Vec::new());
     let mut see = Runbook::StuckFailed;
     for (ix, step) in story.steps() {
-        let Shown::Stuck(stuck) = step.shown else { continue };
+        let Phase::Stuck(stuck) = story.phase(ix) else { continue };
         let name = words::step_name(&story.plan, ix);
         let (word, page) = match stuck {
             Stuck::Failed => ("NOT RESTORED", Runbook::StuckFailed),

@@ -3,10 +3,11 @@
 //! A fact is one object: `seq`, `at` (RFC 3339), `run`, `event` (a name such as `step.succeeded`), `step` where it is
 //! about one, fields of its own, and `text`: the same words as people see.
 
-use super::{Extras, Fact, Renderer, Shown, Story, human, summary, words};
+use super::{Extras, Fact, Renderer, Story, human, summary, words};
 use crate::plan::{Kind, StepIx, Timestamp};
 use crate::run::{
-    Actor, Cause, Event, Fault, FaultKind, Order, PauseCause, Receipt, Rewind, StepEvent, Stuck, Verdict,
+    Actor, Cause, Event, Fault, FaultKind, Order, PauseCause, Phase, Receipt, Rewind, StepEvent, Stuck,
+    Verdict,
 };
 use serde_json::{Map, Value as Json, json};
 use std::io::Write;
@@ -241,25 +242,27 @@ fn changed(story: &Story, ix: StepIx) -> Json {
 }
 
 /// A step's state, by a stable name.
-fn state(shown: Shown) -> &'static str {
-    match shown {
-        Shown::Waiting => "waiting",
-        Shown::Planning => "planning",
-        Shown::Asking { .. } => "asking",
-        Shown::Ready => "ready",
-        Shown::Applying => "applying",
-        Shown::Watching { .. } => "watching",
-        Shown::Backoff { .. } => "backoff",
-        Shown::InDoubt => "in_doubt",
-        Shown::Done => "done",
-        Shown::Skipped => "skipped",
-        Shown::Failed => "failed",
-        Shown::Foreign => "foreign",
-        Shown::Undoing => "undoing",
-        Shown::UndoBackoff { .. } => "undo_backoff",
-        Shown::Restoring { .. } => "restoring",
-        Shown::Stuck(how) => stuck(how),
-        Shown::Undone(how) => receipt(how),
+fn state(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Planning => "planning",
+        Phase::Asking { .. } => "asking",
+        Phase::Ready => "ready",
+        Phase::Applying { .. } => "applying",
+        Phase::Watching { .. } => "watching",
+        Phase::Backoff { .. } => "backoff",
+        Phase::InDoubt => "in_doubt",
+        Phase::Done => "done",
+        Phase::Skipped => "skipped",
+        Phase::Failed => "failed",
+        Phase::Foreign => "foreign",
+        Phase::Blind => "blind",
+        Phase::Settling { .. } => "settling",
+        Phase::Undoing { .. } => "undoing",
+        Phase::UndoBackoff { .. } => "undo_backoff",
+        Phase::Restoring { .. } => "restoring",
+        Phase::Stuck(how) => stuck(how),
+        Phase::Undone(how) => receipt(how),
     }
 }
 
@@ -271,13 +274,13 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         .map(|(ix, step)| {
             json!({
                 "id": words::step_name(&story.plan, ix),
-                "state": state(step.shown),
+                "state": state(story.phase(ix)),
                 "outcome": summary::outcome(story, ix).1,
                 "began": step.began.map(moment),
                 "ended": step.ended.map(moment),
                 "changes": changed(story, ix),
                 "reason": step.reason.as_deref(),
-                "approved_by": step.approved.iter().map(|by| by.to_string()).collect::<Vec<_>>(),
+                "approved_by": story.run[ix].approved_by.iter().map(|by| by.to_string()).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -291,9 +294,9 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
     json!({
         "run": &*story.id,
         "plan": &*story.plan.name,
-        "verdict": story.verdict.map(verdict),
-        "paused": story.paused.as_ref().map(|cause| pause(story, cause)),
-        "rolled_back_because": story.back.as_ref().map(|(cause, _)| back(story, cause)),
+        "verdict": story.verdict().map(verdict),
+        "paused": story.paused().as_ref().map(|cause| pause(story, cause)),
+        "rolled_back_because": story.run.cause.as_ref().map(|cause| back(story, cause)),
         "exit": exit,
         "started": story.begun.as_ref().map(|(_, at)| moment(*at)),
         "started_by": story.begun.as_ref().map(|(by, _)| by.name.to_string()),

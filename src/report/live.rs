@@ -2,9 +2,10 @@
 //!
 //! Never the only carrier of a fact: what matters is also printed above it and stays there.
 
-use super::{Fact, Looks, Renderer, Shown, Story, Tone, TreeRow, summary, tree, words};
+use super::story::is_live;
+use super::{Fact, Looks, Renderer, Story, Tone, TreeRow, summary, tree, words};
 use crate::plan::{StepIx, Timestamp};
-use crate::run::{Event, StepEvent};
+use crate::run::{Event, Phase, StepEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Draws.
@@ -64,10 +65,10 @@ impl Live {
         if self.rows.len() <= room {
             return self.rows.iter().collect();
         }
-        let urgency = |row: &TreeRow| match row.step.map(|ix| story.step(ix).shown) {
-            Some(Shown::Stuck(_) | Shown::Foreign | Shown::Failed) => 0,
-            Some(shown) if shown.is_live() => 1,
-            Some(Shown::Waiting) => 2,
+        let urgency = |row: &TreeRow| match row.step.map(|ix| story.phase(ix)) {
+            Some(Phase::Stuck(_) | Phase::Foreign | Phase::Blind | Phase::Failed) => 0,
+            Some(phase) if is_live(phase) => 1,
+            Some(Phase::Waiting) => 2,
             Some(_) => 3,
             None => 4,
         };
@@ -93,21 +94,21 @@ impl Live {
         let says = self.looks.safe(&says(story, ix, now));
         let text = format!(
             "  {} {name:width$}  {}  {took:>7}  {says}",
-            self.looks.tint(tone, self.sign(step.shown)),
+            self.looks.tint(tone, self.sign(story.phase(ix))),
             self.looks.tint(tone, &format!("{word:18}")),
         );
         text.trim_end().to_owned()
     }
 
-    fn sign(&self, shown: Shown) -> &'static str {
+    fn sign(&self, phase: Phase) -> &'static str {
         const DOTS: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇", "⠏", "⠹"];
         const LINES: [&str; 4] = ["-", "\\", "|", "/"];
         let (good, bad, waiting) = if self.looks.ascii { ("+", "x", ".") } else { ("✓", "✗", "·") };
-        match shown {
-            Shown::Waiting | Shown::Skipped => waiting,
-            Shown::Done | Shown::Undone(_) => good,
-            Shown::Failed | Shown::Foreign | Shown::Stuck(_) => bad,
-            Shown::Asking { .. } => "?",
+        match phase {
+            Phase::Waiting | Phase::Skipped => waiting,
+            Phase::Done | Phase::Undone(_) => good,
+            Phase::Failed | Phase::Foreign | Phase::Blind | Phase::Stuck(_) => bad,
+            Phase::Asking { .. } => "?",
             _ if self.looks.ascii => LINES[self.frame % LINES.len()],
             _ => DOTS[self.frame % DOTS.len()],
         }
@@ -124,28 +125,32 @@ fn says(story: &Story, ix: StepIx, now: Timestamp) -> String {
             format!("{} left", words::span(until.since(now)))
         }
     };
-    let waits = match step.shown {
-        Shown::Asking { until } | Shown::Watching { until } | Shown::Restoring { until } => left(until),
-        Shown::Backoff { at } | Shown::UndoBackoff { at } => {
+    let phase = story.phase(ix);
+    let waits = match phase {
+        Phase::Asking { until } | Phase::Watching { until, .. } | Phase::Restoring { until, .. } => {
+            left(until)
+        }
+        Phase::Backoff { until: at } | Phase::UndoBackoff { until: at } => {
             format!("again in {}", words::span(at.since(now)))
         }
         _ => String::new(),
     };
-    let said = match (&step.evidence, step.shown) {
+    let said = match (&step.evidence, phase) {
         (Some(evidence), _) => evidence.clone(),
         (
             None,
-            Shown::Failed
-            | Shown::Foreign
-            | Shown::Stuck(_)
-            | Shown::Backoff { .. }
-            | Shown::UndoBackoff { .. },
+            Phase::Failed
+            | Phase::Foreign
+            | Phase::Blind
+            | Phase::Stuck(_)
+            | Phase::Backoff { .. }
+            | Phase::UndoBackoff { .. },
         ) => step.reason.as_deref().unwrap_or_default().to_owned(),
-        (None, Shown::Done) => {
+        (None, Phase::Done) => {
             let each = step.changes.iter().map(|c| format!("{} → {}", c.from, c.to));
             each.collect::<Vec<_>>().join("; ")
         }
-        (None, Shown::Undone(_)) => {
+        (None, Phase::Undone(_)) => {
             step.changes.iter().map(|c| c.from.to_string()).collect::<Vec<_>>().join("; ")
         }
         (None, _) => String::new(),

@@ -27,7 +27,7 @@ pub use plain::Plain;
 pub use renderer::{Fact, Renderer};
 pub use runbook::{Hand, change_line, runbook};
 pub use runbooks::Runbook;
-pub use story::{Shown, StepStory, Story};
+pub use story::{StepStory, Story};
 pub use summary::{Extras, headline, outcome, summary, told};
 pub use tree::{TreeRow, tree};
 pub use words::{Line, line, pause, refused, span, why_back};

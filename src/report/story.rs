@@ -1,90 +1,18 @@
 //! What a run looks like so far, told from its facts alone: a replay looks as the run did live.
 //!
-//! Not here: rules. The machine decides; this only remembers what people want to see.
+//! Not here: rules. The machine says where each step is; this remembers when, why, and what people want to see.
 
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Actor, Cause, Change, Event, Fault, Order, PauseCause, Receipt, Rewind, StepEvent, Stuck, Verdict,
+    Actor, Change, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent, StepRun, Stopped,
+    Verdict,
 };
 use std::{sync::Arc, time::Duration};
-
-/// Where a step is, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// Not begun.
-    Waiting,
-    /// The world is looked at.
-    Planning,
-    /// Somebody is asked.
-    Asking {
-        /// Until when.
-        until: Timestamp,
-    },
-    /// It will be applied.
-    Ready,
-    /// Its call is under way.
-    Applying,
-    /// Watched until it has arrived.
-    Watching {
-        /// Until when it must have arrived.
-        until: Timestamp,
-    },
-    /// Tried again then.
-    Backoff {
-        /// When.
-        at: Timestamp,
-    },
-    /// What its call did is not known yet.
-    InDoubt,
-    /// Arrived.
-    Done,
-    /// Its `when` said no, or an operator did.
-    Skipped,
-    /// It did not arrive.
-    Failed,
-    /// Somebody else's change is in the way.
-    Foreign,
-    /// Its undo is under way.
-    Undoing,
-    /// Its undo is tried again then.
-    UndoBackoff {
-        /// When.
-        at: Timestamp,
-    },
-    /// Read back until the prior state is there.
-    Restoring {
-        /// Until when.
-        until: Timestamp,
-    },
-    /// Not undone without a human.
-    Stuck(Stuck),
-    /// Nothing left to undo.
-    Undone(Receipt),
-}
-
-impl Shown {
-    /// Something is being done, or waited for.
-    #[must_use]
-    pub fn is_live(self) -> bool {
-        !matches!(
-            self,
-            Self::Waiting
-                | Self::Done
-                | Self::Skipped
-                | Self::Failed
-                | Self::Foreign
-                | Self::Stuck(_)
-                | Self::Undone(_)
-        )
-    }
-}
 
 /// One step so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepStory {
-    /// Where it is.
-    pub shown: Shown,
-    /// Since when it is there.
+    /// Since when it is where it is.
     pub since: Timestamp,
     /// When it was first begun.
     pub began: Option<Timestamp>,
@@ -94,16 +22,10 @@ pub struct StepStory {
     pub failed: bool,
     /// An intent to write was recorded.
     pub wrote: bool,
-    /// What it changes.
+    /// What it changes, as first planned.
     pub changes: Vec<Change>,
-    /// How many writes.
-    pub stages: u32,
     /// Why it failed, is stuck, or is tried again.
     pub reason: Option<Arc<str>>,
-    /// Who said yes.
-    pub approved: Vec<Arc<str>>,
-    /// When it looks again.
-    pub next: Option<Timestamp>,
     /// How it goes, in its own words; not recorded.
     pub evidence: Option<String>,
 }
@@ -115,16 +37,10 @@ pub struct Story {
     pub id: Arc<str>,
     /// Its plan.
     pub plan: Arc<Plan>,
+    /// Where it is.
+    pub run: Run,
     /// Who started it, and when.
     pub begun: Option<(Actor, Timestamp)>,
-    /// When it pauses by itself.
-    pub deadline: Timestamp,
-    /// It turned back, for this cause.
-    pub back: Option<(Cause, Rewind)>,
-    /// Nothing new is begun.
-    pub paused: Option<PauseCause>,
-    /// It is over.
-    pub verdict: Option<Verdict>,
     /// When it ended.
     pub ended: Option<Timestamp>,
     /// When the newest fact was recorded.
@@ -133,6 +49,8 @@ pub struct Story {
     pub resumed: u32,
     /// The newest breach of a guard.
     pub breach: Option<Fault>,
+    /// The rollback that was called for last.
+    pub rewind: Rewind,
     steps: Vec<StepStory>,
 }
 
@@ -141,30 +59,24 @@ impl Story {
     #[must_use]
     pub fn new(id: impl Into<Arc<str>>, plan: Arc<Plan>) -> Self {
         let step = StepStory {
-            shown: Shown::Waiting,
             since: Timestamp::PAST,
             began: None,
             ended: None,
             failed: false,
             wrote: false,
             changes: Vec::new(),
-            stages: 0,
             reason: None,
-            approved: Vec::new(),
-            next: None,
             evidence: None,
         };
         Self {
             id: id.into(),
+            run: Run::new(plan.clone()),
             begun: None,
-            deadline: Timestamp::NEVER,
-            back: None,
-            paused: None,
-            verdict: None,
             ended: None,
             last: Timestamp::PAST,
             resumed: 0,
             breach: None,
+            rewind: Rewind::Safe,
             steps: vec![step; plan.steps.len()],
             plan,
         }
@@ -176,9 +88,33 @@ impl Story {
         &self.steps[ix.index()]
     }
 
+    /// Where a step is.
+    #[must_use]
+    pub fn phase(&self, ix: StepIx) -> Phase {
+        self.run[ix].phase
+    }
+
     /// All steps with their places.
-    pub fn steps(&self) -> impl Iterator<Item = (StepIx, &StepStory)> {
-        self.plan.places().zip(&self.steps)
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (StepIx, &StepStory)> {
+        self.steps
+            .iter()
+            .enumerate()
+            .map(|(place, step)| (StepIx(u32::try_from(place).unwrap_or(u32::MAX)), step))
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.run.mode {
+            Mode::Finished(verdict) => Some(verdict),
+            Mode::Idle | Mode::Forward | Mode::Rollback => None,
+        }
+    }
+
+    /// Why nothing new is begun.
+    #[must_use]
+    pub fn paused(&self) -> Option<&PauseCause> {
+        self.run.paused.as_ref()
     }
 
     /// How long it has taken, or took.
@@ -195,120 +131,89 @@ impl Story {
         }
     }
 
-    /// Takes the next fact.
+    /// Takes the next fact. One that cannot follow the others changes nothing.
     pub fn take(&mut self, at: Timestamp, event: &Event) {
         self.last = at;
+        let before: Vec<(Phase, u32)> = self.run.steps.iter().map(|step| (step.phase, step.turn)).collect();
+        if self.run.evolve(event).is_err() {
+            return;
+        }
+        for ((step, run), before) in self.steps.iter_mut().zip(&self.run.steps).zip(before) {
+            if (run.phase, run.turn) != before {
+                step.moved(at, run, before.0);
+            }
+        }
         match event {
-            Event::RunStarted { by, deadline } => {
-                self.begun = Some((by.clone(), at));
-                self.deadline = *deadline;
-            }
+            Event::RunStarted { by, .. } => self.begun = Some((by.clone(), at)),
             Event::RunResumed { .. } => self.resumed += 1,
-            Event::OrderTaken { order, .. } => self.order(at, order),
-            Event::OrderRefused { .. } => {}
             Event::GuardTripped { fault, .. } => self.breach = Some(fault.clone()),
-            Event::RunPaused { cause } => self.paused = Some(cause.clone()),
-            Event::RollbackStarted { cause, rewind } => {
-                self.back = Some((cause.clone(), *rewind));
-                (self.paused, self.verdict, self.ended) = (None, None, None);
-            }
-            Event::RunFinished { verdict } => {
-                (self.verdict, self.ended, self.paused) = (Some(*verdict), Some(at), None);
+            Event::RollbackStarted { rewind, .. } => (self.rewind, self.ended) = (*rewind, None),
+            Event::RunFinished { .. } => self.ended = Some(at),
+            Event::OrderTaken {
+                order: Order::Reject { step, reason } | Order::Skip { step, reason },
+                ..
+            } => {
+                if let Some(step) = self.steps.get_mut(step.index()) {
+                    step.reason = Some(reason.clone());
+                }
             }
             Event::Step(ix, event) => {
                 if let Some(step) = self.steps.get_mut(ix.index()) {
-                    step.take(at, event);
+                    step.told(event);
                 }
             }
-        }
-    }
-
-    fn order(&mut self, at: Timestamp, order: &Order) {
-        match order {
-            Order::Continue => self.paused = None,
-            Order::Retry { step } | Order::Settle { step, .. } => {
-                self.paused = None;
-                if let Some(step) = self.steps.get_mut(step.index()) {
-                    step.be(at, if step.wrote { Shown::InDoubt } else { Shown::Waiting });
-                }
-            }
-            Order::Skip { step, reason } => {
-                self.paused = None;
-                let Some(step) = self.steps.get_mut(step.index()) else { return };
-                step.reason = Some(reason.clone());
-                if !matches!(step.shown, Shown::Stuck(_)) {
-                    step.be(at, Shown::Skipped);
-                }
-            }
-            Order::Pause { .. } | Order::Rollback { .. } | Order::Approve { .. } | Order::Reject { .. } => {}
+            Event::OrderTaken { .. } | Event::OrderRefused { .. } | Event::RunPaused { .. } => {}
         }
     }
 }
 
+/// Something is being done, or waited for.
+pub(super) fn is_live(phase: Phase) -> bool {
+    !is_over(phase) && phase != Phase::Waiting
+}
+
+fn is_over(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Done
+            | Phase::Skipped
+            | Phase::Failed
+            | Phase::Foreign
+            | Phase::Blind
+            | Phase::Stuck(_)
+            | Phase::Undone(_)
+    )
+}
+
 impl StepStory {
-    fn be(&mut self, at: Timestamp, shown: Shown) {
-        (self.shown, self.since, self.evidence) = (shown, at, None);
-        self.next = None;
-        if shown.is_live() {
+    fn moved(&mut self, at: Timestamp, run: &StepRun, before: Phase) {
+        if std::mem::discriminant(&run.phase) != std::mem::discriminant(&before) {
+            (self.since, self.evidence) = (at, None);
+        }
+        self.failed |= matches!(run.stopped(), Some(Stopped::Failed | Stopped::Foreign));
+        if is_live(run.phase) {
             self.began.get_or_insert(at);
             self.ended = None;
-        } else {
+        } else if is_over(run.phase) {
             self.ended = Some(at);
         }
     }
 
-    fn take(&mut self, at: Timestamp, event: &StepEvent) {
+    fn told(&mut self, event: &StepEvent) {
         match event {
-            StepEvent::Started => self.be(at, Shown::Planning),
-            StepEvent::Skipped => self.be(at, Shown::Skipped),
-            StepEvent::ApprovalAsked { until } => self.be(at, Shown::Asking { until: *until }),
-            StepEvent::Approved { by } => self.approved.push(by.clone()),
-            StepEvent::Planned { proposal, until } => {
-                (self.changes, self.stages) = (proposal.changes.clone(), proposal.stages);
-                let watched = Shown::Watching { until: *until };
-                self.be(at, if proposal.stages == 0 { watched } else { Shown::Ready });
+            StepEvent::Planned { proposal, .. } if self.changes.is_empty() || !self.wrote => {
+                self.changes.clone_from(&proposal.changes);
             }
-            StepEvent::Applying { .. } => {
-                self.wrote = true;
-                self.be(at, Shown::Applying);
-            }
-            StepEvent::Applied { until, .. } => self.be(at, Shown::Watching { until: *until }),
-            StepEvent::WasInDoubt { reason } => self.because(at, Shown::InDoubt, reason),
-            StepEvent::NotLanded => {
-                let shown = if self.shown == Shown::Failed { Shown::Failed } else { Shown::Ready };
-                self.be(at, shown);
-            }
-            StepEvent::Noted { next, .. } => self.next = Some(*next),
-            StepEvent::StageReached => self.be(at, Shown::Ready),
-            StepEvent::Succeeded { .. } => self.be(at, Shown::Done),
-            StepEvent::RetryScheduled { at: then, fault } => {
-                let undoing = matches!(
-                    self.shown,
-                    Shown::Undoing | Shown::Restoring { .. } | Shown::UndoBackoff { .. }
-                );
-                let shown =
-                    if undoing { Shown::UndoBackoff { at: *then } } else { Shown::Backoff { at: *then } };
-                self.because(at, shown, &fault.message);
-            }
-            StepEvent::FoundForeign { fault } => {
-                self.failed = true;
-                self.because(at, Shown::Foreign, &fault.message);
-            }
-            StepEvent::WentBlind { fault } | StepEvent::Failed { fault } => {
-                self.failed = true;
-                self.because(at, Shown::Failed, &fault.message);
-            }
-            StepEvent::Undoing { .. } => self.be(at, Shown::Undoing),
-            StepEvent::UndoCalled { until } => self.be(at, Shown::Restoring { until: *until }),
-            StepEvent::Undone { receipt } => self.be(at, Shown::Undone(*receipt)),
-            StepEvent::GotStuck { stuck, reason } => self.because(at, Shown::Stuck(*stuck), reason),
-            StepEvent::Settled { done } => self.be(at, if *done { Shown::Done } else { Shown::Waiting }),
-            StepEvent::SettleRefused { reason } => self.reason = Some(reason.clone()),
+            StepEvent::Applying { .. } => self.wrote = true,
+            StepEvent::RetryScheduled { fault, .. }
+            | StepEvent::FoundForeign { fault }
+            | StepEvent::WentBlind { fault }
+            | StepEvent::Failed { fault } => self.reason = Some(fault.message.clone()),
+            StepEvent::WasInDoubt { reason }
+            | StepEvent::GotStuck { reason, .. }
+            | StepEvent::SettleRefused { reason } => self.reason = Some(reason.clone()),
+            StepEvent::Succeeded { .. } => self.reason = None,
+            _ => {}
         }
-    }
-
-    fn because(&mut self, at: Timestamp, shown: Shown, reason: &Arc<str>) {
-        self.be(at, shown);
-        self.reason = Some(reason.clone());
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a run, or how it stands: every step's outcome, times, the DNS clock, and what a human must do.
 
-use super::{Advice, Commands, Looks, Shown, Story, Tone, human, words};
+use super::{Advice, Commands, Looks, Story, Tone, human, words};
 use crate::plan::{Kind, Part, StepIx, Timestamp};
-use crate::run::{Receipt, Stuck};
+use crate::run::{Mode, Phase, Receipt, Stuck};
 use std::time::Duration;
 
 /// What a summary tells besides the facts.
@@ -20,31 +20,32 @@ pub struct Extras {
 #[must_use]
 pub fn outcome(story: &Story, ix: StepIx) -> (Tone, &'static str) {
     let step = story.step(ix);
-    match step.shown {
-        Shown::Waiting => (Tone::Dim, "not begun"),
-        Shown::Planning => (Tone::Busy, "looking"),
-        Shown::Asking { .. } => (Tone::Warn, "waits for approval"),
-        Shown::Ready => (Tone::Busy, "ready"),
-        Shown::Applying => (Tone::Busy, "applying"),
-        Shown::Watching { .. } if step.wrote => (Tone::Busy, "arriving"),
-        Shown::Watching { .. } => (Tone::Busy, "watching"),
-        Shown::Backoff { .. } => (Tone::Warn, "tried again soon"),
-        Shown::InDoubt => (Tone::Warn, "in doubt"),
-        Shown::Done if story.back.is_some() && step.wrote && story.plan[ix].part != Part::Finally => {
+    match story.phase(ix) {
+        Phase::Waiting => (Tone::Dim, "not begun"),
+        Phase::Planning => (Tone::Busy, "looking"),
+        Phase::Asking { .. } => (Tone::Warn, "waits for approval"),
+        Phase::Ready => (Tone::Busy, "ready"),
+        Phase::Applying { .. } => (Tone::Busy, "applying"),
+        Phase::Watching { .. } if step.wrote => (Tone::Busy, "arriving"),
+        Phase::Watching { .. } => (Tone::Busy, "watching"),
+        Phase::Backoff { .. } => (Tone::Warn, "tried again soon"),
+        Phase::InDoubt | Phase::Settling { .. } => (Tone::Warn, "in doubt"),
+        Phase::Done if story.run.cause.is_some() && step.wrote && story.plan[ix].part != Part::Finally => {
             (Tone::Warn, "done, in force")
         }
-        Shown::Done => (Tone::Good, "done"),
-        Shown::Skipped => (Tone::Dim, "skipped"),
-        Shown::Failed => (Tone::Bad, "failed"),
-        Shown::Foreign => (Tone::Bad, "foreign change"),
-        Shown::Undoing => (Tone::Busy, "undoing"),
-        Shown::UndoBackoff { .. } => (Tone::Warn, "undone again soon"),
-        Shown::Restoring { .. } => (Tone::Busy, "being read back"),
-        Shown::Stuck(Stuck::Failed) | Shown::Undone(Receipt::TakenOver) => (Tone::Bad, "NOT RESTORED"),
-        Shown::Stuck(Stuck::Drifted) => (Tone::Bad, "DRIFTED"),
-        Shown::Undone(Receipt::Restored) if step.failed => (Tone::Warn, "failed, RESTORED"),
-        Shown::Undone(Receipt::Restored) => (Tone::Good, "RESTORED"),
-        Shown::Undone(Receipt::Left) => (Tone::Plain, "LEFT"),
+        Phase::Done => (Tone::Good, "done"),
+        Phase::Skipped => (Tone::Dim, "skipped"),
+        Phase::Failed => (Tone::Bad, "failed"),
+        Phase::Foreign => (Tone::Bad, "foreign change"),
+        Phase::Blind => (Tone::Bad, "no evidence"),
+        Phase::Undoing { .. } => (Tone::Busy, "undoing"),
+        Phase::UndoBackoff { .. } => (Tone::Warn, "undone again soon"),
+        Phase::Restoring { .. } => (Tone::Busy, "being read back"),
+        Phase::Stuck(Stuck::Failed) | Phase::Undone(Receipt::TakenOver) => (Tone::Bad, "NOT RESTORED"),
+        Phase::Stuck(Stuck::Drifted) => (Tone::Bad, "DRIFTED"),
+        Phase::Undone(Receipt::Restored) if step.failed => (Tone::Warn, "failed, RESTORED"),
+        Phase::Undone(Receipt::Restored) => (Tone::Good, "RESTORED"),
+        Phase::Undone(Receipt::Left) => (Tone::Plain, "LEFT"),
     }
 }
 
@@ -100,18 +101,18 @@ pub fn told(advice: &Advice, looks: Looks) -> String {
 /// The run in one line.
 #[must_use]
 pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
-    let (tone, state) = match (story.verdict, &story.paused) {
+    let (tone, state) = match (story.verdict(), story.paused()) {
         (Some(verdict), _) => {
             let (tone, text) = words::ended(verdict);
             (tone, text.to_owned())
         }
         (None, Some(cause)) => (Tone::Bad, format!("paused: {}", words::pause(&story.plan, cause))),
         (None, None) if story.begun.is_none() => (Tone::Dim, "not begun".into()),
-        (None, None) if story.back.is_some() => (Tone::Warn, "rolling back".into()),
+        (None, None) if story.run.mode == Mode::Rollback => (Tone::Warn, "rolling back".into()),
         (None, None) => (Tone::Busy, "under way".into()),
     };
-    let why = match (&story.back, story.paused.is_some()) {
-        (Some((cause, _)), false) => format!(", because {}", words::why_back(&story.plan, cause)),
+    let why = match (&story.run.cause, story.paused().is_some()) {
+        (Some(cause), false) => format!(", because {}", words::why_back(&story.plan, cause)),
         _ => String::new(),
     };
     let text = format!(
@@ -119,7 +120,7 @@ pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
         looks.tint(Tone::Strong, &story.plan.name),
         looks.tint(tone, &looks.safe(&format!("{state}{why}"))),
         story.id,
-        if story.verdict.is_some() { "ended" } else { "now" },
+        if story.verdict().is_some() { "ended" } else { "now" },
         words::span(story.lasted(now)),
     );
     text
@@ -140,10 +141,10 @@ fn rows(story: &Story, now: Timestamp) -> Vec<Row> {
             let (tone, word) = outcome(story, ix);
             let took =
                 step.began.map_or(String::new(), |began| words::span(step.ended.unwrap_or(now).since(began)));
-            let says = match step.shown {
-                Shown::Done => changes(story, ix),
-                Shown::Asking { until } => format!("{} left", words::span(until.since(now))),
-                Shown::Undone(Receipt::Restored) if !step.failed => changes_back(story, ix),
+            let says = match story.phase(ix) {
+                Phase::Done => changes(story, ix),
+                Phase::Asking { until } => format!("{} left", words::span(until.since(now))),
+                Phase::Undone(Receipt::Restored) if !step.failed => changes_back(story, ix),
                 _ => step.reason.as_deref().unwrap_or_default().to_owned(),
             };
             Row { name: words::step_name(&story.plan, ix), tone, word, took, says }
@@ -153,8 +154,9 @@ fn rows(story: &Story, now: Timestamp) -> Vec<Row> {
 
 fn changes(story: &Story, ix: StepIx) -> String {
     let step = story.step(ix);
-    if !step.approved.is_empty() {
-        return format!("by {}", step.approved.join(", "));
+    let approved = &story.run[ix].approved_by;
+    if !approved.is_empty() {
+        return format!("by {}", approved.join(", "));
     }
     let each = step.changes.iter().map(|c| format!("{}: {} → {}", c.what, c.from, c.to));
     each.collect::<Vec<_>>().join("; ")
@@ -167,7 +169,7 @@ fn changes_back(story: &Story, ix: StepIx) -> String {
 
 /// How long a rollback would take now to reach those who look the name up.
 fn dns_clock(story: &Story, extras: &Extras) -> Option<String> {
-    let in_force = |ix: &StepIx| story.step(*ix).shown == Shown::Done;
+    let in_force = |ix: &StepIx| story.phase(*ix) == Phase::Done;
     let switched =
         story.plan.places().filter(in_force).filter_map(|ix| Some((ix, (*extras.reaches.get(ix.index())?)?)));
     let (ix, within) = switched.max_by_key(|(_, within)| *within)?;

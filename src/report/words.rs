@@ -3,7 +3,7 @@
 use super::{Story, Tone};
 use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration};
 use crate::run::{
-    Actor, Cause, Event, FaultKind, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
+    Actor, Cause, Event, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
 };
 use std::time::Duration;
 
@@ -93,8 +93,8 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
             (stages, _) => (Tone::Busy, format!("will change in {stages} stages")),
         },
         StepEvent::Applying { stage, by } => {
-            let stage =
-                if told.stages > 1 { format!(" stage {stage} of {}", told.stages) } else { String::new() };
+            let stages = story.run[ix].record.as_ref().map_or(1, |record| record.proposal.stages);
+            let stage = if stages > 1 { format!(" stage {stage} of {}", stages) } else { String::new() };
             (Tone::Busy, format!("applying{stage}; an answer is awaited for {}", span(by.since(at))))
         }
         StepEvent::Applied { until, .. } => {
@@ -116,10 +116,7 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
             (Tone::Bad, format!("somebody else's change, nothing was written: {fault}"))
         }
         StepEvent::WentBlind { fault } => (Tone::Bad, format!("nobody can tell how it stands: {fault}")),
-        StepEvent::Failed { fault } => {
-            let blind = if fault.kind == FaultKind::Blind { "cannot tell" } else { "failed" };
-            (Tone::Bad, format!("{blind} after {}: {fault}", took()))
-        }
+        StepEvent::Failed { fault } => (Tone::Bad, format!("failed after {}: {fault}", took())),
         StepEvent::Undoing { by } => {
             (Tone::Warn, format!("undoing; an answer is awaited for {}", span(by.since(at))))
         }

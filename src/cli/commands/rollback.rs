@@ -3,8 +3,8 @@
 use crate::cli::orders::{self, Alone, step_of};
 use crate::cli::stored::{Known, RunArg};
 use crate::cli::{Context, Exit, Failure};
-use crate::report::Shown;
-use crate::run::{Order, Rewind};
+
+use crate::run::{Order, Phase, Rewind};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -47,9 +47,9 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 /// Going past a barrier is a person's choice: they are shown first what it undoes.
 fn confirm(context: &Context, known: &Known, rewind: Rewind) -> Result<(), Failure> {
     context.say("this undoes, the last first:");
-    for (ix, step) in known.story.steps().collect::<Vec<_>>().into_iter().rev() {
+    for (ix, step) in known.story.steps().rev() {
         let within = !matches!(rewind, Rewind::To(last) if ix < last);
-        if within && step.wrote && !matches!(step.shown, Shown::Undone(_)) {
+        if within && step.wrote && !matches!(known.story.phase(ix), Phase::Undone(_)) {
             context.say(&format!("  {}", known.plan[ix].id));
             for change in &step.changes {
                 let line = format!("    {}: {} again", change.what, change.from);

@@ -38,7 +38,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         }
         // One run that cannot be read does not hide the others.
         match stored::look(context, &store, &id) {
-            Ok(known) if args.open && known.story.verdict.is_some() => {}
+            Ok(known) if args.open && known.story.verdict().is_some() => {}
             Ok(known) => {
                 lines.push(line(context, &known));
                 objects.push(object(context, &known));

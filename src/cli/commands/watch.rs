@@ -30,7 +30,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         show(&mut story, &mut screen, recorded);
     }
     let mut last = known.last();
-    while story.verdict.is_none() && known.driven() {
+    while story.verdict().is_none() && known.driven() {
         std::thread::sleep(PERIOD);
         let failed = |error| stored::failed(context, &error);
         for recorded in store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(failed)? {
@@ -47,7 +47,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         show(&mut story, &mut screen, &recorded);
     }
     screen.end(&story, known.now());
-    let exit = Exit::of(&story);
+    let exit = Exit::of(&story.run);
     screen::tell(context, &story, known.now(), &screen::extras(context, &known, Vec::new()), Some(exit))?;
     Ok(exit)
 }
