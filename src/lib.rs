@@ -6,6 +6,7 @@ pub mod action;
 pub mod adapter;
 pub mod cli;
 pub mod doc;
+pub mod driver;
 pub mod plan;
 pub mod port;
 pub mod report;

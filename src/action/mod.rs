@@ -5,9 +5,11 @@
 
 mod erased;
 mod registry;
+mod reversal;
 
 pub use erased::{AnyAction, Record, Toward};
 pub use registry::{ACTIONS, ActionKind, Registry};
+pub use reversal::Reversal;
 
 use crate::plan::{Fields, StepTraits};
 use crate::port::{Reads, Writes};

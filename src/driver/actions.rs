@@ -1,0 +1,91 @@
+//! The actions of a plan, built once: by the place of their step.
+
+use crate::action::{AnyAction, Registry, Reversal};
+use crate::plan::{Fields, Kind, Plan, Problems, Severity, StepIx, Undo, Use};
+use crate::run::Fault;
+use crate::signal::{self, Watch};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What the steps of a plan do, and what its guards watch.
+#[derive(Clone, Debug, Default)]
+pub struct Actions {
+    steps: Vec<Option<Arc<dyn AnyAction>>>,
+    guards: Vec<Watch>,
+}
+
+impl Actions {
+    /// Builds them for a plan that was found sound.
+    ///
+    /// # Errors
+    /// This version does not read a step, or a guard, as the one that began the run did.
+    pub fn of(plan: &Plan) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut keep = |result: Result<Option<Arc<dyn AnyAction>>, Fault>| {
+            result.unwrap_or_else(|fault| {
+                faults.push(fault);
+                None
+            })
+        };
+        let steps = plan.places().map(|ix| keep(of_step(plan, ix))).collect();
+        let mut guards = Vec::new();
+        for guard in &plan.guards {
+            match signal::watch(&guard.uses, plan) {
+                Ok(watch) => guards.push(watch),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(Self { steps, guards }) } else { Err(faults) }
+    }
+
+    /// These: one a step, in the order of the plan.
+    #[must_use]
+    pub fn from_parts(steps: Vec<Option<Arc<dyn AnyAction>>>, guards: Vec<Watch>) -> Self {
+        Self { steps, guards }
+    }
+
+    /// What a step does; `None` for approvals, checkpoints and joins.
+    #[must_use]
+    pub fn get(&self, ix: StepIx) -> Option<&Arc<dyn AnyAction>> {
+        self.steps.get(ix.index())?.as_ref()
+    }
+
+    /// What a guard watches.
+    #[must_use]
+    pub fn guard(&self, place: usize) -> Option<&Watch> {
+        self.guards.get(place)
+    }
+
+    /// All that these steps write: what a run locks.
+    #[must_use]
+    pub fn resources(&self) -> Vec<String> {
+        let written = self.steps.iter().flatten().map(|action| action.traits()).filter(|t| t.writes);
+        let all: BTreeSet<String> = written.flat_map(|traits| traits.resources).collect();
+        all.into_iter().collect()
+    }
+}
+
+fn of_step(plan: &Plan, ix: StepIx) -> Result<Option<Arc<dyn AnyAction>>, Fault> {
+    let step = &plan[ix];
+    let forward = match &step.kind {
+        Kind::Act(Some(uses)) => Some(build(plan, uses)?),
+        Kind::Act(None) => None,
+        Kind::Approve(_) | Kind::Checkpoint | Kind::Join => return Ok(None),
+    };
+    Ok(match &step.undo {
+        Undo::By(uses) => Some(Arc::new(Reversal::new(forward, build(plan, uses)?))),
+        Undo::Own | Undo::Keep(_) => forward,
+    })
+}
+
+fn build(plan: &Plan, uses: &Use) -> Result<Arc<dyn AnyAction>, Fault> {
+    let known = plan.known(uses);
+    let mut problems = Problems::default();
+    let mut fields = Fields::new(&uses.with, &known, &mut problems);
+    let action = Registry.build(&uses.kind, &mut fields);
+    action.ok_or_else(|| {
+        let first = problems.as_slice().iter().find(|problem| problem.severity == Severity::Error);
+        let why = first.map_or("there is no such action", |problem| &*problem.message);
+        Fault::permanent(format!("`{}` cannot be read: {why}", uses.kind))
+    })
+}

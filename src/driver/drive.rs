@@ -1,0 +1,265 @@
+//! The loop.
+
+use super::journal::Journal;
+use super::tasks::Tasks;
+use super::work::Hands;
+use super::{Actions, Interruption, Observer, Redactor};
+use crate::plan::{Plan, Scope, StepIx};
+use crate::port::{Clock, WriteWorld};
+use crate::run::{Actor, Input, Mode, Run, Work, due};
+use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
+use serde_json::{Map, Value as Json};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// How often other terminals are listened to, on the wall clock.
+const LISTEN: Duration = Duration::from_millis(200);
+
+/// Everything that driving a run needs.
+pub struct Driver {
+    /// Where it is kept.
+    pub store: Arc<dyn Store>,
+    /// Which run.
+    pub run: RunId,
+    /// Its plan, as it was pinned.
+    pub plan: Arc<Plan>,
+    /// What the plan's steps do.
+    pub actions: Arc<Actions>,
+    /// The world, with the clock of the run's time.
+    pub world: Arc<dyn WriteWorld>,
+    /// The wall clock: leases and orders go by it.
+    pub wall: Arc<dyn Clock>,
+    /// The plan's secrets, by name.
+    pub secrets: Map<String, Json>,
+    /// Hides them.
+    pub redactor: Redactor,
+    /// Who starts it, if it has not begun.
+    pub by: Actor,
+    /// This process.
+    pub owner: Owner,
+    /// For how long the run stays ours if we fall silent. It is renewed three times as often.
+    pub lease: Duration,
+    /// Wait for orders while it is paused, rather than end.
+    pub stay: bool,
+    /// Ctrl-C.
+    pub interruption: Interruption,
+    /// Who is told.
+    pub observers: Vec<Box<dyn Observer>>,
+}
+
+/// How driving ended. What it means for the run, [`crate::run::ending`] says.
+#[derive(Debug)]
+pub struct Driven {
+    /// The run, as its journal has it.
+    pub run: Run,
+    /// Why this process stopped.
+    pub rest: Rest,
+}
+
+/// Why a process stopped driving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The run is over.
+    Finished,
+    /// Nothing more happens without a human.
+    Waiting,
+    /// Ctrl-C: the run is paused, and no call is under way.
+    Interrupted,
+    /// Ctrl-C twice: a call may be under way; whoever resumes looks first.
+    Exited,
+    /// There was no room left to write the journal: the run is paused.
+    OutOfRoom,
+}
+
+/// Why driving could not go on. The run can be resumed; nothing was done that is not in its journal.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// Another process took the run over: this one stopped, and wrote nothing more.
+    #[error("the run was taken over while this process was silent; it stopped, and wrote nothing more")]
+    LeaseLost(#[source] StoreError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The journal holds, or the machine made, what cannot follow.
+    #[error("event {seq} of the journal cannot follow the ones before it")]
+    Illegal {
+        /// Which.
+        seq: Seq,
+    },
+}
+
+impl From<StoreError> for DriveError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced { .. } => Self::LeaseLost(error),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl DriveError {
+    /// What to do now.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::LeaseLost(error) | Self::Store(error) => error.hint(),
+            Self::Illegal { .. } => Some(
+                "nothing was done. keep the state directory, finish by the runbook, and report it".into(),
+            ),
+        }
+    }
+}
+
+impl Driver {
+    /// Drives the run until it is over, waits for a human, or this process must stop.
+    ///
+    /// # Errors
+    /// See [`DriveError`]. A run or resource that somebody else holds is a [`StoreError`].
+    pub async fn drive(mut self) -> Result<Driven, DriveError> {
+        let (store, plan, wall) = (self.store.clone(), self.plan.clone(), self.wall.clone());
+        let (mut journal, events) =
+            Journal::open(store, plan, wall, &self.run, self.owner.clone(), self.lease).await?;
+        let (hands, progress) = self.hands();
+        let mut tasks = Tasks::new(hands, self.run.0.to_string(), self.scope());
+        let result = self.go(&mut journal, &mut tasks, progress, &events).await;
+        // Nothing of ours is sent once the run is let go.
+        tasks.drop_all().await;
+        match result {
+            Ok(rest) => Ok(Driven { run: journal.close().await?, rest }),
+            Err(error) => {
+                let _ = journal.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn hands(&self) -> (Arc<Hands>, UnboundedReceiver<(StepIx, String)>) {
+        let (progress, receiver) = unbounded_channel();
+        let hands = Hands {
+            plan: self.plan.clone(),
+            actions: self.actions.clone(),
+            world: self.world.clone(),
+            wall: self.wall.clone(),
+            redactor: self.redactor.clone(),
+            progress,
+        };
+        (Arc::new(hands), receiver)
+    }
+
+    fn scope(&self) -> Scope {
+        let mut run = Map::new();
+        run.insert("id".into(), self.run.0.to_string().into());
+        Scope { secrets: self.secrets.clone(), run, ..Scope::default() }
+    }
+
+    async fn go(
+        &mut self,
+        journal: &mut Journal,
+        tasks: &mut Tasks,
+        mut progress: UnboundedReceiver<(StepIx, String)>,
+        events: &[Recorded],
+    ) -> Result<Rest, DriveError> {
+        journal.replay(events, &mut self.observers)?;
+        events.iter().for_each(|recorded| tasks.learn(recorded.at, &recorded.event));
+        let mut inputs: Vec<Input> = self.first_input(&journal.run).into_iter().collect();
+        inputs.extend(self.orders(journal).await?);
+        if !inputs.is_empty() {
+            self.lock(journal).await?;
+        }
+        let mut stopping = None;
+        let mut listen = self.wall.now();
+        loop {
+            self.take(journal, tasks, &inputs).await?;
+            inputs.clear();
+            if journal.is_out_of_room() && stopping.is_none() {
+                stopping = Some(Rest::OutOfRoom);
+                inputs.push(Input::Interrupted);
+                continue;
+            }
+            tasks.reconcile(&journal.run, stopping.is_some());
+            if let Some(rest) = self.rest(&journal.run, tasks, stopping) {
+                return Ok(rest);
+            }
+            tokio::select! {
+                ended = tasks.next() => inputs.extend(tasks.hear(ended)),
+                Some((step, text)) = progress.recv() => self.tell(&journal.run, step, &text),
+                () = self.wall.sleep_until(listen) => {
+                    listen = self.wall.now().after(LISTEN);
+                    inputs.extend(self.orders(journal).await?);
+                }
+                () = self.wall.sleep_until(journal.renewal()) => journal.renew().await?,
+                () = self.interruption.to_pause(), if stopping.is_none() => {
+                    stopping = Some(Rest::Interrupted);
+                    inputs.push(Input::Interrupted);
+                }
+                () = self.interruption.to_exit() => return Ok(Rest::Exited),
+            }
+            // What else is there already is recorded with it: one sync for all.
+            while let Some(ended) = tasks.more() {
+                inputs.extend(tasks.hear(ended));
+            }
+            while let Ok((step, text)) = progress.try_recv() {
+                self.tell(&journal.run, step, &text);
+            }
+        }
+    }
+
+    fn first_input(&self, run: &Run) -> Option<Input> {
+        match run.mode {
+            Mode::Idle => Some(Input::Begin { by: self.by.clone() }),
+            Mode::Forward | Mode::Rollback => Some(Input::Resume { owner: self.owner.to_string().into() }),
+            Mode::Finished(_) => None,
+        }
+    }
+
+    async fn lock(&mut self, journal: &Journal) -> Result<(), DriveError> {
+        for takeover in journal.lock(self.actions.resources()).await? {
+            self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
+        }
+        Ok(())
+    }
+
+    async fn orders(&self, journal: &mut Journal) -> Result<Vec<Input>, DriveError> {
+        let orders = journal.orders().await?;
+        Ok(orders.into_iter().map(|(id, by, order)| Input::Ordered { id, by, order }).collect())
+    }
+
+    async fn take(
+        &mut self,
+        journal: &mut Journal,
+        tasks: &mut Tasks,
+        inputs: &[Input],
+    ) -> Result<(), DriveError> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let now = self.world.clock().now();
+        for event in journal.take(inputs, now, &mut self.observers).await? {
+            tasks.learn(now, &event);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, run: &Run, step: StepIx, text: &str) {
+        self.observers.iter_mut().for_each(|observer| observer.on_progress(run, step, text));
+    }
+
+    /// Whether this process has nothing more to do.
+    fn rest(&self, run: &Run, tasks: &Tasks, stopping: Option<Rest>) -> Option<Rest> {
+        if run.is_finished() {
+            return Some(Rest::Finished);
+        }
+        if tasks.are_writing() {
+            return None;
+        }
+        if stopping.is_some() {
+            return stopping;
+        }
+        let idle = |work: Work| match work {
+            Work::Hold(_) => true,
+            Work::Guard(_) | Work::Wake => run.paused.is_some(),
+            _ => false,
+        };
+        (!self.stay && due(run).iter().all(|due| idle(due.work))).then_some(Rest::Waiting)
+    }
+}

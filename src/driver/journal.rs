@@ -1,0 +1,196 @@
+//! The journal of a run that this process writes: recorded first, then true.
+
+use super::{DriveError, Observer};
+use crate::plan::{Plan, Timestamp};
+use crate::port::Clock;
+use crate::run::{Actor, Event, Input, Order, Run, decide};
+use crate::store::record::EventRecord;
+use crate::store::{self, Entry, Lease, Owner, Recorded, Seq, Store, StoreError, Takeover};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A run, its journal, and the right to write it.
+pub(super) struct Journal {
+    store: Arc<dyn Store>,
+    plan: Arc<Plan>,
+    wall: Arc<dyn Clock>,
+    lease: Lease,
+    ttl: Duration,
+    /// When the lease runs out, unless it is renewed.
+    expires: Timestamp,
+    seq: Seq,
+    /// The newest order that was read.
+    heard: u64,
+    mark: Option<u64>,
+    pub(super) run: Run,
+}
+
+/// Runs what may block where it holds nobody up.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+impl Journal {
+    /// Takes the run and reads what happened so far.
+    pub(super) async fn open(
+        store: Arc<dyn Store>,
+        plan: Arc<Plan>,
+        wall: Arc<dyn Clock>,
+        run: &store::RunId,
+        owner: Owner,
+        ttl: Duration,
+    ) -> Result<(Self, Vec<Recorded>), DriveError> {
+        let (now, id, held, pinned) = (wall.now(), run.clone(), store.clone(), plan.clone());
+        let (lease, events) = blocking(move || {
+            let lease = held.acquire(&id, &owner, ttl, now)?;
+            match store::events(&*held, &id, &pinned, Seq(1)) {
+                Ok(events) => Ok((lease, events)),
+                Err(error) => {
+                    let _ = held.release(&lease);
+                    Err(error)
+                }
+            }
+        })
+        .await?;
+        let journal = Self {
+            seq: events.last().map_or(Seq(0), |last| last.seq),
+            run: Run::new(plan.clone()),
+            expires: now.after(ttl),
+            heard: 0,
+            mark: None,
+            store,
+            plan,
+            wall,
+            lease,
+            ttl,
+        };
+        Ok((journal, events))
+    }
+
+    /// Takes facts that were recorded before.
+    pub(super) fn replay(
+        &mut self,
+        events: &[Recorded],
+        observers: &mut [Box<dyn Observer>],
+    ) -> Result<(), DriveError> {
+        for recorded in events {
+            self.run.evolve(&recorded.event).map_err(|_| DriveError::Illegal { seq: recorded.seq })?;
+            observers.iter_mut().for_each(|observer| observer.on_replayed(&self.run, recorded));
+        }
+        self.heard = self.run.last_order;
+        Ok(())
+    }
+
+    /// Locks what the run writes.
+    pub(super) async fn lock(&self, resources: Vec<String>) -> Result<Vec<Takeover>, StoreError> {
+        let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());
+        blocking(move || store.lock(&lease, &resources, now)).await
+    }
+
+    /// Decides on each input in turn, and records all that follows in one piece. Only then is it told, and done.
+    pub(super) async fn take(
+        &mut self,
+        inputs: &[Input],
+        at: Timestamp,
+        observers: &mut [Box<dyn Observer>],
+    ) -> Result<Vec<Event>, DriveError> {
+        let mut events: Vec<Event> = Vec::new();
+        let before = self.run.clone();
+        for input in inputs {
+            for event in decide(&self.run, input, at) {
+                let seq = Seq(self.seq.0 + events.len() as u64 + 1);
+                self.run.evolve(&event).map_err(|_| DriveError::Illegal { seq })?;
+                events.push(event);
+            }
+        }
+        if events.is_empty() {
+            return Ok(events);
+        }
+        self.append(&events, at).await?;
+        self.tell(before, &events, at, observers)?;
+        Ok(events)
+    }
+
+    async fn append(&mut self, events: &[Event], at: Timestamp) -> Result<(), DriveError> {
+        let entry = |event| Entry { at, body: EventRecord::of(event, &self.plan) };
+        let entries: Vec<Entry> = events.iter().map(entry).collect();
+        let (store, lease, seq) = (self.store.clone(), self.lease.clone(), self.seq);
+        self.seq = blocking(move || store.append(&lease, seq, &entries)).await?;
+        Ok(())
+    }
+
+    /// Shows each fact with the run as it was right after it.
+    fn tell(
+        &self,
+        mut run: Run,
+        events: &[Event],
+        at: Timestamp,
+        observers: &mut [Box<dyn Observer>],
+    ) -> Result<(), DriveError> {
+        let first = self.seq.0 + 1 - events.len() as u64;
+        for (seq, event) in (first..).map(Seq).zip(events) {
+            run.evolve(event).map_err(|_| DriveError::Illegal { seq })?;
+            let recorded = Recorded { seq, at, event: event.clone() };
+            observers.iter_mut().for_each(|observer| observer.on_event(&run, &recorded));
+        }
+        Ok(())
+    }
+
+    /// The orders that came since the last time.
+    pub(super) async fn orders(&mut self) -> Result<Vec<(u64, Actor, Order)>, StoreError> {
+        let (store, plan, id) = (self.store.clone(), self.plan.clone(), self.lease.run.clone());
+        let (heard, known) = (self.heard, self.mark);
+        let (mark, orders) = blocking(move || {
+            let mark = store.orders_mark()?;
+            if known == Some(mark) {
+                return Ok((mark, Vec::new()));
+            }
+            Ok((mark, store::orders_after(&*store, &id, &plan, heard)?))
+        })
+        .await?;
+        self.mark = Some(mark);
+        self.heard = orders.last().map_or(self.heard, |(id, ..)| *id);
+        Ok(orders)
+    }
+
+    /// Holds the run for longer. What passes by itself is waited for, as long as the lease lasts.
+    pub(super) async fn renew(&mut self) -> Result<(), DriveError> {
+        let (store, lease, ttl, now) = (self.store.clone(), self.lease.clone(), self.ttl, self.wall.now());
+        match blocking(move || store.renew(&lease, ttl, now)).await {
+            Ok(()) => self.expires = now.after(self.ttl),
+            Err(error @ StoreError::Fenced { .. }) => return Err(error.into()),
+            Err(error) if self.wall.now() >= self.expires => return Err(error.into()),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// When the lease should be renewed next.
+    pub(super) fn renewal(&self) -> Timestamp {
+        let third = u64::try_from(self.ttl.as_millis() / 3).unwrap_or(u64::MAX);
+        Timestamp(self.expires.0.saturating_sub(2 * third))
+            .max(self.wall.now().after(Duration::from_millis(50)))
+    }
+
+    pub(super) fn is_out_of_room(&self) -> bool {
+        self.store.is_out_of_room()
+    }
+
+    /// Lets the run go, and all that it locked if it is over.
+    pub(super) async fn close(self) -> Result<Run, StoreError> {
+        let (store, lease, over) = (self.store, self.lease, self.run.is_finished());
+        blocking(move || {
+            if over {
+                store.unlock(&lease)?;
+            }
+            store.release(&lease)
+        })
+        .await?;
+        Ok(self.run)
+    }
+}

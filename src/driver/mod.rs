@@ -1,0 +1,21 @@
+//! The one loop of a run: hear something, decide, record it durably, then do what follows.
+//!
+//! Everything is derived from the journal, so there is no second path for recovery: read it, say that we resume, go on.
+//! Not here: what follows from what (`run`), how it looks (`report`), who is asked (`cli`).
+
+mod actions;
+mod drive;
+mod interrupt;
+mod journal;
+mod observe;
+mod preview;
+mod redact;
+mod tasks;
+mod work;
+
+pub use actions::Actions;
+pub use drive::{DriveError, Driven, Driver, Rest};
+pub use interrupt::Interruption;
+pub use observe::Observer;
+pub use preview::{Previewed, StepPreview, preview};
+pub use redact::Redactor;

@@ -1,0 +1,27 @@
+//! Whoever watches a run: renderers, the sandbox. They are told what is recorded, and cannot change anything.
+
+use crate::plan::StepIx;
+use crate::run::Run;
+use crate::store::{Recorded, Takeover};
+
+/// Told of a run as it happens. Called between two facts: be quick.
+pub trait Observer: Send {
+    /// A fact was recorded; `run` has taken it.
+    fn on_event(&mut self, run: &Run, recorded: &Recorded);
+    /// A fact that was recorded before this process began; `run` has taken it.
+    fn on_replayed(&mut self, run: &Run, recorded: &Recorded) {
+        let _ = (run, recorded);
+    }
+    /// A step says how it goes. Without secrets; not recorded, and may be dropped.
+    fn on_progress(&mut self, run: &Run, step: StepIx, text: &str) {
+        let _ = (run, step, text);
+    }
+    /// A lock was taken from a run that nobody runs any more.
+    fn on_takeover(&mut self, takeover: &Takeover) {
+        let _ = takeover;
+    }
+    /// What people should know, and no fact says.
+    fn on_notice(&mut self, text: &str) {
+        let _ = text;
+    }
+}
