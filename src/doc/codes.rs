@@ -1,7 +1,60 @@
 //! The page of each code: `explain SW1003` prints it.
+//!
+//! `SW1…` are mistakes of the language, `SW2…` of one kind of step or signal, `SW3…` lints: the plan runs all the same.
+
+macro_rules! page {
+    ($code:literal) => {
+        ($code, include_str!(concat!("codes/", $code, ".md")))
+    };
+}
 
 /// Code and page, in order.
-const PAGES: &[(&str, &str)] = &[];
+const PAGES: &[(&str, &str)] = &[
+    page!("SW1001"),
+    page!("SW1002"),
+    page!("SW1003"),
+    page!("SW1004"),
+    page!("SW1005"),
+    page!("SW1006"),
+    page!("SW1007"),
+    page!("SW1008"),
+    page!("SW1009"),
+    page!("SW1010"),
+    page!("SW1011"),
+    page!("SW1012"),
+    page!("SW1013"),
+    page!("SW1014"),
+    page!("SW1015"),
+    page!("SW1016"),
+    page!("SW1017"),
+    page!("SW1018"),
+    page!("SW1019"),
+    page!("SW1020"),
+    page!("SW1021"),
+    page!("SW1022"),
+    page!("SW1023"),
+    page!("SW1024"),
+    page!("SW1025"),
+    page!("SW1026"),
+    page!("SW1027"),
+    page!("SW1028"),
+    page!("SW1029"),
+    page!("SW1030"),
+    page!("SW1031"),
+    page!("SW1032"),
+    page!("SW1033"),
+    page!("SW1034"),
+    page!("SW1035"),
+    page!("SW2005"),
+    page!("SW3001"),
+    page!("SW3002"),
+    page!("SW3003"),
+    page!("SW3004"),
+    page!("SW3005"),
+    page!("SW3006"),
+    page!("SW3007"),
+    page!("SW3008"),
+];
 
 /// All codes, in order.
 pub fn codes() -> impl Iterator<Item = &'static str> {
@@ -13,3 +66,6 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
 pub fn explain(code: &str) -> Option<&'static str> {
     PAGES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code.trim())).map(|(_, page)| *page)
 }
+
+#[cfg(test)]
+mod tests;

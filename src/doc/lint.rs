@@ -33,7 +33,7 @@ impl Lints<'_> {
             {
                 self.problems
                     .warn(
-                        Code("SW2001"),
+                        Code("SW3001"),
                         facts.uses_span,
                         format!("`{}` writes, and nothing undoes it", step.id),
                     )
@@ -49,7 +49,7 @@ impl Lints<'_> {
                 });
                 if !lowered {
                     self.problems
-                        .warn(Code("SW2002"), facts.uses_span, format!("nothing lowers the TTL before `{}` switches", step.id))
+                        .warn(Code("SW3002"), facts.uses_span, format!("nothing lowers the TTL before `{}` switches", step.id))
                         .help("add a step with `uses: dns.ttl` before it, best in `prepare`: it also waits until the old TTL has passed");
                 }
                 self.rto(facts, &step.id);
@@ -60,7 +60,7 @@ impl Lints<'_> {
                 && !traits.writes
             {
                 self.problems.warn(
-                    Code("SW2005"),
+                    Code("SW3005"),
                     facts.undo_span,
                     format!("`{}` changes nothing, so its `undo` has nothing to undo", step.id),
                 );
@@ -75,7 +75,7 @@ impl Lints<'_> {
             let (rto, reaches) = (format_duration(rto), format_duration(reaches));
             self.problems
                 .warn(
-                    Code("SW2004"),
+                    Code("SW3004"),
                     facts.uses_span,
                     format!("undoing `{id}` takes {reaches}, and `rto` promises {rto}"),
                 )
@@ -95,13 +95,13 @@ pub(super) fn unused(
 ) {
     let used = known.used_targets.borrow();
     for (target, span) in targets.iter().filter(|(target, _)| !used.contains(&target.name)) {
-        problems.warn(Code("SW2003"), *span, format!("no step uses the target `{}`", target.name));
+        problems.warn(Code("SW3003"), *span, format!("no step uses the target `{}`", target.name));
     }
     for (what, names) in [("params", params), ("secrets", secrets)] {
         for (name, span) in names {
             let read = [format!("{what}.{name}"), format!("{what}[\"{name}\"]"), format!("{what}['{name}']")];
             if !sources.plan().iter().any(|(_, text)| read.iter().any(|read| text.contains(read))) {
-                problems.warn(Code("SW2006"), *span, format!("nothing reads `{what}.{name}`"));
+                problems.warn(Code("SW3006"), *span, format!("nothing reads `{what}.{name}`"));
             }
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn window_in_gap(window: &Window, fields: &mut Fields<'_>) {
                 );
                 fields
                     .problems()
-                    .warn(Code("SW2008"), span, message)
+                    .warn(Code("SW3008"), span, message)
                     .help("choose an hour that every day has");
                 return;
             }

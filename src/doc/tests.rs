@@ -9,11 +9,11 @@ use crate::plan::{self, Fields, Kinds, Plan, StepTraits};
 use std::sync::Arc;
 
 /// Kinds of steps: `change` writes what it is told, `write` has no undo, `ttl`, `switch`, and `look` writes nothing.
-struct Actions;
+pub(super) struct Actions;
 
 impl Kinds for Actions {
     fn names(&self) -> Vec<&'static str> {
-        vec!["change", "write", "ttl", "switch", "look"]
+        vec!["change", "write", "ttl", "switch", "look", "wait", "exec"]
     }
     fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
         vec![("shift", "a progressive shift")]
@@ -31,6 +31,14 @@ impl Kinds for Actions {
 fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
     const WRITES: &[(&str, plan::Writes)] =
         &[("shared", plan::Writes::Shared), ("diverge", plan::Writes::Diverge)];
+    if uses == "wait" {
+        fields.required("for", plan::duration(), "how long");
+        return Some(StepTraits::default());
+    }
+    if uses == "exec" {
+        fields.required("run", plan::list(plan::template()), "the command");
+        return Some(StepTraits { writes: true, ..StepTraits::default() });
+    }
     if uses == "look" {
         fields.optional("expect", plan::expr(&["status", "steps"]), "what must hold");
         fields.optional("url", plan::template(), "where");
@@ -56,7 +64,7 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
 }
 
 /// One kind of signal.
-struct Signals;
+pub(super) struct Signals;
 
 impl Kinds for Signals {
     fn names(&self) -> Vec<&'static str> {

@@ -22,7 +22,7 @@ pub(super) fn cut_comment(text: &str, plain: Span, comment: Span, inside: &str, 
     if adjacent && looks_like_text {
         let shown: String = inside.chars().take(30).collect();
         problems
-            .warn(Code("SW2007"), comment, format!("`#{shown}` is a comment here, not part of the text"))
+            .warn(Code("SW3007"), comment, format!("`#{shown}` is a comment here, not part of the text"))
             .label(plain, "the text ends here")
             .help("put the text in quotes if the `#` belongs to it, or write a space after the `#` if it does not");
     }

@@ -296,9 +296,9 @@ SW1020 plan.yaml:14:23 there is no kind of step `probe`
 SW1021 plan.yaml:15:22 `shift` is not there yet: a progressive shift
 SW1019 plan.yaml:16:9 this step does nothing
 SW1031 plan.yaml:17:58 an undo is either a reason to keep, or a step of its own
-SW2001 plan.yaml:18:29 `undo-approve` writes, and nothing undoes it
+SW3001 plan.yaml:18:29 `undo-approve` writes, and nothing undoes it
 SW1031 plan.yaml:18:70 `approve` undoes nothing
-SW2005 plan.yaml:19:38 `undo-look` changes nothing, so its `undo` has nothing to undo
+SW3005 plan.yaml:19:38 `undo-look` changes nothing, so its `undo` has nothing to undo
 SW1031 plan.yaml:20:42 `timeout` has no meaning for `approve`
 SW1033 plan.yaml:20:70 2 people must say yes, and there are only 1
 SW1033 plan.yaml:20:84 there is no group `nobody`
@@ -412,7 +412,7 @@ SW1012 plan.yaml:6:39 `vaule` is not known here; there are value, params
 SW1034 plan.yaml:6:68 guard `g` ends before it begins
 SW1009 plan.yaml:7:58 there is no step `nope`
 SW1035 plan.yaml:9:22 a switch cannot stand in `prepare`
-SW2002 plan.yaml:9:22 nothing lowers the TTL before `early` switches
+SW3002 plan.yaml:9:22 nothing lowers the TTL before `early` switches
 SW1035 plan.yaml:10:30 an approval cannot stand in `prepare`
 SW1028 plan.yaml:12:9 `a` is irreversible, and nobody approves it
 SW1029 plan.yaml:16:31 `b` and `c1` may write thing:/x at the same time
@@ -420,7 +420,7 @@ SW1028 plan.yaml:17:11 `d` is irreversible and stands in a parallel
 SW1028 plan.yaml:17:11 `d` is irreversible, and nobody approves it
 SW1028 plan.yaml:19:9 `e` is irreversible, and nobody approves it
 SW1030 plan.yaml:20:18 `f` switches users in production and does not say `writes`
-SW2002 plan.yaml:20:18 nothing lowers the TTL before `f` switches
+SW3002 plan.yaml:20:18 nothing lowers the TTL before `f` switches
 SW1035 plan.yaml:22:21 a checkpoint cannot stand in `finally`
 "#);
 }
@@ -446,14 +446,14 @@ steps:
 - { id: l, uses: look, undo: { keep: why } }
 "
     ), @r#"
-SW2006 plan.yaml:3:11 nothing reads `params.unused`
-SW2006 plan.yaml:4:12 nothing reads `secrets.unused`
-SW2003 plan.yaml:7:3 no step uses the target `zone`
-SW2008 plan.yaml:10:52 there is no 02:30 on 2026-03-29: clocks go forward then
-SW2001 plan.yaml:14:18 `a` writes, and nothing undoes it
-SW2002 plan.yaml:15:18 nothing lowers the TTL before `f` switches
-SW2004 plan.yaml:15:18 undoing `f` takes 10m, and `rto` promises 5m
-SW2005 plan.yaml:16:30 `l` changes nothing, so its `undo` has nothing to undo
+SW3006 plan.yaml:3:11 nothing reads `params.unused`
+SW3006 plan.yaml:4:12 nothing reads `secrets.unused`
+SW3003 plan.yaml:7:3 no step uses the target `zone`
+SW3008 plan.yaml:10:52 there is no 02:30 on 2026-03-29: clocks go forward then
+SW3001 plan.yaml:14:18 `a` writes, and nothing undoes it
+SW3002 plan.yaml:15:18 nothing lowers the TTL before `f` switches
+SW3004 plan.yaml:15:18 undoing `f` takes 10m, and `rto` promises 5m
+SW3005 plan.yaml:16:30 `l` changes nothing, so its `undo` has nothing to undo
 "#);
     // The same window on a day without a jump.
     assert_eq!(

@@ -127,11 +127,11 @@ nothing
 SW1013 at `@`: no unquoted text begins with `@`
 "a: deploys #main"
 {"a":"deploys"}
-SW2007 at `#main`: `#main` is a comment here, not part of the text
+SW3007 at `#main`: `#main` is a comment here, not part of the text
 "a: { b: deploys #main }\nc: 1"
 nothing
 SW1013 at `#main }`: the rest of this line is a comment, its brackets too
-SW2007 at `#main }`: `#main }` is a comment here, not part of the text
+SW3007 at `#main }`: `#main }` is a comment here, not part of the text
 "a:\n\t- b"
 nothing
 SW1014 at `	`: a tab in the indentation
