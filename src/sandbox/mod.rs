@@ -3,6 +3,7 @@
 //! Nothing here reaches beyond loopback. What the world does is decided in `sim`; here it only gets sockets.
 
 mod aws;
+mod balancer;
 mod certificates;
 mod clock;
 mod control;
@@ -12,6 +13,8 @@ mod report;
 mod serve;
 mod shared;
 mod start;
+mod tasks;
+mod users;
 mod xml;
 
 pub use report::{Side, Traffic};

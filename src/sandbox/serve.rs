@@ -8,6 +8,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,14 +40,18 @@ where
         let _ = stream.set_nodelay(true);
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, &stop, move |request| handle(request)).await;
+            connection(stream, &stop, None, move |request| handle(request)).await;
         });
     }
 }
 
 /// Serves one connection until it closes, or all is stopped.
-pub(super) async fn connection<S, H, F>(stream: S, stop: &CancellationToken, handle: H)
-where
+pub(super) async fn connection<S, H, F>(
+    stream: S,
+    stop: &CancellationToken,
+    idle: Option<Duration>,
+    handle: H,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Answer, Dropped>> + Send + 'static,
@@ -60,7 +65,9 @@ where
         }
     });
     let mut server = http1::Builder::new();
-    let served = server.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    // Also bounds the wait for the next request of a kept connection.
+    server.timer(TokioTimer::new()).header_read_timeout(idle);
+    let served = server.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     tokio::select! {
         // Whatever went wrong with a connection, its client knows.

@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) clock: ScaledClock,
     /// Something changed that sockets should follow.
     pub(super) changed: Notify,
+    /// A load balancer may be gone.
+    pub(super) torn_down: Notify,
     /// Faults were taken away: whoever is held looks again.
     pub(super) released: Notify,
     /// Ends everything.
@@ -39,6 +41,7 @@ impl Shared {
             listening: Mutex::default(),
             clock,
             changed: Notify::new(),
+            torn_down: Notify::new(),
             released: Notify::new(),
             stop: CancellationToken::new(),
             users: Mutex::default(),
@@ -62,6 +65,7 @@ impl Shared {
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut World, Timestamp) -> R) -> R {
         let out = self.look(change);
         self.changed.notify_one();
+        self.torn_down.notify_waiters();
         out
     }
 

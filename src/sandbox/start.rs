@@ -5,7 +5,7 @@ use super::clock::ScaledClock;
 use super::ports::{ClaimError, Sockets, claim};
 use super::report::Traffic;
 use super::shared::Shared;
-use super::{aws, clock, control, names, serve};
+use super::{aws, balancer, clock, control, names, serve, tasks, users};
 use crate::port::Wiring;
 use crate::sim::{World, WorldError, WorldFile};
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tokio_rustls::TlsConnector;
 
 /// The worlds that come with the binary, by the name of their file.
 pub const SHIPPED: &[(&str, &str)] = &[("aep.yaml", include_str!("../../plans/worlds/aep.yaml"))];
@@ -95,7 +96,20 @@ pub async fn start(text: &str, name: &str, options: Options) -> Result<Sandbox, 
     let wiring = Arc::new(wiring(&world, &sockets, clock, &certificates.ca_pem));
     let verdict = world.verdict.clone();
     let shared = Shared::new(world, clock, wiring.access_key.clone());
-    serve_all(&shared, &wiring, sockets, &options);
+    // Everything that runs at first listens before anybody calls.
+    let mut servers = BTreeMap::new();
+    tasks::step(&shared, &mut servers).await;
+    tokio::spawn(tasks::follow(shared.clone(), servers));
+    let ports = (sockets.ports.resolver(), sockets.ports.https);
+    serve_all(&shared, &wiring, sockets, &certificates, &options);
+    let traffic = shared.look(|world, _| world.traffic.clone()).filter(|_| options.traffic);
+    if let Some(traffic) = traffic {
+        let sides =
+            shared.look(|world, _| world.balancers.values().map(|b| (b.address, b.name.clone())).collect());
+        let tls = TlsConnector::from(certificates.client);
+        let way = users::Way { resolver: ports.0, port: ports.1, tls, sides };
+        users::live(&shared, way, &traffic).map_err(|message| WorldError::new(name, message))?;
+    }
     Ok(Sandbox { shared, wiring, verdict })
 }
 
@@ -132,7 +146,13 @@ fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str) ->
     }
 }
 
-fn serve_all(shared: &Arc<Shared>, wiring: &Arc<Wiring>, sockets: Sockets, options: &Options) {
+fn serve_all(
+    shared: &Arc<Shared>,
+    wiring: &Arc<Wiring>,
+    sockets: Sockets,
+    certificates: &Certificates,
+    options: &Options,
+) {
     let stop = shared.stop.clone();
     let on_aws = shared.clone();
     tokio::spawn(serve::serve(sockets.aws, stop.clone(), move |request| {
@@ -150,6 +170,13 @@ fn serve_all(shared: &Arc<Shared>, wiring: &Arc<Wiring>, sockets: Sockets, optio
         tokio::spawn(names::over_udp(shared.clone(), udp, role));
         tokio::spawn(names::over_tcp(shared.clone(), tcp, role));
     }
+    let targets = balancer::targets();
+    for (name, tls, plain) in sockets.balancers {
+        let listeners = balancer::Listeners { name, tls, plain };
+        let server = certificates.server.clone();
+        tokio::spawn(balancer::balance(shared.clone(), listeners, server, targets.clone()));
+    }
+    tokio::spawn(balancer::check_all(shared.clone(), targets));
     tokio::spawn(end_when_idle(shared.clone(), options.idle));
 }
 

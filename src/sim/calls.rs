@@ -150,9 +150,11 @@ impl World {
             if *before == again {
                 return Ok(tasks.clone());
             }
+            let arns: Vec<&str> =
+                tasks.iter().filter_map(|id| self.tasks.get(id)).map(|t| t.arn.as_str()).collect();
             let message = format!(
                 "The request contains a client token that was used for a different request. Conflicts with: {}",
-                tasks.join(", ")
+                arns.join(", ")
             );
             return Err(Refusal::new("ConflictException", message));
         }

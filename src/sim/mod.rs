@@ -27,7 +27,7 @@ pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
 pub use fault::{Fault, FaultKind, FaultRule, Faults};
-pub use file::{App, Behaviour, Deed, TrafficFile, WorldError, WorldFile};
+pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
 pub use metric::{Asked, Measured};
 pub use world::{NameServer, World};
 pub use zone::{ChangeInfo, Records, SetKey, Zone, within, written};

@@ -153,6 +153,11 @@ impl World {
         self.now = self.now.max(now);
     }
 
+    /// The health of targets changed: services go by it.
+    pub fn follow_health(&mut self, now: Timestamp) {
+        self.step(now);
+    }
+
     /// Lets services react at once to what a caller did.
     pub(super) fn settle(&mut self, now: Timestamp) {
         self.step(now);

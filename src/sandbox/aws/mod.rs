@@ -194,7 +194,12 @@ fn perform(shared: &Shared, call: &Call) -> Answer {
     if call.access_key != shared.access_key && !call.access_key.starts_with("ASIASANDBOX") {
         return refused(call, &wrong_key(call.service));
     }
-    let outcome = shared.change(|world, now| dispatch(world, call, now));
+    let reads = ["Describe", "List", "Get"].iter().any(|verb| call.operation.starts_with(verb));
+    let outcome = if reads {
+        shared.look(|world, now| dispatch(world, call, now))
+    } else {
+        shared.change(|world, now| dispatch(world, call, now))
+    };
     let mut answer = match outcome {
         Ok(answer) => answer,
         Err(refusal) => return refused(call, &refusal),
