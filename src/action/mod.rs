@@ -3,13 +3,23 @@
 //! An action plans from what is there, applies, looks, and undoes. It is given ports and never meets an adapter.
 //! Not here: journals, retries, order, time-outs: those are the machine's.
 
+mod dns;
+mod drain;
+mod ecs;
 mod erased;
+mod exec;
+mod http;
+mod monitor;
 mod registry;
 mod reversal;
+mod secret;
+mod wait;
 
 pub use erased::{AnyAction, Record, Toward};
 pub use registry::{ACTIONS, ActionKind, Registry};
 pub use reversal::Reversal;
+
+use secret::refuse_secrets;
 
 use crate::plan::{Fields, StepTraits};
 use crate::port::{Reads, Writes};
@@ -77,6 +87,13 @@ pub struct Planned<P> {
     pub must_finish: bool,
     /// What it changes, for people.
     pub changes: Vec<Change>,
+}
+
+impl<P> Planned<P> {
+    /// Nothing is written: a check, a wait, a change that is there already.
+    pub(crate) fn nothing(prior: P, within: Duration) -> Self {
+        Self { prior, stages: 0, within, call: None, must_finish: false, changes: Vec::new() }
+    }
 }
 
 /// What a look found; see [`crate::run::Look`].

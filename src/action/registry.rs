@@ -1,6 +1,6 @@
 //! The kinds of steps there are: one line each.
 
-use super::{Action, AnyAction};
+use super::{Action, AnyAction, dns, drain::Drain, ecs, exec::Exec, http, monitor::Monitor, wait::Wait};
 use crate::plan::{Fields, Kinds, StepTraits};
 use std::sync::Arc;
 
@@ -20,7 +20,18 @@ const fn kind<A: Action>(name: &'static str, summary: &'static str) -> ActionKin
 }
 
 /// All of them.
-pub const ACTIONS: &[ActionKind] = &[];
+pub const ACTIONS: &[ActionKind] = &[
+    kind::<ecs::Deploy>("ecs.deploy", "sets a service to images by digest, and watches them become healthy"),
+    kind::<ecs::RunOnce>("ecs.task", "runs a task once, such as a migration"),
+    kind::<http::Check>("http.check", "one request, repeated until it is answered as expected"),
+    kind::<http::Flow>("http.flow", "requests in order: a smoke test"),
+    kind::<dns::LowerTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained"),
+    kind::<dns::Switch>("dns.switch", "points a name elsewhere, by compare-and-swap"),
+    kind::<Drain>("drain", "waits until a load balancer takes almost no requests any more"),
+    kind::<Monitor>("monitor", "watches signals for a while"),
+    kind::<Wait>("wait", "lets time pass"),
+    kind::<Exec>("exec", "commands of your own"),
+];
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[

@@ -94,6 +94,15 @@ impl Template {
         self.0.iter().map(piece).collect()
     }
 
+    /// The names that its holes read, each with the fields behind it: `[secrets, token]`.
+    pub fn names(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        let holes = self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Hole(expr) => Some(expr.paths()),
+        });
+        holes.flatten()
+    }
+
     /// The text with its holes filled.
     ///
     /// # Errors

@@ -1,0 +1,9 @@
+//! Records of a zone: compared whole, changed by compare-and-swap, and believed only when every authority serves them.
+
+mod place;
+mod switch;
+mod to;
+mod ttl;
+
+pub(super) use switch::Switch;
+pub(super) use ttl::LowerTtl;

@@ -1,0 +1,206 @@
+//! Where a record should point, as plans write it.
+
+use super::place::Place;
+use crate::plan::{
+    Code, Data, Fields, Known, Problems, Shape, Value, boolean, duration, list, nested, one_of, target, text,
+};
+use serde_json::Value as Json;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{sync::Arc, time::Duration};
+
+/// Where a record should point.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum To {
+    /// An alias to a load balancer, found by its name.
+    LoadBalancer { name: Arc<str>, target: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
+    /// An alias to any name.
+    Alias { name: Arc<str>, zone_id: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
+    /// Another name.
+    Cname { name: Arc<str>, ttl: Option<Duration> },
+    /// Addresses.
+    Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr>, ttl: Option<Duration> },
+}
+
+/// What must be there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum From {
+    Absent,
+    Cname(Arc<str>),
+    Alias(Arc<str>),
+    Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr> },
+}
+
+const TYPES: &[(&str, &str)] = &[("A", "A"), ("AAAA", "AAAA")];
+
+impl To {
+    /// Reads `to`.
+    pub(super) fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let balancer = fields.optional("load_balancer", text(), "a load balancer, by name");
+        let inside = fields.optional("in", target(&["aws"]), "the account and region of the load balancer");
+        let alias = fields.optional("alias", text(), "a name to be an alias of");
+        let zone_id = fields.optional("zone_id", text(), "the zone of `alias`");
+        let types = fields.or("types", list(one_of(TYPES)), vec!["A"], "types of the alias");
+        let evaluate_health = fields.or(
+            "evaluate_target_health",
+            boolean(),
+            false,
+            "whether an alias answers by its target's health",
+        );
+        let cname = fields.optional("cname", text(), "another name");
+        let (four, six) = addresses(fields);
+        let ttl = fields.optional("ttl", duration(), "of `cname`, `a` and `aaaa`; without it, as it is");
+        let shapes = ["load_balancer", "alias", "cname"].iter().filter(|key| fields.has(key)).count();
+        let addresses = fields.has("a") || fields.has("aaaa");
+        if fields.reading() && shapes + usize::from(addresses) != 1 {
+            let span = fields.span();
+            let message = "exactly one of `load_balancer`, `alias`, `cname` and `a` with `aaaa` is needed";
+            fields.problems().error(Code("SW2003"), span, message);
+            return None;
+        }
+        if addresses {
+            return Some(Self::Addresses { four: four?, six: six?, ttl });
+        }
+        match (balancer, alias, cname) {
+            (Some(name), None, None) => {
+                let target = needs(fields, "in", inside)?;
+                Some(Self::LoadBalancer { name, target, types, evaluate_health })
+            }
+            (None, Some(name), None) => {
+                let zone_id = needs(fields, "zone_id", zone_id)?;
+                Some(Self::Alias { name, zone_id, types, evaluate_health })
+            }
+            (None, None, Some(name)) => Some(Self::Cname { name, ttl }),
+            _ => None,
+        }
+    }
+
+    /// For people.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::LoadBalancer { name, types, .. } => {
+                format!("{} alias of load balancer {name}", types.join(" and "))
+            }
+            Self::Alias { name, types, .. } => format!("{} alias of {name}", types.join(" and ")),
+            Self::Cname { name, .. } => format!("CNAME {name}"),
+            Self::Addresses { four, six, .. } => {
+                let four = four.iter().map(|address| format!("A {address}"));
+                let six = six.iter().map(|address| format!("AAAA {address}"));
+                four.chain(six).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+fn needs<T>(fields: &mut Fields<'_>, key: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() && !fields.has(key) {
+        let span = fields.span();
+        fields.problems().error(Code("SW1004"), span, format!("`{key}` is missing"));
+    }
+    value
+}
+
+type Both = (Option<Vec<Ipv4Addr>>, Option<Vec<Ipv6Addr>>);
+
+/// Reads `a` and `aaaa`; what is absent is empty, what is wrong is `None`.
+fn addresses(fields: &mut Fields<'_>) -> Both {
+    let four = fields.optional("a", list(text()), "IPv4 addresses");
+    let six = fields.optional("aaaa", list(text()), "IPv6 addresses");
+    (parsed(fields, "a", four), parsed(fields, "aaaa", six))
+}
+
+fn parsed<T: std::str::FromStr>(
+    fields: &mut Fields<'_>,
+    key: &str,
+    texts: Option<Vec<Arc<str>>>,
+) -> Option<Vec<T>> {
+    let Some(texts) = texts else { return (!fields.has(key)).then(Vec::new) };
+    let span = fields.span_of(key);
+    let mut out = Vec::new();
+    for text in &texts {
+        match text.parse() {
+            Ok(address) => out.push(address),
+            Err(_) => {
+                let message = format!("`{text}` is not an address for `{key}`");
+                fields.problems().error(Code("SW2006"), span, message);
+                return None;
+            }
+        }
+    }
+    if out.is_empty() {
+        fields.problems().error(Code("SW2006"), span, format!("`{key}` needs at least one address"));
+        return None;
+    }
+    Some(out)
+}
+
+/// `absent`, or a mapping.
+pub(super) struct FromShape;
+
+impl Shape for FromShape {
+    type Out = From;
+
+    fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<From> {
+        if let Data::Text(text) = &value.data
+            && &**text == "absent"
+        {
+            return Some(From::Absent);
+        }
+        nested(From::decode).read(value, known, problems)
+    }
+
+    fn schema(&self) -> Json {
+        serde_json::json!({"anyOf": [{"enum": ["absent"]}, nested(From::decode).schema()]})
+    }
+}
+
+impl From {
+    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let absent = fields.or("absent", boolean(), false, "nothing is there");
+        let cname = fields.optional("cname", text(), "another name");
+        let alias = fields.optional("alias", text(), "the name that it is an alias of");
+        let (four, six) = addresses(fields);
+        let listed = fields.has("a") || fields.has("aaaa");
+        let shapes = usize::from(absent)
+            + usize::from(fields.has("cname"))
+            + usize::from(fields.has("alias"))
+            + usize::from(listed);
+        if fields.reading() && shapes != 1 {
+            let span = fields.span();
+            let message = "exactly one of `absent`, `cname`, `alias` and `a` with `aaaa` is needed";
+            fields.problems().error(Code("SW2003"), span, message);
+            return None;
+        }
+        match (absent, cname, alias) {
+            (true, ..) => Some(Self::Absent),
+            (_, Some(name), _) => Some(Self::Cname(name)),
+            (_, _, Some(name)) => Some(Self::Alias(name)),
+            _ if listed => Some(Self::Addresses { four: four?, six: six? }),
+            _ => None,
+        }
+    }
+
+    /// For people.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Absent => "nothing".into(),
+            Self::Cname(name) => format!("CNAME {name}"),
+            Self::Alias(name) => format!("alias of {name}"),
+            Self::Addresses { four, six } => {
+                To::Addresses { four: four.clone(), six: six.clone(), ttl: None }.describe()
+            }
+        }
+    }
+}
+
+/// Reports what DNS itself does not allow.
+pub(super) fn check_apex(fields: &mut Fields<'_>, place: Option<&Place>, to: Option<&To>) {
+    if let (Some(place), Some(To::Cname { .. })) = (place, to)
+        && place.is_apex()
+    {
+        let span = fields.span_of("to");
+        fields
+            .problems()
+            .error(Code("SW2006"), span, "a zone's own name cannot be a CNAME")
+            .help("use an alias: `to: { alias: …, zone_id: … }` or `to: { load_balancer: …, in: … }`");
+    }
+}

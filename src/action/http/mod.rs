@@ -1,0 +1,10 @@
+//! Requests: one that is repeated until it is answered as expected, and several in order.
+
+mod answer;
+mod body;
+mod check;
+mod flow;
+mod request;
+
+pub(super) use check::Check;
+pub(super) use flow::Flow;
