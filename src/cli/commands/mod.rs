@@ -14,6 +14,7 @@ mod retry;
 mod rollback;
 mod runbook;
 mod runs;
+mod sandbox;
 mod schema;
 mod settle;
 mod skip;
@@ -56,6 +57,8 @@ pub(super) enum Verb {
     Skip(skip::Args),
     /// Say what became of a step; the world is looked at first
     Settle(settle::Args),
+    /// Serve a small cloud on loopback
+    Sandbox(sandbox::Args),
     /// Print a plan as a runbook, for when this tool is dead too
     Runbook(runbook::Args),
     /// Say more about a problem's code, a runbook or an exit code
@@ -86,6 +89,7 @@ impl Verb {
             Self::Retry(args) => retry::run(&args, context),
             Self::Skip(args) => skip::run(&args, context),
             Self::Settle(args) => settle::run(&args, context),
+            Self::Sandbox(args) => sandbox::run(&args, context),
             Self::Runbook(args) => runbook::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => schema::run(&args, context),
