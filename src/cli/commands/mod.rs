@@ -10,8 +10,10 @@ mod pause;
 mod proceed;
 mod reject;
 mod report;
+mod resume;
 mod retry;
 mod rollback;
+mod run;
 mod runbook;
 mod runs;
 mod sandbox;
@@ -29,6 +31,10 @@ use super::{Context, Exit, Failure};
 pub(super) enum Verb {
     /// Say everything that is wrong with a plan
     Validate(validate::Args),
+    /// Carry a plan out
+    Run(run::Args),
+    /// Go on with a run whose process is gone
+    Resume(resume::Args),
     /// List the runs of this state directory
     Runs(runs::Args),
     /// Say how a run stands, and what to do now
@@ -75,6 +81,8 @@ impl Verb {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Validate(args) => validate::run(&args, context),
+            Self::Run(args) => run::run(&args, context),
+            Self::Resume(args) => resume::run(&args, context),
             Self::Runs(args) => runs::run(&args, context),
             Self::Status(args) => status::run(&args, context),
             Self::Watch(args) => watch::run(&args, context),
