@@ -216,7 +216,7 @@ async fn connect(addresses: &[IpAddr], port: u16) -> std::io::Result<(TcpStream,
             Ok(Ok(stream)) => return Ok((stream, address)),
             Ok(Err(error)) => failed = error,
             Err(_) => {
-                failed = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("{address} is silent"))
+                failed = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("{address} is silent"));
             }
         }
     }

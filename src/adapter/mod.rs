@@ -26,3 +26,6 @@ pub use http::Http;
 pub use process::Process;
 pub use secrets::Secrets;
 pub use world::{Preview, World};
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ const STDOUT_LIMIT: usize = 64 * 1024;
 const STDERR_LIMIT: usize = 4 * 1024;
 /// How long output may still come once the child has ended, on the wall clock.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How long what a command forgot in the background has.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 /// How often it is asked whether a group is gone, on the wall clock.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -78,7 +80,7 @@ impl Process {
             };
             (group.end().await, stopped)
         };
-        let (ended, stopped) = {
+        let ended = {
             let mut piping = std::pin::pin!(piping);
             let mut waiting = std::pin::pin!(waiting);
             let mut open = true;
@@ -94,7 +96,8 @@ impl Process {
             }
             ended
         };
-        group.sweep().await;
+        group.sweep(ended.1).await;
+        let (ended, stopped) = ended;
         let ended = ended.map_err(|error| Fault::lost(format!("lost sight of `{name}`: {error}")))?;
         Ok(Output {
             code: ended.code(),
@@ -213,16 +216,20 @@ impl Group {
         self.ended().await
     }
 
-    /// Ends what the child left in its group.
-    async fn sweep(&mut self) {
-        if self.alive() {
-            self.send(self.signal);
-            let until = self.clock.now().after(self.grace);
+    /// Ends what the child left in its group: what it was told to stop may still be at it; what it just forgot is
+    /// not waited for long.
+    async fn sweep(&mut self, stopped: bool) {
+        let (signal, grace) =
+            if stopped { (self.signal, self.grace) } else { (Signal::TERM, self.grace.min(FORGOTTEN)) };
+        for (signal, grace) in [(signal, grace), (Signal::KILL, FORGOTTEN)] {
+            if self.alive() {
+                self.send(signal);
+            }
+            let until = self.clock.now().after(grace);
             while self.alive() && self.clock.now() < until {
                 #[expect(clippy::disallowed_methods, reason = "a glance at processes, on the wall clock")]
                 tokio::time::sleep(GLANCE).await;
             }
-            self.send(Signal::KILL);
         }
         (self.child, self.id) = (None, None);
     }
@@ -248,7 +255,7 @@ impl Drop for Group {
             Ok(runtime) if !self.last => {
                 runtime.spawn(async move {
                     let _ = left.end().await;
-                    left.sweep().await;
+                    left.sweep(true).await;
                 });
             }
             _ => {

@@ -49,23 +49,24 @@ impl Place {
 
 /// What all accounts share: the connections over TLS, made when the first call is.
 #[derive(Default)]
-pub(in crate::adapter) struct Transport(OnceLock<SharedHttpClient>);
+pub(in crate::adapter) struct Transport(OnceLock<Result<SharedHttpClient, String>>);
 
 impl Transport {
-    fn client(&self, endpoint: Option<&str>) -> SharedHttpClient {
+    /// In a world that is not production its own certificate authority is believed, and no other.
+    fn client(&self, wiring: Option<&str>) -> Result<SharedHttpClient, Failure> {
         let build = || {
             let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-            let builder = Builder::new().tls_provider(ring);
-            if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-                // Nothing to trust, so this machine's authorities are not even read.
-                let nobody = tls::TlsContext::builder().with_trust_store(tls::TrustStore::empty()).build();
-                if let Ok(nobody) = nobody {
-                    return builder.tls_context(nobody).build_https();
-                }
-            }
-            builder.build_https()
+            let trust = match wiring {
+                Some("") => tls::TrustStore::empty(),
+                Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem),
+                None => tls::TrustStore::default(),
+            };
+            let context = tls::TlsContext::builder().with_trust_store(trust).build();
+            let context = context.map_err(|error| error.to_string())?;
+            Ok(Builder::new().tls_provider(ring).tls_context(context).build_https())
         };
-        self.0.get_or_init(build).clone()
+        let unsound = |text: String| Failure { class: Class::Unsent, code: None, text };
+        self.0.get_or_init(build).clone().map_err(unsound)
     }
 }
 
@@ -73,7 +74,8 @@ impl Transport {
 pub(in crate::adapter) struct Account {
     pub(super) place: Place,
     pub(super) clock: Arc<dyn Clock>,
-    keys: Option<Credentials>,
+    /// In a world that is not production: its keys and its certificate authority.
+    wired: Option<(Credentials, String)>,
     transport: Arc<Transport>,
     config: OnceCell<SdkConfig>,
     checked: OnceCell<()>,
@@ -91,14 +93,15 @@ impl Account {
         transport: Arc<Transport>,
         wiring: Option<&Wiring>,
     ) -> Self {
-        let keys = wiring.map(|wiring| {
-            Credentials::new(&wiring.access_key, &wiring.secret_key, None, None, "the world's wiring")
+        let wired = wiring.map(|wiring| {
+            let (key, secret) = (&wiring.access_key, &wiring.secret_key);
+            (Credentials::new(key, secret, None, None, "the world's wiring"), wiring.ca_pem.clone())
         });
         let endpoint = wiring.map(|wiring| wiring.aws_endpoint.as_str().into()).or(place.endpoint);
         Self {
             place: Place { endpoint, ..place },
             clock,
-            keys,
+            wired,
             transport,
             config: OnceCell::new(),
             checked: OnceCell::new(),
@@ -144,22 +147,22 @@ impl Account {
 
     /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.
     async fn ready(&self) -> Result<&SdkConfig, Failure> {
-        let config = self.config.get_or_init(|| self.load()).await;
+        let config = self.config.get_or_try_init(|| self.load()).await?;
         self.checked.get_or_try_init(|| self.check(config)).await?;
         Ok(config)
     }
 
-    async fn load(&self) -> SdkConfig {
+    async fn load(&self) -> Result<SdkConfig, Failure> {
         let region = Region::new(self.place.region.to_string());
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ANSWER)
             .operation_timeout(CALL)
             .build();
-        let http = self.transport.client(self.place.endpoint.as_deref());
-        if let (Some(keys), Some(endpoint)) = (&self.keys, &self.place.endpoint) {
+        let http = self.transport.client(self.wired.as_ref().map(|(_, authority)| &**authority))?;
+        if let (Some((keys, _)), Some(endpoint)) = (&self.wired, &self.place.endpoint) {
             // Nothing of this machine's settings may reach into such a world.
-            return SdkConfig::builder()
+            return Ok(SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(region)
                 .credentials_provider(SharedCredentialsProvider::new(keys.clone()))
@@ -167,7 +170,7 @@ impl Account {
                 .timeout_config(timeouts)
                 .retry_config(RetryConfig::disabled())
                 .http_client(http)
-                .build();
+                .build());
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
@@ -183,7 +186,7 @@ impl Account {
         if let Ok(name) = AppName::new("switchover") {
             loader = loader.app_name(name);
         }
-        loader.load().await
+        Ok(loader.load().await)
     }
 
     async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {

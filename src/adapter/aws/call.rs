@@ -15,8 +15,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a call is tried, a write until its deadline at most.
-const TRIES: u32 = 6;
+/// How often a look is tried; whoever needs it looks again anyway.
+const LOOKS: u32 = 4;
+/// How often a write is tried, within its deadline.
+const WRITES: u32 = 6;
 /// How long it waits before the second try; twice as long each time.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -55,14 +57,12 @@ impl Failure {
         let code = self.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
         let text = format!("{what}: {code}{}", self.text);
         match self.class {
-            Class::Refused | Class::Unsent => Fault::permanent(text),
-            Class::Later | Class::Late => Fault::transient(text),
+            Class::Lost if write => Fault::lost(text),
+            Class::Later | Class::Late | Class::Lost => Fault::transient(text),
             // A credential that ran out is nobody's failure: it pauses and calls a human, also before a write.
             Class::Credentials => Fault::blind(format!("{text}; {}", account.log_in())),
-            Class::Denied if write => Fault::permanent(text),
-            Class::Denied => Fault::blind(format!("{text}; these credentials may not look")),
-            Class::Lost if write => Fault::lost(text),
-            Class::Lost => Fault::transient(text),
+            Class::Denied if !write => Fault::blind(format!("{text}; these credentials may not look")),
+            Class::Refused | Class::Unsent | Class::Denied => Fault::permanent(text),
         }
     }
 }
@@ -180,7 +180,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let again = |class| matches!(class, Class::Later | Class::Lost);
-    repeat(account, Timestamp::NEVER, again, send).await
+    repeat(account, LOOKS, Timestamp::NEVER, again, send).await
 }
 
 /// A write: only what AWS certainly refused, and may not the next time, is tried again before the deadline.
@@ -193,11 +193,12 @@ where
     F: Future<Output = Result<T, SdkError<E>>>,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    repeat(account, until, |class| class == Class::Later, send).await
+    repeat(account, WRITES, until, |class| class == Class::Later, send).await
 }
 
 async fn repeat<T, E, F>(
     account: &Account,
+    tries: u32,
     until: Timestamp,
     again: impl Fn(Class) -> bool,
     send: impl Fn(Watch) -> F,
@@ -207,7 +208,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let mut pause = PAUSE;
-    for _ in 1..TRIES {
+    for _ in 1..tries {
         let watch = Watch::new(account, until);
         let failure = match send(watch.clone()).await {
             Ok(answer) => return Ok(answer),
@@ -317,4 +318,28 @@ fn causes(error: &dyn std::error::Error) -> String {
         next = error.source();
     }
     told.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_go_to_aws_and_to_no_surprise() {
+        for (uri, endpoint, fine) in [
+            ("https://route53.amazonaws.com/2013-04-01/x", None, true),
+            ("https://ecs.eu-west-1.amazonaws.com/", None, true),
+            ("https://ecs.cn-north-1.amazonaws.com.cn/", None, true),
+            ("http://localhost:4566/", None, false),
+            ("http://ecs.eu-west-1.amazonaws.com/", None, false),
+            ("https://amazonaws.com.evil.example/", None, false),
+            ("https://evil.example/?x=.amazonaws.com", None, false),
+            ("http://127.0.0.1:4566/x", Some("http://127.0.0.1:4566"), true),
+            ("http://127.0.0.1:4566?x", Some("http://127.0.0.1:4566/"), true),
+            ("http://127.0.0.1:45660/x", Some("http://127.0.0.1:4566"), false),
+            ("https://ecs.eu-west-1.amazonaws.com/", Some("http://127.0.0.1:4566"), false),
+        ] {
+            assert_eq!(at_home(uri, endpoint), fine, "{uri} {endpoint:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! CloudWatch: metrics as they were measured. What it has not got whole is said to be incomplete.
+//! `CloudWatch`: metrics as they were measured. What it has not got whole is said to be incomplete.
 
 use super::account::Account;
 use super::call;

@@ -1,4 +1,4 @@
-//! AWS: Route 53, ECS, Elastic Load Balancing and CloudWatch, through their SDK.
+//! AWS: Route 53, ECS, Elastic Load Balancing and `CloudWatch`, through their SDK.
 //!
 //! The SDK tries nothing again by itself: a lost answer to a write is for the run to settle by looking. What AWS
 //! certainly refused (throttling, a zone that is busy) is tried again here, within the deadline of the intent.

@@ -68,7 +68,7 @@ impl ReadDns for HostedZone {
                 name_servers: servers.iter().map(|server| Name::new(server)).collect(),
             })
         };
-        self.zone.get_or_try_init(|| asking).await.cloned()
+        Box::pin(self.zone.get_or_try_init(|| asking)).await.cloned()
     }
 
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {

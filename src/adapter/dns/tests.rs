@@ -1,1 +1,106 @@
-//! Tests.
+//! Questions to name servers on loopback.
+
+use super::*;
+use crate::adapter::tests::{closed, name_server};
+use crate::run::FaultKind;
+use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::{A, CNAME, SOA};
+
+fn name(text: &str) -> rr::Name {
+    rr::Name::from_ascii(text).unwrap()
+}
+
+/// A server that knows `app` (CNAME), `lb` (A), `big` (only over TCP) and nothing else.
+fn reply(bytes: &[u8], tcp: bool) -> Option<Vec<u8>> {
+    let question = Message::from_vec(bytes).ok()?;
+    let asked = &question.queries[0];
+    let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+    answer.add_query(asked.clone());
+    answer.metadata.authoritative = !question.metadata.recursion_desired;
+    let cname = |from: &str, to: &str| Record::from_rdata(name(from), 300, RData::CNAME(CNAME(name(to))));
+    let a = |of: &str, last: u8| Record::from_rdata(name(of), 60, RData::A(A::new(127, 77, 0, last)));
+    match (asked.name().to_utf8().as_str(), asked.query_type()) {
+        ("app.example.com.", rr::RecordType::CNAME) => {
+            answer.add_answer(cname("app.example.com.", "LB.example.com."));
+        }
+        ("app.example.com.", rr::RecordType::A) => {
+            answer.add_answer(cname("app.example.com.", "lb.example.com."));
+            answer.add_answer(a("lb.example.com.", 1));
+        }
+        ("lb.example.com.", rr::RecordType::A) => {
+            answer.add_answer(a("lb.example.com.", 2));
+            answer.add_answer(a("lb.example.com.", 1));
+        }
+        ("big.example.com.", rr::RecordType::A) if tcp => {
+            answer.add_answer(a("big.example.com.", 9));
+        }
+        ("big.example.com.", rr::RecordType::A) => answer.metadata.truncation = true,
+        ("lame.example.com.", _) => answer.metadata.authoritative = false,
+        ("silent.example.com.", _) => return None,
+        _ => {
+            answer.metadata.response_code = ResponseCode::NXDomain;
+            let soa = SOA::new(name("ns1.example.com."), name("x.example.com."), 1, 7200, 900, 86400, 86400);
+            answer.add_authority(Record::from_rdata(name("example.com."), 900, RData::SOA(soa)));
+        }
+    }
+    answer.to_vec().ok()
+}
+
+async fn asked(text: &str, kind: &str) -> Result<Served, Fault> {
+    let address = name_server(reply).await;
+    let authority = Authority { name: Name::new("ns1.example.com"), address };
+    ask(&authority, &Name::new(text), &RecordType(kind.into())).await
+}
+
+#[tokio::test]
+async fn an_authority_says_what_it_serves() {
+    let served = asked("lb.example.com", "A").await.unwrap();
+    assert!(served.authoritative);
+    assert_eq!(served.values, ["127.77.0.1", "127.77.0.2"]);
+    assert_eq!(served.ttl, Duration::from_mins(1));
+    let served = asked("App.Example.com.", "CNAME").await.unwrap();
+    assert_eq!(served.values, ["lb.example.com"]);
+    assert_eq!(served.ttl, Duration::from_mins(5));
+}
+
+#[tokio::test]
+async fn an_alias_is_not_served_under_another_type() {
+    let served = asked("app.example.com", "A").await.unwrap();
+    assert!(served.authoritative && served.values.is_empty(), "{served:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_for_as_long_as_the_soa_says() {
+    let served = asked("none.example.com", "A").await.unwrap();
+    assert_eq!(served.negative_ttl, Some(Duration::from_mins(15)));
+    assert!(served.authoritative && served.values.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_authority_is_no_evidence() {
+    assert!(!asked("lame.example.com", "A").await.unwrap().authoritative);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_asked_over_tcp() {
+    assert_eq!(asked("big.example.com", "A").await.unwrap().values, ["127.77.0.9"]);
+}
+
+#[tokio::test]
+async fn silence_is_blindness_and_names_the_port() {
+    let authority = Authority { name: Name::new("ns1.example.com"), address: closed().await };
+    let fault = ask(&authority, &Name::new("app.example.com"), &RecordType("A".into())).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Blind);
+    let port = format!("is port {} open from here?", authority.address.port());
+    assert!(fault.message.contains(&port), "{fault}");
+}
+
+#[tokio::test]
+async fn a_resolver_is_followed_to_the_addresses() {
+    let resolver = Resolver::At(name_server(reply).await);
+    assert_eq!(resolver.addresses("lb.example.com").await.unwrap().len(), 2);
+    let found = resolver.addresses("app.example.com").await.unwrap();
+    assert_eq!(found, ["127.77.0.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(resolver.addresses("none.example.com").await.unwrap_err().kind, FaultKind::Blind);
+    assert_eq!(Resolver::System.addresses("127.0.0.1").await.unwrap().len(), 1);
+}

@@ -52,10 +52,9 @@ fn deployment(found: types::Deployment) -> Deployment {
     let rollout = match found.rollout_state {
         Some(DeploymentRolloutState::Completed) => Rollout::Completed,
         Some(DeploymentRolloutState::Failed) => Rollout::Failed,
-        Some(_) => Rollout::InProgress,
         // Behind a Classic Load Balancer nothing is said: then it is done when all of its tasks run.
         None if desired == running && found.pending_count == 0 => Rollout::Completed,
-        None => Rollout::InProgress,
+        _ => Rollout::InProgress,
     };
     Deployment {
         id: found.id.unwrap_or_default(),

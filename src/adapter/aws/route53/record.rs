@@ -7,6 +7,7 @@ use aws_sdk_route53::types::{
     ResourceRecordSet,
 };
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::str::FromStr;
 
 /// A set as listed.
@@ -126,7 +127,9 @@ pub(super) fn full(name: &Name) -> String {
     for c in name.as_str().chars() {
         match c {
             'a'..='z' | '0'..='9' | '-' | '_' | '.' | '*' => out.push(c),
-            other => out.push_str(&format!("\\{:03o}", u32::from(other) & 0xff)),
+            other => {
+                let _ = write!(out, "\\{:03o}", u32::from(other) & 0xff);
+            }
         }
     }
     out.push('.');

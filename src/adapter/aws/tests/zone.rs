@@ -1,0 +1,233 @@
+//! Route 53: what is listed, what is sent, and which answers may be believed.
+
+use super::*;
+use crate::adapter::dns::Resolver;
+use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordChange, RecordSet};
+use crate::port::{ReadDns, WriteDns};
+use serde_json::json;
+
+fn zone(server: &Server) -> Arc<HostedZone> {
+    Arc::new(HostedZone::new(account(&wired(server)), "Z1", Resolver::System, 53))
+}
+
+fn set(value: serde_json::Value) -> RecordSet {
+    serde_json::from_value(value).unwrap()
+}
+
+fn switch() -> [RecordChange; 2] {
+    let old = json!({"name": "app.example.com", "type": "CNAME", "ttl": 300, "values": ["old.example.com"], "alias": null});
+    let new = json!({"name": "app.example.com", "type": "A", "ttl": null, "values": [],
+        "alias": {"name": "new.elb.amazonaws.com", "zone_id": "Z32", "evaluate_health": true}});
+    [RecordChange::Delete(set(old)), RecordChange::Create(set(new))]
+}
+
+async fn change(script: Vec<Say>) -> (Result<ChangeId, Fault>, usize) {
+    let server = aws(script).await;
+    let answer = zone(&server).until(soon()).change(&switch(), "run 1").await;
+    (answer, calls(&server).len())
+}
+
+fn refusal(code: &str, text: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Error>\
+         <Type>Sender</Type><Code>{code}</Code><Message>{text}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+    )
+}
+
+const ACCEPTED: &str = "<ChangeResourceRecordSetsResponse><ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status>\
+    <SubmittedAt>2026-11-21T00:00:00Z</SubmittedAt></ChangeInfo></ChangeResourceRecordSetsResponse>";
+const STALE: &str = "[Tried to delete resource record set [name='app.example.com.', type='CNAME'] but the values \
+    provided do not match the current values, Tried to create resource record set [name='app.example.com.', \
+    type='A'] but it already exists]";
+
+#[tokio::test]
+async fn a_switch_is_one_batch_that_echoes_what_was_listed() {
+    let server = aws(vec![Say::text(200, ACCEPTED)]).await;
+    let id = zone(&server).until(soon()).change(&switch(), "run 1").await.unwrap();
+    assert_eq!(id.0, "C1");
+    let [call] = &calls(&server)[..] else { panic!("one call") };
+    assert!(call.head.starts_with("post /2013-04-01/hostedzone/z1/rrset"), "{}", call.head);
+    let expected = "<ChangeBatch><Comment>run 1</Comment><Changes>\
+        <Change><Action>DELETE</Action><ResourceRecordSet><Name>app.example.com.</Name><Type>CNAME</Type><TTL>300</TTL>\
+        <ResourceRecords><ResourceRecord><Value>old.example.com</Value></ResourceRecord></ResourceRecords>\
+        </ResourceRecordSet></Change>\
+        <Change><Action>CREATE</Action><ResourceRecordSet><Name>app.example.com.</Name><Type>A</Type>\
+        <AliasTarget><HostedZoneId>Z32</HostedZoneId><DNSName>new.elb.amazonaws.com.</DNSName>\
+        <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget></ResourceRecordSet></Change>\
+        </Changes></ChangeBatch>";
+    assert!(call.body.contains(expected), "{}", call.body);
+}
+
+#[tokio::test]
+async fn a_stale_batch_is_somebody_elses_change() {
+    let legacy = format!(
+        "<?xml version=\"1.0\"?><InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Messages>\
+         <Message>{STALE}</Message></Messages></InvalidChangeBatch>"
+    );
+    for (answer, words) in [
+        (refusal("InvalidChangeBatch", STALE), "do not match the current values"),
+        (legacy, "do not match the current values"),
+        (refusal("InvalidChangeBatch", "[Tried to delete … but it was not found]"), "was not found"),
+        (
+            refusal(
+                "InvalidChangeBatch",
+                "[RRSet of type A with DNS name app.example.com. is not permitted because a conflicting RRSet of \
+                 type CNAME with the same DNS name already exists in zone example.com.]",
+            ),
+            "conflicting",
+        ),
+    ] {
+        let (answer, calls) = change(vec![Say::text(400, &answer)]).await;
+        is(&answer.unwrap_err(), FaultKind::Foreign, Landed::No, &[words, "zone Z1"]);
+        assert_eq!(calls, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_never_sent_again() {
+    let cases = [
+        ("dropped", Say::Drop),
+        ("500", Say::text(500, "")),
+        ("503", Say::text(503, &refusal("ServiceUnavailable", "try later"))),
+        ("not xml", Say::text(200, "<html>a proxy</html")),
+        ("4xx without a code", Say::text(400, "<html>a proxy</html>")),
+        ("4xx that nobody knows", Say::text(400, &refusal("SomethingNew", "what is this"))),
+    ];
+    for (name, say) in cases {
+        let (answer, calls) = change(vec![say, Say::text(200, ACCEPTED)]).await;
+        let fault = answer.expect_err(name);
+        assert_eq!(
+            (fault.kind, fault.landed, calls),
+            (FaultKind::Transient, Landed::Maybe, 1),
+            "{name}: {fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_certainly_refused_for_now_is_tried_again() {
+    let busy = refusal("PriorRequestNotComplete", "the zone is busy");
+    let throttled = refusal("Throttling", "Rate exceeded");
+    let script = vec![Say::text(400, &throttled), Say::text(400, &busy), Say::text(200, ACCEPTED)];
+    let (answer, calls) = change(script).await;
+    assert_eq!((answer.unwrap().0.as_str(), calls), ("C1", 3));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let server = aws(vec![Say::text(400, &refusal("Throttling", "Rate exceeded"))]).await;
+    let zone = zone(&server);
+    let fault = zone.until(Timestamp::PAST).change(&switch(), "").await.unwrap_err();
+    is(&fault, FaultKind::Transient, Landed::No, &["the deadline of this call passed before it was sent"]);
+    assert_eq!(calls(&server).len(), 0);
+    // A second try would come too late: the refusal itself is told.
+    let until = SystemClock::wall().now().after(std::time::Duration::from_millis(250));
+    let fault = zone.until(until).change(&switch(), "").await.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
+    assert!(calls(&server).len() <= 1);
+}
+
+#[tokio::test]
+async fn refusals_of_a_write_are_told_apart() {
+    use FaultKind::{Blind, Permanent};
+    for (status, code, text, kind, words) in [
+        (400, "InvalidInput", "bad name", Permanent, "bad name"),
+        (404, "NoSuchHostedZone", "no zone Z1", Permanent, "no zone Z1"),
+        (403, "AccessDenied", "not authorized", Permanent, "not authorized"),
+        (403, "ExpiredToken", "is expired", Blind, "aws sso login --profile prod"),
+        (403, "SignatureDoesNotMatch", "Signature expired", Blind, "Signature expired"),
+        (400, "InvalidChangeBatch", "[the record set is protected]", Permanent, "never does"),
+        (400, "InvalidChangeBatch", "[Invalid Resource Record]", Permanent, "Invalid Resource"),
+    ] {
+        let (answer, calls) = change(vec![Say::text(status, &refusal(code, text))]).await;
+        is(&answer.unwrap_err(), kind, Landed::No, &[words, code]);
+        assert_eq!(calls, 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_sent_stops_the_change() {
+    let server = aws(vec![Say::text(200, ACCEPTED)]).await;
+    let odd = json!({"name": "a.example.com", "type": "A", "ttl": 60, "values": ["10.0.0.1"], "alias": null,
+        "extra": {"SomethingNew": "7"}});
+    let batch = [RecordChange::Delete(set(odd))];
+    let fault = zone(&server).until(soon()).change(&batch, "").await.unwrap_err();
+    is(&fault, FaultKind::Permanent, Landed::No, &["SomethingNew"]);
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn every_field_that_is_listed_goes_back() {
+    let fields = "<SetIdentifier>blue</SetIdentifier><Weight>0</Weight><Region>eu-west-1</Region><GeoLocation>\
+        <ContinentCode>EU</ContinentCode><CountryCode>FR</CountryCode></GeoLocation><Failover>PRIMARY</Failover>\
+        <MultiValueAnswer>true</MultiValueAnswer><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>10.0.0.1</Value>\
+        </ResourceRecord></ResourceRecords><HealthCheckId>h-1</HealthCheckId><CidrRoutingConfig><CollectionId>c-1\
+        </CollectionId><LocationName>office</LocationName></CidrRoutingConfig><GeoProximityLocation><AWSRegion>eu-west-3\
+        </AWSRegion><Coordinates><Latitude>1.5</Latitude><Longitude>2.5</Longitude></Coordinates><Bias>-3</Bias>\
+        </GeoProximityLocation>";
+    let page = format!(
+        "<ListResourceRecordSetsResponse><ResourceRecordSets>\
+         <ResourceRecordSet><Name>\\052.example.com.</Name><Type>A</Type>{fields}</ResourceRecordSet>\
+         <ResourceRecordSet><Name>zzz.example.com.</Name><Type>A</Type><TTL>1</TTL></ResourceRecordSet>\
+         </ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>"
+    );
+    let server = aws(vec![Say::text(200, &page), Say::text(200, ACCEPTED)]).await;
+    let zone = zone(&server);
+    let found = zone.record_sets(&Name::new("*.example.com")).await.unwrap();
+    let [found] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(found.extra.len(), 14, "{found:?}");
+    zone.until(soon()).change(&[RecordChange::Delete(found.clone())], "").await.unwrap();
+    let sent = calls(&server).pop().unwrap().body;
+    for field in fields.split("</").filter_map(|part| part.rsplit_once('>').map(|(_, value)| value)) {
+        assert!(sent.contains(&format!(">{field}</")), "{field} is not in {sent}");
+    }
+    assert!(sent.contains("<Name>*.example.com.</Name>"), "{sent}");
+}
+
+#[tokio::test]
+async fn all_pages_of_a_name_are_read() {
+    let page = |id: &str, more: &str| {
+        let text = format!(
+            "<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet><Name>app.example.com.</Name>\
+             <Type>A</Type><SetIdentifier>{id}</SetIdentifier><TTL>60</TTL></ResourceRecordSet></ResourceRecordSets>\
+             {more}<MaxItems>300</MaxItems></ListResourceRecordSetsResponse>"
+        );
+        Say::text(200, &text)
+    };
+    let more = "<IsTruncated>true</IsTruncated><NextRecordName>APP.example.com.</NextRecordName>\
+        <NextRecordType>A</NextRecordType><NextRecordIdentifier>b</NextRecordIdentifier>";
+    let server = aws(vec![page("a", more), page("b", "<IsTruncated>false</IsTruncated>")]).await;
+    assert_eq!(zone(&server).record_sets(&Name::new("app.example.com")).await.unwrap().len(), 2);
+    let calls = calls(&server);
+    assert!(calls[0].head.contains("name=app.example.com."), "{}", calls[0].head);
+    assert!(calls[1].head.contains("identifier=b"), "{}", calls[1].head);
+}
+
+#[tokio::test]
+async fn a_change_is_pending_until_it_is_in_sync() {
+    let status = |word: &str| {
+        let text = format!(
+            "<GetChangeResponse><ChangeInfo><Id>/change/C1</Id><Status>{word}</Status>\
+             <SubmittedAt>2026-11-21T00:00:00Z</SubmittedAt></ChangeInfo></GetChangeResponse>"
+        );
+        Say::text(200, &text)
+    };
+    let server = aws(vec![status("PENDING"), status("INSYNC")]).await;
+    let zone = zone(&server);
+    let id = ChangeId("C1".into());
+    assert_eq!(zone.status(&id).await.unwrap(), ChangeStatus::Pending);
+    assert_eq!(zone.status(&id).await.unwrap(), ChangeStatus::Insync);
+}
+
+#[tokio::test]
+async fn the_authorities_are_those_of_the_delegation() {
+    let text = "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
+        <CallerReference>r</CallerReference></HostedZone><DelegationSet><NameServers><NameServer>127.0.0.1</NameServer>\
+        </NameServers></DelegationSet></GetHostedZoneResponse>";
+    let server = aws(vec![Say::text(200, text)]).await;
+    let zone = zone(&server);
+    assert_eq!(zone.zone().await.unwrap().name.as_str(), "example.com");
+    let found = zone.authorities().await.unwrap();
+    assert_eq!(found[0].address, "127.0.0.1:53".parse().unwrap());
+    assert_eq!(calls(&server).len(), 1, "a zone does not change");
+}
