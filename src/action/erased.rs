@@ -25,6 +25,8 @@ pub struct Record {
     pub note: Option<Memo>,
     /// When the stage was applied, the undo was called, or the watching began.
     pub since: Timestamp,
+    /// Names the newest call, of the stage or of the undo: [`crate::port::Writes::token`].
+    pub token: std::sync::Arc<str>,
 }
 
 /// Any action, its types erased.
@@ -41,7 +43,7 @@ pub trait AnyAction: Debug + Send + Sync {
     /// Looks.
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault>;
     /// Restores.
-    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<(), Fault>;
+    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault>;
 }
 
 #[async_trait::async_trait]
@@ -74,14 +76,16 @@ impl<A: Action> AnyAction for A {
         })
     }
 
-    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<(), Fault> {
-        Action::undo(self, writes, &known(record)?).await
+    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault> {
+        let note = Action::undo(self, writes, &known(record)?).await?;
+        note.as_ref().map(write).transpose()
     }
 }
 
 fn known<A: Action>(record: &Record) -> Result<Known<A>, Fault> {
     let note = record.note.as_ref().map(read).transpose()?;
-    Ok(Known { prior: read(&record.prior)?, note, since: record.since })
+    let token = record.token.clone();
+    Ok(Known { prior: read(&record.prior)?, note, since: record.since, token })
 }
 
 fn write<T: Serialize>(value: &T) -> Result<Memo, Fault> {

@@ -58,7 +58,8 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
         record: &Known<Self>,
     ) -> Result<Seen<Self::Note>, Fault>;
     /// Restores the prior state: compares first, writes only what is ours; even if `apply` never ran.
-    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<(), Fault>;
+    /// The note that it returns is the first one of the looks back.
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Self::Note>, Fault>;
 }
 
 /// A record, typed.
@@ -66,10 +67,12 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
 pub struct Known<A: Action> {
     /// As `plan` found it.
     pub prior: A::Prior,
-    /// The newest note of this stage, if any.
+    /// The newest note of this stage, if any; looking back, of the undo.
     pub note: Option<A::Note>,
     /// When the stage was applied, the undo was called, or the watching began.
     pub since: crate::plan::Timestamp,
+    /// Names the newest call, of the stage or of the undo: what it sent can be found again by it.
+    pub token: std::sync::Arc<str>,
 }
 
 /// What an action proposes; see [`crate::run::Proposal`].

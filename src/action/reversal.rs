@@ -2,19 +2,30 @@
 //! the way back.
 
 use super::{AnyAction, ByHand, Record, Toward};
-use crate::plan::{StepTraits, Timestamp};
+use crate::plan::StepTraits;
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, Look, Memo, Proposal};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// How long a step that does nothing may take.
 const AT_ONCE: Duration = Duration::from_secs(60);
+/// How long the way back may take where that cannot be told yet.
+const UNTOLD: Duration = Duration::from_secs(30 * 60);
 
 /// Two actions as one.
 #[derive(Clone, Debug)]
 pub struct Reversal {
     forward: Option<Arc<dyn AnyAction>>,
     back: Arc<dyn AnyAction>,
+}
+
+/// What the looks back need: the way back is a change like any other, planned when it is called for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Back {
+    prior: String,
+    stages: u32,
+    note: Option<String>,
 }
 
 impl Reversal {
@@ -24,16 +35,27 @@ impl Reversal {
         Self { forward, back }
     }
 
-    /// How the way back stands: nothing of it is recorded, so it is planned anew from what is there.
-    async fn look_back(&self, reads: &Reads<'_>, since: Timestamp) -> Result<Look, Fault> {
-        let proposal = self.back.plan(reads).await?;
-        if proposal.stages == 0 {
-            return Ok(Look::Prior);
-        }
-        let record = Record { prior: proposal.prior, note: None, since };
-        Ok(match self.back.look(reads, Toward::Desired(proposal.stages), &record).await? {
+    async fn look_back(&self, reads: &Reads<'_>, record: &Record) -> Result<Look, Fault> {
+        let back: Back = match &record.note {
+            Some(note) => read(note)?,
+            // The undo was never called: what it would do is there already, or it is not.
+            None => {
+                let proposal = self.back.plan(reads).await?;
+                Back { prior: proposal.prior.to_string(), stages: proposal.stages, note: None }
+            }
+        };
+        let its = Record {
+            prior: back.prior.as_str().into(),
+            note: back.note.as_deref().map(Memo::from),
+            since: record.since,
+            token: record.token.clone(),
+        };
+        Ok(match self.back.look(reads, Toward::Desired(back.stages), &its).await? {
             Look::Desired { .. } => Look::Prior,
-            Look::Moving { again, .. } => Look::Moving { note: None, again },
+            Look::Moving { note, again } => {
+                let kept = note.map(|note| write(&Back { note: Some(note.to_string()), ..back }));
+                Look::Moving { note: kept.transpose()?, again }
+            }
             Look::Prior => Look::Desired { out: "null".into() },
         })
     }
@@ -46,6 +68,7 @@ impl AnyAction for Reversal {
         let mut traits = self.forward.as_ref().map(|forward| forward.traits()).unwrap_or_default();
         traits.has_undo = true;
         traits.writes |= back.writes;
+        traits.undo_reaches = back.undo_reaches;
         let more = back.resources.into_iter().filter(|r| !traits.resources.contains(r)).collect::<Vec<_>>();
         traits.resources.extend(more);
         traits
@@ -58,18 +81,27 @@ impl AnyAction for Reversal {
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
-        match &self.forward {
-            Some(forward) => forward.plan(reads).await,
+        let mut proposal = match &self.forward {
+            Some(forward) => forward.plan(reads).await?,
             // It has a stage, though an empty one: a rollback undoes only what was begun.
-            None => Ok(Proposal {
+            None => Proposal {
                 prior: "null".into(),
                 stages: 1,
                 within: AT_ONCE,
                 call: None,
                 must_finish: false,
                 changes: Vec::new(),
-            }),
+            },
+        };
+        // The way back has the same time; what it needs may be there only when it is called for.
+        match self.back.plan(reads).await {
+            Ok(back) => {
+                proposal.within = proposal.within.max(back.within);
+                proposal.call = proposal.call.max(back.call);
+            }
+            Err(_) => proposal.within = proposal.within.max(UNTOLD),
         }
+        Ok(proposal)
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {
@@ -81,18 +113,30 @@ impl AnyAction for Reversal {
 
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
         match (toward, &self.forward) {
-            (Toward::Prior, _) => self.look_back(reads, record.since).await,
+            (Toward::Prior, _) => self.look_back(reads, record).await,
             (Toward::Desired(_), Some(forward)) => forward.look(reads, toward, record).await,
             (Toward::Desired(_), None) => Ok(Look::Desired { out: "null".into() }),
         }
     }
 
-    async fn undo(&self, writes: &Writes<'_>, _record: &Record) -> Result<(), Fault> {
+    async fn undo(&self, writes: &Writes<'_>, _record: &Record) -> Result<Option<Memo>, Fault> {
         let proposal = self.back.plan(&writes.reads()).await?;
+        let mut note = None;
         for stage in 1..=proposal.stages {
             writes.in_time()?;
-            self.back.apply(writes, stage, &proposal.prior).await?;
+            note = self.back.apply(writes, stage, &proposal.prior).await?;
         }
-        Ok(())
+        let (prior, note) = (proposal.prior.to_string(), note.map(|note| note.to_string()));
+        write(&Back { prior, stages: proposal.stages, note }).map(Some)
     }
+}
+
+fn write(back: &Back) -> Result<Memo, Fault> {
+    let text = serde_json::to_string(back);
+    text.map(Memo::from).map_err(|error| Fault::permanent(format!("the undo cannot be recorded: {error}")))
+}
+
+fn read(note: &Memo) -> Result<Back, Fault> {
+    serde_json::from_str(note)
+        .map_err(|error| Fault::permanent(format!("what the undo recorded cannot be read: {error}")))
 }

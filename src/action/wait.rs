@@ -65,7 +65,7 @@ impl Action for Wait {
         Ok(Seen::Moving { note: None, again: left.min(Duration::from_secs(10)) })
     }
 
-    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<(), Fault> {
-        Ok(())
+    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
+        Ok(None)
     }
 }

@@ -118,7 +118,10 @@ impl Redactor {
                 Ok(look) => Ok(self.look(look)),
                 Err(fault) => Err(self.fault(&fault)),
             }),
-            Answer::Undone(result) => Answer::Undone(result.map_err(|fault| self.fault(&fault))),
+            Answer::Undone(result) => Answer::Undone(match result {
+                Ok(note) => Ok(note.map(|note| self.memo(&note))),
+                Err(fault) => Err(self.fault(&fault)),
+            }),
         }
     }
 

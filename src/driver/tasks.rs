@@ -112,7 +112,7 @@ impl Tasks {
         let step = due.work.step();
         let toward = step.map_or(Toward::Prior, |ix| toward(run, ix, due.work));
         let token = step.map_or_else(String::new, |ix| token(&self.run_id, run, ix, toward));
-        let record = step.and_then(|ix| record(run, ix));
+        let record = step.and_then(|ix| record(run, ix, &token));
         Task { due, scope: self.scope.clone(), record, toward, token, stop }
     }
 
@@ -171,11 +171,12 @@ fn toward(run: &Run, ix: StepIx, work: Work) -> Toward {
     }
 }
 
-fn record(run: &Run, ix: StepIx) -> Option<Record> {
+fn record(run: &Run, ix: StepIx, token: &str) -> Option<Record> {
     let step = &run[ix];
     let record = step.record.as_ref()?;
     let since = run.since(ix).or(step.changed).unwrap_or(Timestamp::PAST);
-    Some(Record { prior: record.proposal.prior.clone(), note: record.note.clone(), since })
+    let (prior, note) = (record.proposal.prior.clone(), record.note.clone());
+    Some(Record { prior, note, since, token: token.into() })
 }
 
 /// Names a call and its repetitions over all processes, and no other call.

@@ -127,8 +127,8 @@ impl Hands {
         self.in_time(task, action.apply(&writes, stage, &record.prior)).await
     }
 
-    async fn undo(&self, ix: StepIx, task: &Task) -> Result<(), Fault> {
-        let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else { return Ok(()) };
+    async fn undo(&self, ix: StepIx, task: &Task) -> Result<Option<Memo>, Fault> {
+        let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else { return Ok(None) };
         let tell = self.teller(ix);
         let writes = self.writes(task, &tell);
         self.in_time(task, action.undo(&writes, record)).await

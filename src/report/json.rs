@@ -93,7 +93,7 @@ fn fields(story: &Story, event: &Event) -> Json {
         Event::Step(ix, event) => match event {
             StepEvent::ApprovalAsked { until }
             | StepEvent::Applied { until, .. }
-            | StepEvent::UndoCalled { until } => {
+            | StepEvent::UndoCalled { until, .. } => {
                 json!({"until": moment(*until)})
             }
             StepEvent::Approved { by } => json!({"by": &**by}),

@@ -120,7 +120,7 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
         StepEvent::Undoing { by } => {
             (Tone::Warn, format!("undoing; an answer is awaited for {}", span(by.since(at))))
         }
-        StepEvent::UndoCalled { until } => {
+        StepEvent::UndoCalled { until, .. } => {
             (Tone::Warn, format!("undone; must be back within {}", span(until.since(at))))
         }
         StepEvent::Undone { receipt } => undone(*receipt),

@@ -271,6 +271,8 @@ pub enum StepEvent {
     },
     /// The undo was called; now it is read back.
     UndoCalled {
+        /// What the call returned.
+        note: Option<Memo>,
         /// Until when it must be back.
         until: Timestamp,
     },

@@ -137,6 +137,6 @@ pub enum Answer {
     Applied(Result<Option<Memo>, Fault>),
     /// What was seen.
     Looked(Result<Look, Fault>),
-    /// The undo was called.
-    Undone(Result<(), Fault>),
+    /// What calling the undo returned that later looks need.
+    Undone(Result<Option<Memo>, Fault>),
 }

@@ -272,7 +272,15 @@ impl Run {
         self.plan[ix].reversibility == Reversibility::Expand || matches!(self.plan[ix].undo, Undo::Keep(_))
     }
 
-    /// How long one stage of a step may take, or its undo.
+    /// How long an undo may take until it is back. A plan's `timeout` is about the way forward: it never cuts short
+    /// the drain of the way back.
+    #[must_use]
+    pub fn allowance_back(&self, ix: StepIx) -> Duration {
+        let proposed = self[ix].record.as_ref().map(|record| record.proposal.within).unwrap_or_default();
+        self.plan[ix].timeout.map_or(proposed, |timeout| timeout.max(proposed))
+    }
+
+    /// How long one stage of a step may take.
     #[must_use]
     pub fn allowance(&self, ix: StepIx) -> Duration {
         let proposed = self[ix].record.as_ref().map(|record| record.proposal.within);
@@ -290,9 +298,8 @@ impl Run {
     #[must_use]
     pub fn since(&self, ix: StepIx) -> Option<Timestamp> {
         match self[ix].phase {
-            Phase::Watching { until, .. } | Phase::Restoring { until, .. } => {
-                Some(before(until, self.allowance(ix)))
-            }
+            Phase::Watching { until, .. } => Some(before(until, self.allowance(ix))),
+            Phase::Restoring { until, .. } => Some(before(until, self.allowance_back(ix))),
             _ => None,
         }
     }

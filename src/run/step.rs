@@ -355,8 +355,8 @@ impl StepRun {
                 self.tries = 0;
                 P::Undoing { by: *by }
             }
-            (E::UndoCalled { until }, P::Undoing { .. }) => {
-                self.record.as_mut()?.note = None;
+            (E::UndoCalled { note, until }, P::Undoing { .. }) => {
+                self.record.as_mut()?.note.clone_from(note);
                 P::Restoring { from: Timestamp::PAST, until: *until }
             }
             (E::Undone { receipt: Receipt::Restored }, P::Restoring { .. } | P::InDoubt) => {

@@ -134,7 +134,7 @@ impl Action for RunOnce {
         Err(Fault::permanent("this kind of step is not here yet"))
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<(), Fault> {
+    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
         Err(Fault::permanent("this kind of step is not here yet"))
     }
 }

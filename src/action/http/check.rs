@@ -113,8 +113,8 @@ impl Action for Check {
         Ok(Seen::Moving { note, again: self.every })
     }
 
-    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<(), Fault> {
-        Ok(())
+    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
+        Ok(None)
     }
 }
 

@@ -24,9 +24,9 @@ impl Draft<'_> {
                 let fault = Fault::foreign("it was put back by somebody else");
                 self.step(ix, StepEvent::FoundForeign { fault });
             }
-            (P::Undoing { .. }, A::Undone(Ok(()))) => {
-                let until = self.now.after(self.run.allowance(ix));
-                self.step(ix, StepEvent::UndoCalled { until });
+            (P::Undoing { .. }, A::Undone(Ok(note))) => {
+                let until = self.now.after(self.run.allowance_back(ix));
+                self.step(ix, StepEvent::UndoCalled { note: note.clone(), until });
             }
             (P::Undoing { .. }, A::Undone(Err(fault))) => self.undo_fault(ix, fault),
             (P::Restoring { .. }, A::Looked(result)) => self.restoring(ix, result),

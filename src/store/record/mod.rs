@@ -87,7 +87,7 @@ pub enum StepRecord {
     #[serde(rename = "undoing")]
     Undoing { by: u64 },
     #[serde(rename = "undo_called")]
-    UndoCalled { until: u64 },
+    UndoCalled { note: Option<String>, until: u64 },
     #[serde(rename = "undone")]
     Undone { receipt: ReceiptRecord },
     #[serde(rename = "got_stuck")]

@@ -238,7 +238,9 @@ impl From<&StepRecord> for StepEvent {
             StepRecord::WentBlind { fault } => Self::WentBlind { fault: fault.into() },
             StepRecord::Failed { fault } => Self::Failed { fault: fault.into() },
             StepRecord::Undoing { by } => Self::Undoing { by: Timestamp(*by) },
-            StepRecord::UndoCalled { until } => Self::UndoCalled { until: Timestamp(*until) },
+            StepRecord::UndoCalled { note, until } => {
+                Self::UndoCalled { note: memo(note.as_ref()), until: Timestamp(*until) }
+            }
             StepRecord::Undone { receipt } => Self::Undone {
                 receipt: match receipt {
                     ReceiptRecord::Restored => Receipt::Restored,

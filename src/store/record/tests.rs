@@ -125,7 +125,7 @@ fn step_events() -> Vec<StepEvent> {
         StepEvent::FoundForeign { fault: fault() },
         StepEvent::WentBlind { fault: fault() },
         StepEvent::Undoing { by: Timestamp(8) },
-        StepEvent::UndoCalled { until: Timestamp(9) },
+        StepEvent::UndoCalled { note: Some("{}".into()), until: Timestamp(9) },
         StepEvent::Undone { receipt: Receipt::Restored },
         StepEvent::Undone { receipt: Receipt::Left },
         StepEvent::Undone { receipt: Receipt::TakenOver },

@@ -216,7 +216,7 @@ impl From<&StepEvent> for StepRecord {
             StepEvent::WentBlind { fault } => Self::WentBlind { fault: fault.into() },
             StepEvent::Failed { fault } => Self::Failed { fault: fault.into() },
             StepEvent::Undoing { by } => Self::Undoing { by: by.0 },
-            StepEvent::UndoCalled { until } => Self::UndoCalled { until: until.0 },
+            StepEvent::UndoCalled { note, until } => Self::UndoCalled { note: owned(note), until: until.0 },
             StepEvent::Undone { receipt } => Self::Undone {
                 receipt: match receipt {
                     Receipt::Restored => ReceiptRecord::Restored,
