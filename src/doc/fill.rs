@@ -88,7 +88,7 @@ fn has_hole(value: &Value) -> bool {
     match &value.data {
         Data::Text(text) => text.contains("${{"),
         Data::List(items) => items.iter().any(has_hole),
-        Data::Map(entries) => entries.iter().any(|(_, value)| has_hole(value)),
+        Data::Map(entries) => entries.iter().any(|(key, value)| key.name.contains("${{") || has_hole(value)),
         _ => false,
     }
 }
@@ -112,6 +112,11 @@ impl At<'_> {
             Data::Text(text) if text.contains("${{") => return self.text(text, value.span),
             Data::List(items) => Data::List(items.iter().map(|item| self.value(item)).collect()),
             Data::Map(entries) => {
+                for (key, _) in entries.iter().filter(|(key, _)| key.name.contains("${{")) {
+                    self.problems
+                        .error(HOLE, key.span, "a key cannot be filled in")
+                        .help("fill in the whole mapping: `images: ${{ params.images }}`");
+                }
                 Data::Map(entries.iter().map(|(key, value)| (key.clone(), self.value(value))).collect())
             }
             other => other.clone(),

@@ -6,8 +6,8 @@ use super::rules::{self, Before, Rules};
 use super::step::{self, Decoder};
 use super::{Files, Inputs, Sources, header, lint, params, text, yaml};
 use crate::plan::{
-    Code, Fields, Guard, Kinds, Known, OnBreach, Part, Plan, Policy, Problem, Problems, Span, Use, Value,
-    boolean, lower, one_of, text as words, value as anything,
+    Code, Data, Fields, Guard, Key, Kinds, Known, OnBreach, Part, Plan, Policy, Problem, Problems, Span, Use,
+    Value, boolean, lower, one_of, text as words, value as anything,
 };
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -261,7 +261,7 @@ impl Reader<'_> {
 
     fn guards(&mut self, value: Option<&Value>, scope: &Scope, known: &Known, plan: &Plan) -> Vec<Guard> {
         let Some(value) = self.filled(value, scope, known) else { return Vec::new() };
-        let crate::plan::Data::List(items) = &value.data else {
+        let Data::List(items) = &value.data else {
             let message = format!("expected a list of guards, found {}", value.describe());
             self.problems.error(Code("SW1002"), value.span, message);
             return Vec::new();
@@ -285,11 +285,11 @@ impl Reader<'_> {
         let (id_span, uses_span) = (fields.span_of("id"), fields.span_of("uses"));
         let (from_span, until_span) = (fields.span_of("from"), fields.span_of("until"));
         fields.finish();
-        let Guarded { id: Some(id), uses: Some(uses), with, from, until, on_breach } = read else {
+        let Guarded { id: Some(id), uses: Some(uses), with, condition, from, until, on_breach } = read else {
             return None;
         };
         header::named(&id, id_span, "guard", &mut self.problems);
-        let with = with.unwrap_or_else(|| step::empty(uses_span));
+        let with = with_condition(with.unwrap_or_else(|| step::empty(uses_span)), condition);
         if step::known_kind("kind of signal", &uses, uses_span, self.signals, &[], &mut self.problems) {
             let mut fields = Fields::new(&with, known, &mut self.problems);
             self.signals.check(&uses, &mut fields);
@@ -308,16 +308,40 @@ pub(super) struct Guarded {
     id: Option<Arc<str>>,
     uses: Option<Arc<str>>,
     with: Option<Value>,
+    condition: Vec<(Key, Value)>,
     from: Option<Arc<str>>,
     until: Option<Arc<str>>,
     on_breach: OnBreach,
+}
+
+/// When a signal is broken: these stand beside `with`, as they do in a monitor.
+pub(super) const CONDITION: &[(&str, &str)] = &[
+    ("fail", "it is broken where this holds"),
+    ("min_samples", "observations without which there is no evidence"),
+    ("breaches", "so many measurements in a row must break it"),
+    ("no_evidence", "what silence means: wait, fail or pass"),
+    ("baseline", "what it is compared with"),
+];
+
+/// A guard's signal reads its condition with the rest of its `with`.
+fn with_condition(with: Value, condition: Vec<(Key, Value)>) -> Value {
+    let Data::Map(mut entries) = with.data else { return with };
+    entries.extend(condition);
+    Value { span: with.span, data: Data::Map(entries) }
 }
 
 /// Asks for the fields of a guard.
 pub(super) fn guard(fields: &mut Fields<'_>) -> Guarded {
     const ON_BREACH: &[(&str, OnBreach)] =
         &[("rollback", OnBreach::Rollback), ("pause", OnBreach::Pause), ("notify", OnBreach::Notify)];
+    let mut condition = Vec::new();
+    for (key, about) in CONDITION {
+        if let Some(value) = fields.optional(key, anything(), about) {
+            condition.push((Key { name: (*key).into(), span: value.span }, value));
+        }
+    }
     Guarded {
+        condition,
         id: fields.required("id", words(), "its name"),
         uses: fields.required("uses", words(), "the kind of signal"),
         with: fields.optional("with", anything(), "what that kind is told"),

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod mistakes;
+mod shipped;
 mod sound;
 
 use super::*;
@@ -9,11 +10,11 @@ use crate::plan::{self, Fields, Kinds, Plan, StepTraits};
 use std::sync::Arc;
 
 /// Kinds of steps: `change` writes what it is told, `write` has no undo, `ttl`, `switch`, and `look` writes nothing.
-pub(super) struct Actions;
+struct Actions;
 
 impl Kinds for Actions {
     fn names(&self) -> Vec<&'static str> {
-        vec!["change", "write", "ttl", "switch", "look", "wait", "exec"]
+        vec!["change", "write", "ttl", "switch", "look"]
     }
     fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
         vec![("shift", "a progressive shift")]
@@ -31,14 +32,6 @@ impl Kinds for Actions {
 fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
     const WRITES: &[(&str, plan::Writes)] =
         &[("shared", plan::Writes::Shared), ("diverge", plan::Writes::Diverge)];
-    if uses == "wait" {
-        fields.required("for", plan::duration(), "how long");
-        return Some(StepTraits::default());
-    }
-    if uses == "exec" {
-        fields.required("run", plan::list(plan::template()), "the command");
-        return Some(StepTraits { writes: true, ..StepTraits::default() });
-    }
     if uses == "look" {
         fields.optional("expect", plan::expr(&["status", "steps"]), "what must hold");
         fields.optional("url", plan::template(), "where");
@@ -64,7 +57,7 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
 }
 
 /// One kind of signal.
-pub(super) struct Signals;
+struct Signals;
 
 impl Kinds for Signals {
     fn names(&self) -> Vec<&'static str> {

@@ -4,7 +4,7 @@ use super::work::{Hands, Task};
 use crate::action::{Record, Toward};
 use crate::plan::{Scope, StepIx, Timestamp};
 use crate::port::Stop;
-use crate::run::{Due, Event, Input, Phase, Run, StepEvent, Stopped, Work, due};
+use crate::run::{Due, Event, Input, Mode, Phase, Run, StepEvent, Stopped, Verdict, Work, due};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -31,6 +31,16 @@ pub(super) struct Tasks {
     flights: HashMap<Id, Flight>,
     /// The wake that nothing has followed from yet.
     woken: Option<Timestamp>,
+}
+
+/// What `finally` follows on.
+fn ended(run: &Run) -> &'static str {
+    let stuck = |ix: StepIx| matches!(run[ix].phase, Phase::Stuck(_)) && !run.plan.is_finally(ix);
+    match run.mode {
+        Mode::Forward | Mode::Idle | Mode::Finished(Verdict::Completed) => "completed",
+        Mode::Rollback | Mode::Finished(_) if run.plan.places().any(stuck) => "stuck",
+        Mode::Rollback | Mode::Finished(_) => "rolled_back",
+    }
 }
 
 /// What one task came to.
@@ -113,7 +123,11 @@ impl Tasks {
         let toward = step.map_or(Toward::Prior, |ix| toward(run, ix, due.work));
         let token = step.map_or_else(String::new, |ix| token(&self.run_id, run, ix, toward));
         let record = step.and_then(|ix| record(run, ix, &token));
-        Task { due, scope: self.scope.clone(), record, toward, token, stop }
+        let mut scope = self.scope.clone();
+        if step.is_some_and(|ix| run.plan.is_finally(ix)) {
+            Arc::make_mut(&mut scope).run.insert("ending".into(), ended(run).into());
+        }
+        Task { due, scope, record, toward, token, stop }
     }
 
     /// Waits until something is answered. Pends while nothing is under way.

@@ -80,8 +80,8 @@ fn wrong_examples_are_wrong_and_right_ones_right() {
                 text.as_bytes(),
                 &crate::doc::Stored::default(),
                 &crate::doc::Inputs::default(),
-                &crate::doc::tests::Actions,
-                &crate::doc::tests::Signals,
+                &crate::action::Registry,
+                &crate::signal::SignalRegistry,
             );
             let found: Vec<&str> = reading.problems.iter().map(|problem| problem.code.0).collect();
             let shown = crate::doc::render(&reading.problems, &reading.sources, false, true);
