@@ -5,10 +5,15 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+mod herald;
 mod operate;
 mod orders;
+mod people;
 mod plans;
+mod preview;
+mod sandbox;
 mod screen;
+mod signals;
 mod stored;
 
 pub use context::{Context, Output};
@@ -97,6 +102,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             failure.exit
         }
     }
+}
+
+/// For verbs that wait for more than one thing; the others start without it.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(2).enable_all().build();
+    built.map_err(|error| Failure::new(Exit::Bug, "the runtime cannot be started").from_error(&error))
 }
 
 fn eprint(text: &str) {

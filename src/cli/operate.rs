@@ -1,17 +1,357 @@
-//! Drives a run in this process.
+//! Drives a run in this process: the world, the screen, Ctrl-C, and the people of a sandbox.
 
-use super::stored::Known;
-use super::{Context, Exit, Failure};
-use crate::store::SqliteStore;
-use std::sync::Arc;
+use super::herald::Herald;
+use super::people::People;
+use super::sandbox::Control;
+use super::signals::Signals;
+use super::stored::{self, Known};
+use super::{Context, Exit, Failure, actions, orders, plans, runtime, screen};
+use crate::adapter::{Process, Secrets, SystemClock, World};
+use crate::driver::{Actions, DriveError, Driver, Interruption, Observer, Redactor, Rest};
+use crate::plan::StepIx;
+use crate::port::{Clock, WriteWorld};
+use crate::report::{Extras, Fact, Renderer, Runbook, Story};
+use crate::run::{Actor, Event, Order, Refusal, Run};
+use crate::store::{Owner, Recorded, SqliteStore, Takeover};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Takes a run over that nobody drives.
+/// For how long a run stays ours if this process falls silent.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often countdowns move, on the wall clock.
+const TICK: Duration = Duration::from_millis(125);
+
+/// How a run is driven.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct DriveArgs {
+    /// In a sandbox: do not answer approvals as its people would, but wait for `switchover approve`
+    #[arg(long, env = "SWITCHOVER_ASK", hide_env_values = true)]
+    pub(super) ask: bool,
+    /// While the run is paused: wait for orders, or exit and be resumed later [default: wait on a terminal]
+    #[arg(long, env = "SWITCHOVER_ON_PAUSE", hide_env_values = true, value_name = "wait|exit")]
+    pub(super) on_pause: Option<OnPause>,
+    /// Keep the sandbox after the run
+    #[arg(long, env = "SWITCHOVER_KEEP_SANDBOX", hide_env_values = true)]
+    pub(super) keep_sandbox: bool,
+    /// Die on purpose at a place in the journal; honoured in a sandbox only
+    #[arg(long, env = "SWITCHOVER_FAULTS", hide_env_values = true, hide = true)]
+    pub(super) faults: Option<String>,
+}
+
+/// What to do while a run is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum OnPause {
+    /// Wait for orders from other terminals
+    Wait,
+    /// End; the run can be resumed
+    Exit,
+}
+
+/// Takes a run over that nobody drives. `order` is what it is taken over for.
 pub(super) fn take_over(
     context: &Context,
     store: Arc<SqliteStore>,
     known: Known,
     order: Option<u64>,
 ) -> Result<Exit, Failure> {
-    let _ = (context, store, known, order);
-    Err(Failure::new(Exit::Bug, "runs cannot be driven yet"))
+    drive(context, store, known, &DriveArgs::default(), order)
+}
+
+/// Drives a run until it ends, stops, or this process is asked to.
+pub(super) fn drive(
+    context: &Context,
+    store: Arc<SqliteStore>,
+    known: Known,
+    args: &DriveArgs,
+    order: Option<u64>,
+) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let told = runtime.block_on(async {
+        let session = Session::prepare(context, store, known, args).await?;
+        session.drive(args, order).await
+    });
+    // A look that blocks must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    told
+}
+
+/// What the screen shows; the ticker shares it.
+struct Show {
+    story: Story,
+    renderers: Vec<Box<dyn Renderer>>,
+    clock: SystemClock,
+    order: Option<u64>,
+    refused: Option<(Order, Refusal)>,
+}
+
+/// Tells the screen.
+struct Screen(Arc<Mutex<Show>>);
+
+impl Show {
+    fn lock(show: &Mutex<Self>) -> std::sync::MutexGuard<'_, Self> {
+        show.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&mut self, recorded: &Recorded, shown: bool) {
+        let Self { story, renderers, .. } = self;
+        story.take(recorded.at, &recorded.event);
+        if shown {
+            renderers.fact(story, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
+        }
+        if let Event::OrderRefused { id, order, refusal, .. } = &recorded.event
+            && Some(*id) == self.order
+        {
+            self.refused = Some((order.clone(), refusal.clone()));
+        }
+    }
+}
+
+impl Observer for Screen {
+    fn on_event(&mut self, _: &Run, recorded: &Recorded) {
+        Show::lock(&self.0).take(recorded, true);
+    }
+    fn on_replayed(&mut self, _: &Run, recorded: &Recorded) {
+        Show::lock(&self.0).take(recorded, false);
+    }
+    fn on_progress(&mut self, _: &Run, step: StepIx, text: &str) {
+        let show = &mut *Show::lock(&self.0);
+        show.story.hear(step, text);
+        show.renderers.progress(&show.story, show.clock.now(), step, text);
+    }
+    fn on_takeover(&mut self, takeover: &Takeover) {
+        let Takeover { resource, run, reason } = takeover;
+        Show::lock(&self.0)
+            .renderers
+            .say(&format!("the lock on {resource} was taken from run {run}: {reason}"));
+    }
+    fn on_notice(&mut self, text: &str) {
+        Show::lock(&self.0).renderers.say(text);
+    }
+}
+
+/// Everything that driving needs.
+struct Session<'c> {
+    context: &'c Context,
+    store: Arc<SqliteStore>,
+    known: Known,
+    actions: Arc<Actions>,
+    world: Arc<dyn WriteWorld>,
+    secrets: Secrets,
+    control: Option<Control>,
+}
+
+impl<'c> Session<'c> {
+    async fn prepare(
+        context: &'c Context,
+        store: Arc<SqliteStore>,
+        known: Known,
+        args: &DriveArgs,
+    ) -> Result<Self, Failure> {
+        let store = match &args.faults {
+            Some(text) => with_faults(store, text)?,
+            None => store,
+        };
+        let wiring = known.record.wiring.clone();
+        let control = wiring.as_ref().map(Control::of);
+        if let Some(control) = &control {
+            control.wiring().await?;
+        }
+        let folder = plans::folder_of(&known.record);
+        let actions = Actions::of(&known.plan).map_err(|faults| unreadable(&faults))?;
+        let secrets = secrets(&known.plan, &folder, wiring.as_ref()).await?;
+        let world = Arc::new(World::connect(&known.plan, &folder, wiring));
+        Ok(Self { context, store, known, actions: Arc::new(actions), world, secrets, control })
+    }
+
+    fn driver(
+        &self,
+        args: &DriveArgs,
+        interruption: Interruption,
+        observers: Vec<Box<dyn Observer>>,
+    ) -> Driver {
+        let by = self.known.record.by.as_str();
+        let stay = match args.on_pause {
+            Some(choice) => choice == OnPause::Wait,
+            None => self.context.interactive,
+        };
+        Driver {
+            store: self.store.clone(),
+            run: self.known.record.id.clone(),
+            plan: self.known.plan.clone(),
+            actions: self.actions.clone(),
+            world: self.world.clone(),
+            wall: Arc::new(SystemClock::wall()),
+            secrets: self.secrets.scope(),
+            redactor: Redactor::new(self.secrets.hidden()),
+            by: Actor { name: by.into(), automatic: false },
+            owner: Owner::this_process(),
+            lease: LEASE,
+            stay,
+            interruption,
+            observers,
+        }
+    }
+
+    async fn drive(self, args: &DriveArgs, order: Option<u64>) -> Result<Exit, Failure> {
+        let (plan, record) = (self.known.plan.clone(), &self.known.record);
+        let clock = stored::clock_of(record);
+        let show = Arc::new(Mutex::new(Show {
+            story: Story::new(record.id.0.clone(), plan.clone()),
+            renderers: screen::live(self.context, &plan),
+            clock,
+            order,
+            refused: None,
+        }));
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Screen(show.clone()))];
+        let herald = record.wiring.as_ref().map(|wiring| Herald::start(Control::of(wiring), plan.clone()));
+        if let Some(herald) = &herald {
+            observers.push(herald.observer());
+        }
+        if let Some(wiring) = record.wiring.as_ref().filter(|_| !args.ask) {
+            let people = People::new(wiring, plan.clone(), self.store.clone(), record.id.clone(), clock);
+            people.answer_what_is_asked(&self.known.story);
+            observers.push(Box::new(people));
+        }
+        let interruption = Interruption::default();
+        let ended_by = Arc::new(Mutex::new(None));
+        let watch =
+            tokio::spawn(watch(Signals::listen()?, interruption.clone(), ended_by.clone(), show.clone()));
+        let tick = tokio::spawn(tick(show.clone()));
+        let driven = self.driver(args, interruption, observers).drive().await;
+        watch.abort();
+        tick.abort();
+        if let Some(herald) = herald {
+            herald.finish().await;
+        }
+        let now = clock.now();
+        {
+            let show = &mut *Show::lock(&show);
+            show.renderers.end(&show.story, now);
+        }
+        let driven = driven.map_err(|error| self.failed(&error))?;
+        let signal = ended_by.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let exit = match driven.rest {
+            Rest::Finished | Rest::Waiting => Exit::of(&driven.run),
+            Rest::Interrupted | Rest::Exited => signal.unwrap_or(Exit::Interrupted),
+            Rest::OutOfRoom => Exit::Stopped,
+        };
+        let show = &*Show::lock(&show);
+        self.close(args, &show.story, driven.rest, exit).await?;
+        match (&show.refused, driven.rest) {
+            (Some((order, refusal)), _) => Err(orders::refused(self.context, &record.id.0, order, refusal)),
+            (None, Rest::OutOfRoom) => {
+                Err(Failure::new(exit, "there is no room left for the journal; the run is paused")
+                    .hint(format!(
+                        "free some space, then `{}`",
+                        self.context.commands.run("resume", &record.id.0)
+                    ))
+                    .see(Runbook::JournalFull))
+            }
+            (None, _) => Ok(exit),
+        }
+    }
+
+    /// Tells how it ended, and ends a sandbox that is needed no more.
+    async fn close(&self, args: &DriveArgs, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
+        let traffic = match &self.control {
+            Some(control) => control.traffic().await,
+            None => Vec::new(),
+        };
+        let extras = Extras {
+            reaches: actions::reaches(&self.known.plan),
+            traffic,
+            commands: self.context.commands.clone(),
+        };
+        screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
+        let Some(control) = &self.control else { return Ok(()) };
+        if rest == Rest::Finished && !args.keep_sandbox {
+            control.stop().await;
+        } else if !self.context.is_json() {
+            let control = self.known.record.wiring.as_ref().map_or("", |wiring| &wiring.control);
+            self.context
+                .say(&format!("the sandbox goes on at {control}; it ends by itself after ten idle minutes"));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &DriveError) -> Failure {
+        let id = &self.known.record.id.0;
+        match error {
+            DriveError::Store(error) => stored::failed(self.context, error),
+            DriveError::LeaseLost(source) => Failure::new(Exit::Stopped, error.to_string())
+                .because(source.to_string())
+                .hint(format!("`{}` shows where it goes on", self.context.commands.run("watch", id)))
+                .see(Runbook::LeaseLost),
+            DriveError::Illegal { .. } => Failure::new(Exit::Stopped, error.to_string())
+                .hint(format!("`{} --verify` looks at its chain", self.context.commands.run("log", id)))
+                .see(Runbook::JournalBroken),
+        }
+    }
+}
+
+fn story_now(known: &Known) -> crate::plan::Timestamp {
+    known.now()
+}
+
+/// The secrets of a plan.
+pub(super) async fn secrets(
+    plan: &crate::plan::Plan,
+    folder: &std::path::Path,
+    wiring: Option<&crate::port::Wiring>,
+) -> Result<Secrets, Failure> {
+    let process = Process::new(Arc::new(SystemClock::wall()), folder);
+    Secrets::resolve(plan, folder, wiring, &process).await.map_err(|faults| {
+        let failure = Failure::new(Exit::Credentials, "secrets of the plan are missing; nothing was changed");
+        let failure = faults.iter().fold(failure, |failure, fault| failure.because(fault.to_string()));
+        failure.see(Runbook::Credentials)
+    })
+}
+
+/// This version does not read a plan as the one that began the run did.
+pub(super) fn unreadable(faults: &[crate::run::Fault]) -> Failure {
+    let failure = Failure::new(Exit::Invalid, "steps of the plan make no sense to this version");
+    faults
+        .iter()
+        .fold(failure, |failure, fault| failure.because(fault.to_string()))
+        .see(Runbook::JournalNewer)
+}
+
+fn with_faults(store: Arc<SqliteStore>, text: &str) -> Result<Arc<SqliteStore>, Failure> {
+    let faults = crate::store::Faults::parse(text).map_err(Failure::usage)?;
+    match Arc::try_unwrap(store) {
+        Ok(store) => Ok(Arc::new(store.with_faults(faults))),
+        Err(shared) => Ok(shared),
+    }
+}
+
+/// The first signal pauses the run, the second ends the process.
+async fn watch(
+    mut signals: Signals,
+    interruption: Interruption,
+    ended_by: Arc<Mutex<Option<Exit>>>,
+    show: Arc<Mutex<Show>>,
+) {
+    let mut first = true;
+    loop {
+        let exit = signals.next().await;
+        *ended_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(exit);
+        let text = if first {
+            "stopping: the call in flight is finished first, then the run pauses; once more to exit now"
+        } else {
+            "exiting now; what is in flight is looked at when the run is resumed"
+        };
+        Show::lock(&show).renderers.say(text);
+        first = false;
+        interruption.ask();
+    }
+}
+
+/// Moves the countdowns.
+async fn tick(show: Arc<Mutex<Show>>) {
+    let mut every = tokio::time::interval(TICK);
+    loop {
+        every.tick().await;
+        let show = &mut *Show::lock(&show);
+        show.renderers.tick(&show.story, show.clock.now());
+    }
 }

@@ -38,6 +38,11 @@ pub(super) struct Loaded {
 }
 
 impl PlanArgs {
+    /// Refuses a file that is not there, before anything is made for it.
+    pub(super) fn exists(&self) -> Result<(), Failure> {
+        if self.plan.is_file() { Ok(()) } else { self.read(BTreeMap::new()).map(drop) }
+    }
+
     /// Reads the file, whatever is wrong with it. `given` are values that a world states.
     pub(super) fn read(&self, given: BTreeMap<String, serde_json::Value>) -> Result<Reading, Failure> {
         let bytes = PlanFiles::open(&self.plan).map_err(|why| {

@@ -2,7 +2,7 @@
 
 use super::{Advice, Commands, Looks, Story, Tone, human, words};
 use crate::plan::{Kind, Part, StepIx, Timestamp};
-use crate::run::{Mode, Phase, Receipt, Stuck};
+use crate::run::{Ending, Mode, Phase, Receipt, Stuck, ending};
 use std::time::Duration;
 
 /// What a summary tells besides the facts.
@@ -102,6 +102,9 @@ pub fn told(advice: &Advice, looks: Looks) -> String {
 #[must_use]
 pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
     let (tone, state) = match (story.verdict(), story.paused()) {
+        (Some(_), _) if ending(&story.run) == Ending::NothingChanged => {
+            (Tone::Warn, "ended before anything was changed".to_owned())
+        }
         (Some(verdict), _) => {
             let (tone, text) = words::ended(verdict);
             (tone, text.to_owned())

@@ -161,8 +161,8 @@ pub struct Task {
     pub created: Timestamp,
     /// When it began to run.
     pub started: Option<Timestamp>,
-    /// Its program ends before it ever listens.
-    pub stillborn: bool,
+    /// It was once healthy, or needs no health.
+    pub was_healthy: bool,
     /// What its program keeps in mind.
     pub app: super::app::Memory,
     /// What the caller replaced.
@@ -222,9 +222,7 @@ impl Task {
     /// Its program is there: it listens.
     #[must_use]
     pub fn listens(&self) -> bool {
-        matches!(self.phase, Phase::Running(_) | Phase::Stopping(..))
-            && self.started.is_some()
-            && !self.stillborn
+        matches!(self.phase, Phase::Running(_) | Phase::Stopping(..)) && self.started.is_some()
     }
 
     /// Where its program listens.

@@ -7,13 +7,17 @@ mod explain;
 mod log;
 mod man;
 mod pause;
+mod preview;
 mod proceed;
 mod reject;
 mod report;
+mod resume;
 mod retry;
 mod rollback;
+mod run;
 mod runbook;
 mod runs;
+mod sandbox;
 mod schema;
 mod settle;
 mod skip;
@@ -28,6 +32,12 @@ use super::{Context, Exit, Failure};
 pub(super) enum Verb {
     /// Say everything that is wrong with a plan
     Validate(validate::Args),
+    /// Say what each step would change from what is there now; it cannot write
+    Preview(preview::Args),
+    /// Carry a plan out
+    Run(run::Args),
+    /// Go on with a run whose process is gone
+    Resume(resume::Args),
     /// List the runs of this state directory
     Runs(runs::Args),
     /// Say how a run stands, and what to do now
@@ -56,6 +66,8 @@ pub(super) enum Verb {
     Skip(skip::Args),
     /// Say what became of a step; the world is looked at first
     Settle(settle::Args),
+    /// Serve a small cloud on loopback
+    Sandbox(sandbox::Args),
     /// Print a plan as a runbook, for when this tool is dead too
     Runbook(runbook::Args),
     /// Say more about a problem's code, a runbook or an exit code
@@ -72,6 +84,9 @@ impl Verb {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Validate(args) => validate::run(&args, context),
+            Self::Preview(args) => preview::run(&args, context),
+            Self::Run(args) => run::run(&args, context),
+            Self::Resume(args) => resume::run(&args, context),
             Self::Runs(args) => runs::run(&args, context),
             Self::Status(args) => status::run(&args, context),
             Self::Watch(args) => watch::run(&args, context),
@@ -86,6 +101,7 @@ impl Verb {
             Self::Retry(args) => retry::run(&args, context),
             Self::Skip(args) => skip::run(&args, context),
             Self::Settle(args) => settle::run(&args, context),
+            Self::Sandbox(args) => sandbox::run(&args, context),
             Self::Runbook(args) => runbook::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),
             Self::Schema(args) => schema::run(&args, context),

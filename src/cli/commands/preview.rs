@@ -1,0 +1,58 @@
+//! `preview`: what each step would change from what is there now. It cannot write.
+
+use crate::cli::plans::PlanArgs;
+use crate::cli::sandbox::PlaceArgs;
+use crate::cli::{Context, Exit, Failure, preview, runtime};
+use crate::report::{Runbook, Seen, preview_json, preview_text};
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Save it here, so that `run --auto-approve FILE` can be bound to it
+    #[arg(long, env = "SWITCHOVER_SAVE", hide_env_values = true, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Exit 2 if changes are pending, 0 if there is nothing to change
+    #[arg(long, env = "SWITCHOVER_DETAILED_EXITCODE", hide_env_values = true)]
+    detailed_exitcode: bool,
+}
+
+pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    args.plan.exists()?;
+    let place = args.place.open(context, &args.plan.plan)?;
+    let told = look(args, context, place.as_ref().map(|place| place.wiring.clone()));
+    if let Some(place) = place {
+        place.close()?;
+    }
+    told
+}
+
+fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> Result<Exit, Failure> {
+    let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
+    let loaded = args.plan.load(context, given)?;
+    let runtime = runtime()?;
+    let seen = runtime.block_on(preview::take(&loaded, wiring))?;
+    if context.is_json() {
+        context.print(&format!("{:#}\n", preview_json(&loaded.plan, &seen)))?;
+    } else {
+        context.print(&preview_text(&loaded.plan, &seen, context.out))?;
+    }
+    if let Some(file) = &args.save {
+        preview::save(&loaded.plan, &seen, file)?;
+        context.say(&format!("saved to {}", file.display()));
+    }
+    let unseen = |step: &&crate::report::PreviewStep| matches!(step.seen, Seen::Unknown(_));
+    if let Some(first) = seen.steps.iter().find(unseen) {
+        let name = &loaded.plan[first.step].id;
+        return Err(Failure::new(
+            Exit::Credentials,
+            format!("{} of its steps could not be looked at, {name} first", seen.unknown()),
+        )
+        .hint("a preview needs the same sight as a run: credentials, network, names")
+        .see(Runbook::Credentials));
+    }
+    Ok(if args.detailed_exitcode && seen.pending() > 0 { Exit::Pending } else { Exit::Done })
+}

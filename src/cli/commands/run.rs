@@ -1,0 +1,134 @@
+//! `run`: carries a plan out.
+
+use crate::cli::operate::{self, DriveArgs};
+use crate::cli::plans::{Loaded, PlanArgs};
+use crate::cli::sandbox::{self, PlaceArgs};
+use crate::cli::{Context, Exit, Failure, preview, runtime, stored};
+use crate::plan::Part;
+use crate::port::{Clock, Wiring};
+use crate::report::{Runbook, quoted};
+use crate::store::{NewRun, Source, Store};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only the steps that may be done ahead; outside window and deadline
+    #[arg(long, env = "SWITCHOVER_PREPARE", hide_env_values = true)]
+    prepare: bool,
+    /// Go without asking, if the world is as this saved preview saw it
+    #[arg(long, env = "SWITCHOVER_AUTO_APPROVE", hide_env_values = true, value_name = "PREVIEW")]
+    auto_approve: Option<PathBuf>,
+    /// Go without asking, where the plan is not `production: true`
+    #[arg(long, env = "SWITCHOVER_YES", hide_env_values = true)]
+    yes: bool,
+    #[command(flatten)]
+    drive: DriveArgs,
+}
+
+pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    args.plan.exists()?;
+    let place = args.place.open(context, &args.plan.plan)?;
+    match begin(args, context, place.as_ref().map(|place| place.wiring.clone())) {
+        Ok((store, known)) => {
+            let own = place.is_none_or(|place| place.own);
+            let drive = DriveArgs { keep_sandbox: args.drive.keep_sandbox || !own, ..args.drive.clone() };
+            operate::drive(context, store, known, &drive, None)
+        }
+        Err(failure) => {
+            if let Some(place) = place {
+                place.close()?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Everything that must hold before the first fact.
+fn begin(
+    args: &Args,
+    context: &Context,
+    wiring: Option<Wiring>,
+) -> Result<(Arc<crate::store::SqliteStore>, stored::Known), Failure> {
+    let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
+    let loaded = args.plan.load(context, given)?;
+    if args.prepare && !loaded.plan.steps.iter().any(|step| step.part == Part::Prepare) {
+        return Err(Failure::usage("the plan has no steps under `prepare`"));
+    }
+    match &wiring {
+        Some(wiring) => {
+            context.say(&sandbox::headline(wiring));
+            if let Some(saved) = &args.auto_approve {
+                runtime()?.block_on(preview::still_holds(context, &loaded, saved, Some(wiring.clone())))?;
+            }
+        }
+        None => admit(args, context, &loaded)?,
+    }
+    let store = Arc::new(stored::open(context)?);
+    let sources = loaded.reading.sources.plan().into_iter();
+    let whole = std::path::absolute(&args.plan.plan).unwrap_or_else(|_| args.plan.plan.clone());
+    let sources = sources.enumerate().map(|(place, (name, text))| {
+        // A run may be resumed from anywhere.
+        let name = if place == 0 { whole.display().to_string() } else { name };
+        Source { name, text }
+    });
+    let new = NewRun {
+        plan: loaded.plan.name.to_string(),
+        sources: sources.collect(),
+        params: loaded.reading.params.clone().into_iter().collect(),
+        wiring,
+        only_prepare: args.prepare,
+        created: stored::now(),
+        by: context.who.clone(),
+    };
+    let record = store.create(new).map_err(|error| stored::failed(context, &error))?;
+    if !context.is_json() {
+        context.say(&format!("run {}", record.id));
+    }
+    let known = stored::look(context, &*store, &record.id)?;
+    Ok((store, known))
+}
+
+/// Whether a run of the real world may begin, now and by whoever is there.
+fn admit(args: &Args, context: &Context, loaded: &Loaded) -> Result<(), Failure> {
+    let plan = &loaded.plan;
+    if !args.prepare {
+        let now = crate::adapter::SystemClock::wall().now();
+        plan.policy.admits(now).map_err(|why| {
+            Failure::new(Exit::Gate, format!("{} may not start now; nothing was changed", plan.name))
+                .because(why)
+                .see(Runbook::Closed)
+        })?;
+    }
+    if let Some(saved) = &args.auto_approve {
+        return runtime()?.block_on(preview::still_holds(context, loaded, saved, None));
+    }
+    let file = quoted(&args.plan.plan.display().to_string());
+    if plan.production {
+        if !context.interactive {
+            return Err(Failure::usage(format!("{} is marked `production: true`, and nobody can be asked", plan.name))
+                .hint(format!("`switchover preview {file} --save preview.json`, have it reviewed, then add --auto-approve preview.json"))
+                .hint("or rehearse it in a sandbox: add --sandbox"));
+        }
+        context.say(&format!("{} changes production. `switchover preview {file}` shows what.", plan.name));
+        return match context.ask("type the plan's name to go on: ")? {
+            Some(answer) if *answer == *plan.name => Ok(()),
+            _ => Err(Failure::new(Exit::Gate, "not confirmed; nothing was changed")),
+        };
+    }
+    if args.yes {
+        return Ok(());
+    }
+    if !context.interactive {
+        return Err(Failure::usage("nobody can be asked whether to go on")
+            .hint("add --yes, or --auto-approve with a saved preview, or --sandbox"));
+    }
+    match context.ask(&format!("run {} against the real world? [y/N] ", plan.name))? {
+        Some(answer) if matches!(answer.as_str(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::new(Exit::Gate, "not confirmed; nothing was changed")),
+    }
+}

@@ -1,0 +1,198 @@
+//! Previews: taken, saved, and compared with the world later.
+
+use super::operate::{secrets, unreadable};
+use super::plans::Loaded;
+use super::{Context, Exit, Failure, actions};
+use crate::adapter::{PlanFiles, Preview as PreviewWorld};
+use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
+use crate::plan::{Kind, Plan, Scope, StepIx, StepTraits, parse_duration};
+use crate::port::dns::{Name, RecordType};
+use crate::port::{ReadWorld, Wiring};
+use crate::report::{DnsClock, Preview, PreviewStep, Runbook, Seen, preview_json, quoted};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long Route 53 says that a change generally takes until all of its servers have it.
+const PROPAGATION: Duration = Duration::from_secs(60);
+
+/// Looks at the world and says what each step would do. It is given only what reads.
+pub(super) async fn take(loaded: &Loaded, wiring: Option<Wiring>) -> Result<Preview, Failure> {
+    let plan = &loaded.plan;
+    let built = Arc::new(Actions::of(plan).map_err(|faults| unreadable(&faults))?);
+    let secrets = secrets(plan, &loaded.folder, wiring.as_ref()).await?;
+    let world: Arc<dyn ReadWorld> = Arc::new(PreviewWorld::connect(plan, &loaded.folder, wiring));
+    let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
+    let redactor = Redactor::new(secrets.hidden());
+    let steps = preview(plan, &built, &world, &scope, &redactor).await;
+    let steps: Vec<PreviewStep> = steps.into_iter().map(seen).collect();
+    let clocks = clocks(plan, &*world, &steps).await;
+    Ok(Preview {
+        at: world.clock().now(),
+        digest: loaded.reading.digest.clone(),
+        params_digest: loaded.reading.params_digest.clone(),
+        state_digest: state(plan, &steps),
+        steps,
+        clocks,
+    })
+}
+
+fn seen(step: StepPreview) -> PreviewStep {
+    let seen = match step.found {
+        Previewed::Would(proposal) => Seen::Would(proposal),
+        Previewed::Skipped => Seen::Skipped,
+        Previewed::Later(steps) => Seen::Later(steps),
+        Previewed::Asks => Seen::Asks,
+        Previewed::Checkpoint => Seen::Checkpoint,
+        Previewed::Join => Seen::Nothing,
+        Previewed::Unknown(fault) => Seen::Unknown(fault),
+    };
+    PreviewStep { step: step.step, seen, undo: step.undo }
+}
+
+/// What was seen, in one number: what each step changes, from what.
+fn state(plan: &Plan, steps: &[PreviewStep]) -> String {
+    let mut hash = Sha256::new();
+    for step in steps {
+        let told = match &step.seen {
+            Seen::Would(proposal) => format!("{} {:?}", proposal.stages, proposal.changes),
+            Seen::Unknown(_) => "unknown".into(),
+            other => format!("{other:?}"),
+        };
+        hash.update(format!("{}\0{told}\n", plan[step.step].id));
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// One a name that a step switches.
+async fn clocks(plan: &Plan, world: &dyn ReadWorld, steps: &[PreviewStep]) -> Vec<DnsClock> {
+    let traits = actions::traits(plan);
+    let pending = |ix: usize| {
+        steps.iter().any(|s| s.step.index() == ix && matches!(&s.seen, Seen::Would(p) if p.stages > 0))
+    };
+    let mut found = Vec::new();
+    for (place, told) in traits.iter().enumerate().filter_map(|(place, told)| Some((place, told.as_ref()?))) {
+        if !told.switches || !pending(place) {
+            continue;
+        }
+        for resource in &told.resources {
+            let shares = |told: &StepTraits| told.lowers_ttl && told.resources.contains(resource);
+            let lowers = plan
+                .places()
+                .zip(&traits)
+                .find(|(ix, told)| told.as_ref().is_some_and(shares) && pending(ix.index()));
+            let lowered = lowers.and_then(|(ix, _)| ttl_of(plan, ix));
+            if let Some(clock) = clock(world, resource, lowered).await {
+                found.push(clock);
+            }
+        }
+    }
+    found
+}
+
+/// What a step that lowers a TTL lowers it to.
+fn ttl_of(plan: &Plan, ix: StepIx) -> Option<Duration> {
+    let Kind::Act(Some(uses)) = &plan[ix].kind else { return None };
+    parse_duration(uses.with.get("ttl")?.as_text()?).ok()
+}
+
+/// `dns:zone/app`: what its authorities serve now. `None` where nobody can tell.
+async fn clock(world: &dyn ReadWorld, resource: &str, lowered: Option<Duration>) -> Option<DnsClock> {
+    let (target, name) = resource.split_once(':')?.1.split_once('/')?;
+    let dns = world.dns(target).ok()?;
+    let name = Name::within(name, &dns.zone().await.ok()?.name);
+    let (mut served, mut authorities) = (Duration::ZERO, 0);
+    for authority in dns.authorities().await.ok()? {
+        authorities += 1;
+        for kind in ["CNAME", "A", "AAAA"] {
+            let answer = dns.ask(&authority, &name, &RecordType(kind.into())).await.ok()?;
+            if answer.authoritative && !answer.values.is_empty() {
+                served = served.max(answer.ttl);
+            }
+        }
+    }
+    Some(DnsClock { name: name.to_string(), served, authorities, lowered, propagation: PROPAGATION })
+}
+
+/// Saves a preview, so that a run can be bound to it.
+pub(super) fn save(plan: &Plan, preview: &Preview, file: &Path) -> Result<(), Failure> {
+    let text = format!("{:#}\n", preview_json(plan, preview));
+    std::fs::write(file, text).map_err(|error| {
+        Failure::usage(format!("the preview cannot be saved to {}", file.display())).from_error(&error)
+    })
+}
+
+/// Refuses if the plan or the world is not as a saved preview saw it.
+pub(super) async fn still_holds(
+    context: &Context,
+    loaded: &Loaded,
+    saved: &Path,
+    wiring: Option<Wiring>,
+) -> Result<(), Failure> {
+    let unread = |why: String| {
+        Failure::usage(format!("the preview {} cannot be read", saved.display()))
+            .because(why)
+            .hint("save one with `switchover preview PLAN --save FILE`")
+    };
+    let bytes = PlanFiles::open(saved).map_err(unread)?;
+    let then: Json = serde_json::from_slice(&bytes).map_err(|error| unread(error.to_string()))?;
+    if then.get("preview").and_then(Json::as_str) != Some("v1") {
+        return Err(unread("it is not a preview of this version".into()));
+    }
+    let told = |key: &str| then.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let stale = |why: &str| {
+        let file =
+            quoted(&loaded.reading.sources.get(0).map_or("PLAN", |source| source.name.as_str()).to_owned());
+        Failure::new(Exit::Stale, format!("the preview {} is stale; nothing was changed", saved.display()))
+            .because(why)
+            .hint(format!(
+                "look at it again: `switchover preview {file} --save {}`",
+                quoted(&saved.display().to_string())
+            ))
+            .see(Runbook::Stale)
+    };
+    if told("plan_digest") != loaded.reading.digest {
+        return Err(stale("the plan has changed since"));
+    }
+    if told("params_digest") != loaded.reading.params_digest {
+        return Err(stale("the params have other values now"));
+    }
+    let now = take(loaded, wiring).await?;
+    if told("state_digest") != now.state_digest {
+        let failure = stale("the world is not as it was seen");
+        return Err(differences(&then, &preview_json(&loaded.plan, &now))
+            .into_iter()
+            .fold(failure, Failure::because));
+    }
+    context.say(&format!("the plan and the world are as {} saw them at {}", saved.display(), told("at")));
+    Ok(())
+}
+
+/// Which steps would do something else now.
+fn differences(then: &Json, now: &Json) -> Vec<String> {
+    let steps = |preview: &Json| preview.get("steps").and_then(Json::as_array).cloned().unwrap_or_default();
+    let before = steps(then);
+    let text = |step: &Json| {
+        let changes = step.get("changes").and_then(Json::as_array).cloned().unwrap_or_default();
+        let field =
+            |change: &Json, key: &str| change.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let each = changes
+            .iter()
+            .map(|c| format!("{}: {} → {}", field(c, "what"), field(c, "from"), field(c, "to")));
+        let seen = step.get("seen").and_then(Json::as_str).unwrap_or_default().to_owned();
+        std::iter::once(seen).chain(each).collect::<Vec<_>>().join("; ")
+    };
+    let mut found = Vec::new();
+    for step in steps(now) {
+        let id = step.get("id").cloned().unwrap_or_default();
+        let was = before.iter().find(|other| other.get("id") == Some(&id)).map(text).unwrap_or_default();
+        if was != text(&step) {
+            let id = id.as_str().unwrap_or_default().to_owned();
+            found.push(format!("{id}: was seen as `{was}`, is `{}` now", text(&step)));
+        }
+    }
+    found
+}

@@ -1,0 +1,273 @@
+//! What a plan would do from what is there now, for people and for machines.
+
+use super::{Looks, Tone, TreeRow, change_line, tree, words};
+use crate::plan::{Kind, Plan, Reversibility, StepIx, Timestamp};
+use crate::run::{Fault, Proposal};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+/// What is known of a step before it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// It would do this: 0 stages is a check, a wait, or a change that is there already.
+    Would(Proposal),
+    /// Its `when` says no.
+    Skipped,
+    /// It depends on what these steps give.
+    Later(Vec<String>),
+    /// It asks people.
+    Asks,
+    /// An automatic rollback stops there.
+    Checkpoint,
+    /// Nothing to see.
+    Nothing,
+    /// It could not be told.
+    Unknown(Fault),
+}
+
+/// A step of a preview.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewStep {
+    /// Which.
+    pub step: StepIx,
+    /// What is known.
+    pub seen: Seen,
+    /// How it would be undone, where there is something to undo.
+    pub undo: Option<String>,
+}
+
+/// How soon users can be moved, and moved back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsClock {
+    /// The name that is switched.
+    pub name: String,
+    /// The largest TTL that its authorities serve now.
+    pub served: Duration,
+    /// How many authorities were asked.
+    pub authorities: usize,
+    /// What a step lowers it to, if that is yet to be done.
+    pub lowered: Option<Duration>,
+    /// How long a change takes until all authorities serve it, at most.
+    pub propagation: Duration,
+}
+
+/// A preview.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// When the world was looked at.
+    pub at: Timestamp,
+    /// Of the plan's text.
+    pub digest: String,
+    /// Of its params.
+    pub params_digest: String,
+    /// Of what was seen.
+    pub state_digest: String,
+    /// All steps.
+    pub steps: Vec<PreviewStep>,
+    /// One a name that is switched.
+    pub clocks: Vec<DnsClock>,
+}
+
+impl Preview {
+    /// How many steps would change something.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(&step.seen, Seen::Would(p) if p.stages > 0)).count()
+    }
+
+    /// Steps that could not be told.
+    #[must_use]
+    pub fn unknown(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step.seen, Seen::Unknown(_))).count()
+    }
+
+    fn of(&self, ix: StepIx) -> Option<&PreviewStep> {
+        self.steps.iter().find(|step| step.step == ix)
+    }
+}
+
+/// For people.
+#[must_use]
+pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
+    let mut lines = vec![looks.tint(Tone::Strong, &plan.name)];
+    if let Some(summary) = &plan.summary {
+        lines.push(looks.safe(summary));
+    }
+    lines.push(String::new());
+    let rows = tree(plan);
+    let width = rows.iter().map(|row| 2 * row.depth + row.name.chars().count()).max().unwrap_or(0).min(44);
+    for row in &rows {
+        lines.extend(row_lines(plan, preview, row, width, looks));
+    }
+    lines.push(String::new());
+    lines.push(count(preview));
+    let barriers: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| step.reversibility == Reversibility::Irreversible)
+        .map(|step| step.id.to_string())
+        .collect();
+    if barriers.is_empty() {
+        lines.push("points of no return: none".into());
+    } else {
+        let text =
+            format!("points of no return: {}; past them nothing is undone by itself", barriers.join(", "));
+        lines.push(looks.tint(Tone::Warn, &text));
+    }
+    for clock in &preview.clocks {
+        lines.extend(clock_lines(clock, preview.at, plan.policy.rto));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn count(preview: &Preview) -> String {
+    let many =
+        |number: usize, one: &str, more: &str| format!("{number} {}", if number == 1 { one } else { more });
+    let mut parts =
+        vec![many(preview.pending(), "step would change something", "steps would change something")];
+    let asks = preview.steps.iter().filter(|step| step.seen == Seen::Asks).count();
+    if asks > 0 {
+        parts.push(many(asks, "asks for approval", "ask for approval"));
+    }
+    let later = preview.steps.iter().filter(|step| matches!(step.seen, Seen::Later(_))).count();
+    if later > 0 {
+        parts.push(many(later, "is known only during the run", "are known only during the run"));
+    }
+    if preview.unknown() > 0 {
+        parts.push(many(preview.unknown(), "could not be looked at", "could not be looked at"));
+    }
+    parts.join(", ")
+}
+
+fn row_lines(plan: &Plan, preview: &Preview, row: &TreeRow, width: usize, looks: Looks) -> Vec<String> {
+    let name = format!("{}{}", "  ".repeat(row.depth), looks.safe(&row.name));
+    let Some(ix) = row.step else { return vec![format!("    {}", looks.tint(Tone::Dim, &name))] };
+    let step = preview.of(ix);
+    let (tone, sign, says) = match step.map(|step| &step.seen) {
+        Some(Seen::Would(proposal)) if proposal.stages > 0 => {
+            let stages =
+                if proposal.stages > 1 { format!(" in {} stages", proposal.stages) } else { String::new() };
+            (Tone::Warn, "~", format!("changes{stages}, within {}", words::span(proposal.within)))
+        }
+        Some(Seen::Would(proposal)) if !proposal.changes.is_empty() => {
+            (Tone::Good, "=", "is there already".into())
+        }
+        Some(Seen::Would(proposal)) => {
+            (Tone::Plain, "=", format!("changes nothing; within {}", words::span(proposal.within)))
+        }
+        Some(Seen::Skipped) => (Tone::Dim, "-", "skipped: its `when` does not hold".into()),
+        Some(Seen::Later(steps)) => (Tone::Dim, "?", format!("known only once {} ran", steps.join(", "))),
+        Some(Seen::Asks) => (Tone::Plain, "?", asks(plan, ix)),
+        Some(Seen::Checkpoint) => (Tone::Plain, "|", "a rollback stops here by itself".into()),
+        Some(Seen::Nothing) => (Tone::Dim, "-", "acts only on the way back".into()),
+        Some(Seen::Unknown(fault)) => (Tone::Bad, "!", fault.to_string()),
+        None => (Tone::Dim, " ", String::new()),
+    };
+    let text = looks.tint(tone, &looks.safe(&says));
+    let mut lines = vec![format!("  {} {name:width$}  {text}", looks.tint(tone, sign)).trim_end().to_owned()];
+    let indent = " ".repeat(width + 6);
+    if let Some(Seen::Would(proposal)) = step.map(|step| &step.seen) {
+        lines.extend(proposal.changes.iter().map(|change| format!("{indent}{}", change_line(change, looks))));
+    }
+    if let Some(undo) = step.and_then(|step| step.undo.as_ref()) {
+        lines.push(format!("{indent}{}", looks.tint(Tone::Dim, &looks.safe(&format!("undo: {undo}")))));
+    }
+    if plan[ix].reversibility == Reversibility::Irreversible {
+        lines.push(format!("{indent}{}", looks.tint(Tone::Bad, "POINT OF NO RETURN")));
+    }
+    lines
+}
+
+fn asks(plan: &Plan, ix: StepIx) -> String {
+    let Kind::Approve(approval) = &plan[ix].kind else { return String::new() };
+    let by = if approval.by.of.is_empty() { "anybody".to_owned() } else { approval.by.of.join(", ") };
+    format!("asks {} of {by}: {}", approval.by.any, approval.message)
+}
+
+fn clock_lines(clock: &DnsClock, at: Timestamp, rto: Option<Duration>) -> Vec<String> {
+    let mut lines = vec![format!(
+        "DNS clock of {}: {} authorities serve it with a TTL of {}",
+        clock.name,
+        clock.authorities,
+        words::span(clock.served)
+    )];
+    let (wait, ttl) = match clock.lowered {
+        Some(lowered) => (clock.propagation + clock.served, lowered),
+        None => (Duration::ZERO, clock.served),
+    };
+    if wait.is_zero() {
+        lines.push("  nothing has to drain first: it may be switched at once".into());
+    } else {
+        lines.push(format!(
+            "  the earliest safe switch is at {}, in {}: up to {} until all serve the lowered TTL, then {} until the old answer is forgotten",
+            at.after(wait),
+            words::span(wait),
+            words::span(clock.propagation),
+            words::span(clock.served)
+        ));
+    }
+    let reach = clock.propagation + ttl;
+    let holds = match rto {
+        Some(rto) if reach > rto => format!(", more than the plan's rto of {}", words::span(rto)),
+        Some(rto) => format!(" (the plan's rto is {})", words::span(rto)),
+        None => String::new(),
+    };
+    lines.push(format!(
+        "  from then on users follow a switch, or a rollback, within {}{holds}",
+        words::span(reach)
+    ));
+    lines
+}
+
+/// For machines; saved, it is what `run --auto-approve` compares with.
+#[must_use]
+pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
+    let steps: Vec<Json> = preview
+        .steps
+        .iter()
+        .filter(|step| !matches!(plan[step.step].kind, Kind::Join))
+        .map(|step| {
+            let mut object = json!({"id": words::step_name(plan, step.step), "undo": step.undo});
+            let (seen, more) = match &step.seen {
+                Seen::Would(proposal) => (
+                    if proposal.stages > 0 { "changes" } else { "nothing to change" },
+                    json!({"stages": proposal.stages, "changes": proposal.changes}),
+                ),
+                Seen::Skipped => ("skipped", json!({})),
+                Seen::Later(steps) => ("later", json!({"needs": steps})),
+                Seen::Asks => ("asks", json!({})),
+                Seen::Checkpoint => ("checkpoint", json!({})),
+                Seen::Nothing => ("nothing", json!({})),
+                Seen::Unknown(fault) => ("unknown", json!({"why": &*fault.message})),
+            };
+            object["seen"] = seen.into();
+            if let Json::Object(more) = more {
+                more.into_iter().for_each(|(key, value)| object[key] = value);
+            }
+            object
+        })
+        .collect();
+    let clocks: Vec<Json> = preview
+        .clocks
+        .iter()
+        .map(|clock| {
+            let wait = clock.lowered.map_or(Duration::ZERO, |_| clock.propagation + clock.served);
+            json!({
+                "name": clock.name,
+                "served_ttl_seconds": clock.served.as_secs(),
+                "earliest_safe_switch": preview.at.after(wait).to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "preview": "v1",
+        "plan": &*plan.name,
+        "at": preview.at.to_string(),
+        "plan_digest": preview.digest,
+        "params_digest": preview.params_digest,
+        "state_digest": preview.state_digest,
+        "changes_pending": preview.pending(),
+        "dns": clocks,
+        "steps": steps,
+    })
+}
