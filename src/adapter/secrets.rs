@@ -116,24 +116,13 @@ fn trimmed(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::adapter::{Process, SystemClock};
-    use crate::plan::Policy;
     use serde_json::json;
 
     fn plan(secrets: &Json) -> Plan {
         let secrets = Value::from_json(secrets, crate::plan::Span::default());
-        Plan {
-            name: "p".into(),
-            summary: None,
-            owner: None,
-            production: false,
-            steps: Vec::new(),
-            pools: Vec::new(),
-            guards: Vec::new(),
-            targets: Vec::new(),
-            secrets: secrets.entries().iter().map(|(key, value)| (key.name.clone(), value.clone())).collect(),
-            people: Vec::new(),
-            policy: Policy::default(),
-        }
+        let secrets =
+            secrets.entries().iter().map(|(key, value)| (key.name.clone(), value.clone())).collect();
+        Plan { secrets, ..crate::adapter::tests::plan(Vec::new()) }
     }
 
     async fn resolve(secrets: Json, folder: &Path) -> Result<Secrets, Vec<Fault>> {

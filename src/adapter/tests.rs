@@ -1,6 +1,9 @@
 //! What the tests of adapters share: servers on loopback that say what they are told, and a wiring to them.
 
-use crate::plan::Timestamp;
+#[cfg(feature = "aws")]
+mod contract;
+
+use crate::plan::{Plan, Policy, Target, Timestamp};
 use crate::port::{Wiring, WorldTime};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -169,6 +172,23 @@ pub(super) async fn name_server(
         }
     });
     address
+}
+
+/// A plan of nothing but targets.
+pub(super) fn plan(targets: Vec<Target>) -> Plan {
+    Plan {
+        name: "p".into(),
+        summary: None,
+        owner: None,
+        production: false,
+        steps: Vec::new(),
+        pools: Vec::new(),
+        guards: Vec::new(),
+        targets,
+        secrets: Vec::new(),
+        people: Vec::new(),
+        policy: Policy::default(),
+    }
 }
 
 /// A wiring that leads nowhere; tests fill in what they need.

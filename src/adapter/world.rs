@@ -131,3 +131,45 @@ impl ReadProcess for Marked {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::tests::{plan, wiring};
+    use crate::port::StopWith;
+    use crate::run::FaultKind;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_preview_runs_only_what_is_marked() {
+        let preview = Preview::connect(&plan(Vec::new()), Path::new(""), Some(wiring()));
+        let mut command = Command {
+            argv: vec!["true".into()],
+            environment: Vec::new(),
+            directory: None,
+            input: Vec::new(),
+            stop: StopWith { signal: "TERM".into(), grace: Duration::from_secs(1) },
+            reads: false,
+            timeout: Duration::from_hours(1),
+        };
+        let fault = preview.process().query(command.clone()).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Blind);
+        assert!(fault.message.contains("reads: true"), "{fault}");
+        command.reads = true;
+        assert_eq!(preview.process().query(command).await.unwrap().code, Some(0));
+    }
+
+    #[test]
+    fn a_target_says_what_it_lacks() {
+        let target = |kind: &str, with: serde_json::Value| crate::plan::Target {
+            name: "t".into(),
+            kind: kind.into(),
+            with: crate::plan::Value::from_json(&with, crate::plan::Span::default()),
+        };
+        let world = |target| World::connect(&plan(vec![target]), Path::new(""), None);
+        let fault = world(target("aws", serde_json::json!({"account": "1"}))).compute("t").err().unwrap();
+        assert_eq!(fault.kind, FaultKind::Permanent);
+        let fault = world(target("route53", serde_json::json!({"aws": "t"}))).dns("u").err().unwrap();
+        assert!(fault.message.contains("no target `u`"), "{fault}");
+    }
+}

@@ -33,6 +33,11 @@ fn aws(fields: &mut Fields<'_>) -> Option<()> {
         text(),
         "a profile of the AWS configuration; without it, the default credentials",
     );
+    fields.optional(
+        "endpoint",
+        text(),
+        "the URL of an emulator that stands for AWS; an endpoint from the environment is refused",
+    );
     Some(())
 }
 
