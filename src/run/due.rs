@@ -76,6 +76,13 @@ pub fn due(run: &Run) -> Vec<Due> {
             None => {}
         }
     }
+    if run.mode == Mode::Rollback && run.paused.is_none() {
+        // What may still land is waited for before it is undone.
+        let waits = |phase| matches!(phase, Phase::Done | Phase::Failed | Phase::Foreign | Phase::Blind);
+        let frontier = run.frontier().into_iter().map(|ix| &run[ix]);
+        let settles = frontier.filter(|step| waits(step.phase)).map(|step| step.settles);
+        wake = settles.filter(|moment| *moment > Timestamp::PAST).fold(wake, Ord::min);
+    }
     let guards = (0..run.plan.guards.len()).filter(|guard| run.guarded(*guard));
     all.extend(guards.map(|guard| Due {
         work: Work::Guard(guard),
@@ -105,11 +112,11 @@ fn of_step(run: &Run, ix: StepIx) -> Option<Due> {
         Phase::Undoing { by } => (Work::Undo(ix), Timestamp::PAST, by),
         Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
         // What it will do again must not meet what it once did.
-        Phase::Waiting if wanted && !paused && step.settles > Timestamp::PAST => wake(step.settles),
+        Phase::Waiting if step.settles > Timestamp::PAST && run.may_begin(ix) => wake(step.settles),
         Phase::Asking { until } if wanted => wake(until),
         Phase::Backoff { until } if wanted && !paused => wake(until),
         Phase::UndoBackoff { until } if !paused && (run.mode == Mode::Rollback || undone_alone) => {
-            wake(until)
+            wake(until.max(step.settles))
         }
         _ => return None,
     };

@@ -31,3 +31,6 @@ pub use event::{
 pub use outcome::{Answer, Change, Fault, FaultKind, Landed, Look, Memo, Proposal};
 pub use state::{Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};
+
+#[cfg(test)]
+mod tests;

@@ -261,6 +261,8 @@ impl StepRun {
                 let record = self.record.as_mut()?;
                 (record.mark, record.note) = (Mark::Made, note.clone().or(record.note.take()));
                 self.changed.get_or_insert(before(*until, allowance));
+                // It is known to have landed: nothing of it is under way any more.
+                self.settles = Timestamp::PAST;
                 P::Watching { from: Timestamp::PAST, until: *until }
             }
             (E::WasInDoubt { .. }, P::Applying { by }) => self.lose(by, grace)?,

@@ -136,6 +136,10 @@ impl Draft<'_> {
         if step.settled() || run.paused.is_some() || run.must_finish(ix) {
             return;
         }
+        // A lost call may still land: undone before that, it would be in force afterwards.
+        if step.settles > now && !step.in_doubt() {
+            return;
+        }
         let in_doubt = step.in_doubt();
         let event = match step.phase {
             Phase::Applying { .. }
@@ -144,7 +148,7 @@ impl Draft<'_> {
             | Phase::InDoubt
             | Phase::Settling { .. }
             | Phase::Stuck(_) => return,
-            Phase::UndoBackoff { until } if until > now || step.settles > now => return,
+            Phase::UndoBackoff { until } if until > now => return,
             // What may or may not have happened is looked at before it is undone.
             _ if in_doubt => {
                 StepEvent::WasInDoubt { reason: "it was in doubt when the run turned back".into() }
