@@ -43,12 +43,8 @@ impl People {
     /// Those whom the plan names answer, as many as are needed, each after their time.
     fn asked(&self, ix: StepIx, at: Timestamp) {
         let Kind::Approve(approval) = &self.plan[ix].kind else { return };
-        let entitled = |person: &&Person| {
-            approval.by.of.is_empty()
-                || self.plan.people.iter().any(|(group, people)| {
-                    approval.by.of.contains(group) && people.iter().any(|name| **name == *person.name)
-                })
-        };
+        let names = &approval.by.of;
+        let entitled = |person: &&Person| names.is_empty() || names.iter().any(|name| **name == *person.name);
         for person in self.people.iter().filter(entitled) {
             let order = match person.answer.as_str() {
                 "approve" => Order::Approve { step: ix },
