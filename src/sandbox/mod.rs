@@ -19,3 +19,6 @@ mod xml;
 
 pub use report::{Side, Traffic};
 pub use start::{Options, SHIPPED, Sandbox, SandboxError, shipped, start};
+
+#[cfg(test)]
+mod tests;

@@ -119,7 +119,15 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Bytes>) -> Resu
 
 /// Waits as long as the fault is in place.
 async fn hold(shared: &Shared, fault: u64) {
+    /// Also when the caller goes away, and this wait with it.
+    struct Held<'a>(&'a Shared, u64);
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            self.0.look(|world, _| world.faults.hold(self.1, false));
+        }
+    }
     shared.look(|world, _| world.faults.hold(fault, true));
+    let _held = Held(shared, fault);
     loop {
         let released = shared.released.notified();
         if !shared.look(|world, _| world.faults.in_place(fault)) {

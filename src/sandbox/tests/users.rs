@@ -1,0 +1,74 @@
+//! Users notice what real users would.
+
+use super::*;
+use crate::sandbox::Traffic;
+
+const BUSY: &str = r#"
+world: v1
+account: "123456789012"
+dns: { insync_after: 5s, name_servers: { ns-1.example.net: 1s } }
+zones:
+  example.com: { id: Z1, records: [{ name: www, type: CNAME, ttl: 60, values: [blue.eu-west-1.elb.amazonaws.com] }] }
+load_balancers:
+  blue: { dns_name: blue.eu-west-1.elb.amazonaws.com, client_keep_alive: 60s }
+  green: { dns_name: green.eu-west-1.elb.amazonaws.com, client_keep_alive: 60s }
+images: { "web@sha256:1": { app: frontend } }
+task_definitions: { web: { containers: { web: { image: "web@sha256:1", port: 8080 } } } }
+clusters:
+  main:
+    blue: { task_definition: web, load_balancer: blue, check: { path: / } }
+    green: { task_definition: web, load_balancer: green, check: { path: / } }
+traffic: { url: https://www.example.com, paths: [/], users: 8, every: 6s, kept: 0.25 }
+on:
+  - { step: idle, event: succeeded, do: { tear_down: blue } }
+  - { step: switch, event: succeeded, do: { set_record: { name: www.example.com, type: A, alias: green } } }
+"#;
+
+async fn busy() -> Sandbox {
+    sandbox_with(BUSY, Options { scale: Some(60), ..Options::default() }).await
+}
+
+async fn tell(sandbox: &Sandbox, step: &str) {
+    let body = format!(r#"{{"step": "{step}", "event": "succeeded"}}"#);
+    json("POST", &format!("{}/events", sandbox.wiring().control), &body).await;
+}
+
+async fn seen(sandbox: &Sandbox, enough: impl Fn(&Traffic) -> bool) -> Traffic {
+    until(|| async { Some(sandbox.report()).filter(&enough) }).await
+}
+
+fn requests(traffic: &Traffic, side: &str) -> u64 {
+    traffic.by_side.get(side).map_or(0, |side| side.requests)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_side_that_is_torn_down_while_caches_lead_to_it_fails_its_users() {
+    let sandbox = busy().await;
+    seen(&sandbox, |t| requests(t, "blue") > 20).await;
+    assert_eq!(sandbox.report().failed, 0);
+    tell(&sandbox, "switch").await;
+    tell(&sandbox, "idle").await;
+    let traffic = seen(&sandbox, |t| t.failed > 0).await;
+    assert!(traffic.reasons.contains_key("blue: connection refused"), "{traffic:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_side_that_has_drained_is_missed_by_nobody() {
+    let sandbox = busy().await;
+    seen(&sandbox, |t| requests(t, "blue") > 20).await;
+    tell(&sandbox, "switch").await;
+    // The old answer may be kept for 60 s, and then a connection for 60 s more: after that nobody comes.
+    super::super::clock::wait(Duration::from_secs(3)).await;
+    let before = sandbox.report();
+    tell(&sandbox, "idle").await;
+    let after = seen(&sandbox, |t| requests(t, "green") > requests(&before, "green") + 40).await;
+    assert_eq!(after.failed, 0, "{after:?}");
+    assert_eq!(requests(&after, "blue"), requests(&before, "blue"));
+}
+
+#[tokio::test]
+async fn a_world_whose_users_have_no_address_is_refused() {
+    let text = BUSY.replace("https://www.example.com", "ftp://x");
+    let error = start(&text, "w.yaml", Options::default()).await.unwrap_err();
+    assert!(error.to_string().contains("https://"), "{error}");
+}
