@@ -1,9 +1,12 @@
 //! `drain`: waits until a load balancer takes almost no requests any more, by measurement. Changes nothing.
 
+use super::requests::{Balancer, MINUTE, Minute, settled};
 use super::{Action, ByHand, Known, Planned, Seen, Toward};
-use crate::plan::{Fields, StepTraits, duration, integer, number, target, text};
+use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number, target, text};
 use crate::port::{Reads, Writes};
-use crate::run::Fault;
+use crate::run::{Fault, FaultKind};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// Waits until a load balancer is idle.
@@ -13,18 +16,42 @@ pub(super) struct Drain {
     target: Arc<str>,
     /// Share of its peak.
     below: f64,
-    periods: usize,
+    periods: u32,
     lookback: Duration,
     within: Duration,
 }
 
+/// What its requests are held against.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Prior {
+    balancer: Balancer,
+    /// The most requests of one minute, as far back as was looked; none were seen if it is zero.
+    peak: f64,
+}
+
+/// The newest minutes, for whoever watches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// When the newest of them began.
+    minute: Timestamp,
+    /// Requests; nothing where there is no evidence.
+    requests: Vec<Option<f64>>,
+    /// How many in a row, up to the newest, were below.
+    below: u32,
+}
+
 const LOOKBACK: Duration = Duration::from_secs(3 * 3600);
 const WITHIN: Duration = Duration::from_secs(2 * 3600);
+const POLL: Duration = Duration::from_secs(15);
+/// How long a source may be silent before a human is asked.
+const SILENT: Duration = Duration::from_secs(10 * 60);
+/// How many minutes are shown.
+const SHOWN: u32 = 15;
 
 #[async_trait::async_trait]
 impl Action for Drain {
-    type Prior = ();
-    type Note = ();
+    type Prior = Prior;
+    type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let load_balancer = fields.required("load_balancer", text(), "the load balancer, by name");
@@ -34,7 +61,7 @@ impl Action for Drain {
         let periods = fields.or("periods", integer(1..=120), 5, "minutes in a row that must be below");
         let lookback = fields.or("lookback", duration(), LOOKBACK, "how far back its peak is looked for");
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
-        let periods = usize::try_from(periods).unwrap_or(1);
+        let periods = u32::try_from(periods).unwrap_or(1);
         Some(Self { load_balancer: load_balancer?, target: target?, below, periods, lookback, within })
     }
 
@@ -44,40 +71,91 @@ impl Action for Drain {
 
     fn by_hand(&self) -> ByHand {
         let name = &self.load_balancer;
+        let command = format!(
+            "aws cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount \
+             --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> \
+             --start-time <an hour ago> --end-time <now>"
+        );
         ByHand {
-            what: format!("{name} takes at most {} of its peak of requests for {} minutes", self.below, self.periods),
-            apply: vec![format!(
-                "aws cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> --start-time <an hour ago> --end-time <now>"
-            )],
-            expect: "the last minutes are near zero while HealthyHostCount still has data: silence alone is no zero"
-                .into(),
+            what: format!(
+                "{name} takes at most {} of its peak of requests for {} minutes",
+                self.below, self.periods
+            ),
+            apply: vec![command],
+            expect:
+                "the last minutes are near zero while HealthyHostCount still has data: silence is no zero"
+                    .into(),
             undo: Vec::new(),
         }
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+        // A name that nobody knows is a question, not a failure that users must be sent back for.
+        let balancer = Balancer::find(reads, &self.target, &self.load_balancer).await.map_err(|fault| {
+            if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
+        })?;
+        let to = settled(reads.world.clock().now());
+        let span = u64::try_from(self.lookback.as_millis()).unwrap_or(u64::MAX);
+        let minutes = balancer.minutes(reads, Timestamp(to.0.saturating_sub(span)), to).await?;
+        let peak = minutes.iter().filter_map(|(_, count)| *count).fold(0.0, f64::max);
+        Ok(Planned::nothing(Prior { balancer, peak }, self.within))
     }
 
-    async fn apply(
-        &self,
-        _writes: &Writes<'_>,
-        _stage: u32,
-        _prior: &Self::Prior,
-    ) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn apply(&self, _: &Writes<'_>, _: u32, _: &Prior) -> Result<Option<Note>, Fault> {
+        Ok(None)
     }
 
     async fn look(
         &self,
-        _reads: &Reads<'_>,
-        _toward: Toward,
-        _record: &Known<Self>,
-    ) -> Result<Seen<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        if toward == Toward::Prior {
+            return Ok(Seen::Prior);
+        }
+        let (prior, now) = (&record.prior, reads.world.clock().now());
+        let to = settled(now);
+        let span = MINUTE * self.periods.max(SHOWN);
+        let from = Timestamp(to.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
+        let minutes = prior.balancer.minutes(reads, from, to).await?;
+        let allowed = prior.peak * self.below;
+        let below = below(&minutes, allowed);
+        if below >= self.periods {
+            let out = json!({"peak": prior.peak, "allowed": allowed, "minutes": below});
+            return Ok(Seen::Desired { out });
+        }
+        let last = minutes.iter().rev().find_map(|(_, count)| *count);
+        let (text, silent) = match last {
+            Some(last) => (format!("{last} requests in the last minute"), false),
+            None => ("no data".to_owned(), true),
+        };
+        let name = prior.balancer.name();
+        let text = format!(
+            "{name}: {text}, at most {allowed:.1} allowed (peak {}); {below} of {} minutes below",
+            prior.peak, self.periods
+        );
+        if silent && now.since(record.since) > SILENT {
+            let waited = format_duration(SILENT);
+            return Err(Fault::blind(format!("{name} has reported neither requests nor hosts for {waited}")));
+        }
+        (reads.progress)(&text);
+        let note = Note {
+            minute: minutes.last().map_or(to, |(start, _)| *start),
+            requests: minutes.iter().rev().take(SHOWN as usize).rev().map(|(_, count)| *count).collect(),
+            below,
+        };
+        let note = (record.note.as_ref() != Some(&note)).then_some(note);
+        Ok(Seen::Moving { note, again: POLL })
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Note>, Fault> {
+        Ok(None)
     }
+}
+
+/// How many minutes in a row, up to the newest, are known to be at most `allowed`.
+fn below(minutes: &[Minute], allowed: f64) -> u32 {
+    let known = |(_, count): &&Minute| count.is_some_and(|count| count <= allowed);
+    u32::try_from(minutes.iter().rev().take_while(known).count()).unwrap_or(u32::MAX)
 }

@@ -11,6 +11,7 @@ mod exec;
 mod http;
 mod monitor;
 mod registry;
+mod requests;
 mod reversal;
 mod secret;
 mod wait;

@@ -1,6 +1,8 @@
 //! Records of a zone: compared whole, changed by compare-and-swap, and believed only when every authority serves them.
 
 mod place;
+mod served;
+mod sets;
 mod switch;
 mod to;
 mod ttl;

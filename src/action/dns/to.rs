@@ -1,10 +1,12 @@
 //! Where a record should point, as plans write it.
 
 use super::place::Place;
+use super::sets;
 use crate::plan::{
     Code, Data, Fields, Known, Problems, Shape, Value, boolean, duration, list, nested, one_of, target, text,
 };
-use serde_json::Value as Json;
+use crate::port::dns::{Name, RecordSet};
+use serde_json::{Value as Json, json};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::{sync::Arc, time::Duration};
 
@@ -71,6 +73,37 @@ impl To {
             }
             (None, None, Some(name)) => Some(Self::Cname { name, ttl }),
             _ => None,
+        }
+    }
+
+    /// The sets as the `aws` command takes them.
+    pub(super) fn sets_by_hand(&self, record: &str) -> Json {
+        let aliases = |types: &[&str], name: &str, zone_id: &str, healthy: &bool| -> Json {
+            let target = json!({"DNSName": name, "HostedZoneId": zone_id, "EvaluateTargetHealth": healthy});
+            types.iter().map(|kind| json!({"Name": record, "Type": kind, "AliasTarget": target})).collect()
+        };
+        let ttl = |ttl: &Option<Duration>| ttl.map_or(json!("<TTL>"), |ttl| json!(ttl.as_secs()));
+        let plain = |kind: &str, ttl: Json, values: Vec<String>| {
+            let values: Vec<Json> = values.into_iter().map(|value| json!({"Value": value})).collect();
+            json!({"Name": record, "Type": kind, "TTL": ttl, "ResourceRecords": values})
+        };
+        match self {
+            Self::LoadBalancer { name, types, evaluate_health, .. } => aliases(
+                types,
+                &format!("<DNSName of {name}>"),
+                "<its CanonicalHostedZoneId>",
+                evaluate_health,
+            ),
+            Self::Alias { name, zone_id, types, evaluate_health } => {
+                aliases(types, name, zone_id, evaluate_health)
+            }
+            Self::Cname { name, ttl: own } => json!([plain("CNAME", ttl(own), vec![name.to_string()])]),
+            Self::Addresses { four, six, ttl: own } => {
+                let four: Vec<String> = four.iter().map(ToString::to_string).collect();
+                let six: Vec<String> = six.iter().map(ToString::to_string).collect();
+                let both = [("A", four), ("AAAA", six)].into_iter().filter(|(_, values)| !values.is_empty());
+                both.map(|(kind, values)| plain(kind, ttl(own), values)).collect()
+            }
         }
     }
 
@@ -176,6 +209,35 @@ impl From {
             (_, _, Some(name)) => Some(Self::Alias(name)),
             _ if listed => Some(Self::Addresses { four: four?, six: six? }),
             _ => None,
+        }
+    }
+
+    /// Whether it is what is listed; TTLs do not matter.
+    pub(super) fn holds(&self, listed: &[RecordSet]) -> bool {
+        let values = |kind: &str| -> Vec<String> {
+            listed.iter().filter(|set| set.kind.0 == kind).flat_map(sets::values).collect()
+        };
+        let sorted = |mut texts: Vec<String>| {
+            texts.sort();
+            texts
+        };
+        match self {
+            Self::Absent => listed.is_empty(),
+            Self::Cname(name) => {
+                listed.len() == 1
+                    && values("CNAME") == [Name::new(name).to_string()]
+                    && listed[0].alias.is_none()
+            }
+            Self::Alias(name) => {
+                let leads = |set: &RecordSet| set.alias.as_ref().is_some_and(|a| a.name == Name::new(name));
+                !listed.is_empty() && listed.iter().all(leads)
+            }
+            Self::Addresses { four, six } => {
+                let plain = listed.iter().all(|set| set.alias.is_none() && set.kind.0 != "CNAME");
+                plain
+                    && sorted(values("A")) == sorted(four.iter().map(ToString::to_string).collect())
+                    && sorted(values("AAAA")) == sorted(six.iter().map(ToString::to_string).collect())
+            }
         }
     }
 

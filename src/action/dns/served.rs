@@ -1,0 +1,147 @@
+//! What authorities really serve. A listing says what was accepted; users get what is served.
+
+use super::sets;
+use crate::port::ReadDns;
+use crate::port::dns::{Authority, Name, RecordSet, RecordType, Served};
+use crate::run::{Fault, FaultKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What all authorities of a zone serve for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Serving {
+    /// Every one of them serves what is wanted; this is the largest TTL among the answers.
+    Everywhere(Duration),
+    /// This one does not yet.
+    NotYet(String),
+}
+
+/// What an authority should answer for one type.
+enum Expected {
+    /// Exactly these values with this TTL; no values: nothing at all.
+    Exactly(Vec<String>, Option<Duration>),
+    /// An alias: some of these, which may rotate, and none of those.
+    SomeOf(BTreeSet<IpAddr>, BTreeSet<IpAddr>),
+}
+
+/// Asks every authority whether it serves `wanted` and nothing of `gone`.
+///
+/// # Errors
+/// Blind, if one of them cannot be asked: silence proves nothing.
+pub(super) async fn everywhere(
+    dns: &dyn ReadDns,
+    name: &Name,
+    wanted: &[RecordSet],
+    gone: &[RecordSet],
+) -> Result<Serving, Fault> {
+    let mut expected = BTreeMap::new();
+    for kind in wanted.iter().chain(gone).map(|set| &set.kind) {
+        if !expected.contains_key(kind) {
+            expected.insert(kind.clone(), expect(dns, kind, wanted, gone).await?);
+        }
+    }
+    let mut largest = Duration::ZERO;
+    for authority in dns.authorities().await? {
+        for (kind, expected) in &expected {
+            let served = ask(dns, &authority, name, kind).await?;
+            if let Some(why) = differs(&served, expected) {
+                let Authority { name: server, address } = &authority;
+                return Ok(Serving::NotYet(format!("{server} ({}) {why} for {}", address.ip(), kind.0)));
+            }
+            largest = largest.max(served.ttl);
+        }
+    }
+    Ok(Serving::Everywhere(largest))
+}
+
+/// The largest TTL that any authority serves for these sets now.
+///
+/// # Errors
+/// As [`everywhere`].
+pub(super) async fn largest_ttl(
+    dns: &dyn ReadDns,
+    name: &Name,
+    sets: &[RecordSet],
+) -> Result<Duration, Fault> {
+    let mut largest = Duration::ZERO;
+    for authority in dns.authorities().await? {
+        for set in sets {
+            largest = largest.max(ask(dns, &authority, name, &set.kind).await?.ttl);
+        }
+    }
+    Ok(largest)
+}
+
+async fn ask(
+    dns: &dyn ReadDns,
+    authority: &Authority,
+    name: &Name,
+    kind: &RecordType,
+) -> Result<Served, Fault> {
+    let served = dns.ask(authority, name, kind).await.map_err(|fault| match fault.kind {
+        FaultKind::Transient => Fault::blind(fault.message),
+        _ => fault,
+    })?;
+    if served.authoritative {
+        return Ok(served);
+    }
+    Err(Fault::blind(format!(
+        "name server {} ({}) says that it is no authority for {name}: is the zone that one delegated to?",
+        authority.name,
+        authority.address.ip()
+    )))
+}
+
+async fn expect(
+    dns: &dyn ReadDns,
+    kind: &RecordType,
+    wanted: &[RecordSet],
+    gone: &[RecordSet],
+) -> Result<Expected, Fault> {
+    let Some(set) = wanted.iter().find(|set| set.kind == *kind) else {
+        return Ok(Expected::Exactly(Vec::new(), None));
+    };
+    if set.alias.is_none() {
+        let ttl = set.ttl.map(|ttl| Duration::from_secs(ttl.into()));
+        return Ok(Expected::Exactly(sets::values(set), ttl));
+    }
+    let fresh = addresses(dns, set).await?;
+    let mut stale = BTreeSet::new();
+    for old in gone.iter().filter(|old| old.kind == *kind) {
+        // What nobody can find any more, nobody can be sent to.
+        stale.extend(addresses(dns, old).await.unwrap_or_default());
+    }
+    let stale = stale.difference(&fresh).copied().collect();
+    Ok(Expected::SomeOf(fresh, stale))
+}
+
+/// The addresses of a set's type that it leads to now.
+async fn addresses(dns: &dyn ReadDns, set: &RecordSet) -> Result<BTreeSet<IpAddr>, Fault> {
+    let all = match &set.alias {
+        Some(alias) => dns.addresses(&alias.name).await?,
+        None => set.values.iter().filter_map(|value| value.parse().ok()).collect(),
+    };
+    let fits = |address: &IpAddr| address.is_ipv4() == (set.kind.0 == "A");
+    Ok(all.into_iter().filter(fits).collect())
+}
+
+/// Why an answer is not what is expected.
+fn differs(served: &Served, expected: &Expected) -> Option<String> {
+    let found = || {
+        if served.values.is_empty() { "nothing".to_owned() } else { served.values.join(" ") }
+    };
+    match expected {
+        Expected::Exactly(values, _) if served.values != *values => Some(format!("serves {}", found())),
+        Expected::Exactly(_, Some(ttl)) if served.ttl != *ttl => {
+            Some(format!("serves a TTL of {} s, not {} s,", served.ttl.as_secs(), ttl.as_secs()))
+        }
+        Expected::Exactly(..) => None,
+        Expected::SomeOf(fresh, stale) => {
+            let served: BTreeSet<IpAddr> = served.values.iter().filter_map(|v| v.parse().ok()).collect();
+            let nothing_to_serve = fresh.is_empty() && served.is_empty();
+            let right = nothing_to_serve || !served.is_disjoint(fresh);
+            (!right || !served.is_disjoint(stale)).then(|| format!("serves {}", found()))
+        }
+    }
+}

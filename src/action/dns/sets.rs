@@ -1,0 +1,94 @@
+//! Record sets as wholes: which of a name's sets say where it leads, whether two listings are the same, and what may be
+//! switched at all.
+
+use crate::port::dns::{Name, RecordChange, RecordSet};
+use crate::run::Fault;
+use std::net::IpAddr;
+
+/// Types that say where a name leads. Others may stand beside them, and are left alone.
+const LEADING: [&str; 3] = ["A", "AAAA", "CNAME"];
+
+/// The sets that say where the name leads, in a fixed order.
+pub(super) fn leading(all: &[RecordSet]) -> Vec<RecordSet> {
+    let mut sets: Vec<RecordSet> =
+        all.iter().filter(|set| LEADING.contains(&&*set.kind.0)).cloned().collect();
+    sets.sort_by(|a, b| {
+        (&a.kind, a.extra.get("SetIdentifier")).cmp(&(&b.kind, b.extra.get("SetIdentifier")))
+    });
+    sets
+}
+
+/// Whether two listings say the same, in every field; the order of values means nothing.
+pub(super) fn same(a: &[RecordSet], b: &[RecordSet]) -> bool {
+    let canonical = |sets: &[RecordSet]| leading(sets).into_iter().map(canonical).collect::<Vec<_>>();
+    canonical(a) == canonical(b)
+}
+
+fn canonical(mut set: RecordSet) -> RecordSet {
+    set.values = values(&set);
+    set
+}
+
+/// The values of a set as authorities present them, sorted.
+pub(super) fn values(set: &RecordSet) -> Vec<String> {
+    let canonical = |value: &String| match &*set.kind.0 {
+        "CNAME" => Name::new(value).to_string(),
+        _ => value.parse::<IpAddr>().map_or_else(|_| value.clone(), |address| address.to_string()),
+    };
+    let mut values: Vec<String> = set.values.iter().map(canonical).collect();
+    values.sort();
+    values
+}
+
+/// For people.
+pub(super) fn describe(sets: &[RecordSet]) -> String {
+    if sets.is_empty() {
+        return "nothing".into();
+    }
+    sets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The batch that makes one of the other: exactly these go, exactly those come, or nothing happens.
+pub(super) fn swap(old: &[RecordSet], new: &[RecordSet]) -> Vec<RecordChange> {
+    let gone = old.iter().filter(|set| !new.contains(set)).cloned().map(RecordChange::Delete);
+    let come = new.iter().filter(|set| !old.contains(set)).cloned().map(RecordChange::Create);
+    gone.chain(come).collect()
+}
+
+/// Only a name with one answer can be switched by putting another in its place.
+pub(super) fn must_be_simple(name: &Name, sets: &[RecordSet]) -> Result<(), Fault> {
+    for set in sets {
+        if let Some(identifier) = set.extra.get("SetIdentifier") {
+            return Err(Fault::permanent(format!(
+                "{name} is a routed record (set {identifier}): only a record with one answer can be switched"
+            )));
+        }
+        if set.extra.contains_key("TrafficPolicyInstanceId") {
+            return Err(Fault::permanent(format!(
+                "{name} is managed by a traffic policy, which would undo any change"
+            )));
+        }
+        if sets.iter().filter(|other| other.kind == set.kind).count() > 1 {
+            return Err(Fault::permanent(format!("{name} has several sets of type {}", set.kind.0)));
+        }
+    }
+    Ok(())
+}
+
+/// Somebody else keeps a name as they want it: external-dns marks what it owns by a TXT record beside it.
+pub(super) fn owner(all: &[RecordSet]) -> Option<String> {
+    let texts = all.iter().filter(|set| set.kind.0 == "TXT").flat_map(|set| &set.values);
+    let marked = texts.filter(|value| value.contains("heritage=external-dns"));
+    let mut owners = marked.map(|value| {
+        let owner = value.split("external-dns/owner=").nth(1).unwrap_or_default();
+        owner.split([',', '"']).next().unwrap_or_default().to_owned()
+    });
+    owners.next()
+}
+
+/// Where external-dns puts its marks for a name.
+pub(super) fn marks_of(name: &Name) -> Vec<Name> {
+    let text = name.as_str();
+    let prefixed = ["a-", "aaaa-", "cname-"].map(|prefix| format!("{prefix}{text}"));
+    std::iter::once(text.to_owned()).chain(prefixed).map(|name| Name::new(&name)).collect()
+}
