@@ -4,7 +4,7 @@
 
 use super::serve::{Answer, Dropped, answer, connection, header};
 use super::shared::Shared;
-use crate::sim::{Check, Outcome, minute};
+use crate::sim::{Check, Outcome, World, minute};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
@@ -221,7 +221,7 @@ pub(super) async fn check_all(shared: Arc<Shared>, targets: Targets) {
             let (shared, targets) = (shared.clone(), targets.clone());
             tokio::spawn(async move {
                 let check = check(&targets, address, &path).await;
-                let before = |world: &crate::sim::World| {
+                let before = |world: &World| {
                     world.groups.get(&group).and_then(|g| g.targets.get(&task)).map(|t| t.state)
                 };
                 let moved = shared.look(|world, now| {
@@ -231,7 +231,7 @@ pub(super) async fn check_all(shared: Arc<Shared>, targets: Targets) {
                 });
                 if moved {
                     // Services go by the health of their targets.
-                    shared.change(|world, now| world.follow_health(now));
+                    shared.change(World::follow_health);
                 }
             });
         }

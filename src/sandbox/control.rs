@@ -1,6 +1,6 @@
 //! The sandbox's own interface: how it is reached, what the run tells it, what its users saw, and scripted faults.
 
-use super::serve::{Answer, Dropped, answer};
+use super::serve::{Answer, answer};
 use super::shared::Shared;
 use crate::port::Wiring;
 use crate::sim::FaultRule;
@@ -18,15 +18,11 @@ struct Told {
 }
 
 /// Answers one request to the interface.
-pub(super) async fn handle(
-    shared: Arc<Shared>,
-    wiring: Arc<Wiring>,
-    request: Request<Bytes>,
-) -> Result<Answer, Dropped> {
+pub(super) fn handle(shared: &Arc<Shared>, wiring: &Wiring, request: &Request<Bytes>) -> Answer {
     shared.touch();
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let outcome = match (request.method().as_str(), path.as_str()) {
-        ("GET", "/wiring") => Ok(json!(*wiring)),
+        ("GET", "/wiring") => Ok(json!(wiring)),
         ("GET", "/report") => {
             Ok(json!(*shared.users.lock().unwrap_or_else(PoisonError::into_inner)))
         }
@@ -34,9 +30,9 @@ pub(super) async fn handle(
         ("GET", "/world") => Ok(shared.look(|world, now| {
             json!({"name": world.name, "summary": world.summary, "verdict": world.verdict, "now": now})
         })),
-        ("GET", "/faults") => Ok(faults(&shared)),
-        ("POST", "/events") => told(&shared, request.body()),
-        ("POST", "/faults") => add_fault(&shared, request.body()),
+        ("GET", "/faults") => Ok(faults(shared)),
+        ("POST", "/events") => told(shared, request.body()),
+        ("POST", "/faults") => add_fault(shared, request.body()),
         ("DELETE", _) if path.starts_with("/faults") => {
             let id = path.strip_prefix("/faults/").map(str::parse::<u64>);
             match id {
@@ -44,7 +40,7 @@ pub(super) async fn handle(
                 one => {
                     shared.look(|world, _| world.faults.remove(one.and_then(Result::ok)));
                     shared.released.notify_waiters();
-                    Ok(faults(&shared))
+                    Ok(faults(shared))
                 }
             }
         }
@@ -59,10 +55,10 @@ pub(super) async fn handle(
         }
         (method, path) => Err((404, format!("there is no {method} {path} here"))),
     };
-    Ok(match outcome {
+    match outcome {
         Ok(body) => answer(200, "application/json", body.to_string()),
         Err((status, message)) => answer(status, "application/json", json!({"error": message}).to_string()),
-    })
+    }
 }
 
 type Outcome = Result<Json, (u16, String)>;

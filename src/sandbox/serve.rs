@@ -40,7 +40,7 @@ where
         let _ = stream.set_nodelay(true);
         let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, &stop, None, move |request| handle(request)).await;
+            connection(stream, &stop, None, handle).await;
         });
     }
 }
@@ -67,11 +67,11 @@ pub(super) async fn connection<S, H, F>(
     let mut server = http1::Builder::new();
     // Also bounds the wait for the next request of a kept connection.
     server.timer(TokioTimer::new()).header_read_timeout(idle);
-    let served = server.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
+    let exchange = server.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(exchange);
     tokio::select! {
         // Whatever went wrong with a connection, its client knows.
-        _ = &mut served => {}
+        _ = &mut exchange => {}
         () = stop.cancelled() => {}
     }
 }

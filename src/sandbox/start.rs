@@ -160,7 +160,7 @@ fn serve_all(
     }));
     let (on_control, told) = (shared.clone(), wiring.clone());
     tokio::spawn(serve::serve(sockets.control, stop, move |request| {
-        control::handle(on_control.clone(), told.clone(), request)
+        std::future::ready(Ok(control::handle(&on_control, &told, &request)))
     }));
     let authorities = sockets.authorities.into_iter().enumerate();
     let servers = authorities
@@ -188,7 +188,7 @@ async fn end_when_idle(shared: Arc<Shared>, idle: Duration) {
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = clock::wait((idle - quiet).max(Duration::from_millis(10))) => {}
+            () = clock::wait(idle.saturating_sub(quiet).max(Duration::from_millis(10))) => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::sim::FaultKind;
 use hyper::Request;
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -58,7 +58,7 @@ pub(super) async fn step(shared: &Arc<Shared>, servers: &mut BTreeMap<String, Ca
 async fn listen(address: SocketAddr) -> Option<TcpListener> {
     match TcpListener::bind(address).await {
         Ok(listener) => Some(listener),
-        Err(_) => TcpListener::bind((IpAddr::from(address.ip()), 0)).await.ok(),
+        Err(_) => TcpListener::bind((address.ip(), 0)).await.ok(),
     }
 }
 

@@ -106,9 +106,9 @@ pub(super) struct Writer(String);
 impl Writer {
     /// Opens an element, runs `inside`, closes it.
     pub(super) fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
-        self.0.push_str(&format!("<{name}>"));
+        self.0.extend(["<", name, ">"]);
         inside(self);
-        self.0.push_str(&format!("</{name}>"));
+        self.0.extend(["</", name, ">"]);
         self
     }
 

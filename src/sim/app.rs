@@ -22,7 +22,7 @@ pub struct Memory {
 
 /// A scan: queued, then running, then done. All backends see all of them: they share a database.
 #[derive(Clone, Debug)]
-pub struct Scan {
+pub(super) struct Scan {
     /// When it was asked for.
     created: Timestamp,
     /// It ends as failed.

@@ -144,7 +144,7 @@ impl TargetGroup {
         match (target.state, passed) {
             (Health::Draining(_), _) => {}
             (Health::Healthy, true) | (Health::Unhealthy, false) => target.streak = 0,
-            (Health::Initial, true) | (Health::Unhealthy, true) => {
+            (Health::Initial | Health::Unhealthy, true) => {
                 target.streak += 1;
                 // The first check that passes makes a new target healthy at once, as the service does.
                 if target.streak >= healthy || target.state == Health::Initial {

@@ -32,11 +32,11 @@ impl Verb {
 }
 
 /// Whether a load balancer of this name in this zone exists, for aliases.
-pub type TargetExists<'a> = &'a dyn Fn(&str, &Name) -> AliasTarget;
+pub(super) type TargetExists<'a> = &'a dyn Fn(&str, &Name) -> AliasTarget;
 
 /// What an alias points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AliasTarget {
+pub(super) enum AliasTarget {
     /// It is there.
     Found,
     /// The zone is known, the name is not.
@@ -49,7 +49,7 @@ pub enum AliasTarget {
 ///
 /// # Errors
 /// Every message of the refusal.
-pub fn judge(
+pub(super) fn judge(
     zone: &Zone,
     batch: &[(Verb, RecordSet)],
     exists: TargetExists<'_>,

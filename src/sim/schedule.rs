@@ -52,7 +52,7 @@ impl World {
 
     /// At each minute, how many hosts were healthy.
     fn sample(&mut self, now: Timestamp) {
-        if now.0 % 60_000 == 0 {
+        if now.0.is_multiple_of(60_000) {
             for group in self.groups.values_mut() {
                 let hosts = group.hosts_now();
                 group.hosts.insert(super::balancer::minute(now).saturating_sub(1), hosts);

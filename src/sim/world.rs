@@ -371,7 +371,12 @@ impl World {
         use sha2::{Digest, Sha256};
         self.issued += 1;
         let digest = Sha256::digest(format!("{}/{what}/{}", self.name, self.issued));
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(16)
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|d| char::from_digit(d.into(), 16))
+            .collect()
     }
 
     pub(super) fn fresh_deployment(&mut self) -> String {

@@ -107,9 +107,16 @@ pub fn written(name: &Name) -> String {
     for c in name.as_str().chars() {
         match c {
             'a'..='z' | '0'..='9' | '-' | '_' | '.' => out.push(c),
-            other => out.push_str(&format!("\\{:03o}", u32::from(other) & 0xff)),
+            other => out.extend(octal(other)),
         }
     }
     out.push('.');
     out
+}
+
+/// `\052` for `*`.
+fn octal(c: char) -> [char; 4] {
+    let code = u32::from(c) & 0xff;
+    let digit = |shift: u32| char::from_digit(code >> shift & 7, 8).unwrap_or('0');
+    ['\\', digit(6), digit(3), digit(0)]
 }

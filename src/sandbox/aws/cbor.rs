@@ -15,6 +15,23 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Json> {
     reader.value(0)
 }
 
+/// What a head says besides its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Argument {
+    Is(u64),
+    /// Goes on until a break.
+    Open,
+}
+
+impl Argument {
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Is(number) => Some(number),
+            Self::Open => None,
+        }
+    }
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -28,13 +45,13 @@ impl Reader<'_> {
         Some(found)
     }
 
-    /// The argument of a head; `None` inside is "indefinite length".
-    fn argument(&mut self, low: u8) -> Option<Option<u64>> {
+    /// The argument of a head.
+    fn argument(&mut self, low: u8) -> Option<Argument> {
         let wide = |bytes: &[u8]| bytes.iter().fold(0u64, |sum, b| sum << 8 | u64::from(*b));
         Some(match low {
-            0..=23 => Some(u64::from(low)),
-            24..=27 => Some(wide(self.take(1 << (low - 24))?)),
-            31 => None,
+            0..=23 => Argument::Is(u64::from(low)),
+            24..=27 => Argument::Is(wide(self.take(1 << (low - 24))?)),
+            31 => Argument::Open,
             _ => return None,
         })
     }
@@ -45,14 +62,19 @@ impl Reader<'_> {
         ends
     }
 
-    fn text(&mut self, length: Option<u64>) -> Option<Vec<u8>> {
-        if let Some(length) = length {
+    /// Whether there are more items after so many.
+    fn more(&mut self, argument: Argument, count: u64) -> bool {
+        argument.number().map_or_else(|| !self.at_break(), |all| count < all)
+    }
+
+    fn text(&mut self, length: Argument) -> Option<Vec<u8>> {
+        if let Argument::Is(length) = length {
             return self.take(usize::try_from(length).ok()?).map(<[u8]>::to_vec);
         }
         let mut all = Vec::new();
         while !self.at_break() {
             let low = self.take(1)?[0] & 0x1f;
-            let length = self.argument(low)??;
+            let length = self.argument(low)?.number()?;
             all.extend(self.take(usize::try_from(length).ok()?)?);
         }
         Some(all)
@@ -68,12 +90,12 @@ impl Reader<'_> {
         }
         let argument = self.argument(head & 0x1f)?;
         Some(match head >> 5 {
-            0 => argument?.into(),
-            1 => i64::try_from(argument?).ok()?.checked_neg()?.checked_sub(1)?.into(),
+            0 => argument.number()?.into(),
+            1 => i64::try_from(argument.number()?).ok()?.checked_neg()?.checked_sub(1)?.into(),
             2 | 3 => String::from_utf8(self.text(argument)?).ok()?.into(),
             4 => {
                 let mut list = Vec::new();
-                while argument.map_or_else(|| !self.at_break(), |n| (list.len() as u64) < n) {
+                while self.more(argument, list.len() as u64) {
                     list.push(self.value(depth + 1)?);
                 }
                 list.into()
@@ -81,7 +103,7 @@ impl Reader<'_> {
             5 => {
                 let mut map = Map::new();
                 let mut count = 0;
-                while argument.map_or_else(|| !self.at_break(), |n| count < n) {
+                while self.more(argument, count) {
                     let key = self.value(depth + 1)?.as_str()?.to_owned();
                     map.insert(key, self.value(depth + 1)?);
                     count += 1;
@@ -116,9 +138,9 @@ fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
     let major = major << 5;
     match u8::try_from(argument) {
         Ok(small @ 0..=23) => out.push(major | small),
-        Ok(byte) => out.extend([major | 24, byte]),
+        Ok(byte) => out.extend([major | 0x18, byte]),
         Err(_) => {
-            out.push(major | 27);
+            out.push(major | 0x1b);
             out.extend(argument.to_be_bytes());
         }
     }
@@ -135,7 +157,9 @@ fn write(out: &mut Vec<u8>, value: &Json) {
         }
         Json::Array(list) => {
             head(out, 4, list.len() as u64);
-            list.iter().for_each(|item| write(out, item));
+            for item in list {
+                write(out, item);
+            }
         }
         Json::Object(map) => {
             if let Some(seconds) = map.get(TIME) {

@@ -38,9 +38,9 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
 pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Refusal> {
     let id = call.path.trim_matches('/').split('/').nth(2).unwrap_or_default().to_owned();
     match call.operation.as_str() {
-        "ListHostedZones" => Ok(zones(world, call, None)),
-        "ListHostedZonesByName" => Ok(zones(world, call, Some(field(call, "dnsname").map(Name::new)))),
-        "GetHostedZone" => get_zone(world, world.zone(&id)?),
+        "ListHostedZones" => Ok(zones(world, call, "ListHostedZonesResponse")),
+        "ListHostedZonesByName" => Ok(zones(world, call, "ListHostedZonesByNameResponse")),
+        "GetHostedZone" => Ok(get_zone(world, world.zone(&id)?)),
         "ListResourceRecordSets" => list(world.zone(&id)?, call),
         "ChangeResourceRecordSets" => {
             let (batch, comment) = batch(&call.body)?;
@@ -91,16 +91,15 @@ fn write_zone(w: &mut Writer, zone: &Zone) {
     });
 }
 
-fn zones(world: &World, call: &Call, from: Option<Option<Name>>) -> Answer {
-    let by_name = from.is_some();
+fn zones(world: &World, call: &Call, root: &str) -> Answer {
     let mut zones: Vec<&Zone> = world.zones.iter().collect();
-    if let Some(from) = from {
-        let key = |name: &Name| SetKey::new(name, &RecordType(String::new()), "");
+    let key = |name: &Name| SetKey::new(name, &RecordType(String::new()), "");
+    let from = field(call, "dnsname").map(|name| key(&Name::new(name)));
+    if root == "ListHostedZonesByNameResponse" {
         zones.sort_by_key(|z| key(&z.name));
-        zones.retain(|z| from.as_ref().is_none_or(|from| key(&z.name) >= key(from)));
+        zones.retain(|z| from.as_ref().is_none_or(|from| key(&z.name) >= *from));
     }
     let limit = field(call, "maxitems").and_then(|n| n.parse().ok()).unwrap_or(100usize);
-    let root = if by_name { "ListHostedZonesByNameResponse" } else { "ListHostedZonesResponse" };
     document(root, |w| {
         w.element("HostedZones", |w| zones.iter().take(limit).for_each(|zone| write_zone(w, zone)));
         if let Some(name) = field(call, "dnsname") {
@@ -111,8 +110,8 @@ fn zones(world: &World, call: &Call, from: Option<Option<Name>>) -> Answer {
     })
 }
 
-fn get_zone(world: &World, zone: &Zone) -> Result<Answer, Refusal> {
-    Ok(document("GetHostedZoneResponse", |w| {
+fn get_zone(world: &World, zone: &Zone) -> Answer {
+    document("GetHostedZoneResponse", |w| {
         write_zone(w, zone);
         w.element("DelegationSet", |w| {
             w.element("NameServers", |w| {
@@ -121,7 +120,7 @@ fn get_zone(world: &World, zone: &Zone) -> Result<Answer, Refusal> {
                 }
             });
         });
-    }))
+    })
 }
 
 fn list(zone: &Zone, call: &Call) -> Result<Answer, Refusal> {
