@@ -8,7 +8,6 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod clock;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only zones ask authorities"))]
 mod dns;
 mod files;
 mod http;

@@ -194,6 +194,11 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
             vec![all, ("to go forward again".into(), go_on.1)],
             Runbook::Checkpoint,
         ),
+        PauseCause::Rewound(ix) => (
+            vec![format!("{} and all that stood on it is undone; what came before it still holds", name(ix))],
+            vec![all, ("to go forward again".into(), go_on.1)],
+            Runbook::Checkpoint,
+        ),
         PauseCause::Diverged { step, since } => (
             vec![
                 format!(

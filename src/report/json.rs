@@ -198,6 +198,7 @@ fn pause(story: &Story, cause: &PauseCause) -> Json {
         PauseCause::Deadline => json!({"kind": "deadline"}),
         PauseCause::Barrier(ix) => json!({"kind": "barrier", "step": step(ix)}),
         PauseCause::Checkpoint(ix) => json!({"kind": "checkpoint", "step": step(ix)}),
+        PauseCause::Rewound(ix) => json!({"kind": "rewound", "step": step(ix)}),
         PauseCause::Diverged { step: ix, since } => {
             json!({"kind": "diverged", "step": step(ix), "since": moment(*since)})
         }

@@ -206,6 +206,7 @@ pub fn pause(plan: &Plan, cause: &PauseCause) -> String {
             format!("a rollback was called for past {}, a point of no return", name(ix))
         }
         PauseCause::Checkpoint(ix) => format!("the rollback reached the checkpoint {}", name(ix)),
+        PauseCause::Rewound(ix) => format!("{} and all that stood on it is undone, as was asked", name(ix)),
         PauseCause::Diverged { step, since } => format!(
             "a rollback was called for; it would leave behind what users wrote since {since}, when {} switched",
             name(step)
@@ -279,6 +280,13 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::StillInDoubt => {
             "what a lost call of that step did must be known first; retry it, or settle it".into()
         }
-        Refusal::PersonNeeded => "only a person may go past a barrier or a checkpoint".into(),
+        Refusal::PersonNeeded => "only a person may decide this".into(),
+        Refusal::NothingRecorded => {
+            "that step wrote nothing: there is nothing to settle; retry or skip it".into()
+        }
+        Refusal::HeldBy(PauseCause::Stuck(_)) => "an undo is stuck: retry or skip that step first".into(),
+        Refusal::HeldBy(_) => {
+            "a rollback goes no further by itself; say how far: `rollback --to STEP`, or `--all`".into()
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! Which work the facts call for now. Derived, never stored.
 
 use super::event::StepEvent;
+use super::room::Room;
 use super::state::{Mode, Run};
 use super::step::Phase;
-use crate::plan::{OnFailure, StepIx, Timestamp};
+use crate::plan::{StepIx, Timestamp};
+use std::cell::OnceCell;
 
 /// Imperative: what a host does. Only `Apply` and `Undo` write; everything else may be dropped at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Work {
-    /// Ask the action what it would do.
+    /// Ask whether its `when` holds, and the action what it would do.
     Plan(StepIx),
     /// Write the stage.
     Apply(StepIx),
@@ -68,20 +70,15 @@ pub fn due(run: &Run) -> Vec<Due> {
         return Vec::new();
     }
     let mut all = Vec::new();
-    let mut wake = if run.mode == Mode::Forward { run.deadline } else { Timestamp::NEVER };
+    let mut wake =
+        if run.mode == Mode::Forward && run.paused.is_none() { run.deadline } else { Timestamp::NEVER };
+    let room = OnceCell::new();
     for ix in run.plan.places() {
-        match of_step(run, ix) {
+        match of_step(run, ix, &room) {
             Some(due) if due.work == Work::Wake => wake = wake.min(due.from),
             Some(due) => all.push(due),
             None => {}
         }
-    }
-    if run.mode == Mode::Rollback && run.paused.is_none() {
-        // What may still land is waited for before it is undone.
-        let waits = |phase| matches!(phase, Phase::Done | Phase::Failed | Phase::Foreign | Phase::Blind);
-        let frontier = run.frontier().into_iter().map(|ix| &run[ix]);
-        let settles = frontier.filter(|step| waits(step.phase)).map(|step| step.settles);
-        wake = settles.filter(|moment| *moment > Timestamp::PAST).fold(wake, Ord::min);
     }
     let guards = (0..run.plan.guards.len()).filter(|guard| run.guarded(*guard));
     all.extend(guards.map(|guard| Due {
@@ -97,30 +94,35 @@ pub fn due(run: &Run) -> Vec<Due> {
     all
 }
 
-fn of_step(run: &Run, ix: StepIx) -> Option<Due> {
+fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
     let step = &run[ix];
     let (wanted, paused) = (run.goes_forward(ix), run.paused.is_some());
-    let undone_alone = run.plan[ix].on_failure == OnFailure::Continue && !run.plan.is_finally(ix);
     let (work, from, until) = match step.phase {
         Phase::Planning if wanted => (Work::Plan(ix), Timestamp::PAST, Timestamp::NEVER),
         Phase::Applying { by } => (Work::Apply(ix), Timestamp::PAST, by),
         Phase::Watching { from, until } if wanted || run.must_finish(ix) => (Work::Watch(ix), from, until),
-        Phase::Done if run.mode == Mode::Forward && step.is_change() && step.marked() => {
+        Phase::Done if wanted && step.is_change() && step.marked() && !run.plan.is_finally(ix) => {
             (Work::Hold(ix), Timestamp::PAST, Timestamp::NEVER)
         }
         Phase::InDoubt | Phase::Settling { .. } => (Work::Settle(ix), Timestamp::PAST, step.settles),
         Phase::Undoing { by } => (Work::Undo(ix), Timestamp::PAST, by),
         Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
         // What it will do again must not meet what it once did.
-        Phase::Waiting if step.settles > Timestamp::PAST && run.may_begin(ix) => wake(step.settles),
+        Phase::Waiting
+            if step.settles > Timestamp::PAST && room.get_or_init(|| Room::of(run)).admits(run, ix) =>
+        {
+            wake(step.settles)
+        }
         Phase::Asking { until } if wanted => wake(until),
         Phase::Backoff { until } if wanted && !paused => wake(until),
-        Phase::UndoBackoff { until } if !paused && (run.mode == Mode::Rollback || undone_alone) => {
-            wake(until.max(step.settles))
-        }
+        Phase::UndoBackoff { until } if !paused => wake(until),
         _ => return None,
     };
-    let stop = matches!(work, Work::Apply(_)) && run.mode == Mode::Rollback && !wanted && !step.must_finish();
+    let stop = matches!(work, Work::Apply(_))
+        && run.mode == Mode::Rollback
+        && !wanted
+        && !step.must_finish()
+        && !run.is_irreversible(ix);
     Some(Due { work, turn: step.turn, from, until, stop })
 }
 

@@ -1,8 +1,8 @@
 //! How a run stands for whoever called it: what the exit code and the last line say.
 
-use super::event::{Cause, Verdict};
+use super::event::{Cause, PauseCause, Verdict};
 use super::state::{Mode, Run};
-use super::step::Phase;
+use super::{Work, due};
 
 /// Each is one exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,12 +32,16 @@ pub fn ending(run: &Run) -> Ending {
         Mode::Finished(Verdict::RolledBack) if by_person => Ending::Aborted,
         Mode::Finished(Verdict::RolledBack) if !run.wrote => Ending::NothingChanged,
         Mode::Finished(Verdict::RolledBack) => Ending::RolledBack,
-        Mode::Rollback
-            if run.steps.iter().any(|step| matches!(step.phase, Phase::Stuck(_))) && run.has_unwound() =>
-        {
-            Ending::NeedsHuman
-        }
-        Mode::Rollback | Mode::Idle | Mode::Forward => Ending::Resumable,
+        Mode::Rollback | Mode::Idle | Mode::Forward => match run.paused {
+            // A rollback was called for, and did not get to its end.
+            Some(
+                PauseCause::Stuck(_)
+                | PauseCause::Barrier(_)
+                | PauseCause::Diverged { .. }
+                | PauseCause::Checkpoint(_),
+            ) => Ending::NeedsHuman,
+            _ => Ending::Resumable,
+        },
     }
 }
 
@@ -45,13 +49,12 @@ impl Run {
     /// Nothing more happens without a human: the process that drives it may end.
     #[must_use]
     pub fn rests(&self) -> bool {
-        use super::Work;
         match self.mode {
             Mode::Finished(_) => true,
             Mode::Idle => false,
             Mode::Forward | Mode::Rollback => {
-                let waits = |work| matches!(work, Work::Hold(_) | Work::Wake);
-                self.paused.is_some() && super::due(self).iter().all(|due| waits(due.work))
+                let waits = |work| matches!(work, Work::Hold(_) | Work::Guard(_) | Work::Wake);
+                self.paused.is_some() && due(self).iter().all(|due| waits(due.work))
             }
         }
     }

@@ -343,6 +343,8 @@ pub enum PauseCause {
     Barrier(StepIx),
     /// A rollback reached a checkpoint.
     Checkpoint(StepIx),
+    /// A person's `rollback --to` has got there, and something before is in force.
+    Rewound(StepIx),
     /// A rollback was called for, and would leave behind what users wrote since.
     Diverged {
         /// The step that switched.
@@ -410,8 +412,12 @@ pub enum Refusal {
     NotStopped,
     /// What a call in doubt did must be known first.
     StillInDoubt,
-    /// Only a person may go past a barrier or checkpoint.
+    /// Only a person may decide this.
     PersonNeeded,
+    /// Nothing was written, so there is nothing to settle.
+    NothingRecorded,
+    /// A rollback by itself goes no further than this; a person may say how far.
+    HeldBy(PauseCause),
 }
 
 /// The journal holds a fact that cannot follow the ones before it.

@@ -1,8 +1,8 @@
 //! Folding facts into the state: the only place that changes a [`Run`].
 
-use super::event::{Event, IllegalEvent, Order, PauseCause, Rewind, StepEvent, Verdict};
+use super::event::{Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
 use super::state::{Mode, Run};
-use super::step::{Phase, StepRun};
+use super::step::{Bounds, StepRun};
 use crate::plan::{StepIx, Timestamp};
 
 impl Run {
@@ -38,32 +38,40 @@ impl Run {
                 E::RollbackStarted { cause, rewind },
                 M::Forward | M::Rollback | M::Finished(Verdict::Completed),
             ) => {
-                if self.is_finished() {
-                    let finally =
-                        self.plan.places().filter(|ix| self.plan.is_finally(*ix)).collect::<Vec<_>>();
-                    finally.into_iter().try_for_each(|ix| self.step_mut(ix).map(StepRun::reset))?;
-                }
-                (self.mode, self.cause, self.rewind) = (M::Rollback, Some(cause.clone()), *rewind);
+                self.not_over();
+                (self.mode, self.rewind) = (M::Rollback, *rewind);
+                // What first turned it back is why, however far it is told to go later.
+                self.cause.get_or_insert_with(|| cause.clone());
                 // Whatever held the run back holds back no rollback.
                 self.paused = None;
             }
             (E::RunFinished { verdict }, M::Forward | M::Rollback) => {
                 (self.mode, self.paused) = (M::Finished(*verdict), None);
             }
-            (E::Step(ix, event), M::Forward | M::Rollback) => {
-                self.wrote |= matches!(event, StepEvent::Applying { .. });
-                let (grace, allowance) = (self.plan.policy.grace, self.allowance(*ix));
-                self.step_mut(*ix)?.evolve(event, grace, allowance)?;
-            }
+            (E::Step(ix, event), M::Forward | M::Rollback) => self.step(*ix, event)?,
             _ => return None,
         }
         Some(())
     }
 
+    fn step(&mut self, ix: StepIx, event: &StepEvent) -> Option<()> {
+        if ix.index() >= self.steps.len() {
+            return None;
+        }
+        self.wrote |= matches!(event, StepEvent::Applying { .. }) && !self.plan.is_finally(ix);
+        let bounds = Bounds {
+            grace: self.plan.policy.grace,
+            allowance: self.allowance(ix),
+            call: self.call(ix),
+            irreversible: self.is_irreversible(ix),
+        };
+        self.steps[ix.index()].evolve(event, bounds)
+    }
+
     fn pause(&mut self, cause: &PauseCause) -> Option<()> {
         match cause {
             // It is asked again when the run goes on.
-            PauseCause::Rejected(step) | PauseCause::Expired(step) => self.step_mut(*step)?.ask_again(),
+            PauseCause::Rejected(step) | PauseCause::Expired(step) => self.step_mut(*step)?.reset(),
             // Once is enough.
             PauseCause::Deadline => self.deadline = Timestamp::NEVER,
             _ => {}
@@ -75,33 +83,41 @@ impl Run {
     /// What an order changes by itself; what else follows from it is decided, and recorded as facts of its own.
     fn obey(&mut self, order: &Order) -> Option<()> {
         match order {
-            Order::Pause { .. } => self.paused = Some(PauseCause::Operator),
-            Order::Continue => {
-                let was = self.paused.take();
-                self.tripped.fill(false);
-                if matches!(was, Some(PauseCause::Checkpoint(_))) && self.mode == Mode::Rollback {
-                    self.go_forward_again();
-                }
-                // On the way back only what is stuck is a human's; what failed on the way out is undone.
-                let forward = self.mode == Mode::Forward;
-                let waits = |ix: &StepIx| matches!(self[*ix].phase, Phase::Stuck(_)) || forward;
-                let stopped: Vec<StepIx> =
-                    self.plan.places().filter(|ix| self.stops_the_run(*ix) && waits(ix)).collect();
-                stopped.into_iter().try_for_each(|ix| self.step_mut(ix).map(StepRun::retry))?;
+            Order::Pause { .. } | Order::Rollback { .. } | Order::Approve { .. } | Order::Reject { .. } => {}
+            Order::Continue => self.go_on()?,
+            Order::Retry { step } => self.mend(*step, StepRun::retry)?,
+            Order::Skip { step, .. } => self.mend(*step, StepRun::skip)?,
+            Order::Settle { step, done, .. } => {
+                self.step_mut(*step)?.settle(*done)?;
+                self.mend(*step, |_| ())?;
             }
-            Order::Rollback { .. } | Order::Approve { .. } | Order::Reject { .. } => {}
-            Order::Retry { step } => self.step_mut(*step)?.retry(),
-            Order::Skip { step, .. } => self.step_mut(*step)?.skip(),
-            Order::Settle { step, done, .. } => self.step_mut(*step)?.settle(*done)?,
-        }
-        if let Order::Retry { step } | Order::Skip { step, .. } | Order::Settle { step, .. } = order {
-            self.lift(*step);
         }
         Some(())
     }
 
-    /// A run that this step had stopped goes on.
-    fn lift(&mut self, step: StepIx) {
+    /// Also tries again whatever stopped the run.
+    fn go_on(&mut self) -> Option<()> {
+        let was = self.paused.take();
+        self.tripped.fill(false);
+        if self.mode == Mode::Rollback {
+            self.not_over();
+            if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
+                self.go_forward_again();
+            }
+        }
+        // On the way back only what is stuck is a human's; what failed on the way out is undone.
+        let back = self.mode == Mode::Rollback;
+        let waits = |ix: &StepIx| self.stops_the_run(*ix) && (self[*ix].goes_back() || !back);
+        let stopped: Vec<StepIx> = self.plan.places().filter(waits).collect();
+        stopped.into_iter().try_for_each(|ix| self.step_mut(ix).map(StepRun::retry))
+    }
+
+    /// A human does something about a step that had stopped; the run that it had stopped goes on.
+    fn mend(&mut self, step: StepIx, how: impl FnOnce(&mut StepRun)) -> Option<()> {
+        how(self.step_mut(step)?);
+        if self.mode == Mode::Rollback {
+            self.not_over();
+        }
         let by_step = matches!(
             self.paused,
             Some(PauseCause::Failed(ix) | PauseCause::Foreign(ix) | PauseCause::Blind(ix) | PauseCause::Stuck(ix))
@@ -110,25 +126,7 @@ impl Run {
         if by_step {
             self.paused = None;
         }
-    }
-
-    /// From a checkpoint: what was undone, and what came after it, is done again.
-    fn go_forward_again(&mut self) {
-        for step in &mut self.steps {
-            let again = match step.phase {
-                Phase::Undone(_) | Phase::Failed | Phase::Skipped => true,
-                // What wrote nothing, a check or an approval, holds no longer.
-                Phase::Watching { .. } | Phase::Ready | Phase::Backoff { .. } | Phase::Planning => {
-                    !step.marked()
-                }
-                Phase::Asking { .. } => true,
-                _ => false,
-            };
-            if again {
-                step.reset();
-            }
-        }
-        (self.mode, self.cause, self.rewind) = (Mode::Forward, None, Rewind::Safe);
+        Some(())
     }
 
     fn step_mut(&mut self, ix: StepIx) -> Option<&mut StepRun> {

@@ -18,6 +18,8 @@ mod ending;
 mod event;
 mod evolve;
 mod outcome;
+mod rewind;
+mod room;
 mod state;
 mod step;
 

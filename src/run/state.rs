@@ -1,9 +1,12 @@
-//! The state of a run, and the questions that the rules ask of it.
+//! The state of a run, and the questions that the way forward asks of it. Those of the way back are in `rewind`.
 
 use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Rewind, Verdict};
 use super::step::{Phase, StepRun, Stopped, before};
-use crate::plan::{Kind, OnFailure, Part, Plan, Reversibility, StepIx, Timestamp, Undo, Writes};
+use crate::plan::{OnFailure, Part, Plan, Reversibility, StepIx, Timestamp, Undo};
 use std::{ops::Index, sync::Arc, time::Duration};
+
+/// How long an undo of its own, of which nothing is recorded, may take, unless the step has a `timeout`.
+const OWN_UNDO: Duration = Duration::from_secs(600);
 
 /// Which way a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +42,7 @@ pub struct Run {
     pub tripped: Vec<bool>,
     /// The newest order that was answered.
     pub last_order: u64,
-    /// Some step recorded an intent.
+    /// Some step, other than those of `finally`, recorded an intent.
     pub wrote: bool,
     /// All steps, in the order of the plan.
     pub steps: Vec<StepRun>,
@@ -95,33 +98,30 @@ impl Run {
     #[must_use]
     pub fn goes_forward(&self, ix: StepIx) -> bool {
         match self.mode {
-            Mode::Forward => true,
+            Mode::Forward => !self[ix].turned,
             Mode::Rollback => self.plan.is_finally(ix),
             Mode::Idle | Mode::Finished(_) => false,
         }
     }
 
-    /// It is on its way back, but what it began must end first: a migration is never interrupted.
+    /// The plan lets the run go on without this step, once nothing of it is left.
     #[must_use]
-    pub fn must_finish(&self, ix: StepIx) -> bool {
-        self.mode == Mode::Rollback
-            && self[ix].must_finish()
-            && matches!(self[ix].phase, Phase::Watching { .. })
+    pub fn tolerates(&self, ix: StepIx) -> bool {
+        self.plan[ix].on_failure == OnFailure::Continue && !self.plan.is_finally(ix)
     }
 
     /// What needs this step may begin.
     #[must_use]
     pub fn passed(&self, ix: StepIx) -> bool {
-        let (step, rule) = (&self[ix], &self.plan[ix]);
+        let step = &self[ix];
         match step.phase {
+            _ if step.again => false,
             Phase::Done | Phase::Skipped => true,
             // Whatever ends a step of `finally` is an end.
-            Phase::Failed | Phase::Foreign | Phase::Blind | Phase::Stuck(_) if self.plan.is_finally(ix) => {
-                true
-            }
+            Phase::Failed | Phase::Foreign | Phase::Blind if self.plan.is_finally(ix) => true,
             // Tolerated: nothing was written, or it has been undone.
-            Phase::Failed => rule.on_failure == OnFailure::Continue && !step.marked(),
-            Phase::Undone(_) => rule.on_failure == OnFailure::Continue,
+            Phase::Failed => self.tolerates(ix) && !step.marked(),
+            Phase::Undone(_) => self.tolerates(ix),
             _ => false,
         }
     }
@@ -131,139 +131,28 @@ impl Run {
     pub fn stops_the_run(&self, ix: StepIx) -> bool {
         !self.plan.is_finally(ix)
             && match self[ix].stopped() {
-                Some(Stopped::Failed) => self.plan[ix].on_failure != OnFailure::Continue,
+                Some(Stopped::Failed) => !self.tolerates(ix) || self[ix].mended || self.cannot_be_undone(ix),
                 Some(_) => true,
                 None => false,
             }
     }
 
-    /// Its turn has come.
+    /// It may have passed a point of no return.
+    pub(super) fn cannot_be_undone(&self, ix: StepIx) -> bool {
+        self.is_irreversible(ix) && self[ix].marked()
+    }
+
+    /// A point of no return.
     #[must_use]
-    pub(super) fn may_begin(&self, ix: StepIx) -> bool {
-        if self.plan.is_finally(ix) {
-            // After everything else, also where the rollback can do no more without a human.
-            let over = match self.mode {
-                Mode::Forward => self.paused.is_none() && self.all_passed(Part::Main),
-                Mode::Rollback => self.paused.is_none() && self.has_unwound(),
-                Mode::Idle | Mode::Finished(_) => false,
-            };
-            return over && self.plan[ix].needs.iter().all(|need| self.passed(*need));
-        }
-        self.mode == Mode::Forward
-            && self.paused.is_none()
-            && self.plan[ix].needs.iter().all(|need| self.passed(*need))
-            && self.has_room(ix)
+    pub fn is_irreversible(&self, ix: StepIx) -> bool {
+        self.plan[ix].reversibility == Reversibility::Irreversible
     }
 
-    /// No pool that this step's child is in is full, unless that child is open already.
-    fn has_room(&self, ix: StepIx) -> bool {
-        let is_open = |child: &std::ops::Range<usize>| {
-            let begun = self.steps[child.clone()].iter().any(|step| step.phase != Phase::Waiting);
-            begun && !self.plan.places().skip(child.start).take(child.len()).all(|ix| self.passed(ix))
-        };
-        self.plan.pools.iter().all(|pool| {
-            match pool.children.iter().find(|child| child.contains(&ix.index())) {
-                Some(own) => is_open(own) || pool.children.iter().filter(|c| is_open(c)).count() < pool.max,
-                None => true,
-            }
-        })
-    }
-
-    /// All steps of a part, and of those before it, have passed.
+    /// All steps of the plan but those of `finally` have passed; or all of `finally` have.
     #[must_use]
     pub(super) fn all_passed(&self, part: Part) -> bool {
         let is_asked = |ix: &StepIx| (part == Part::Finally) == self.plan.is_finally(*ix);
         self.plan.places().filter(is_asked).all(|ix| self.passed(ix))
-    }
-
-    /// A rollback may undo this step.
-    #[must_use]
-    pub fn in_scope(&self, scope: &[bool], ix: StepIx) -> bool {
-        scope[ix.index()] && !self.plan.is_finally(ix)
-    }
-
-    /// Which steps the rollback may undo, by place.
-    #[must_use]
-    pub fn scope(&self) -> Vec<bool> {
-        match self.rewind {
-            Rewind::All => vec![true; self.steps.len()],
-            Rewind::To(step) => {
-                let mut stands_on = vec![false; self.steps.len()];
-                stands_on[step.index()] = true;
-                for ix in self.plan.places() {
-                    if self.plan[ix].needs.iter().any(|need| stands_on[need.index()]) {
-                        stands_on[ix.index()] = true;
-                    }
-                }
-                stands_on
-            }
-            Rewind::Safe => {
-                let mut before = vec![false; self.steps.len()];
-                for ix in self.plan.places().rev() {
-                    if before[ix.index()] || self.is_passed_checkpoint(ix) {
-                        self.plan[ix].needs.iter().for_each(|need| before[need.index()] = true);
-                    }
-                }
-                before.into_iter().map(|before| !before).collect()
-            }
-        }
-    }
-
-    fn is_passed_checkpoint(&self, ix: StepIx) -> bool {
-        self.plan[ix].kind == Kind::Checkpoint && self[ix].phase == Phase::Done
-    }
-
-    /// The checkpoint, or the step of `--to`, at which the rollback ends although something before it is in force.
-    #[must_use]
-    pub(super) fn stops_at(&self) -> Option<StepIx> {
-        let scope = self.scope();
-        let in_force =
-            |ix: &StepIx| !self.in_scope(&scope, *ix) && !self[*ix].settled() && !self.plan.is_finally(*ix);
-        self.plan.places().find(in_force)?;
-        match self.rewind {
-            Rewind::To(step) => Some(step),
-            Rewind::Safe => self.plan.places().rev().find(|ix| self.is_passed_checkpoint(*ix)),
-            Rewind::All => None,
-        }
-    }
-
-    /// The steps whose turn to be undone has come: all that was built on them is settled.
-    #[must_use]
-    pub fn frontier(&self) -> Vec<StepIx> {
-        let scope = self.scope();
-        let mut blocked = vec![false; self.steps.len()];
-        let mut frontier = Vec::new();
-        for ix in self.plan.places().rev().filter(|ix| !self.plan.is_finally(*ix)) {
-            let (held, settled) = (blocked[ix.index()], self[ix].settled());
-            if !held && !settled && self.in_scope(&scope, ix) {
-                frontier.push(ix);
-            }
-            if held || !settled {
-                self.plan[ix].needs.iter().for_each(|need| blocked[need.index()] = true);
-            }
-        }
-        frontier
-    }
-
-    /// The rollback can do nothing more by itself.
-    #[must_use]
-    pub fn has_unwound(&self) -> bool {
-        self.frontier().iter().all(|ix| matches!(self[*ix].phase, Phase::Stuck(_)))
-    }
-
-    /// A point of no return that was, or may have been, passed.
-    #[must_use]
-    pub fn barrier(&self) -> Option<StepIx> {
-        let irreversible = |ix: &StepIx| self.plan[*ix].reversibility == Reversibility::Irreversible;
-        self.plan.places().filter(irreversible).find(|ix| !self[*ix].settled())
-    }
-
-    /// A switch whose new side takes writes that a rollback would leave behind, and since when.
-    #[must_use]
-    pub fn diverged(&self) -> Option<(StepIx, Timestamp)> {
-        let diverges = |ix: &StepIx| self.plan[*ix].writes == Some(Writes::Diverge) && !self[*ix].settled();
-        let step = self.plan.places().find(diverges)?;
-        Some((step, self[step].changed.unwrap_or_default()))
     }
 
     /// Left as it is on the way back: harmless, kept for a reason.
@@ -272,15 +161,7 @@ impl Run {
         self.plan[ix].reversibility == Reversibility::Expand || matches!(self.plan[ix].undo, Undo::Keep(_))
     }
 
-    /// How long an undo may take until it is back. A plan's `timeout` is about the way forward: it never cuts short
-    /// the drain of the way back.
-    #[must_use]
-    pub fn allowance_back(&self, ix: StepIx) -> Duration {
-        let proposed = self[ix].record.as_ref().map(|record| record.proposal.within).unwrap_or_default();
-        self.plan[ix].timeout.map_or(proposed, |timeout| timeout.max(proposed))
-    }
-
-    /// How long one stage of a step may take.
+    /// How long one stage of a step may take to arrive.
     #[must_use]
     pub fn allowance(&self, ix: StepIx) -> Duration {
         let proposed = self[ix].record.as_ref().map(|record| record.proposal.within);
@@ -294,13 +175,36 @@ impl Run {
         own.unwrap_or(self.plan.policy.call)
     }
 
-    /// When the stage being watched was applied, the undo being read back was called, or the watching began.
+    /// How long its undo may take until it is back. A plan's `timeout` is about the way forward: it never cuts short
+    /// the drain of the way back.
+    #[must_use]
+    pub fn allowance_back(&self, ix: StepIx) -> Duration {
+        let proposed = self[ix].record.as_ref().map(|record| record.proposal.within).unwrap_or_default();
+        self.allowance(ix).max(proposed).max(self.own_undo(ix))
+    }
+
+    /// How long one call of its undo may take before its answer counts as lost.
+    #[must_use]
+    pub fn call_back(&self, ix: StepIx) -> Duration {
+        self.call(ix).max(self.own_undo(ix))
+    }
+
+    /// What is recorded is about the step's action; an undo that the plan states is another one.
+    fn own_undo(&self, ix: StepIx) -> Duration {
+        match self.plan[ix].undo {
+            Undo::By(_) => self.plan[ix].timeout.unwrap_or(OWN_UNDO),
+            Undo::Own | Undo::Keep(_) => Duration::ZERO,
+        }
+    }
+
+    /// When the stage being watched was applied, the undo being read back was called, the watching began, or the call
+    /// in doubt was announced.
     #[must_use]
     pub fn since(&self, ix: StepIx) -> Option<Timestamp> {
         match self[ix].phase {
             Phase::Watching { until, .. } => Some(before(until, self.allowance(ix))),
             Phase::Restoring { until, .. } => Some(before(until, self.allowance_back(ix))),
-            _ => None,
+            _ => self[ix].called,
         }
     }
 
@@ -309,9 +213,11 @@ impl Run {
     pub fn guarded(&self, guard: usize) -> bool {
         let Some(rule) = self.plan.guards.get(guard) else { return false };
         let begun = |ix: StepIx| self[ix].phase != Phase::Waiting;
-        let from = rule.span.from.map_or(self.wrote, begun);
-        let until = rule.span.until.map_or_else(|| self.all_passed(Part::Main), |ix| self.passed(ix));
-        self.mode == Mode::Forward && from && !until && !self.tripped[guard]
+        let until = || rule.span.until.map_or_else(|| self.all_passed(Part::Main), |ix| self.passed(ix));
+        self.mode == Mode::Forward
+            && !self.tripped[guard]
+            && rule.span.from.map_or(self.wrote, begun)
+            && !until()
     }
 
     /// A step of `finally` failed: the verdict stands, but somebody should know.

@@ -1,9 +1,13 @@
-//! One step of a run: where it is, what it recorded, and which facts may follow.
+//! One step of a run: where it is and what it recorded. Which facts may follow is in `facts`.
 
-use super::event::{Receipt, StepEvent, Stuck};
-use super::outcome::{Landed, Memo, Proposal};
+mod facts;
+
+pub(super) use facts::{Bounds, before};
+
+use super::event::{Receipt, Stuck};
+use super::outcome::{Memo, Proposal};
 use crate::plan::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// Where a step is. Way forward first, then the way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +55,7 @@ pub enum Phase {
         /// Where it stopped.
         was: Stopped,
     },
-    /// Its `when` says no.
+    /// Its `when` says no, or an operator does.
     Skipped,
     /// It arrived.
     Done,
@@ -147,8 +151,16 @@ pub struct StepRun {
     pub out: Option<Memo>,
     /// Who has said yes.
     pub approved_by: Vec<Arc<str>>,
+    /// When its newest call was announced.
+    pub called: Option<Timestamp>,
     /// When its change was carried out: since then the new side takes writes.
     pub changed: Option<Timestamp>,
+    /// A human mended it, and it is looked at: what a look cannot make sense of is asked, not undone.
+    pub mended: bool,
+    /// It failed and is undone alone, while the run goes on.
+    pub turned: bool,
+    /// Of `finally`: it ran for an ending that was not the last, and runs again.
+    pub again: bool,
 }
 
 impl StepRun {
@@ -162,7 +174,11 @@ impl StepRun {
             record: None,
             out: None,
             approved_by: Vec::new(),
+            called: None,
             changed: None,
+            mended: false,
+            turned: false,
+            again: false,
         }
     }
 
@@ -191,7 +207,7 @@ impl StepRun {
         self.record.as_ref().map_or(0, next)
     }
 
-    /// It writes, so it is never tried again by planning anew once it did.
+    /// It writes, so what it recorded first is what its undo restores: it is not planned anew.
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.record.as_ref().is_some_and(|record| record.proposal.stages > 0)
@@ -221,256 +237,18 @@ impl StepRun {
         !self.marked() || matches!(self.phase, Phase::Undone(_))
     }
 
-    fn set_mark(&mut self, mark: Mark) -> Option<()> {
-        self.record.as_mut()?.mark = mark;
-        Some(())
+    /// Its undo has begun and has not ended.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Undoing { .. } | Phase::UndoBackoff { .. } | Phase::Restoring { .. } | Phase::Stuck(_)
+        )
     }
 
-    /// The call just answered certainly did not land: what earlier stages left is still there.
-    fn unmark(&mut self) -> Option<()> {
-        let record = self.record.as_mut()?;
-        record.mark = if record.reached == 0 { Mark::None } else { Mark::Made };
-        Some(())
+    /// What a call did, or what a human says it did, is not known yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Applying { .. } | Phase::InDoubt | Phase::Settling { .. })
     }
-
-    /// `None` if the fact cannot follow; the caller then drops the run. `grace`: how late a lost call may land.
-    /// `allowance`: how long a stage may take, from which the moment of a change is known.
-    pub(super) fn evolve(&mut self, event: &StepEvent, grace: Duration, allowance: Duration) -> Option<()> {
-        use {Phase as P, StepEvent as E};
-        let marked = self.marked();
-        self.phase = match (event, self.phase) {
-            (E::Started, P::Waiting | P::Backoff { .. }) if !marked => {
-                self.record = None;
-                P::Planning
-            }
-            (E::Skipped, P::Planning) => P::Skipped,
-            (E::ApprovalAsked { until }, P::Waiting) => {
-                self.approved_by.clear();
-                P::Asking { until: *until }
-            }
-            (E::Approved { by }, P::Asking { until }) if !self.approved_by.contains(by) => {
-                self.approved_by.push(by.clone());
-                P::Asking { until }
-            }
-            (E::Planned { proposal, until }, P::Planning) => self.planned(proposal, *until),
-            (E::Applying { stage, by }, P::Ready | P::Backoff { .. }) if *stage == self.stage() => {
-                self.set_mark(Mark::Made)?;
-                P::Applying { by: *by }
-            }
-            (E::Applied { note, until }, P::Applying { .. } | P::InDoubt) if marked => {
-                let record = self.record.as_mut()?;
-                (record.mark, record.note) = (Mark::Made, note.clone().or(record.note.take()));
-                self.changed.get_or_insert(before(*until, allowance));
-                // It is known to have landed: nothing of it is under way any more.
-                self.settles = Timestamp::PAST;
-                P::Watching { from: Timestamp::PAST, until: *until }
-            }
-            (E::WasInDoubt { .. }, P::Applying { by }) => self.lose(by, grace)?,
-            (E::WasInDoubt { .. }, P::Ready | P::Backoff { .. } | P::Failed | P::Foreign | P::Blind)
-                if marked =>
-            {
-                self.set_mark(Mark::InDoubt)?;
-                P::InDoubt
-            }
-            (E::NotLanded, P::InDoubt) => {
-                self.unmark()?;
-                self.tries += 1;
-                P::Ready
-            }
-            (E::Noted { note, next }, P::Watching { until, .. }) => {
-                self.record.as_mut()?.note = Some(note.clone());
-                P::Watching { from: *next, until }
-            }
-            (E::Noted { note, next }, P::Restoring { until, .. }) => {
-                self.record.as_mut()?.note = Some(note.clone());
-                P::Restoring { from: *next, until }
-            }
-            (E::StageReached, P::Watching { .. }) => {
-                let record = self.record.as_mut()?;
-                (record.reached, record.note) = (record.reached + 1, None);
-                self.tries = 0;
-                P::Ready
-            }
-            (E::Succeeded { out }, P::Watching { .. } | P::Asking { .. } | P::Waiting) => {
-                self.out.clone_from(out);
-                P::Done
-            }
-            (E::RetryScheduled { at, .. }, P::Planning | P::Watching { .. }) => self.again(*at),
-            (E::RetryScheduled { at, fault }, P::Applying { .. }) => {
-                if fault.landed == Landed::No {
-                    self.unmark()?;
-                }
-                self.again(*at)
-            }
-            (E::RetryScheduled { at, fault }, P::Undoing { by }) => {
-                if fault.landed == Landed::Maybe {
-                    self.settles = self.settles.max(by.after(grace));
-                }
-                (self.tries, self.round) = (self.tries + 1, self.round + 1);
-                P::UndoBackoff { until: *at }
-            }
-            (E::RetryScheduled { at, .. }, P::Restoring { .. }) => {
-                (self.tries, self.round) = (self.tries + 1, self.round + 1);
-                P::UndoBackoff { until: *at }
-            }
-            // Refused because the world was not as recorded: then nothing there is ours.
-            (E::FoundForeign { .. }, P::Applying { .. }) => {
-                self.unmark()?;
-                P::Foreign
-            }
-            (E::FoundForeign { .. }, P::Planning | P::InDoubt | P::Watching { .. } | P::Done) => {
-                if marked {
-                    self.set_mark(Mark::Made)?;
-                }
-                P::Foreign
-            }
-            (E::WentBlind { .. }, P::Planning | P::InDoubt | P::Watching { .. }) => P::Blind,
-            (E::Failed { fault }, P::Applying { .. }) => {
-                if fault.landed == Landed::No {
-                    self.unmark()?;
-                }
-                P::Failed
-            }
-            (E::Failed { .. }, P::Planning | P::Ready | P::Watching { .. }) => P::Failed,
-            _ => return self.evolve_back(event),
-        };
-        self.turn += 1;
-        Some(())
-    }
-
-    /// Facts of the way back, and of humans who mend.
-    fn evolve_back(&mut self, event: &StepEvent) -> Option<()> {
-        use {Phase as P, StepEvent as E};
-        let (marked, doubt) = (self.marked(), self.in_doubt());
-        self.phase = match (event, self.phase) {
-            (E::Undoing { by }, P::UndoBackoff { .. }) => P::Undoing { by: *by },
-            (
-                E::Undoing { by },
-                P::Watching { .. }
-                | P::Ready
-                | P::Backoff { .. }
-                | P::Failed
-                | P::Done
-                | P::Foreign
-                | P::Blind,
-            ) if marked && !doubt => {
-                self.tries = 0;
-                P::Undoing { by: *by }
-            }
-            (E::UndoCalled { note, until }, P::Undoing { .. }) => {
-                self.record.as_mut()?.note.clone_from(note);
-                P::Restoring { from: Timestamp::PAST, until: *until }
-            }
-            (E::Undone { receipt: Receipt::Restored }, P::Restoring { .. } | P::InDoubt) => {
-                P::Undone(Receipt::Restored)
-            }
-            (E::Undone { receipt: Receipt::Restored }, _) => return None,
-            (E::Undone { receipt }, phase) if marked && !in_flight(phase) => P::Undone(*receipt),
-            (E::GotStuck { stuck, .. }, P::Undoing { .. } | P::Restoring { .. } | P::InDoubt) => {
-                self.set_mark(Mark::Made)?;
-                P::Stuck(*stuck)
-            }
-            (E::Settled { done: true }, P::Settling { was: Stopped::Stuck(_), .. }) => {
-                P::Undone(Receipt::TakenOver)
-            }
-            (E::Settled { done: true }, P::Settling { .. }) => {
-                if marked {
-                    self.set_mark(Mark::Made)?;
-                }
-                P::Done
-            }
-            (E::Settled { done: false }, P::Settling { was: Stopped::Stuck(_), .. }) => {
-                P::Undone(Receipt::Restored)
-            }
-            (E::Settled { done: false }, P::Settling { .. }) => {
-                self.reset();
-                return Some(());
-            }
-            (E::SettleRefused { .. }, P::Settling { was, .. }) => was.phase(),
-            _ => return None,
-        };
-        self.turn += 1;
-        Some(())
-    }
-
-    fn planned(&mut self, proposal: &Proposal, until: Timestamp) -> Phase {
-        self.record = Some(Record { proposal: proposal.clone(), note: None, reached: 0, mark: Mark::None });
-        if proposal.stages == 0 { Phase::Watching { from: Timestamp::PAST, until } } else { Phase::Ready }
-    }
-
-    fn again(&mut self, at: Timestamp) -> Phase {
-        (self.tries, self.round) = (self.tries + 1, self.round + 1);
-        Phase::Backoff { until: at }
-    }
-
-    /// The answer to a call of `apply` was lost.
-    fn lose(&mut self, by: Timestamp, grace: Duration) -> Option<Phase> {
-        self.set_mark(Mark::InDoubt)?;
-        self.settles = self.settles.max(by.after(grace));
-        Some(Phase::InDoubt)
-    }
-
-    /// The process that ran this died: what it had sent may have landed, and may land yet.
-    pub(super) fn resume(&mut self, grace: Duration) -> Option<()> {
-        self.phase = match self.phase {
-            Phase::Applying { by } => self.lose(by, grace)?,
-            // An undo looks before it writes, so it is safe to call again, once the lost call can land no more.
-            Phase::Undoing { by } => {
-                self.settles = self.settles.max(by.after(grace));
-                Phase::UndoBackoff { until: self.settles }
-            }
-            _ => return Some(()),
-        };
-        self.turn += 1;
-        Some(())
-    }
-
-    /// A human wants it tried again: looked at first if it may have left a mark, else planned anew.
-    pub(super) fn retry(&mut self) {
-        self.phase = match self.phase {
-            Phase::Stuck(_) => Phase::UndoBackoff { until: Timestamp::PAST },
-            _ if self.marked() => {
-                let _ = self.set_mark(Mark::InDoubt);
-                Phase::InDoubt
-            }
-            _ => Phase::Waiting,
-        };
-        (self.turn, self.tries, self.round) = (self.turn + 1, 0, self.round + 1);
-    }
-
-    /// A human wants the run to go on without it.
-    pub(super) fn skip(&mut self) {
-        self.phase = match self.phase {
-            Phase::Stuck(_) => Phase::Undone(Receipt::TakenOver),
-            _ => Phase::Done,
-        };
-        self.turn += 1;
-    }
-
-    /// A human says what became of it.
-    pub(super) fn settle(&mut self, done: bool) -> Option<()> {
-        self.phase = Phase::Settling { done, was: self.stopped()? };
-        self.turn += 1;
-        Some(())
-    }
-
-    /// It will be asked again.
-    pub(super) fn ask_again(&mut self) {
-        self.phase = Phase::Waiting;
-        self.turn += 1;
-    }
-
-    /// It will run again, as if for the first time.
-    pub(super) fn reset(&mut self) {
-        *self = Self { turn: self.turn + 1, round: self.round + 1, settles: self.settles, ..Self::new() };
-    }
-}
-
-fn in_flight(phase: Phase) -> bool {
-    matches!(phase, Phase::Applying { .. } | Phase::Undoing { .. })
-}
-
-/// The moment that lies `span` before `moment`.
-pub(super) fn before(moment: Timestamp, span: Duration) -> Timestamp {
-    Timestamp(moment.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
 }

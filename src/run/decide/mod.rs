@@ -1,13 +1,14 @@
 //! Which facts follow from something that happened outside: first its own, then what they entail.
 
 mod answer;
+mod back;
+mod forward;
 mod order;
-mod settle;
 
-use super::event::{Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
+use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
 use super::outcome::{Fault, FaultKind};
 use super::state::{Mode, Run};
-use crate::plan::{OnBreach, StepIx, Timestamp};
+use crate::plan::{OnBreach, Part, StepIx, Timestamp};
 use std::borrow::Cow;
 
 /// The facts to record, in order. Empty if nothing follows, as for an answer that comes too late.
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 pub fn decide(run: &Run, input: &Input, now: Timestamp) -> Vec<Event> {
     let mut draft = Draft { run: Cow::Borrowed(run), events: Vec::new(), now };
     draft.take(input);
-    draft.settle();
+    draft.entail();
     draft.events
 }
 
@@ -40,11 +41,13 @@ impl Draft<'_> {
         let run = &self.run;
         match input {
             Input::Begin { by } if run.mode == Mode::Idle => {
-                let deadline = run.plan.policy.deadline.map_or(Timestamp::NEVER, |d| self.now.after(d));
+                let deadline = self.deadline();
                 self.push(Event::RunStarted { by: by.clone(), deadline });
             }
             Input::Resume { owner } if run.is_live() => self.push(Event::RunResumed { owner: owner.clone() }),
-            Input::Interrupted if run.is_live() => self.pause(PauseCause::Interrupted),
+            Input::Interrupted if run.is_live() && run.paused.is_none() => {
+                self.push(Event::RunPaused { cause: PauseCause::Interrupted });
+            }
             Input::Begin { .. } | Input::Resume { .. } | Input::Interrupted | Input::Tick => {}
             Input::Answered { step, turn, answer } => {
                 if run.is_live() && step.index() < run.steps.len() && run[*step].turn == *turn {
@@ -60,6 +63,14 @@ impl Draft<'_> {
         }
     }
 
+    /// What may be done days ahead is not in a hurry.
+    fn deadline(&self) -> Timestamp {
+        let plan = &self.run.plan;
+        let ahead = plan.steps.iter().all(|step| step.part == Part::Prepare);
+        let limit = plan.policy.deadline.filter(|_| !ahead);
+        limit.map_or(Timestamp::NEVER, |limit| self.now.after(limit))
+    }
+
     fn tripped(&mut self, guard: usize, fault: &Fault) {
         if !self.run.guarded(guard) {
             return;
@@ -68,51 +79,50 @@ impl Draft<'_> {
         let unsure = matches!(fault.kind, FaultKind::Foreign | FaultKind::Blind);
         match self.run.plan.guards[guard].on_breach {
             OnBreach::Notify => {}
-            OnBreach::Rollback if !unsure => self.turn_back(Cause::Guard(guard), Rewind::Safe),
+            OnBreach::Rollback if !unsure => self.turn_back(Cause::Guard(guard)),
             OnBreach::Rollback | OnBreach::Pause => self.pause(PauseCause::Guard(guard)),
         }
     }
 
+    /// Pauses. What a human must look at shows, also if the run was paused for the sake of pausing.
     fn pause(&mut self, cause: PauseCause) {
-        if self.run.paused.is_none() {
+        let plain = |cause: &PauseCause| {
+            matches!(cause, PauseCause::Operator | PauseCause::Interrupted | PauseCause::Deadline)
+        };
+        let news = self.run.paused.as_ref().is_none_or(|was| plain(was) && !plain(&cause));
+        if news {
             self.push(Event::RunPaused { cause });
         }
     }
 
-    /// Rolls back, unless it is a person's to decide: past a point of no return, or where users' writes would be left.
-    fn turn_back(&mut self, cause: Cause, rewind: Rewind) {
-        let hold = match rewind {
-            Rewind::Safe => self.held_back(),
-            Rewind::To(_) | Rewind::All => None,
-        };
-        match hold {
-            None => self.push(Event::RollbackStarted { cause, rewind }),
-            Some(hold) if self.run.is_live() && self.run.paused.as_ref() != Some(&hold) => {
-                self.push(Event::RunPaused { cause: hold });
-            }
-            Some(_) => {}
+    /// Rolls back by itself, unless that is a person's to decide.
+    fn turn_back(&mut self, cause: Cause) {
+        match self.run.held_back(self.now) {
+            None => self.push(Event::RollbackStarted { cause, rewind: Rewind::Safe }),
+            Some(hold) if self.run.paused.as_ref() == Some(&hold) => {}
+            Some(hold) => self.push(Event::RunPaused { cause: hold }),
         }
     }
 
-    /// What keeps a rollback from starting by itself.
-    fn held_back(&self) -> Option<PauseCause> {
-        let barrier = self.run.barrier().map(PauseCause::Barrier);
-        barrier.or_else(|| self.run.diverged().map(|(step, since)| PauseCause::Diverged { step, since }))
-    }
-
-    fn ordered(&mut self, id: u64, by: &super::Actor, order: &Order) {
+    fn ordered(&mut self, id: u64, by: &Actor, order: &Order) {
         if let Err(refusal) = order::check(&self.run, by, order, self.now) {
             let (by, order) = (by.clone(), order.clone());
             return self.push(Event::OrderRefused { id, by, order, refusal });
         }
+        let turning = self.run.mode == Mode::Rollback && self.run.paused.is_none();
         self.push(Event::OrderTaken { id, by: by.clone(), order: order.clone() });
         match order {
+            Order::Pause { .. } => self.push(Event::RunPaused { cause: PauseCause::Operator }),
+            // Whoever aborts a rollback wants it to stop.
+            Order::Rollback { rewind: Rewind::Safe, .. } if turning => {
+                self.push(Event::RunPaused { cause: PauseCause::Operator });
+            }
             Order::Rollback { rewind, reason } => {
-                let turning = self.run.mode == Mode::Rollback && self.run.paused.is_none();
-                if turning && *rewind == Rewind::Safe {
-                    return self.pause(PauseCause::Operator);
+                let cause = Cause::Order { by: by.clone(), reason: reason.clone() };
+                match rewind {
+                    Rewind::Safe if self.run.mode != Mode::Rollback => self.turn_back(cause),
+                    rewind => self.push(Event::RollbackStarted { cause, rewind: *rewind }),
                 }
-                self.turn_back(Cause::Order { by: by.clone(), reason: reason.clone() }, *rewind);
             }
             Order::Approve { step } => {
                 self.step(*step, StepEvent::Approved { by: by.name.clone() });
@@ -121,11 +131,22 @@ impl Draft<'_> {
                 }
             }
             Order::Reject { step, .. } => self.push(Event::RunPaused { cause: PauseCause::Rejected(*step) }),
-            Order::Pause { .. }
-            | Order::Continue
-            | Order::Retry { .. }
-            | Order::Skip { .. }
-            | Order::Settle { .. } => {}
+            Order::Continue | Order::Retry { .. } | Order::Skip { .. } | Order::Settle { .. } => {}
+        }
+    }
+
+    /// What the facts so far entail: time that has passed, steps whose turn has come, the end.
+    fn entail(&mut self) {
+        loop {
+            let before = self.events.len();
+            match self.run.mode {
+                Mode::Forward => self.forward(),
+                Mode::Rollback => self.backward(),
+                Mode::Idle | Mode::Finished(_) => {}
+            }
+            if self.events.len() == before {
+                return;
+            }
         }
     }
 }

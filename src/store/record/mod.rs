@@ -248,6 +248,8 @@ pub enum PauseRecord {
     Barrier { step: String },
     #[serde(rename = "checkpoint")]
     Checkpoint { step: String },
+    #[serde(rename = "rewound")]
+    Rewound { step: String },
     #[serde(rename = "diverged")]
     Diverged { step: String, since: u64 },
 }
@@ -317,6 +319,10 @@ pub enum RefusalRecord {
     StillInDoubt,
     #[serde(rename = "person_needed")]
     PersonNeeded,
+    #[serde(rename = "nothing_recorded")]
+    NothingRecorded,
+    #[serde(rename = "held_by")]
+    HeldBy { cause: PauseRecord },
 }
 
 #[cfg(test)]

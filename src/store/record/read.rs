@@ -55,7 +55,7 @@ impl EventRecord {
                 id: *id,
                 by: by.into(),
                 order: order.order(plan),
-                refusal: refusal.into(),
+                refusal: refusal.refusal(plan)?,
             },
             Self::GuardTripped { guard: name, fault } => {
                 Event::GuardTripped { guard: guard(plan, name)?, fault: fault.into() }
@@ -133,6 +133,7 @@ impl PauseRecord {
             Self::Deadline => PauseCause::Deadline,
             Self::Barrier { step: name } => PauseCause::Barrier(step(name)?),
             Self::Checkpoint { step: name } => PauseCause::Checkpoint(step(name)?),
+            Self::Rewound { step: name } => PauseCause::Rewound(step(name)?),
             Self::Diverged { step: name, since } => {
                 PauseCause::Diverged { step: step(name)?, since: Timestamp(*since) }
             }
@@ -190,23 +191,25 @@ impl From<VerdictRecord> for Verdict {
     }
 }
 
-impl From<&RefusalRecord> for Refusal {
-    fn from(refusal: &RefusalRecord) -> Self {
-        match refusal {
-            RefusalRecord::NotRunning => Self::NotRunning,
-            RefusalRecord::NotPaused => Self::NotPaused,
-            RefusalRecord::AlreadyPaused => Self::AlreadyPaused,
-            RefusalRecord::AlreadyRollingBack => Self::AlreadyRollingBack,
-            RefusalRecord::NoSuchStep => Self::NoSuchStep,
-            RefusalRecord::NotAsked => Self::NotAsked,
-            RefusalRecord::NotEntitled => Self::NotEntitled,
-            RefusalRecord::StarterMayNotApprove => Self::StarterMayNotApprove,
-            RefusalRecord::AlreadyApproved => Self::AlreadyApproved,
-            RefusalRecord::OutsideWindow { text } => Self::OutsideWindow(text.as_str().into()),
-            RefusalRecord::NotStopped => Self::NotStopped,
-            RefusalRecord::StillInDoubt => Self::StillInDoubt,
-            RefusalRecord::PersonNeeded => Self::PersonNeeded,
-        }
+impl RefusalRecord {
+    fn refusal(&self, plan: &Plan) -> Result<Refusal, RecordError> {
+        Ok(match self {
+            Self::NotRunning => Refusal::NotRunning,
+            Self::NotPaused => Refusal::NotPaused,
+            Self::AlreadyPaused => Refusal::AlreadyPaused,
+            Self::AlreadyRollingBack => Refusal::AlreadyRollingBack,
+            Self::NoSuchStep => Refusal::NoSuchStep,
+            Self::NotAsked => Refusal::NotAsked,
+            Self::NotEntitled => Refusal::NotEntitled,
+            Self::StarterMayNotApprove => Refusal::StarterMayNotApprove,
+            Self::AlreadyApproved => Refusal::AlreadyApproved,
+            Self::OutsideWindow { text } => Refusal::OutsideWindow(text.as_str().into()),
+            Self::NotStopped => Refusal::NotStopped,
+            Self::StillInDoubt => Refusal::StillInDoubt,
+            Self::PersonNeeded => Refusal::PersonNeeded,
+            Self::NothingRecorded => Refusal::NothingRecorded,
+            Self::HeldBy { cause } => Refusal::HeldBy(cause.cause(plan)?),
+        })
     }
 }
 

@@ -57,6 +57,8 @@ fn run_events() -> Vec<Event> {
         Refusal::NotStopped,
         Refusal::StillInDoubt,
         Refusal::PersonNeeded,
+        Refusal::NothingRecorded,
+        Refusal::HeldBy(PauseCause::Checkpoint(ix)),
     ];
     let pauses = [
         PauseCause::Operator,
@@ -71,6 +73,7 @@ fn run_events() -> Vec<Event> {
         PauseCause::Deadline,
         PauseCause::Barrier(ix),
         PauseCause::Checkpoint(ix),
+        PauseCause::Rewound(ix),
         PauseCause::Diverged { step: ix, since: Timestamp(7) },
     ];
     let mut events = vec![

@@ -41,7 +41,7 @@ impl EventRecord {
                 id: *id,
                 by: by.into(),
                 order: OrderRecord::of(order, plan),
-                refusal: refusal.into(),
+                refusal: RefusalRecord::of(refusal, plan),
             },
             Event::GuardTripped { guard: place, fault } => {
                 Self::GuardTripped { guard: guard(plan, *place), fault: fault.into() }
@@ -118,6 +118,7 @@ impl PauseRecord {
             PauseCause::Deadline => Self::Deadline,
             PauseCause::Barrier(ix) => Self::Barrier { step: step(ix) },
             PauseCause::Checkpoint(ix) => Self::Checkpoint { step: step(ix) },
+            PauseCause::Rewound(ix) => Self::Rewound { step: step(ix) },
             PauseCause::Diverged { step: ix, since } => Self::Diverged { step: step(ix), since: since.0 },
         }
     }
@@ -173,8 +174,8 @@ impl From<Verdict> for VerdictRecord {
     }
 }
 
-impl From<&Refusal> for RefusalRecord {
-    fn from(refusal: &Refusal) -> Self {
+impl RefusalRecord {
+    fn of(refusal: &Refusal, plan: &Plan) -> Self {
         match refusal {
             Refusal::NotRunning => Self::NotRunning,
             Refusal::NotPaused => Self::NotPaused,
@@ -189,6 +190,8 @@ impl From<&Refusal> for RefusalRecord {
             Refusal::NotStopped => Self::NotStopped,
             Refusal::StillInDoubt => Self::StillInDoubt,
             Refusal::PersonNeeded => Self::PersonNeeded,
+            Refusal::NothingRecorded => Self::NothingRecorded,
+            Refusal::HeldBy(cause) => Self::HeldBy { cause: PauseRecord::of(cause, plan) },
         }
     }
 }

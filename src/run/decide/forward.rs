@@ -1,0 +1,94 @@
+//! The way forward: steps whose turn has come, and what a step that cannot go on does to the run.
+
+use super::Draft;
+use crate::plan::{Kind, OnFailure, Part, StepIx};
+use crate::run::event::{Cause, Event, PauseCause, StepEvent, Verdict};
+use crate::run::outcome::Fault;
+use crate::run::room::Room;
+use crate::run::state::Mode;
+use crate::run::step::{Phase, Stopped};
+
+/// How often a call may be lost on its way, whatever the plan says of tries: one that certainly did not land is not a
+/// failure.
+const LOST: u32 = 3;
+
+impl Draft<'_> {
+    pub(super) fn forward(&mut self) {
+        if self.run.deadline <= self.now {
+            self.pause(PauseCause::Deadline);
+        }
+        let (plan, mut room) = (self.run.plan.clone(), Room::of(&self.run));
+        for ix in plan.places() {
+            self.advance(ix, &mut room);
+            self.consequences(ix);
+            if self.run.mode != Mode::Forward {
+                return;
+            }
+        }
+        if self.run.paused.is_none() && self.run.all_passed(Part::Main) && self.run.all_passed(Part::Finally)
+        {
+            self.push(Event::RunFinished { verdict: Verdict::Completed });
+        }
+    }
+
+    /// One step on its way forward: at most one fact.
+    pub(super) fn advance(&mut self, ix: StepIx, room: &mut Room) {
+        let (run, now) = (&self.run, self.now);
+        let (step, paused) = (&run[ix], run.paused.is_some());
+        let event = match step.phase {
+            Phase::Waiting if step.settles <= now && room.admits(run, ix) => {
+                room.begun(ix);
+                // Whether its `when` holds is asked of everything.
+                if run.plan[ix].when.is_some() { StepEvent::Started } else { self.first(ix) }
+            }
+            Phase::Ready if step.tries >= run.plan[ix].retry.attempts.max(LOST) => {
+                StepEvent::Failed { fault: Fault::permanent("every try was lost before it arrived") }
+            }
+            Phase::Ready if !paused && run.goes_forward(ix) => self.applying(ix),
+            Phase::Backoff { until } if until <= now && !paused && run.goes_forward(ix) => {
+                if step.is_change() { self.applying(ix) } else { StepEvent::Started }
+            }
+            Phase::Asking { until } if until <= now && run.goes_forward(ix) => {
+                return self.push(Event::RunPaused { cause: PauseCause::Expired(ix) });
+            }
+            _ => return,
+        };
+        self.step(ix, event);
+    }
+
+    /// What a step does first, once it is known that its `when` holds.
+    pub(super) fn first(&self, ix: StepIx) -> StepEvent {
+        match &self.run.plan[ix].kind {
+            Kind::Act(_) => StepEvent::Started,
+            Kind::Approve(rule) => StepEvent::ApprovalAsked { until: self.now.after(rule.expires) },
+            Kind::Join | Kind::Checkpoint => StepEvent::Succeeded { out: None },
+        }
+    }
+
+    fn applying(&self, ix: StepIx) -> StepEvent {
+        StepEvent::Applying { stage: self.run[ix].stage(), by: self.now.after(self.run.call(ix)) }
+    }
+
+    /// A step that cannot go on: the plan says what the run does.
+    fn consequences(&mut self, ix: StepIx) {
+        let run = &self.run;
+        if run.plan.is_finally(ix) {
+            return;
+        }
+        if run[ix].turned && run.tolerates(ix) && !matches!(run[ix].phase, Phase::Stuck(_)) {
+            return self.unwind(ix);
+        }
+        let Some(stopped) = run[ix].stopped() else { return };
+        let ask = run[ix].mended || run.cannot_be_undone(ix);
+        match (stopped, run.plan[ix].on_failure) {
+            // A human tried, and it is not as it should be: not a failure of the run, but a question.
+            (Stopped::Failed, _) if run[ix].mended => self.pause(PauseCause::Failed(ix)),
+            (Stopped::Failed, OnFailure::Continue) if !ask => self.unwind(ix),
+            (Stopped::Failed, OnFailure::Rollback) => self.turn_back(Cause::Failed(ix)),
+            (Stopped::Failed, _) => self.pause(PauseCause::Failed(ix)),
+            (Stopped::Foreign, _) => self.pause(PauseCause::Foreign(ix)),
+            (Stopped::Blind, _) => self.pause(PauseCause::Blind(ix)),
+            (Stopped::Stuck(_), _) => self.pause(PauseCause::Stuck(ix)),
+        }
+    }
+}
