@@ -31,15 +31,6 @@ pub(super) fn reaches(plan: &Plan) -> Vec<Option<Duration>> {
     traits(plan).into_iter().map(|traits| traits?.undo_reaches).collect()
 }
 
-/// Everything that the plan writes, once each: what a run locks.
-pub(super) fn resources(plan: &Plan) -> Vec<String> {
-    let mut all: Vec<String> =
-        traits(plan).into_iter().flatten().flat_map(|traits| traits.resources).collect();
-    all.sort();
-    all.dedup();
-    all
-}
-
 /// How people would do each step by hand, by the places of the steps.
 pub(super) fn hands(plan: &Plan) -> Vec<Option<Hand>> {
     let hand = |ix| {

@@ -155,6 +155,17 @@ fn default_state_dir() -> Result<PathBuf, Failure> {
 
 /// `user@host`, where nobody said who they are.
 fn somebody() -> String {
-    let user = text("USER").or_else(|| text("LOGNAME")).unwrap_or_else(|| "somebody".into());
+    let user = text("USER").or_else(|| text("LOGNAME")).or_else(account).unwrap_or_else(|| "somebody".into());
     format!("{user}@{}", crate::store::Owner::this_process().host)
+}
+
+/// The name of the account that we run as.
+fn account() -> Option<String> {
+    let own = rustix::process::getuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next()?, fields.nth(1)?);
+        (uid == own).then(|| name.to_owned())
+    })
 }

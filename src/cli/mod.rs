@@ -104,6 +104,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// Says that the tool itself is wrong; what exactly has been said where it happened.
+pub fn bug() -> Exit {
+    let failure = Failure::new(Exit::Bug, "this is a bug in switchover; the journal of a run is on disk")
+        .hint("`switchover resume` looks at the world first, and may go on")
+        .see(crate::report::Runbook::Bug);
+    eprint(&failure.render(crate::report::Looks { colour: false, ascii: true }));
+    failure.exit
+}
+
 /// For verbs that wait for more than one thing; the others start without it.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();

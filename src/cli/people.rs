@@ -45,11 +45,13 @@ impl People {
         let Kind::Approve(approval) = &self.plan[ix].kind else { return };
         let names = &approval.by.of;
         let entitled = |person: &&Person| names.is_empty() || names.iter().any(|name| **name == *person.name);
-        for person in self.people.iter().filter(entitled) {
+        let mut answers: Vec<&Person> =
+            self.people.iter().filter(entitled).filter(|person| person.answer != "ignore").collect();
+        answers.sort_by_key(|person| person.after_ms);
+        for person in answers.into_iter().take(approval.by.any as usize) {
             let order = match person.answer.as_str() {
-                "approve" => Order::Approve { step: ix },
                 "reject" => Order::Reject { step: ix, reason: "as the world file says".into() },
-                _ => continue,
+                _ => Order::Approve { step: ix },
             };
             let (store, run, plan, clock) =
                 (self.store.clone(), self.run.clone(), self.plan.clone(), self.clock);

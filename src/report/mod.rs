@@ -30,6 +30,9 @@ pub use renderer::{Fact, Renderer};
 pub use runbook::{Hand, change_line, runbook};
 pub use runbooks::Runbook;
 pub use story::{StepStory, Story};
-pub use summary::{Extras, headline, outcome, summary, told};
+pub use summary::{Extras, headline, outcome, state, summary, told};
 pub use tree::{TreeRow, tree};
 pub use words::{Line, line, pause, refused, span, why_back};
+
+#[cfg(test)]
+mod tests;

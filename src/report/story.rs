@@ -191,7 +191,9 @@ impl StepStory {
             (self.since, self.evidence) = (at, None);
         }
         self.failed |= matches!(run.stopped(), Some(Stopped::Failed | Stopped::Foreign));
-        if is_live(run.phase) {
+        if run.phase == Phase::Waiting {
+            (self.began, self.ended) = (None, None);
+        } else if is_live(run.phase) {
             self.began.get_or_insert(at);
             self.ended = None;
         } else if is_over(run.phase) {

@@ -101,32 +101,33 @@ pub fn told(advice: &Advice, looks: Looks) -> String {
 /// The run in one line.
 #[must_use]
 pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
-    let (tone, state) = match (story.verdict(), story.paused()) {
+    format!("{} {} (run {})", looks.tint(Tone::Strong, &story.plan.name), state(story, now, looks), story.id)
+}
+
+/// How the run stands, in a few words.
+#[must_use]
+pub fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
+    let lasted = words::span(story.lasted(now));
+    let because = story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause));
+    let because = because.map(|why| format!(": {why}")).unwrap_or_default();
+    let (tone, text) = match (story.verdict(), story.paused()) {
         (Some(_), _) if ending(&story.run) == Ending::NothingChanged => {
-            (Tone::Warn, "ended before anything was changed".to_owned())
+            (Tone::Warn, format!("ended after {lasted}, before anything was changed{because}"))
         }
         (Some(verdict), _) => {
             let (tone, text) = words::ended(verdict);
-            (tone, text.to_owned())
+            (tone, format!("{text} after {lasted}{because}"))
         }
-        (None, Some(cause)) => (Tone::Bad, format!("paused: {}", words::pause(&story.plan, cause))),
-        (None, None) if story.begun.is_none() => (Tone::Dim, "not begun".into()),
-        (None, None) if story.run.mode == Mode::Rollback => (Tone::Warn, "rolling back".into()),
-        (None, None) => (Tone::Busy, "under way".into()),
+        (None, Some(cause)) => {
+            (Tone::Bad, format!("paused after {lasted}: {}", words::pause(&story.plan, cause)))
+        }
+        (None, None) => match story.run.mode {
+            Mode::Idle => (Tone::Dim, "not begun".into()),
+            Mode::Rollback => (Tone::Warn, format!("rolling back for {lasted}{because}")),
+            Mode::Forward | Mode::Finished(_) => (Tone::Busy, format!("under way for {lasted}")),
+        },
     };
-    let why = match (&story.run.cause, story.paused().is_some()) {
-        (Some(cause), false) => format!(", because {}", words::why_back(&story.plan, cause)),
-        _ => String::new(),
-    };
-    let text = format!(
-        "{} {} ({}), {} after {}",
-        looks.tint(Tone::Strong, &story.plan.name),
-        looks.tint(tone, &looks.safe(&format!("{state}{why}"))),
-        story.id,
-        if story.verdict().is_some() { "ended" } else { "now" },
-        words::span(story.lasted(now)),
-    );
-    text
+    looks.tint(tone, &looks.safe(&text))
 }
 
 struct Row {

@@ -108,7 +108,11 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
             (Tone::Dim, format!("{}{wait}", noted(note)))
         }
         StepEvent::StageReached => (Tone::Good, "stage reached".into()),
-        StepEvent::Succeeded { .. } => (Tone::Good, format!("done in {}", took())),
+        StepEvent::Succeeded { .. } => match story.plan.steps.get(ix.index()).map(|step| &step.kind) {
+            Some(Kind::Join) => (Tone::Dim, "all of it is done".into()),
+            Some(Kind::Checkpoint) => (Tone::Good, "passed: a rollback stops here by itself".into()),
+            _ => (Tone::Good, format!("done in {}", took())),
+        },
         StepEvent::RetryScheduled { at: then, fault } => {
             (Tone::Warn, format!("{fault}; tried again in {}", span(then.since(at))))
         }
@@ -150,12 +154,19 @@ fn tenths(duration: Duration) -> Duration {
     if duration >= Duration::from_secs(1) { Duration::from_secs(duration.as_secs()) } else { duration }
 }
 
-/// What a note says, where it was written for people.
+/// What a note says: the text that was written for people, or its numbers.
 fn noted(note: &str) -> String {
-    let read: Option<serde_json::Value> = serde_json::from_str(note).ok();
-    let text =
-        read.as_ref().and_then(|n| ["text", "says", "summary"].iter().find_map(|key| n.get(key)?.as_str()));
-    text.map_or_else(|| "noted what was seen".into(), ToOwned::to_owned)
+    let Ok(serde_json::Value::Object(read)) = serde_json::from_str(note) else {
+        return "noted what was seen".into();
+    };
+    if let Some(text) =
+        ["text", "says"].iter().find_map(|key| read.get(*key)?.as_str().filter(|t| !t.is_empty()))
+    {
+        return text.to_owned();
+    }
+    let plain = read.iter().filter(|(_, value)| value.is_number() || value.is_boolean());
+    let parts: Vec<String> = plain.map(|(key, value)| format!("{} {value}", key.replace('_', " "))).collect();
+    if parts.is_empty() { "noted what was seen".into() } else { parts.join(", ") }
 }
 
 /// A step's name.

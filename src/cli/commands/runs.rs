@@ -61,12 +61,12 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 fn line(context: &Context, known: &Known) -> String {
     let place = known.record.wiring.as_ref().map_or("production", |_| "sandbox");
     let started = known.record.created.to_string();
-    let headline = report::headline(&known.story, known.now(), context.out);
+    let state = report::state(&known.story, known.now(), context.out);
     let driven = match &known.holder {
         Some(holder) if !holder.gone => format!(", driven by {}", holder.owner),
         _ => String::new(),
     };
-    format!("{}  {started}  {place:10}  {headline}{driven}", known.record.id)
+    format!("{}  {started}  {place:10}  {} {state}{driven}", known.record.id, known.plan.name)
 }
 
 fn object(context: &Context, known: &Known) -> serde_json::Value {
