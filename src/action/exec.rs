@@ -5,8 +5,10 @@ use super::{Action, ByHand, Known, Planned, Seen, Toward, refuse_secrets};
 use crate::plan::{
     Code, Fields, StepTraits, Template, boolean, duration, integer, list, map, nested, template, text,
 };
-use crate::port::{Reads, StopWith, Writes};
-use crate::run::Fault;
+use crate::port::{Command, Output, Reads, StopWith, Writes};
+use crate::run::{Change, Fault, Landed};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// Commands of the plan's own.
@@ -27,11 +29,15 @@ pub(super) struct Exec {
 
 const WITHIN: Duration = Duration::from_secs(30 * 60);
 const GRACE: Duration = Duration::from_secs(30);
+/// Between two looks at something under way.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How much of what a command said is kept.
+const KEPT: usize = 4096;
 
 #[async_trait::async_trait]
 impl Action for Exec {
-    type Prior = ();
-    type Note = ();
+    type Prior = Before;
+    type Note = Ran;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let argv = || list(template());
@@ -111,31 +117,178 @@ impl Action for Exec {
         }
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Before>, Fault> {
+        if self.reads {
+            return Ok(Planned::nothing(Before::default(), self.within));
+        }
+        let mut said = String::new();
+        if let Some(prior) = &self.prior {
+            let output = self.query(reads, prior, &Before::default()).await?;
+            if output.code != Some(0) {
+                return Err(told("`prior`", &output, Landed::No));
+            }
+            said = output.stdout;
+        }
+        let before = Before { said };
+        let there = match &self.check {
+            Some(check) => self.query(reads, check, &before).await?.code == Some(0),
+            None => false,
+        };
+        let line = self.run.iter().map(|part| quoted(&part.source())).collect::<Vec<_>>().join(" ");
+        let change = Change {
+            what: format!("command {line}").into(),
+            from: if before.said.is_empty() { "not known".into() } else { before.said.trim().into() },
+            to: "as the command leaves it".into(),
+        };
+        Ok(Planned {
+            stages: u32::from(!there),
+            call: Some(self.within),
+            must_finish: false,
+            changes: vec![change],
+            ..Planned::nothing(before, self.within)
+        })
     }
 
-    async fn apply(
-        &self,
-        _writes: &Writes<'_>,
-        _stage: u32,
-        _prior: &Self::Prior,
-    ) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Before) -> Result<Option<Ran>, Fault> {
+        let command = self.command(&writes.reads(), &self.run, prior)?;
+        writes.in_time()?;
+        let output = writes.world.run_process().run(command, writes.stop).await?;
+        if output.code.is_some_and(|code| self.ok.contains(&i64::from(code))) {
+            return Ok(Some(Ran { stdout: tail(&output.stdout) }));
+        }
+        // What failed half-way may have left something: it is undone.
+        Err(told("the command", &output, Landed::Maybe))
     }
 
     async fn look(
         &self,
-        _reads: &Reads<'_>,
-        _toward: Toward,
-        _record: &Known<Self>,
-    ) -> Result<Seen<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Ran>, Fault> {
+        match (toward, &self.check) {
+            (Toward::Desired(0), _) if self.reads => self.run_as_check(reads, &record.prior).await,
+            (_, Some(check)) => {
+                let output = self.query(reads, check, &record.prior).await?;
+                match output.code {
+                    Some(0) => Ok(Seen::Desired { out: json!({"stdout": ran(record)}) }),
+                    Some(10) => Ok(Seen::Prior),
+                    Some(11) => Ok(Seen::Moving { note: None, again: AGAIN }),
+                    Some(12) => Err(Fault::foreign(format!(
+                        "`check` says that it is somebody else's: {}",
+                        last(&output)
+                    ))),
+                    _ => Err(Fault::blind(format!("`check` gives no evidence: {}", last(&output)))),
+                }
+            }
+            (Toward::Desired(0), None) => Ok(Seen::Desired { out: json!({}) }),
+            // Without a `check` only its own exit code tells; where that was lost, nobody can.
+            (Toward::Desired(_), None) if record.note.is_some() => {
+                Ok(Seen::Desired { out: json!({"stdout": ran(record)}) })
+            }
+            (Toward::Desired(_), None) => {
+                Err(Fault::blind("whether the command ran to its end is not known: it has no `check`"))
+            }
+            (Toward::Prior, None) => Ok(Seen::Prior),
+        }
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Ran>, Fault> {
+        let Some(undo) = &self.undo else {
+            return Err(Fault::permanent("the plan gives no `undo` for this command"));
+        };
+        let reads = writes.reads();
+        if let Some(check) = &self.check {
+            match self.query(&reads, check, &record.prior).await?.code {
+                Some(10) => return Ok(None),
+                Some(12) => {
+                    return Err(Fault::foreign("`check` says that it is somebody else's: not undone"));
+                }
+                _ => {}
+            }
+        }
+        let command = self.command(&reads, undo, &record.prior)?;
+        writes.in_time()?;
+        let output = writes.world.run_process().run(command, writes.stop).await?;
+        match output.code {
+            Some(0) => Ok(Some(Ran { stdout: tail(&output.stdout) })),
+            _ => Err(told("`undo`", &output, Landed::Maybe)),
+        }
     }
+}
+
+/// What `prior` said before anything was changed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Before {
+    said: String,
+}
+
+/// What the command said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ran {
+    stdout: String,
+}
+
+impl Exec {
+    fn command(&self, reads: &Reads<'_>, argv: &[Template], before: &Before) -> Result<Command, Fault> {
+        let fill =
+            |text: &Template| text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()));
+        let mut environment = self
+            .env
+            .iter()
+            .map(|(name, value)| Ok((name.to_string(), fill(value)?)))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        environment.push(("SWITCHOVER_PRIOR".into(), before.said.clone()));
+        Ok(Command {
+            argv: argv.iter().map(fill).collect::<Result<_, _>>()?,
+            environment,
+            directory: self.directory.as_ref().map(ToString::to_string),
+            input: self.input.as_ref().map(fill).transpose()?.unwrap_or_default().into_bytes(),
+            stop: self.stop.clone(),
+            reads: self.reads,
+            timeout: self.within,
+        })
+    }
+
+    async fn query(&self, reads: &Reads<'_>, argv: &[Template], before: &Before) -> Result<Output, Fault> {
+        let command = Command { input: Vec::new(), ..self.command(reads, argv, before)? };
+        reads.world.process().query(command).await
+    }
+
+    /// A command that changes nothing is a check: its exit code is what it says.
+    async fn run_as_check(&self, reads: &Reads<'_>, before: &Before) -> Result<Seen<Ran>, Fault> {
+        let output = reads.world.process().query(self.command(reads, &self.run, before)?).await?;
+        if output.code.is_some_and(|code| self.ok.contains(&i64::from(code))) {
+            return Ok(Seen::Desired { out: json!({"stdout": tail(&output.stdout)}) });
+        }
+        Err(told("the command", &output, Landed::No))
+    }
+}
+
+fn ran(record: &Known<Exec>) -> &str {
+    record.note.as_ref().map_or("", |note| &note.stdout)
+}
+
+fn told(which: &str, output: &Output, landed: Landed) -> Fault {
+    let how = match (output.code, output.stopped) {
+        (_, true) => "was stopped".to_owned(),
+        (Some(code), false) => format!("exited {code}"),
+        (None, false) => "was ended by a signal".to_owned(),
+    };
+    Fault { landed, ..Fault::permanent(format!("{which} {how}: {}", last(output))) }
+}
+
+/// The last thing that it said.
+fn last(output: &Output) -> String {
+    let said = output.stderr.lines().chain(output.stdout.lines()).rfind(|line| !line.trim().is_empty());
+    said.unwrap_or("it said nothing").trim().to_owned()
+}
+
+/// The end of it, as much as a journal wants.
+fn tail(text: &str) -> String {
+    let from = text.len().saturating_sub(KEPT);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    text[from..].trim_end().to_owned()
 }
 
 /// As a shell takes it.

@@ -2,12 +2,14 @@
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{
-    Code, Expr, Fields, Known as Names, Problems, Shape, StepTraits, Value, duration, expr, format_duration,
-    list, nested, text, value,
+    Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Value, duration, expr,
+    format_duration, list, nested, text, value,
 };
 use crate::port::{Reads, Writes};
 use crate::run::Fault;
-use crate::signal::{Condition, SignalRegistry, Watch};
+use crate::signal::{Condition, Memory, Sample, SignalRegistry, Verdict, Watch};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
 /// Watches signals.
@@ -28,11 +30,17 @@ struct Line {
 }
 
 const EVERY: Duration = Duration::from_secs(30);
+/// How long evidence may be missing, unless the plan says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// How long `until` may take, unless the step has a `timeout`.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Values kept for plotting.
+const PLOTTED: usize = 120;
 
 #[async_trait::async_trait]
 impl Action for Monitor {
     type Prior = ();
-    type Note = ();
+    type Note = Evidence;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let length = fields.optional("for", duration(), "how long");
@@ -77,30 +85,126 @@ impl Action for Monitor {
         }
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<()>, Fault> {
+        let patience = self.patience.unwrap_or(PATIENCE);
+        // Time for evidence that comes late, and a look more than that, so that a human hears why.
+        let within = self.length.unwrap_or(LONGEST) + patience + self.every * 2;
+        Ok(Planned::nothing((), within))
     }
 
-    async fn apply(
-        &self,
-        _writes: &Writes<'_>,
-        _stage: u32,
-        _prior: &Self::Prior,
-    ) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn apply(&self, _: &Writes<'_>, _: u32, (): &()) -> Result<Option<Evidence>, Fault> {
+        Ok(None)
     }
 
     async fn look(
         &self,
-        _reads: &Reads<'_>,
-        _toward: Toward,
-        _record: &Known<Self>,
-    ) -> Result<Seen<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Evidence>, Fault> {
+        if toward == Toward::Prior {
+            return Ok(Seen::Prior);
+        }
+        let mut evidence = record.note.clone().unwrap_or_default();
+        evidence.signals.resize_with(self.signals.len(), Kept::default);
+        for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
+            let sample = line.watch.look(reads, record.since, &mut kept.memory).await;
+            if sample.verdict == Verdict::Fail {
+                return Err(Fault::permanent(format!("signal `{}` is broken: {}", line.id, sample.text)));
+            }
+            kept.keep(sample);
+        }
+        (reads.progress)(&self.told(&evidence));
+        let now = reads.world.clock().now();
+        if self.is_over(&evidence, now.since(record.since))? {
+            return self.judge(evidence, now.since(record.since));
+        }
+        let rest = self.length.map_or(self.every, |length| length.saturating_sub(now.since(record.since)));
+        let again = if rest.is_zero() { self.every } else { rest.min(self.every) };
+        Ok(Seen::Moving { note: Some(evidence), again })
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Evidence>, Fault> {
+        Ok(None)
+    }
+}
+
+/// What a monitor has seen: kept from look to look, and for whoever asks later.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Evidence {
+    signals: Vec<Kept>,
+}
+
+/// What was seen of one signal.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    memory: Memory,
+    /// Looks that were a pass.
+    passes: u32,
+    /// What the newest look said.
+    last: Option<Sample>,
+    /// The newest values, for plotting.
+    values: Vec<f64>,
+}
+
+impl Kept {
+    fn keep(&mut self, sample: Sample) {
+        self.passes += u32::from(sample.verdict == Verdict::Pass);
+        self.values.extend(sample.value);
+        self.values.drain(..self.values.len().saturating_sub(PLOTTED));
+        self.last = Some(sample);
+    }
+
+    /// The newest look was a pass: there is evidence, and none of it is suspect.
+    fn is_fine(&self) -> bool {
+        self.last.as_ref().is_some_and(|sample| sample.verdict == Verdict::Pass)
+    }
+}
+
+impl Monitor {
+    /// The time is over, or what it waits for holds.
+    fn is_over(&self, evidence: &Evidence, watched: Duration) -> Result<bool, Fault> {
+        let Some(until) = &self.until else { return Ok(self.length.is_some_and(|length| watched >= length)) };
+        let line = |(line, kept): (&Line, &Kept)| {
+            let value = kept.last.as_ref().and_then(|sample| sample.value);
+            (line.id.to_string(), json!({"value": value, "passes": kept.passes}))
+        };
+        let signals: serde_json::Map<String, Json> =
+            self.signals.iter().zip(&evidence.signals).map(line).collect();
+        match until.holds(&[("signals", Json::Object(signals))]) {
+            Ok(holds) => Ok(holds),
+            // A value that is not there yet.
+            Err(ExprError::NoValue { .. }) => Ok(false),
+            Err(error) => Err(Fault::permanent(error.to_string())),
+        }
+    }
+
+    /// It passes only on evidence from every signal; without it, it waits a while, and then asks a human.
+    fn judge(&self, evidence: Evidence, watched: Duration) -> Result<Seen<Evidence>, Fault> {
+        if evidence.signals.iter().all(Kept::is_fine) {
+            let signal = |(line, kept): (&Line, &Kept)| {
+                let last = kept.last.as_ref().map(|sample| sample.text.clone());
+                (line.id.to_string(), json!({"looks": kept.passes, "last": last, "values": kept.values}))
+            };
+            let signals: serde_json::Map<String, Json> =
+                self.signals.iter().zip(&evidence.signals).map(signal).collect();
+            return Ok(Seen::Desired {
+                out: json!({"watched": format_duration(watched), "signals": signals}),
+            });
+        }
+        let patience = self.length.unwrap_or_default() + self.patience.unwrap_or(PATIENCE);
+        if self.until.is_none() && watched >= patience {
+            return Err(Fault::blind(format!("no evidence in time: {}", self.told(&evidence))));
+        }
+        Ok(Seen::Moving { note: Some(evidence), again: self.every })
+    }
+
+    fn told(&self, evidence: &Evidence) -> String {
+        let line = |(line, kept): (&Line, &Kept)| {
+            let text = kept.last.as_ref().map_or("nothing yet", |sample| &sample.text);
+            format!("{}: {text}", line.id)
+        };
+        self.signals.iter().zip(&evidence.signals).map(line).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -194,7 +194,7 @@ async fn over_udp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::R
 
 async fn one_try(socket: &UdpSocket, question: &Message, bytes: &[u8]) -> io::Result<Message> {
     socket.send(bytes).await?;
-    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let mut buffer = [0; 4096];
     loop {
         let length = socket.recv(&mut buffer).await?;
         // What is not the answer to this question may be a forgery: wait on.

@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 /// The names that have a value only while a run is under way.
 const RUNTIME: [&str; 4] = ["secrets", "steps", "captures", "run"];
-/// What `run` has.
-const RUN: [&str; 4] = ["id", "by", "started", "ending"];
 pub(super) const HOLE: Code = Code("SW1012");
 
 /// What ids mean where a step stands: inside a copy of `each`, `check` is `check[eu]`.
@@ -127,7 +125,7 @@ impl At<'_> {
     fn text(&mut self, text: &str, span: Span) -> Value {
         // What is wrong with it was said, or is no fault of this text.
         let nothing = Value { span, data: Data::Null };
-        let (mut out, mut rest) = (String::new(), text);
+        let (mut out, mut rest, mut failed) = (String::new(), text, false);
         while let Some(start) = rest.find("${{") {
             let Some(length) = rest[start..].find("}}") else {
                 self.problems.error(HOLE, span, "`${{` is never closed by `}}`");
@@ -137,10 +135,8 @@ impl At<'_> {
             let (before, hole) = (&rest[..start], &rest[start..start + length + 2]);
             rest = &rest[start + length + 2..];
             match self.hole(hole, span) {
-                None => {
-                    self.filler.poisoned.push(span);
-                    return nothing;
-                }
+                // The others may be wrong as well.
+                None => failed = true,
                 Some(Piece::Known(json)) if hole.len() == text.trim().len() => {
                     return Value::from_json(&json, span);
                 }
@@ -160,6 +156,10 @@ impl At<'_> {
                     out.push_str(&hole);
                 }
             }
+        }
+        if failed {
+            self.filler.poisoned.push(span);
+            return nothing;
         }
         out.push_str(rest);
         Value { span, data: Data::Text(out.into()) }
@@ -230,10 +230,6 @@ impl At<'_> {
                     Some(near) => problem.help(format!("did you mean `{near}`?")),
                     None => problem.help("declare it: `secrets: { name: { env: VARIABLE } }`"),
                 };
-            }
-            "run" if !RUN.contains(&&**name) => {
-                let message = format!("`run` has no `{name}`; there are {}", RUN.join(", "));
-                self.problems.error(HOLE, place, message);
             }
             "steps" => {
                 let id = self.scope.names.rename(name, hole);

@@ -53,12 +53,10 @@ pub fn read(
     };
     let plan = reader.plan(name, text);
     let Reader { sources, problems, filler, values, .. } = reader;
-    let poisoned = |problem: &Problem| {
-        let span = problem.span;
-        filler.poisoned.iter().any(|at| {
-            at.file == span.file && at.start <= span.start && span.end <= at.end && problem.code != fill::HOLE
-        })
-    };
+    // A text without its value has no shape; what was found inside the text itself stands.
+    let inside = [fill::HOLE, Code("SW1009"), Code("SW1024"), Code("SW1025")];
+    let poisoned =
+        |problem: &Problem| filler.poisoned.contains(&problem.span) && !inside.contains(&problem.code);
     let refuse = problems.refuse();
     let mut problems = problems.sorted();
     problems.retain(|problem| !poisoned(problem));

@@ -248,5 +248,5 @@ pub fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     }
     let distance = |candidate: &&str| strsim::damerau_levenshtein(name, candidate);
     let best = known.iter().copied().min_by_key(distance)?;
-    (distance(&best) <= 1 + name.chars().count() / 4).then_some(best)
+    (distance(&best) <= 1 + name.chars().count() / 5).then_some(best)
 }

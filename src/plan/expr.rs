@@ -77,6 +77,12 @@ impl Expr {
         for path in self.paths() {
             let root = &*path[0];
             if names.contains(&root) {
+                if let ("run", Some(field)) = (root, path.get(1))
+                    && !super::template::RUN_FIELDS.contains(&&**field)
+                {
+                    let known = super::template::RUN_FIELDS.join(", ");
+                    return unsound(format!("`run` has no `{field}`; there are {known}"));
+                }
                 continue;
             }
             let Some(constant) = self.constants.get(root) else {

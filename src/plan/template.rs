@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// The names that have a value only while a run is under way.
 pub(super) const RUNTIME_NAMES: [&str; 4] = ["secrets", "steps", "captures", "run"];
 
+/// What `run` has.
+pub(super) const RUN_FIELDS: [&str; 4] = ["id", "by", "started", "ending"];
+
 /// Text with holes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template(Vec<Piece>);

@@ -47,26 +47,32 @@ impl Place {
     }
 }
 
-/// What all accounts share: the connections over TLS, made when the first call is.
+/// What all accounts share: connections, made when the first call is. Those over TLS believe whom this machine
+/// believes, or the authority of the world that is not production; the others need to believe nobody.
 #[derive(Default)]
-pub(in crate::adapter) struct Transport(OnceLock<Result<SharedHttpClient, String>>);
+pub(in crate::adapter) struct Transport {
+    tls: OnceLock<Result<SharedHttpClient, String>>,
+    plain: OnceLock<Result<SharedHttpClient, String>>,
+}
 
 impl Transport {
-    /// In a world that is not production its own certificate authority is believed, and no other.
-    fn client(&self, wiring: Option<&str>) -> Result<SharedHttpClient, Failure> {
-        let build = || {
+    fn client(&self, endpoint: Option<&str>, authority: Option<&str>) -> Result<SharedHttpClient, Failure> {
+        let build = |trust: tls::TrustStore| {
             let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-            let trust = match wiring {
-                Some("") => tls::TrustStore::empty(),
-                Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem),
-                None => tls::TrustStore::default(),
-            };
             let context = tls::TlsContext::builder().with_trust_store(trust).build();
             let context = context.map_err(|error| error.to_string())?;
             Ok(Builder::new().tls_provider(ring).tls_context(context).build_https())
         };
-        let unsound = |text: String| Failure { class: Class::Unsent, code: None, text };
-        self.0.get_or_init(build).clone().map_err(unsound)
+        let client = match (endpoint, authority) {
+            (Some(endpoint), _) if endpoint.starts_with("http://") => {
+                self.plain.get_or_init(|| build(tls::TrustStore::empty()))
+            }
+            (_, Some(pem)) => {
+                self.tls.get_or_init(|| build(tls::TrustStore::empty().with_pem_certificate(pem)))
+            }
+            (_, None) => self.tls.get_or_init(|| build(tls::TrustStore::default())),
+        };
+        client.clone().map_err(|text| Failure { class: Class::Unsent, code: None, text })
     }
 }
 
@@ -159,7 +165,8 @@ impl Account {
             .operation_attempt_timeout(ANSWER)
             .operation_timeout(CALL)
             .build();
-        let http = self.transport.client(self.wired.as_ref().map(|(_, authority)| &**authority))?;
+        let authority = self.wired.as_ref().map(|(_, authority)| &**authority);
+        let http = self.transport.client(self.place.endpoint.as_deref(), authority)?;
         if let (Some((keys, _)), Some(endpoint)) = (&self.wired, &self.place.endpoint) {
             // Nothing of this machine's settings may reach into such a world.
             return Ok(SdkConfig::builder()

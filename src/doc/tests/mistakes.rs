@@ -373,6 +373,7 @@ SW1025 plan.yaml:10:38 `p` has no answer to read
 SW1012 plan.yaml:10:57 a step's answer is read as `steps.b.out`
 SW1002 plan.yaml:11:39 expected a duration such as `90s`, found text
 SW1012 plan.yaml:11:62 there is nothing in this `${{ }}`
+SW1012 plan.yaml:11:69 there is no function `nope`
 SW1012 plan.yaml:12:37 `${{` is never closed by `}}`
 SW1012 plan.yaml:12:59 `when` is a condition, written without `${{ }}`
 SW1012 plan.yaml:13:30 `runn` is not known here; there are steps, run, params
