@@ -4,9 +4,12 @@
 
 use super::decode::Constants;
 use serde_json::Value as Json;
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 mod paths;
+mod program;
+
+use program::Program;
 
 /// The longest source of an expression, in bytes.
 const LONGEST: usize = 1024;
@@ -15,7 +18,7 @@ const LONGEST: usize = 1024;
 #[derive(Clone)]
 pub struct Expr {
     source: Arc<str>,
-    program: Arc<cel::Program>,
+    program: Arc<Program>,
     constants: Arc<Constants>,
     /// Must hold as well, and is asked first: the condition of the group around it, with its own constants.
     outer: Option<Arc<Expr>>,
@@ -58,7 +61,7 @@ impl Expr {
         if depth.max().unwrap_or(0) > 32 || source.matches(['!', '-', '?']).count() > 128 {
             return Err(ExprError::Unsound("the expression is nested too deeply".into()));
         }
-        let program = program(source)?;
+        let program = Program::of(source)?;
         let expr = Self { source: source.into(), program, constants, outer: None };
         expr.check(names)?;
         Ok(expr)
@@ -66,10 +69,9 @@ impl Expr {
 
     fn check(&self, names: &[&str]) -> Result<(), ExprError> {
         let unsound = |message: String| Err(ExprError::Unsound(message));
-        for function in self.program.references().functions() {
-            let named = function.starts_with(|c: char| c.is_ascii_alphabetic());
-            if named && !FUNCTIONS.contains(&function) {
-                let near = super::nearest(function, FUNCTIONS);
+        for function in self.program.functions() {
+            if !FUNCTIONS.contains(&&*function) {
+                let near = super::nearest(&function, FUNCTIONS);
                 let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 return unsound(format!("there is no function `{function}`{near}"));
             }
@@ -107,8 +109,7 @@ impl Expr {
     /// The names that it reads, each with the fields behind it: `steps.task.out.id` is `[steps, task, out, id]`.
     #[must_use]
     pub fn paths(&self) -> Vec<Vec<String>> {
-        let mut found = Vec::new();
-        paths::collect(self.program.expression(), &mut Vec::new(), &mut found);
+        let mut found = self.program.paths().to_vec();
         found.extend(self.outer.iter().flat_map(|outer| outer.paths()));
         found
     }
@@ -129,17 +130,13 @@ impl Expr {
         {
             return Ok(Json::Bool(false));
         }
-        let mut context = cel::Context::default();
-        for name in self.program.references().variables() {
+        let value = |name: &str| {
             let given = variables.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
-            if let Some(value) = given.or_else(|| self.constants.get(name)) {
-                context.add_variable_from_value(name, to_cel(value));
-            }
-        }
-        let no_value = |reason: String| ExprError::NoValue { source_text: self.source.to_string(), reason };
-        let value =
-            self.program.execute(&context).map_err(|error| no_value(first_line(&error.to_string())))?;
-        from_cel(&value).ok_or_else(|| no_value("its value is a function".into()))
+            given.or_else(|| self.constants.get(name))
+        };
+        self.program
+            .value(value)
+            .map_err(|reason| ExprError::NoValue { source_text: self.source.to_string(), reason })
     }
 
     /// Its value where that depends on constants alone; `None` where it has a name that only a run knows.
@@ -183,59 +180,6 @@ const FUNCTIONS: &[&str] = &[
     "type",
 ];
 
-thread_local! {
-    /// Programs by source: one text is compiled once, however many steps `each` makes of it.
-    static PROGRAMS: RefCell<HashMap<Arc<str>, Arc<cel::Program>>> = RefCell::default();
-}
-
-/// The most programs remembered.
-const REMEMBERED: usize = 4096;
-
-fn program(source: &str) -> Result<Arc<cel::Program>, ExprError> {
-    if let Some(known) = PROGRAMS.with_borrow(|programs| programs.get(source).cloned()) {
-        return Ok(known);
-    }
-    let program = cel::Program::compile(&quote_step_ids(source))
-        .map_err(|error| ExprError::Unsound(first_line(&error.to_string())))?;
-    let program = Arc::new(program);
-    PROGRAMS.with_borrow_mut(|programs| {
-        if programs.len() < REMEMBERED {
-            programs.insert(source.into(), program.clone());
-        }
-    });
-    Ok(program)
-}
-
-/// `steps.old-side-idle.out` would be three differences: ids become keys. Text in quotes is left alone.
-fn quote_step_ids(source: &str) -> Cow<'_, str> {
-    if !source.contains("steps.") {
-        return source.into();
-    }
-    let (mut out, mut quote) = (String::new(), None);
-    let mut rest = source;
-    while let Some(c) = rest.chars().next() {
-        let fresh = !out.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-        if let (None, true, Some(after)) = (quote, fresh, rest.strip_prefix("steps."))
-            && let Some(end) = after.find(".out")
-            && after[..end].chars().all(|c| c.is_alphanumeric() || "-_/.[]".contains(c))
-        {
-            out.push_str("steps[\"");
-            out.push_str(&after[..end]);
-            out.push_str("\"]");
-            rest = &after[end..];
-            continue;
-        }
-        match quote {
-            Some(open) if open == c => quote = None,
-            None if c == '"' || c == '\'' => quote = Some(c),
-            _ => {}
-        }
-        out.push(c);
-        rest = &rest[c.len_utf8()..];
-    }
-    out.into()
-}
-
 /// What of a path a constant does not have.
 fn missing(constant: &Json, path: &[String]) -> Option<String> {
     let mut here = constant;
@@ -265,44 +209,6 @@ impl PartialEq for Expr {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source && self.constants == other.constants && self.outer == other.outer
     }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().trim_start_matches("ERROR: ").to_owned()
-}
-
-/// Whole numbers become signed: the crate would read them as unsigned, and then `json.count == 3` has no overload.
-fn to_cel(json: &Json) -> cel::Value {
-    match json {
-        Json::Null => cel::Value::Null,
-        Json::Bool(b) => cel::Value::Bool(*b),
-        Json::Number(n) => {
-            n.as_i64().map_or_else(|| cel::Value::Float(n.as_f64().unwrap_or(f64::NAN)), cel::Value::Int)
-        }
-        Json::String(text) => cel::Value::String(Arc::new(text.clone())),
-        Json::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
-        Json::Object(entries) => {
-            let map: HashMap<String, cel::Value> =
-                entries.iter().map(|(k, v)| (k.clone(), to_cel(v))).collect();
-            map.into()
-        }
-    }
-}
-
-fn from_cel(value: &cel::Value) -> Option<Json> {
-    Some(match value {
-        cel::Value::Null => Json::Null,
-        cel::Value::Bool(b) => Json::Bool(*b),
-        cel::Value::Int(n) => Json::from(*n),
-        cel::Value::UInt(n) => Json::from(*n),
-        cel::Value::Float(n) => Json::from(*n),
-        cel::Value::String(text) => Json::String(text.to_string()),
-        cel::Value::List(items) => items.iter().map(from_cel).collect::<Option<Vec<_>>>()?.into(),
-        cel::Value::Map(map) => Json::Object(
-            map.map.iter().map(|(k, v)| Some((k.to_string(), from_cel(v)?))).collect::<Option<_>>()?,
-        ),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
