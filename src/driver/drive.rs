@@ -160,7 +160,9 @@ impl Driver {
         events: &[Recorded],
     ) -> Result<Rest, DriveError> {
         journal.replay(events, &mut self.observers)?;
-        events.iter().for_each(|recorded| tasks.learn(recorded.at, &recorded.event));
+        for recorded in events {
+            tasks.learn(recorded.at, &recorded.event);
+        }
         let mut inputs: Vec<Input> = self.first_input(&journal.run).into_iter().collect();
         inputs.extend(self.orders(journal).await?);
         if !inputs.is_empty() {

@@ -80,7 +80,9 @@ impl Journal {
     ) -> Result<(), DriveError> {
         for recorded in events {
             self.run.evolve(&recorded.event).map_err(|_| DriveError::Illegal { seq: recorded.seq })?;
-            observers.iter_mut().for_each(|observer| observer.on_replayed(&self.run, recorded));
+            for observer in observers.iter_mut() {
+                observer.on_replayed(&self.run, recorded);
+            }
         }
         self.heard = self.run.last_order;
         Ok(())
@@ -136,7 +138,9 @@ impl Journal {
         for (seq, event) in (first..).map(Seq).zip(events) {
             run.evolve(event).map_err(|_| DriveError::Illegal { seq })?;
             let recorded = Recorded { seq, at, event: event.clone() };
-            observers.iter_mut().for_each(|observer| observer.on_event(&run, &recorded));
+            for observer in observers.iter_mut() {
+                observer.on_event(&run, &recorded);
+            }
         }
         Ok(())
     }

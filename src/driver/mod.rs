@@ -19,3 +19,6 @@ pub use interrupt::Interruption;
 pub use observe::Observer;
 pub use preview::{Previewed, StepPreview, preview};
 pub use redact::Redactor;
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ impl Redactor {
             for secret in parts.filter(|part| part.len() >= SHORTEST) {
                 let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
                 let quoted = Json::from(secret).to_string();
-                let (standard, url_safe) = (base64(secret, b"+/"), base64(secret, b"-_"));
+                let (standard, url_safe) = (base64(secret, *b"+/"), base64(secret, *b"-_"));
                 forms.extend([
                     secret.to_owned(),
                     encoded.replace('+', "%20"),
@@ -150,7 +150,7 @@ impl Redactor {
 }
 
 /// Base64 with the two last letters of an alphabet.
-fn base64(text: &str, last: &[u8; 2]) -> String {
+fn base64(text: &str, last: [u8; 2]) -> String {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let letter = |six: u32| {
         let six = (six & 63) as usize;
@@ -200,9 +200,9 @@ mod tests {
     #[test]
     fn base64_is_base64() {
         for (text, encoded) in [("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(base64(text, b"+/"), encoded);
+            assert_eq!(base64(text, *b"+/"), encoded);
         }
-        assert_eq!(base64("??>>", b"-_"), "Pz8-Pg==");
+        assert_eq!(base64("??>>", *b"-_"), "Pz8-Pg==");
     }
 
     #[test]

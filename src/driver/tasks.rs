@@ -119,12 +119,12 @@ impl Tasks {
     }
 
     fn task(&self, run: &Run, due: Due, stop: Stop) -> Task {
-        let step = due.work.step();
-        let toward = step.map_or(Toward::Prior, |ix| toward(run, ix, due.work));
-        let token = step.map_or_else(String::new, |ix| token(&self.run_id, run, ix, toward));
-        let record = step.and_then(|ix| record(run, ix, &token));
+        let place = due.work.step();
+        let toward = place.map_or(Toward::Prior, |ix| toward(run, ix, due.work));
+        let token = place.map_or_else(String::new, |ix| token(&self.run_id, run, ix, toward));
+        let record = place.and_then(|ix| record(run, ix, &token));
         let mut scope = self.scope.clone();
-        if step.is_some_and(|ix| run.plan.is_finally(ix)) {
+        if place.is_some_and(|ix| run.plan.is_finally(ix)) {
             Arc::make_mut(&mut scope).run.insert("ending".into(), ended(run).into());
         }
         Task { due, scope, record, toward, token, stop }

@@ -8,7 +8,8 @@ use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Clock, Reads, Stop, WriteWorld, Writes};
 use crate::run::{Answer, Due, Fault, FaultKind, Input, Look, Memo, Proposal, Work};
 use crate::signal::{Memory, Verdict};
-use std::{sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Between two looks where the action says nothing of it.
@@ -170,7 +171,11 @@ impl Hands {
         };
         let (clock, until) = (self.world.clock(), task.due.until);
         let settling = matches!(task.due.work, Work::Settle(_));
-        let tell = self.teller(ix);
+        let (said, teller) = (Mutex::new(String::new()), self.teller(ix));
+        let tell = |text: &str| {
+            text.clone_into(&mut said.lock().unwrap_or_else(PoisonError::into_inner));
+            teller(text);
+        };
         let mut patience = Patience::default();
         loop {
             // The last look is taken at the deadline, not before.
@@ -180,7 +185,9 @@ impl Hands {
                 Ok(Look::Prior) if settling && !late => PACE,
                 Ok(Look::Moving { .. }) if !settling && late => {
                     let waited = format_duration(until.since(record.since));
-                    return Err(Fault::permanent(format!("not there after {waited}")));
+                    let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    let missing = if said.is_empty() { said } else { format!(": {said}") };
+                    return Err(Fault::permanent(format!("not there after {waited}{missing}")));
                 }
                 Ok(Look::Moving { note: None, again }) if !settling => again,
                 Ok(look) => return Ok(look),

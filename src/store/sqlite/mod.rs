@@ -1,4 +1,4 @@
-//! The store of one machine: SQLite, linked in, with write-ahead log and a sync at every commit.
+//! The store of one machine: `SQLite`, linked in, with write-ahead log and a sync at every commit.
 //!
 //! Many may read while one writes. The epoch of a lease is checked in the transaction of the append, so a holder that
 //! was replaced cannot write, however late it wakes.
@@ -145,9 +145,8 @@ impl SqliteStore {
 fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full { path, reason },
-        // A small file system that is full answers with this one.
-        Some(ErrorCode::SystemIoFailure) => StoreError::Full { path, reason },
+        // A small file system that is full answers with the second one.
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => StoreError::Full { path, reason },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             StoreError::ReadOnly { path, reason }
         }

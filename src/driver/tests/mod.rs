@@ -1,0 +1,447 @@
+//! The driver in a world of cells: to the end, back, and through every crash.
+
+mod crashes;
+mod stage;
+mod world;
+
+use super::*;
+use crate::action::{AnyAction, Reversal};
+use crate::adapter::SystemClock;
+use crate::plan::{
+    Approval, Approvers, Constants, Expr, Guard, GuardSpan, Kind, OnBreach, Plan, Policy, Scope, Span,
+    StepIx, Undo, Use, Value,
+};
+use crate::port::{Clock, ReadWorld, Reads};
+use crate::run::{Ending, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
+use crate::signal::{Condition, Measured, Memory, NoEvidence, Signal, Watch};
+use crate::store::{Owner, Store, StoreError};
+use serde_json::json;
+use stage::{Stage, ana, chain, step};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Barrier;
+use world::Nature;
+
+fn abort() -> Order {
+    Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() }
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Calls may take as long as a busy machine needs.
+fn patient() -> Policy {
+    Policy { call: WEEK, ..Policy::default() }
+}
+
+fn completed(run: &Run) -> bool {
+    run.mode == Mode::Finished(Verdict::Completed)
+}
+
+#[tokio::test]
+async fn a_run_goes_to_its_end_and_every_fact_is_told_once() {
+    let stage = Stage::new(chain(&["a", "check", "b"]), &[("check", Nature::Check)]);
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(driven.rest, Rest::Finished);
+    assert!(completed(&driven.run));
+    assert_eq!(stage.writes(), ["a=new", "b=new"]);
+    let seen = stage.seen.lock().unwrap();
+    let places: Vec<u64> = seen.events.iter().map(|recorded| recorded.seq.0).collect();
+    assert_eq!(places, (1..=stage.journal().len() as u64).collect::<Vec<_>>());
+    assert_eq!(stage.store.holder(&stage.run, SystemClock::wall().now()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_failure_is_rolled_back_to_what_was_there() {
+    let stage = Stage::new(chain(&["a", "b", "c"]), &[("c", Nature::Denied)]);
+    let driven = stage.drive().await.unwrap();
+    assert_eq!((driven.rest, ending(&driven.run)), (Rest::Finished, Ending::RolledBack));
+    assert_eq!(stage.writes(), ["a=new", "b=new", "b=old", "a=old"]);
+    assert!(stage.journal().iter().any(|line| line.contains("access denied")));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_looked_for_and_never_sent_again() {
+    let stage = Stage::new(chain(&["a"]), &[("a", Nature::Silent)]);
+    let driven = stage.drive().await.unwrap();
+    assert!(completed(&driven.run));
+    assert_eq!(stage.writes(), ["a=new"]);
+    assert!(
+        stage.journal().iter().any(|line| line.contains("was_in_doubt") && line.contains("no answer within"))
+    );
+}
+
+#[tokio::test]
+async fn a_mistake_of_ours_ends_no_run() {
+    let stage = Stage::new(chain(&["a"]), &[("a", Nature::Panics)]);
+    let driven = stage.drive().await.unwrap();
+    assert!(driven.run.is_finished());
+    assert_eq!(stage.value("a"), "old");
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_waited_for() {
+    let flaky = Nature::Flaky(Arc::new(Mutex::new(3)));
+    let stage = Stage::new(chain(&["a"]), &[("a", flaky)]);
+    assert!(completed(&stage.drive().await.unwrap().run));
+    let seen = stage.seen.lock().unwrap();
+    assert!(seen.progress.iter().any(|text| text == "throttled; trying again"), "{:?}", seen.progress);
+}
+
+#[tokio::test]
+async fn a_hundred_calls_are_under_way_at_once() {
+    let together = Nature::Together(Arc::new(Barrier::new(100)));
+    let ids: Vec<String> = (0..100).map(|n| format!("s{n}")).collect();
+    let plan =
+        Plan { steps: ids.iter().map(|id| step(id, Vec::new())).collect(), policy: patient(), ..chain(&[]) };
+    let natures: Vec<(&str, Nature)> = ids.iter().map(|id| (&**id, together.clone())).collect();
+    let stage = Stage::new(plan, &natures);
+    // None is answered before all have been called.
+    assert!(completed(&stage.drive().await.unwrap().run));
+    let tokens = stage.cells.lock().unwrap().tokens.clone();
+    let different: std::collections::BTreeSet<&String> = tokens.iter().collect();
+    assert_eq!((tokens.len(), different.len()), (100, 100));
+    assert!(tokens.iter().all(|token| token.len() <= 36 && token.is_ascii()));
+}
+
+#[tokio::test]
+async fn no_secret_is_recorded_or_shown() {
+    let mut stage = Stage::new(chain(&["a", "b"]), &[("a", Nature::Telling("s3cr3t-value"))]);
+    stage.secrets = vec![("token", "s3cr3t-value")];
+    assert!(completed(&stage.drive().await.unwrap().run));
+    let journal = stage.journal().join("\n");
+    assert!(!journal.contains("s3cr3t") && journal.contains("[secret]"), "{journal}");
+    assert_eq!(stage.seen.lock().unwrap().progress, ["with [secret]"]);
+}
+
+#[tokio::test]
+async fn a_prior_that_holds_a_secret_stops_the_step_before_it_writes() {
+    let mut stage = Stage::new(chain(&["a"]), &[("a", Nature::Holding("s3cr3t-value"))]);
+    stage.secrets = vec![("token", "s3cr3t-value")];
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(ending(&driven.run), Ending::NothingChanged);
+    assert!(!stage.journal().join("\n").contains("s3cr3t"));
+}
+
+#[tokio::test]
+async fn an_interruption_pauses_and_a_new_process_goes_on() {
+    let mut stage = Stage::new(chain(&["a", "b"]), &[("a", Nature::Endless)]);
+    let ask = async {
+        stage.until("\"applied\"").await;
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), ask);
+    let driven = driven.unwrap();
+    assert_eq!((driven.rest, driven.run.paused), (Rest::Interrupted, Some(PauseCause::Interrupted)));
+    assert_eq!(stage.value("b"), "old");
+    stage.interruption = Interruption::default();
+    stage.order(&abort());
+    let driven = stage.drive().await.unwrap();
+    assert_eq!((driven.rest, ending(&driven.run)), (Rest::Finished, Ending::Aborted));
+    assert_eq!(stage.value("a"), "old");
+    assert!(stage.seen.lock().unwrap().replayed > 0);
+}
+
+#[tokio::test]
+async fn an_interruption_awaits_the_call_under_way_and_a_second_does_not() {
+    let mut stage = Stage::new(chain(&["a"]), &[("a", Nature::Silent)]);
+    let ask = async {
+        stage.until("\"applying\"").await;
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), ask);
+    let driven = driven.unwrap();
+    // It was lost at its deadline, and is looked for by whoever resumes.
+    assert_eq!((driven.rest, driven.run[StepIx(0)].phase), (Rest::Interrupted, Phase::InDoubt));
+    stage.interruption = Interruption::default();
+    assert!(completed(&stage.drive().await.unwrap().run));
+
+    let stage = Stage::new(chain(&["a"]), &[("a", Nature::Together(Arc::new(Barrier::new(2))))]);
+    let ask = async {
+        stage.until("\"applying\"").await;
+        stage.interruption.ask();
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), ask);
+    assert_eq!(driven.unwrap().rest, Rest::Exited);
+}
+
+#[tokio::test]
+async fn orders_from_another_terminal_are_heard() {
+    let mut plan = chain(&["a", "go", "b"]);
+    plan.steps[1].kind = Kind::Approve(Approval {
+        message: "go?".into(),
+        by: Approvers { any: 1, of: Vec::new() },
+        another: false,
+        expires: WEEK,
+    });
+    let stage = Stage::new(plan, &[]);
+    let approve = async {
+        stage.until("approval_asked").await;
+        stage.order(&Order::Approve { step: StepIx(0) });
+        stage.order(&Order::Approve { step: StepIx(u32::MAX) });
+        stage.order(&Order::Approve { step: StepIx(1) });
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), approve);
+    assert!(completed(&driven.unwrap().run));
+    let journal = stage.journal().join("\n");
+    assert!(journal.contains("not_asked") && journal.contains("no_such_step"), "{journal}");
+    // None is taken twice.
+    stage.drive().await.unwrap();
+    assert_eq!(stage.journal().join("\n"), journal);
+}
+
+#[tokio::test]
+async fn an_abort_ends_a_wait_at_once_and_a_completed_run_can_be_rolled_back() {
+    let stage = Stage::new(chain(&["a", "b"]), &[("b", Nature::Endless)]);
+    let order = async {
+        stage.until(r#""step":"b","fact":{"is":"applied""#).await;
+        stage.order(&abort());
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), order);
+    assert_eq!(ending(&driven.unwrap().run), Ending::Aborted);
+    assert_eq!(stage.writes(), ["a=new", "b=new", "b=old", "a=old"]);
+
+    let stage = Stage::new(chain(&["a"]), &[]);
+    assert!(completed(&stage.drive().await.unwrap().run));
+    stage.order(&abort());
+    assert_eq!(ending(&stage.drive().await.unwrap().run), Ending::Aborted);
+    assert_eq!(stage.value("a"), "old");
+}
+
+#[tokio::test]
+async fn a_paused_run_lets_its_process_go_unless_it_is_to_stay() {
+    let mut stage = Stage::new(chain(&["a", "b"]), &[]);
+    stage.cells.lock().unwrap().values.insert("b".into(), "theirs".into());
+    // Somebody else's change between the plan and the write.
+    let mut plan = (*stage.plan).clone();
+    plan.steps[1].on_failure = crate::plan::OnFailure::Pause;
+    stage.plan = Arc::new(plan);
+    stage.actions = Arc::new(Actions::from_parts(
+        vec![
+            stage.actions.get(StepIx(0)).cloned(),
+            Some(Arc::new(world::Cell {
+                name: "b".into(),
+                nature: Nature::Denied,
+                cells: stage.cells.clone(),
+            })),
+        ],
+        Vec::new(),
+    ));
+    let driven = stage.drive().await.unwrap();
+    assert_eq!((driven.rest, driven.run.paused), (Rest::Waiting, Some(PauseCause::Failed(StepIx(1)))));
+    stage.stay = true;
+    let order = async {
+        stage.until("run_resumed").await;
+        stage.order(&abort());
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), order);
+    assert_eq!(driven.unwrap().rest, Rest::Finished);
+    assert_eq!((stage.value("a").as_str(), stage.value("b").as_str()), ("old", "theirs"));
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lease_writes_nothing_more() {
+    let stage = Stage::new(chain(&["a", "b"]), &[("a", Nature::Endless)]);
+    let thief = async {
+        stage.until("\"applied\"").await;
+        let later = SystemClock::wall().now().after(Duration::from_secs(3600));
+        let owner = Owner { host: "elsewhere".into(), pid: 2, birth: String::new() };
+        stage.store.acquire(&stage.run, &owner, Duration::from_secs(60), later).unwrap();
+        stage.order(&abort());
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), thief);
+    let error = driven.unwrap_err();
+    assert!(matches!(error, DriveError::LeaseLost(_)), "{error:?}");
+    assert!(error.hint().unwrap().contains("watch"));
+    assert_eq!(stage.writes(), ["a=new"]);
+    assert!(!stage.journal().join("\n").contains("order_taken"));
+}
+
+#[tokio::test]
+async fn what_another_live_run_writes_is_refused() {
+    let first = Stage::new(chain(&["a"]), &[("a", Nature::Endless)]);
+    let inner = Arc::new(crate::store::SqliteStore::open(first.directory.path()).unwrap());
+    let second = Stage::among(first.directory.clone(), inner, chain(&["z", "a"]), &[], Vec::new());
+    let other = async {
+        first.until("\"applied\"").await;
+        let error = second.drive().await.unwrap_err();
+        let DriveError::Store(refused @ StoreError::Locked { .. }) = error else { panic!("{error:?}") };
+        assert!(refused.to_string().contains("cell:a is locked by run"), "{refused}");
+        first.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(first.drive(), other);
+    assert_eq!(driven.unwrap().rest, Rest::Interrupted);
+    assert_eq!(second.writes(), Vec::<String>::new());
+    assert_eq!(second.journal(), Vec::<String>::new());
+    // The process of the first is gone: its lock is taken over.
+    assert!(completed(&second.drive().await.unwrap().run));
+}
+
+#[tokio::test]
+async fn without_room_the_run_pauses_on_what_was_set_aside() {
+    let stage = Stage::new(chain(&["a", "b"]), &[("a", Nature::Endless)]);
+    let full = async {
+        stage.until("\"applied\"").await;
+        stage.store.out_of_room.store(true, std::sync::atomic::Ordering::Relaxed);
+        stage.order(&Order::Continue);
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), full);
+    let driven = driven.unwrap();
+    assert_eq!((driven.rest, driven.run.paused), (Rest::OutOfRoom, Some(PauseCause::Interrupted)));
+}
+
+#[tokio::test]
+async fn somebody_elses_change_is_seen_after_the_step_is_done() {
+    let mut plan = chain(&["a", "b"]);
+    plan.steps[1].timeout = Some(WEEK);
+    let stage = Stage::new(plan, &[("b", Nature::Endless)]);
+    let third_party = async {
+        stage.until(r#""step":"b","fact":{"is":"applied""#).await;
+        stage.cells.lock().unwrap().values.insert("a".into(), "theirs".into());
+        stage.until("found_foreign").await;
+        // What watches goes on watching: the process stays.
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), third_party);
+    let driven = driven.unwrap();
+    assert_eq!(driven.run.paused, Some(PauseCause::Foreign(StepIx(0))));
+    assert_eq!(stage.value("a"), "theirs");
+}
+
+#[tokio::test]
+async fn what_a_later_step_makes_of_it_is_nobody_elses_change() {
+    let mut plan = chain(&["a", "b", "c"]);
+    plan.steps[2].timeout = Some(WEEK);
+    let stage = Stage::new(plan, &[("b", Nature::Over("a")), ("c", Nature::Endless)]);
+    let abort = async {
+        stage.until(r#""step":"c","fact":{"is":"applied""#).await;
+        // Long enough for three looks at `a`, if there were any.
+        let wall = SystemClock::wall();
+        wall.sleep_until(wall.now().after(Duration::from_millis(3500))).await;
+        stage.order(&abort());
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), abort);
+    assert_eq!(ending(&driven.unwrap().run), Ending::Aborted);
+    assert!(!stage.journal().join("\n").contains("foreign"));
+    assert_eq!((stage.value("a"), stage.value("b")), ("old".into(), "old".into()));
+}
+
+#[tokio::test]
+async fn a_condition_goes_by_what_earlier_steps_gave() {
+    let when =
+        |source: &str| Some(Expr::compile(source, &["steps"], Arc::new(Constants::default())).unwrap());
+    let mut plan = chain(&["a", "b", "c"]);
+    plan.steps[1].when = when(r#"steps.a.out.value == "old""#);
+    plan.steps[2].when = when(r#"steps.a.out.value == "new""#);
+    let stage = Stage::new(plan, &[]);
+    assert!(completed(&stage.drive().await.unwrap().run));
+    assert_eq!(stage.writes(), ["a=new", "c=new"]);
+
+    let mut plan = chain(&["a", "b"]);
+    plan.steps[1].when = when("steps.a.out.nothing == 1");
+    let stage = Stage::new(plan, &[]);
+    assert_eq!(ending(&stage.drive().await.unwrap().run), Ending::RolledBack);
+}
+
+#[tokio::test]
+async fn an_undo_of_its_own_runs_on_the_way_back_also_where_nothing_ran_forward() {
+    let mut stage = Stage::new(chain(&["a", "b", "c"]), &[]);
+    let cell = |name: &str, nature| -> Arc<dyn AnyAction> {
+        Arc::new(world::Cell { name: name.into(), nature, cells: stage.cells.clone() })
+    };
+    let steps: [Arc<dyn AnyAction>; 3] = [
+        Arc::new(Reversal::new(Some(cell("a", Nature::Fine)), cell("undo-a", Nature::Fine))),
+        Arc::new(Reversal::new(None, cell("undo-b", Nature::Fine))),
+        cell("c", Nature::Denied),
+    ];
+    let resources: Vec<String> = steps[0].traits().resources;
+    assert_eq!(resources, ["cell:a", "cell:undo-a"]);
+    stage.actions = Arc::new(Actions::from_parts(steps.map(Some).to_vec(), Vec::new()));
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(ending(&driven.run), Ending::RolledBack);
+    assert_eq!(stage.writes(), ["a=new", "undo-b=new", "undo-a=new"]);
+}
+
+#[derive(Debug)]
+struct Errors(f64);
+
+#[async_trait::async_trait]
+impl Signal for Errors {
+    fn decode(_: &mut crate::plan::Fields<'_>) -> Option<Self> {
+        None
+    }
+    fn period(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+    fn names() -> &'static [&'static str] {
+        &["value"]
+    }
+    async fn measure(
+        &self,
+        _: &Reads<'_>,
+        _: crate::plan::Timestamp,
+        _: &mut Memory,
+    ) -> Result<Measured, Fault> {
+        let text = format!("{} with s3cr3t", self.0);
+        Ok(Measured { value: Some(self.0), samples: 10, text, ..Measured::default() })
+    }
+}
+
+fn guarded(value: f64) -> Stage {
+    let uses = Use {
+        kind: "errors".into(),
+        with: Value::from_json(&json!({}), Span::default()),
+        constants: Arc::default(),
+    };
+    let guard =
+        Guard { id: "errors".into(), uses, span: GuardSpan::default(), on_breach: OnBreach::Rollback };
+    let plan = Plan { guards: vec![guard], ..chain(&["a", "b"]) };
+    let condition = Condition {
+        fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
+        names: &["value"],
+        min_samples: 1,
+        breaches: 3,
+        no_evidence: NoEvidence::Wait,
+    };
+    let watch = Watch::new(Arc::new(Errors(value)), condition);
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    let store = Arc::new(crate::store::SqliteStore::open(directory.path()).unwrap());
+    let natures = [("b", if value > 0.1 { Nature::Endless } else { Nature::Fine })];
+    Stage::among(directory, store, plan, &natures, vec![watch])
+}
+
+#[tokio::test]
+async fn a_guard_that_breaks_rolls_back() {
+    let mut stage = guarded(0.5);
+    stage.secrets = vec![("token", "s3cr3t")];
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(ending(&driven.run), Ending::RolledBack);
+    let journal = stage.journal().join("\n");
+    assert!(journal.contains("guard_tripped") && !journal.contains("s3cr3t"), "{journal}");
+    assert!(completed(&guarded(0.01).drive().await.unwrap().run));
+}
+
+#[tokio::test]
+async fn a_preview_tells_each_step_and_writes_nothing() {
+    let mut plan = chain(&["a", "b", "c", "d"]);
+    plan.steps[1].when = Some(Expr::compile("steps.a.out.value == 1", &["steps"], Arc::default()).unwrap());
+    plan.steps[2].undo = Undo::Keep("harmless".into());
+    plan.steps[3].kind = Kind::Checkpoint;
+    let stage = Stage::new(plan, &[]);
+    let world: Arc<dyn ReadWorld> = stage.world.clone();
+    let scope = Arc::new(Scope::default());
+    let told = preview(&stage.plan, &stage.actions, &world, &scope, &Redactor::default()).await;
+    assert!(matches!(&told[0].found, Previewed::Would(proposal) if &*proposal.changes[0].to == "new"));
+    assert_eq!(told[0].undo.as_deref(), Some("restores what is there now"));
+    assert_eq!(told[1].found, Previewed::Later(vec!["a".into()]));
+    assert_eq!(told[2].undo.as_deref(), Some("left: harmless"));
+    assert_eq!(told[3].found, Previewed::Checkpoint);
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_run_is_begun_by_whoever_starts_it() {
+    let stage = Stage::new(chain(&["a"]), &[]);
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(driven.run.started_by, Some(ana()));
+}

@@ -1,0 +1,263 @@
+//! A world of cells in memory, one a step: a step makes its cell `new`, and undoing makes it what it was.
+
+use crate::action::{AnyAction, ByHand, Record, Toward};
+use crate::adapter::SystemClock;
+use crate::plan::{StepTraits, Timestamp};
+use crate::port::{
+    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
+    Reads, Request, Response, Stop, WorldTime, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld,
+    Writes,
+};
+use crate::run::{Change, Fault, Look, Memo, Proposal};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Barrier;
+
+/// How much faster than the wall clock it runs.
+const SCALE: u32 = 5000;
+
+/// The cells, and everything that was written to them.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    pub(super) values: BTreeMap<String, String>,
+    pub(super) writes: Vec<String>,
+    /// The tokens of all calls.
+    pub(super) tokens: Vec<String>,
+}
+
+/// What goes wrong, or takes long, with a cell.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Nature {
+    #[default]
+    Fine,
+    /// `apply` is refused for good.
+    Denied,
+    /// `apply` is carried out, and never answered.
+    Silent,
+    /// It never arrives by itself.
+    Endless,
+    /// `apply` ends in a panic.
+    Panics,
+    /// Says a secret wherever it can.
+    Telling(&'static str),
+    /// Its prior state holds a secret.
+    Holding(&'static str),
+    /// `apply` is answered only once so many are under way.
+    Together(Arc<Barrier>),
+    /// It writes nothing.
+    Check,
+    /// It changes this cell too, after the step that is named like it.
+    Over(&'static str),
+    /// So many looks fail in a way that passes.
+    Flaky(Arc<Mutex<u32>>),
+}
+
+/// An action on one cell.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    pub(super) name: String,
+    pub(super) nature: Nature,
+    pub(super) cells: Arc<Mutex<Cells>>,
+}
+
+impl Cell {
+    fn value(&self) -> String {
+        let cells = self.cells.lock().unwrap();
+        cells.values.get(&self.name).cloned().unwrap_or_else(|| "old".into())
+    }
+
+    fn write(&self, value: &str, writes: &Writes<'_>) {
+        let mut cells = self.cells.lock().unwrap();
+        cells.values.insert(self.name.clone(), value.into());
+        cells.writes.push(format!("{}={value}", self.name));
+        cells.tokens.push(writes.token.to_owned());
+    }
+
+    /// Whether the value is ours to change.
+    fn expect(&self, expected: &[&str]) -> Result<(), Fault> {
+        let value = self.value();
+        if expected.contains(&&*value) {
+            return Ok(());
+        }
+        Err(Fault::foreign(format!("{} is {value}", self.name)))
+    }
+}
+
+#[async_trait]
+impl AnyAction for Cell {
+    fn traits(&self) -> StepTraits {
+        let mut resources = vec![format!("cell:{}", self.name)];
+        if let Nature::Over(other) = self.nature {
+            resources.push(format!("cell:{other}"));
+        }
+        StepTraits { writes: true, has_undo: true, resources, ..StepTraits::default() }
+    }
+
+    fn by_hand(&self) -> ByHand {
+        ByHand::default()
+    }
+
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
+        if let Nature::Telling(secret) = self.nature {
+            (reads.progress)(&format!("with {secret}"));
+        }
+        let prior = if let Nature::Holding(secret) = self.nature { secret.into() } else { self.value() };
+        let change = Change { what: self.name.as_str().into(), from: "old".into(), to: "new".into() };
+        Ok(Proposal {
+            prior: serde_json::to_string(&prior).unwrap().into(),
+            stages: u32::from(!matches!(self.nature, Nature::Check)),
+            within: Duration::from_secs(3600),
+            call: None,
+            must_finish: false,
+            changes: vec![change],
+        })
+    }
+
+    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {
+        let prior: String = serde_json::from_str(prior).unwrap();
+        match &self.nature {
+            Nature::Denied => return Err(Fault::permanent("access denied")),
+            Nature::Panics => panic!("a mistake"),
+            Nature::Together(barrier) => {
+                barrier.wait().await;
+            }
+            _ => {}
+        }
+        self.expect(&[&prior, "new"])?;
+        self.write("new", writes);
+        if let Nature::Over(other) = self.nature {
+            self.cells.lock().unwrap().values.insert(other.into(), "newer".into());
+        }
+        match self.nature {
+            Nature::Silent => std::future::pending().await,
+            Nature::Telling(secret) => Ok(Some(serde_json::json!({ "note": secret }).to_string().into())),
+            _ => Ok(None),
+        }
+    }
+
+    async fn look(&self, _: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
+        let prior: String = serde_json::from_str(&record.prior).unwrap();
+        self.expect(&[&prior, "new"])?;
+        let is_new = self.value() == "new";
+        let out = || match self.nature {
+            Nature::Telling(secret) => serde_json::json!({ "out": secret }).to_string().into(),
+            _ => serde_json::json!({ "value": self.value() }).to_string().into(),
+        };
+        if let Nature::Flaky(times) = &self.nature
+            && let Ok(mut times) = times.lock()
+            && *times > 0
+        {
+            *times -= 1;
+            return Err(Fault::transient("throttled"));
+        }
+        Ok(match (toward, &self.nature) {
+            (Toward::Desired(0), _) => Look::Desired { out: out() },
+            (Toward::Desired(_), Nature::Endless) if is_new => {
+                Look::Moving { note: None, again: Duration::from_secs(30) }
+            }
+            (Toward::Prior, _) if self.value() == prior => Look::Prior,
+            _ if is_new => Look::Desired { out: out() },
+            _ => Look::Prior,
+        })
+    }
+
+    async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault> {
+        let prior: String = serde_json::from_str(&record.prior).unwrap();
+        self.expect(&[&prior, "new"])?;
+        if self.value() != prior {
+            self.write(&prior, writes);
+        }
+        if let Nature::Over(other) = self.nature {
+            self.cells.lock().unwrap().values.insert(other.into(), "new".into());
+        }
+        Ok(None)
+    }
+}
+
+/// A world with nothing but time.
+pub(super) struct Empty {
+    clock: SystemClock,
+}
+
+impl Empty {
+    pub(super) fn new() -> Self {
+        let origin = SystemClock::wall().now();
+        Self { clock: SystemClock::scaled(WorldTime { origin, scale: SCALE }) }
+    }
+}
+
+fn nothing<T>() -> Result<T, Fault> {
+    Err(Fault::permanent("there is nothing here"))
+}
+
+impl ReadWorld for Empty {
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+    fn dns(&self, _: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        nothing()
+    }
+    fn compute(&self, _: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        nothing()
+    }
+    fn traffic(&self, _: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        nothing()
+    }
+    fn metrics(&self, _: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        nothing()
+    }
+    fn http(&self) -> &dyn ReadHttp {
+        self
+    }
+    fn process(&self) -> &dyn ReadProcess {
+        self
+    }
+}
+
+impl WriteWorld for Empty {
+    fn change_dns(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        nothing()
+    }
+    fn change_compute(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        nothing()
+    }
+    fn send_http(&self) -> &dyn WriteHttp {
+        self
+    }
+    fn run_process(&self) -> &dyn WriteProcess {
+        self
+    }
+    fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+}
+
+#[async_trait]
+impl ReadHttp for Empty {
+    async fn get(&self, _: Request) -> Result<Response, Fault> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl WriteHttp for Empty {
+    async fn send(&self, _: Request) -> Result<Response, Fault> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl ReadProcess for Empty {
+    async fn query(&self, _: Command) -> Result<Output, Fault> {
+        nothing()
+    }
+}
+
+#[async_trait]
+impl WriteProcess for Empty {
+    async fn run(&self, _: Command, _: &Stop) -> Result<Output, Fault> {
+        nothing()
+    }
+}
