@@ -125,3 +125,31 @@ fn eprint(text: &str) {
     // Nobody is there to be told that nobody is there.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, visit: &mut impl FnMut(&clap::Command, &clap::Arg)) {
+        command.get_arguments().for_each(|argument| visit(command, argument));
+        command.get_subcommands().for_each(|inner| each(inner, visit));
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_argument_has_a_variable() {
+        each(&command(), &mut |command, argument| {
+            let id = argument.get_id().as_str();
+            if matches!(id, "help" | "version" | "subcommand") {
+                return;
+            }
+            let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(variable.starts_with("SWITCHOVER_"), "{} {id} has no variable", command.get_name());
+            assert!(argument.get_help().is_some(), "{} {id} says nothing", command.get_name());
+        });
+    }
+}

@@ -35,16 +35,20 @@ impl People {
     pub(super) fn answer_what_is_asked(&self, story: &Story) {
         for (ix, step) in story.steps() {
             if matches!(story.phase(ix), Phase::Asking { .. }) {
-                self.asked(ix, step.since);
+                self.asked(&story.run, ix, step.since);
             }
         }
     }
 
     /// Those whom the plan names answer, as many as are needed, each after their time.
-    fn asked(&self, ix: StepIx, at: Timestamp) {
+    fn asked(&self, run: &Run, ix: StepIx, at: Timestamp) {
         let Kind::Approve(approval) = &self.plan[ix].kind else { return };
         let names = &approval.by.of;
-        let entitled = |person: &&Person| names.is_empty() || names.iter().any(|name| **name == *person.name);
+        let starter = run.started_by.as_ref().filter(|_| approval.another);
+        let entitled = |person: &&Person| {
+            (names.is_empty() || names.iter().any(|name| **name == *person.name))
+                && starter.is_none_or(|starter| *starter.name != *person.name)
+        };
         let mut answers: Vec<&Person> =
             self.people.iter().filter(entitled).filter(|person| person.answer != "ignore").collect();
         answers.sort_by_key(|person| person.after_ms);
@@ -67,9 +71,9 @@ impl People {
 }
 
 impl Observer for People {
-    fn on_event(&mut self, _: &Run, recorded: &Recorded) {
+    fn on_event(&mut self, run: &Run, recorded: &Recorded) {
         if let Event::Step(ix, StepEvent::ApprovalAsked { .. }) = &recorded.event {
-            self.asked(*ix, recorded.at);
+            self.asked(run, *ix, recorded.at);
         }
     }
 }

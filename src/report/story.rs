@@ -102,6 +102,13 @@ impl Story {
             .map(|(place, step)| (StepIx(u32::try_from(place).unwrap_or(u32::MAX)), step))
     }
 
+    /// The run turned back while it was under way, and it had written nothing.
+    #[must_use]
+    pub fn is_broken_off(&self, ix: StepIx) -> bool {
+        let step = &self.run[ix];
+        self.run.cause.is_some() && is_live(step.phase) && !step.marked() && !self.plan.is_finally(ix)
+    }
+
     /// How it ended.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
@@ -147,7 +154,12 @@ impl Story {
             Event::RunStarted { by, .. } => self.begun = Some((by.clone(), at)),
             Event::RunResumed { .. } => self.resumed += 1,
             Event::GuardTripped { fault, .. } => self.breach = Some(fault.clone()),
-            Event::RollbackStarted { rewind, .. } => (self.rewind, self.ended) = (*rewind, None),
+            Event::RollbackStarted { rewind, .. } => {
+                (self.rewind, self.ended) = (*rewind, None);
+                let broken_off: Vec<StepIx> =
+                    self.plan.places().filter(|ix| self.is_broken_off(*ix)).collect();
+                broken_off.into_iter().for_each(|ix| self.steps[ix.index()].ended = Some(at));
+            }
             Event::RunFinished { .. } => self.ended = Some(at),
             Event::OrderTaken {
                 order: Order::Reject { step, reason } | Order::Skip { step, reason },

@@ -20,6 +20,9 @@ pub struct Extras {
 #[must_use]
 pub fn outcome(story: &Story, ix: StepIx) -> (Tone, &'static str) {
     let step = story.step(ix);
+    if story.is_broken_off(ix) {
+        return (Tone::Dim, "broken off");
+    }
     match story.phase(ix) {
         Phase::Waiting => (Tone::Dim, "not begun"),
         Phase::Planning => (Tone::Busy, "looking"),

@@ -165,8 +165,19 @@ fn noted(note: &str) -> String {
         return text.to_owned();
     }
     let plain = read.iter().filter(|(_, value)| value.is_number() || value.is_boolean());
-    let parts: Vec<String> = plain.map(|(key, value)| format!("{} {value}", key.replace('_', " "))).collect();
+    let parts: Vec<String> =
+        plain.map(|(key, value)| format!("{} {}", key.replace('_', " "), number(value))).collect();
     if parts.is_empty() { "noted what was seen".into() } else { parts.join(", ") }
+}
+
+/// A number; one that can only be a moment is written as one.
+fn number(value: &serde_json::Value) -> String {
+    match value.as_u64() {
+        Some(moment) if (1_000_000_000_000..100_000_000_000_000).contains(&moment) => {
+            Timestamp(moment).to_string()
+        }
+        _ => value.to_string(),
+    }
 }
 
 /// A step's name.

@@ -1,4 +1,5 @@
 //! Everything that is tested from outside, as one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod cli_usage;
 mod tidy;

@@ -67,6 +67,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         1 => ", 1 warning".into(),
         many => format!(", {many} warnings"),
     };
-    context.print(&format!("{name} is sound: {steps} steps{more}\n"))?;
+    let s = if steps == 1 { "" } else { "s" };
+    context.print(&format!("{name} is sound: {steps} step{s}{more}\n"))?;
     Ok(Exit::Done)
 }
