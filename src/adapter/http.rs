@@ -1,38 +1,36 @@
-//! Requests over HTTP/1.1, each on a connection of its own: so names are resolved anew, and it is known who answered
-//! and whether the request was ever sent.
+//! Requests, each with a client and a connection of its own: so names are resolved anew, and it is known whether a
+//! request was ever sent.
 //!
-//! No proxies, no redirects, no cookies, no compression: what came is what the server said.
+//! No redirects, no cookies, no compression, no second tries: what came is what the server said. The proxies of this
+//! machine are for production alone.
 
 use super::dns::Resolver;
 use crate::port::{ReadHttp, Request, Response, Wiring, WriteHttp};
-use crate::run::Fault;
+use crate::run::{Fault, Landed};
 use async_trait::async_trait;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Client, Method, redirect, retry};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 /// How much of a body is kept.
 const BODY_LIMIT: usize = 1024 * 1024;
+/// How long connecting may take at most: name, addresses, TLS.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends requests. Cheap until the first one over TLS, which reads the certificate authorities.
 pub struct Http {
     resolver: Resolver,
     ports: BTreeMap<u16, u16>,
     authority: Option<String>,
-    tls: OnceLock<Result<TlsConnector, Fault>>,
+    tls: OnceLock<Result<ClientConfig, Fault>>,
 }
 
 impl Http {
@@ -50,59 +48,60 @@ impl Http {
 
     /// Sends once. `Landed::Maybe` as soon as a byte of it may have left.
     async fn exchange(&self, request: Request) -> Result<Response, Fault> {
-        let url = Url::parse(&request.url)
+        let mut url = Url::parse(&request.url)
             .map_err(|error| Fault::permanent(format!("the url is not one: {error}")))?;
         let to = Endpoint::of(&url, request.connect_to.as_deref(), &self.ports)?;
         let what = format!("{} {}", request.method, url.origin().ascii_serialization());
-        let limit = request.timeout;
-        let message = message(&url, request)?;
-        let sent = std::sync::atomic::AtomicBool::new(false);
-        match timeout(limit, self.converse(&what, &url, &to, message, &sent)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let text = format!("{what}: no answer within {}", crate::plan::format_duration(limit));
-                let sent = sent.load(std::sync::atomic::Ordering::Relaxed);
-                Err(if sent { Fault::lost(text) } else { Fault::transient(text) })
-            }
-        }
-    }
-
-    async fn converse(
-        &self,
-        what: &str,
-        url: &Url,
-        to: &Endpoint,
-        message: hyper::Request<Full<Bytes>>,
-        sent: &std::sync::atomic::AtomicBool,
-    ) -> Result<Response, Fault> {
-        let found = self.resolver.addresses(&to.host).await;
-        let found = found.map_err(|fault| Fault::transient(format!("{what}: {}", fault.message)))?;
-        let start = now();
-        let (stream, address) = connect(&found, to.port)
-            .await
-            .map_err(|error| Fault::transient(format!("{what}: cannot connect to {to}: {error}")))?;
-        let _ = stream.set_nodelay(true);
-        let answer = if url.scheme() == "https" {
-            let name = match url.host() {
-                Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| ()),
-                Some(Host::Ipv4(address)) => Ok(ServerName::from(IpAddr::from(address))),
-                Some(Host::Ipv6(address)) => Ok(ServerName::from(IpAddr::from(address))),
-                None => Err(()),
-            };
-            let name =
-                name.map_err(|()| Fault::permanent(format!("{what}: no certificate can be for this host")))?;
-            let stream = self.tls()?.connect(name, stream).await.map_err(|error| {
-                Fault::transient(format!("{what}: no tls with {to} ({address}): {error}"))
-            })?;
-            speak(what, stream, message, sent).await
-        } else {
-            speak(what, stream, message, sent).await
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| unsound("this method"))?;
+        let headers = headers(&url, &request)?;
+        let client = self.client(&url, &to, request.connect_to.is_some(), request.timeout)?;
+        // `Host` and the certificate still go by the url as it was given.
+        let _ = url.set_port(Some(to.port));
+        let sending = client.request(method, url).headers(headers);
+        let sending = match request.body {
+            Some(body) => sending.body(body),
+            None => sending,
         };
-        let (status, headers, body) = answer?;
-        Ok(Response { status, headers, body, elapsed: now().duration_since(start), address: Some(address) })
+        let start = now();
+        let told = |error: reqwest::Error| tell(&what, &to, request.timeout, error);
+        let mut answer = sending.send().await.map_err(told)?;
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into()))
+            .collect();
+        let (status, address) = (answer.status().as_u16(), answer.remote_addr());
+        let mut body = Vec::new();
+        while body.len() < BODY_LIMIT
+            && let Some(chunk) = answer.chunk().await.map_err(told)?
+        {
+            body.extend_from_slice(&chunk[..chunk.len().min(BODY_LIMIT - body.len())]);
+        }
+        Ok(Response { status, headers, body, elapsed: now().duration_since(start), address })
     }
 
-    fn tls(&self) -> Result<&TlsConnector, Fault> {
+    /// A client for one request.
+    fn client(&self, url: &Url, to: &Endpoint, elsewhere: bool, limit: Duration) -> Result<Client, Fault> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let names = Names { resolver: self.resolver, host, instead: to.host.clone() };
+        let tls = if url.scheme() == "https" { self.tls()?.clone() } else { config(RootCertStore::empty())? };
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(names)
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .timeout(limit)
+            // Over before the rest is: so a request that never left is known as such.
+            .connect_timeout((limit * 9 / 10).min(CONNECT_LIMIT));
+        // A proxy would resolve the name itself, and so lead to another side than the one that is meant.
+        let direct = self.authority.is_some() || elsewhere || local(url);
+        let client = if direct { client.no_proxy() } else { client };
+        client.build().map_err(|error| Fault::permanent(format!("no client for http: {}", innermost(&error))))
+    }
+
+    fn tls(&self) -> Result<&ClientConfig, Fault> {
         self.tls.get_or_init(|| trust(self.authority.as_deref())).as_ref().map_err(Clone::clone)
     }
 }
@@ -117,7 +116,7 @@ impl ReadHttp for Http {
             )));
         }
         // Nothing changed, whether it arrived or not.
-        self.exchange(request).await.map_err(|fault| Fault { landed: crate::run::Landed::No, ..fault })
+        self.exchange(request).await.map_err(|fault| Fault { landed: Landed::No, ..fault })
     }
 }
 
@@ -131,6 +130,64 @@ impl WriteHttp for Http {
 #[expect(clippy::disallowed_methods, reason = "how long an answer took is measured here")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// The addresses of the host that a url names, or of another in its place. Any other name is a proxy's.
+struct Names {
+    resolver: Resolver,
+    host: String,
+    instead: String,
+}
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let asked = if name.as_str() == self.host { self.instead.clone() } else { name.as_str().to_owned() };
+        let resolver = self.resolver;
+        Box::pin(async move {
+            let found = resolver.addresses(&asked).await?;
+            let found: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(found)
+        })
+    }
+}
+
+/// Whether a url means this machine, which no proxy stands before.
+fn local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// What went wrong, without paths and values.
+fn tell(what: &str, to: &Endpoint, limit: Duration, error: reqwest::Error) -> Fault {
+    let cause = innermost(&error);
+    if error.is_builder() {
+        Fault::permanent(format!("{what} cannot be sent"))
+    } else if error.is_dns() {
+        Fault::transient(format!("{what}: {cause}"))
+    } else if error.is_connect() {
+        Fault::transient(format!("{what}: cannot connect to {to}: {cause}"))
+    } else if error.is_timeout() {
+        Fault::lost(format!("{what}: no answer within {}", crate::plan::format_duration(limit)))
+    } else {
+        Fault::lost(format!("{what}: the answer was lost: {cause}"))
+    }
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    // Its own words hold the url.
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    cause.map_or_else(|| "for no known reason".to_owned(), ToString::to_string)
+}
+
+fn unsound(what: &str) -> Fault {
+    Fault::permanent(format!("{what} cannot be sent"))
 }
 
 /// Where a request goes.
@@ -154,6 +211,11 @@ impl Endpoint {
         };
         let (host, port) = match connect_to {
             None => (host.to_owned(), port),
+            Some(_) if !matches!(url.host(), Some(Host::Domain(_))) => {
+                let text =
+                    "the url holds an address, so nothing can be in its place; write a name in the url";
+                return Err(Fault::permanent(text));
+            }
             Some(text) => Self::split(text, port).ok_or_else(|| {
                 Fault::permanent(format!("`{text}` is not `name`, `name:port` or an address"))
             })?,
@@ -176,107 +238,32 @@ impl Endpoint {
     }
 }
 
-fn message(url: &Url, request: Request) -> Result<hyper::Request<Full<Bytes>>, Fault> {
-    let unsound = |what: &str| Fault::permanent(format!("{what} cannot be sent"));
+fn headers(url: &Url, request: &Request) -> Result<HeaderMap, Fault> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Fault::permanent("credentials do not belong in a url; send a header `authorization`"));
     }
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),
     };
-    let mut message = hyper::Request::builder()
-        .method(&*request.method)
-        .uri(path)
-        .header(HOST, host)
-        .header(USER_AGENT, concat!("switchover/", env!("CARGO_PKG_VERSION")))
-        .body(Full::new(Bytes::from(request.body.unwrap_or_default())))
-        .map_err(|_| unsound("this method or url"))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| unsound("this host"))?);
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("switchover/", env!("CARGO_PKG_VERSION"))));
     for (name, value) in &request.headers {
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsound("a header of this name"))?;
         // The value may be a secret: it is not told.
         let value = HeaderValue::from_str(value).map_err(|_| unsound(&format!("the value of `{name}`")))?;
         if matches!(key, HOST | USER_AGENT) {
-            message.headers_mut().insert(key, value);
+            headers.insert(key, value);
         } else {
-            message.headers_mut().append(key, value);
+            headers.append(key, value);
         }
     }
-    Ok(message)
-}
-
-/// One address after the other, each with its share of a few seconds.
-async fn connect(addresses: &[IpAddr], port: u16) -> std::io::Result<(TcpStream, SocketAddr)> {
-    const SHARE: Duration = Duration::from_secs(3);
-    let mut failed = std::io::Error::other("no address");
-    for address in addresses {
-        let address = SocketAddr::new(*address, port);
-        match timeout(SHARE, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok((stream, address)),
-            Ok(Err(error)) => failed = error,
-            Err(_) => {
-                failed = std::io::Error::new(std::io::ErrorKind::TimedOut, format!("{address} is silent"));
-            }
-        }
-    }
-    Err(failed)
-}
-
-type Answer = (u16, Vec<(String, String)>, Vec<u8>);
-
-async fn speak(
-    what: &str,
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    message: hyper::Request<Full<Bytes>>,
-    sent: &std::sync::atomic::AtomicBool,
-) -> Result<Answer, Fault> {
-    let lost = |error: hyper::Error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Fault::lost(format!("{what}: the answer was lost: {error}{cause}"))
-    };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| Fault::transient(format!("{what}: {error}")))?;
-    let asking = async {
-        sent.store(true, std::sync::atomic::Ordering::Relaxed);
-        let answer = sender.send_request(message).await.map_err(lost)?;
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into()))
-            .collect();
-        let status = answer.status().as_u16();
-        Ok((status, headers, body(answer.into_body()).await.map_err(lost)?))
-    };
-    // The connection is driven here and ends with the answer: nothing of it is left behind.
-    let (mut asking, mut connection) = (pin!(asking), pin!(connection));
-    let mut open = true;
-    loop {
-        tokio::select! {
-            biased;
-            answer = &mut asking => return answer,
-            _ = &mut connection, if open => open = false,
-        }
-    }
-}
-
-async fn body(mut incoming: Incoming) -> Result<Vec<u8>, hyper::Error> {
-    let mut kept = Vec::new();
-    while let Some(frame) = incoming.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            let room = BODY_LIMIT - kept.len();
-            kept.extend_from_slice(&data[..data.len().min(room)]);
-            if kept.len() == BODY_LIMIT {
-                break;
-            }
-        }
-    }
-    Ok(kept)
+    Ok(headers)
 }
 
 /// Whom to believe: the given authority alone, or those of this machine.
-fn trust(authority: Option<&str>) -> Result<TlsConnector, Fault> {
+fn trust(authority: Option<&str>) -> Result<ClientConfig, Fault> {
     let mut roots = RootCertStore::empty();
     let certificates: Vec<CertificateDer<'static>> = match authority {
         Some(pem) => CertificateDer::pem_slice_iter(pem.as_bytes())
@@ -290,13 +277,15 @@ fn trust(authority: Option<&str>) -> Result<TlsConnector, Fault> {
             "this machine knows no certificate authorities; install `ca-certificates` or set SSL_CERT_FILE",
         ));
     }
+    config(roots)
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::permanent(format!("tls cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+        .map_err(|error| Fault::permanent(format!("tls cannot be set up: {error}")))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -47,11 +47,17 @@ async fn another_side_is_asked_under_the_name_of_the_url() {
     let answer = http.get(asked.clone()).await.unwrap();
     assert_eq!((answer.status, &*answer.body), (200, &b"new side"[..]));
     assert!(server.seen()[0].head.contains("host: app.example.com\r\n"));
+    let mut elsewhere = asked.clone();
+    elsewhere.url = "https://app.example.com:9443/".into();
+    elsewhere.connect_to = Some("127.0.0.1:443".into());
+    assert_eq!(http.get(elsewhere).await.unwrap().address, Some(server.address));
+    assert!(server.seen()[1].head.contains("host: app.example.com:9443\r\n"));
     // The certificate is for that name and for no other.
     asked.url = "https://other.example.com/health".into();
     let fault = http.get(asked).await.unwrap_err();
-    assert!(fault.message.contains("no tls with 127.0.0.1"), "{fault}");
-    assert_eq!(server.seen().len(), 1);
+    assert!(fault.message.contains("cannot connect to 127.0.0.1"), "{fault}");
+    assert!(fault.message.contains("certificate"), "{fault}");
+    assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
@@ -75,7 +81,9 @@ async fn looking_is_only_what_changes_nothing() {
 
 #[tokio::test]
 async fn only_what_was_sent_may_have_landed() {
-    let http = Http::new(None);
+    let mut wiring = wiring();
+    wiring.ca_pem = Certificate::of(&["127.0.0.1"]).pem;
+    let http = Http::new(Some(&wiring));
     let nobody = format!("http://{}/", closed().await);
     let drops = Server::plain(|_| Say::Drop).await;
     let hangs = Server::plain(|_| Say::Hang).await;
@@ -83,6 +91,8 @@ async fn only_what_was_sent_may_have_landed() {
         (nobody, Landed::No),
         (format!("http://{}/", drops.address), Landed::Maybe),
         (format!("http://{}/", hangs.address), Landed::Maybe),
+        // Connected, but never as far as a request.
+        (format!("https://{}/", hangs.address), Landed::No),
     ] {
         let mut sent = request("POST", &url);
         sent.timeout = Duration::from_millis(300);
@@ -126,5 +136,9 @@ fn where_to_connect_is_read_in_every_form() {
         assert_eq!(Endpoint::of(&url, Some(text), &ports).unwrap().to_string(), expected);
     }
     assert!(Endpoint::of(&url, Some("lb:port"), &ports).is_err());
+    // A certificate is asked for by the name in the url, and an address leaves no room for two.
+    let bare = Url::parse("https://10.0.0.7/").unwrap();
+    assert!(Endpoint::of(&bare, Some("lb.example.com"), &ports).is_err());
+    assert_eq!(Endpoint::of(&bare, None, &ports).unwrap().to_string(), "10.0.0.7:8443");
     assert!(Endpoint::of(&Url::parse("ftp://x/").unwrap(), None, &ports).is_err());
 }
