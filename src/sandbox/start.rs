@@ -16,7 +16,14 @@ use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
 /// The worlds that come with the binary, by the name of their file.
-pub const SHIPPED: &[(&str, &str)] = &[("aep.yaml", include_str!("../../plans/worlds/aep.yaml"))];
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("aep.yaml", include_str!("../../plans/worlds/aep.yaml")),
+    ("bad-image.yaml", include_str!("../../plans/worlds/bad-image.yaml")),
+    ("dns-slow.yaml", include_str!("../../plans/worlds/dns-slow.yaml")),
+    ("errors-after-switch.yaml", include_str!("../../plans/worlds/errors-after-switch.yaml")),
+    ("slow-health.yaml", include_str!("../../plans/worlds/slow-health.yaml")),
+    ("small.yaml", include_str!("../../plans/worlds/small.yaml")),
+];
 
 /// A world that comes with the binary: `aep`, `aep.yaml`.
 #[must_use]

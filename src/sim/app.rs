@@ -121,12 +121,18 @@ impl World {
 }
 
 impl Memory {
+    /// Whether more came in this minute than it can bear.
+    fn overloaded(&self, how: &Behaviour, now: Timestamp) -> bool {
+        let same = self.minute.0 == super::balancer::minute(now);
+        same && how.overload.is_some_and(|o| self.minute.1 > o.per_minute)
+    }
+
     /// Whether the next request fails: exactly the stated part of them, evenly spread.
     fn fails(&mut self, how: &Behaviour, now: Timestamp) -> bool {
         self.asked += 1;
         let minute = super::balancer::minute(now);
         self.minute = if self.minute.0 == minute { (minute, self.minute.1 + 1) } else { (minute, 1) };
-        let overload = how.overload.filter(|o| self.minute.1 > o.per_minute).map_or(0.0, |o| o.error_rate);
+        let overload = how.overload.filter(|_| self.overloaded(how, now)).map_or(0.0, |o| o.error_rate);
         self.owed += how.error_rate.max(overload).clamp(0.0, 1.0);
         let fails = self.owed >= 1.0;
         if fails {
@@ -156,7 +162,8 @@ fn health_reply(how: &Behaviour, task: &Task, path: &str, now: Timestamp) -> Rep
     let word = |d: Dependency| if d == Dependency::Ok { "ok" } else { "failing" };
     let age = task.started.map_or(Duration::ZERO, |at| now.since(at));
     let warm = how.ready_after.is_none_or(|span| age >= span.0);
-    let well = how.database == Dependency::Ok && how.redis == Dependency::Ok && warm;
+    let easy = !task.app.overloaded(how, now);
+    let well = how.database == Dependency::Ok && how.redis == Dependency::Ok && warm && easy;
     let status = match (well, warm) {
         (true, _) => "ready",
         (_, false) => "starting",

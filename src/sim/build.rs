@@ -194,7 +194,6 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         found.phase = Phase::Running(None);
         // Long enough ago to have been ready for long.
         found.started = Some(Timestamp(now.0.saturating_sub(3_600_000)));
-        found.was_healthy = true;
         if let Some(group) = target {
             let target = Target {
                 address: found.address,

@@ -161,8 +161,8 @@ pub struct Task {
     pub created: Timestamp,
     /// When it began to run.
     pub started: Option<Timestamp>,
-    /// It was once healthy, or needs no health.
-    pub was_healthy: bool,
+    /// Its program ends before it ever listens.
+    pub stillborn: bool,
     /// What its program keeps in mind.
     pub app: super::app::Memory,
     /// What the caller replaced.
@@ -222,7 +222,9 @@ impl Task {
     /// Its program is there: it listens.
     #[must_use]
     pub fn listens(&self) -> bool {
-        matches!(self.phase, Phase::Running(_) | Phase::Stopping(..)) && self.started.is_some()
+        matches!(self.phase, Phase::Running(_) | Phase::Stopping(..))
+            && self.started.is_some()
+            && !self.stillborn
     }
 
     /// Where its program listens.

@@ -312,7 +312,7 @@ pub struct Behaviour {
     pub app: App,
     /// From PENDING to RUNNING.
     pub starts_in: Option<Span>,
-    /// It ends by itself, with exit code 1, so long after it began to run.
+    /// It ends by itself, with exit code 1, so long after it began to run, and before it ever listens.
     pub crashes_after: Option<Span>,
     /// `/health/ready` says no for so long after it began to run.
     pub ready_after: Option<Span>,

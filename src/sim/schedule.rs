@@ -109,12 +109,7 @@ impl World {
         let Some(name) = task.service.clone() else { return };
         let cluster = task.cluster.clone();
         let group = self.service(&cluster, &name).and_then(|s| s.group.clone());
-        let Some(group) = group.and_then(|g| self.groups.get_mut(&g)) else {
-            if let Some(task) = self.tasks.get_mut(id) {
-                task.was_healthy = true;
-            }
-            return;
-        };
+        let Some(group) = group.and_then(|g| self.groups.get_mut(&g)) else { return };
         let target = Target { address, state: Health::Initial, streak: 0, reason: None, next_check: now };
         group.targets.insert(id.into(), target);
     }
@@ -167,11 +162,8 @@ impl World {
 
     /// Takes what a health check saw.
     pub fn checked(&mut self, group: &str, task: &str, check: Check, now: Timestamp) {
-        let Some(group) = self.groups.get_mut(group) else { return };
-        group.checked(task, check, now);
-        let healthy = group.targets.get(task).is_some_and(|t| t.state == Health::Healthy);
-        if let Some(task) = self.tasks.get_mut(task).filter(|_| healthy) {
-            task.was_healthy = true;
+        if let Some(group) = self.groups.get_mut(group) {
+            group.checked(task, check, now);
         }
     }
 
@@ -309,9 +301,9 @@ impl World {
         let id = self.fresh("task");
         let containers = self.definition(definition).map(super::Definition::containers).unwrap_or_default();
         let image = containers.first().map(|c| c.image.clone()).unwrap_or_default();
-        let behaviour = self.images.get(&image);
-        let starts = now.after(behaviour.and_then(|b| b.starts_in).map_or(START, |span| span.0));
-        let unpullable = behaviour.is_none_or(|b| b.unpullable);
+        let behaviour = self.images.get(&image).cloned();
+        let starts = now.after(behaviour.as_ref().and_then(|b| b.starts_in).map_or(START, |span| span.0));
+        let unpullable = behaviour.as_ref().is_none_or(|b| b.unpullable);
         let task = Task {
             arn: format!("arn:aws:ecs:{}:{}:task/{cluster}/{id}", self.region, self.account),
             id: id.clone(),
@@ -324,7 +316,7 @@ impl World {
             phase: if unpullable { Phase::Unpullable(starts) } else { Phase::Pending(starts) },
             created: now,
             started: None,
-            was_healthy: false,
+            stillborn: behaviour.is_some_and(|b| b.crashes_after.is_some()),
             app: super::app::Memory::default(),
             overrides: serde_json::json!({}),
         };

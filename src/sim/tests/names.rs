@@ -1,0 +1,96 @@
+//! What name servers answer.
+
+use super::super::{Around, Said, Verb, World, say};
+use super::{START, ZONE, world};
+use crate::port::dns::{Alias, Name, RecordSet, RecordType};
+use std::collections::BTreeMap;
+
+fn ask(world: &World, name: &str, kind: &str) -> Said {
+    let balancer = |name: &Name| world.balancer_addresses(name);
+    let zone = &world.zones[0];
+    say(zone, zone.newest(), &Name::new(name), kind, &Around { balancer: &balancer, lot: 0.0 })
+}
+
+fn values(said: &Said) -> Vec<(String, u32)> {
+    said.answers.iter().map(|line| (format!("{} {}", line.kind, line.value), line.ttl)).collect()
+}
+
+fn record(name: &str, kind: &str, values: &[&str]) -> RecordSet {
+    RecordSet {
+        name: Name::new(name),
+        kind: RecordType(kind.into()),
+        ttl: Some(60),
+        values: values.iter().map(ToString::to_string).collect(),
+        alias: None,
+        extra: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn records_come_with_their_ttl() {
+    let said = ask(&world(ZONE), "api.example.com", "A");
+    assert!(said.authoritative);
+    assert_eq!(values(&said), [("A 192.0.2.1".into(), 60), ("A 192.0.2.2".into(), 60)]);
+}
+
+#[test]
+fn a_cname_out_of_the_zone_ends_the_answer() {
+    let said = ask(&world(ZONE), "app.example.com", "A");
+    assert_eq!(values(&said), [("CNAME old.eu-west-1.elb.amazonaws.com".into(), 300)]);
+    assert_eq!(said.soa, None);
+}
+
+#[test]
+fn a_cname_inside_the_zone_is_followed() {
+    let mut world = world(ZONE);
+    let batch = [(Verb::Create, record("www.example.com", "CNAME", &["api.example.com."]))];
+    world.change("Z1", &batch, None, START).unwrap();
+    let said = ask(&world, "www.example.com", "A");
+    assert_eq!(said.answers.len(), 3);
+}
+
+#[test]
+fn an_alias_is_its_load_balancers_address_for_a_minute() {
+    let mut world = world(ZONE);
+    let target = Alias {
+        name: Name::new("new.eu-west-1.elb.amazonaws.com"),
+        zone_id: super::super::BALANCER_ZONE.into(),
+        evaluate_health: true,
+    };
+    for kind in ["A", "AAAA"] {
+        let mut alias = record("to.example.com", kind, &[]);
+        (alias.ttl, alias.alias) = (None, Some(target.clone()));
+        world.change("Z1", &[(Verb::Create, alias)], None, START).unwrap();
+    }
+    assert_eq!(values(&ask(&world, "to.example.com", "A")), [("A 127.77.0.1".into(), 60)]);
+    // The load balancer has no IPv6 address: the name exists, the type is empty.
+    let six = ask(&world, "to.example.com", "AAAA");
+    assert!(six.answers.is_empty() && !six.absent && six.soa.is_some());
+}
+
+#[test]
+fn nothing_may_be_remembered_for_fifteen_minutes() {
+    let said = ask(&world(ZONE), "no.example.com", "A");
+    assert!(said.absent);
+    let soa = said.soa.unwrap();
+    assert_eq!(soa.ttl, 900);
+    assert!(soa.value.ends_with(" 86400"));
+}
+
+#[test]
+fn a_name_between_others_exists_without_data() {
+    let mut world = world(ZONE);
+    let batch = [(Verb::Create, record("a.b.example.com", "A", &["192.0.2.7"]))];
+    world.change("Z1", &batch, None, START).unwrap();
+    let said = ask(&world, "b.example.com", "A");
+    assert!(!said.absent && said.answers.is_empty());
+}
+
+#[test]
+fn a_wildcard_answers_for_what_is_not_there() {
+    let mut world = world(ZONE);
+    let batch = [(Verb::Create, record("*.example.com", "A", &["192.0.2.8"]))];
+    world.change("Z1", &batch, None, START).unwrap();
+    assert_eq!(values(&ask(&world, "any.example.com", "A")), [("A 192.0.2.8".into(), 60)]);
+    assert_eq!(values(&ask(&world, "api.example.com", "TXT")), []);
+}
