@@ -21,8 +21,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("bad-image.yaml", include_str!("../../plans/worlds/bad-image.yaml")),
     ("dns-slow.yaml", include_str!("../../plans/worlds/dns-slow.yaml")),
     ("errors-after-switch.yaml", include_str!("../../plans/worlds/errors-after-switch.yaml")),
+    ("exec-with-undo.yaml", include_str!("../../plans/worlds/exec-with-undo.yaml")),
+    ("one-record.yaml", include_str!("../../plans/worlds/one-record.yaml")),
+    ("parallel-deploys.yaml", include_str!("../../plans/worlds/parallel-deploys.yaml")),
     ("slow-health.yaml", include_str!("../../plans/worlds/slow-health.yaml")),
-    ("small.yaml", include_str!("../../plans/worlds/small.yaml")),
 ];
 
 /// A world that comes with the binary: `aep`, `aep.yaml`.

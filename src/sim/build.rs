@@ -178,6 +178,7 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         name: name.clone(),
         desired: file.desired,
         deployments: vec![deployment],
+        tasks: Vec::new(),
         events: VecDeque::new(),
         group: group.clone(),
         grace: file.grace.0,
@@ -191,6 +192,8 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         let target = group.as_ref().and_then(|g| world.groups.get_mut(g));
         let Some(found) = world.tasks.get_mut(&task) else { continue };
         found.service = Some(name.clone());
+        let last = world.services.len() - 1;
+        world.services[last].tasks.push(task.clone());
         found.phase = Phase::Running(None);
         // Long enough ago to have been ready for long.
         found.started = Some(Timestamp(now.0.saturating_sub(3_600_000)));

@@ -67,6 +67,8 @@ pub struct Service {
     pub desired: u32,
     /// The PRIMARY one first; never empty.
     pub deployments: Vec<Deployment>,
+    /// Its tasks by id, as long as they can be seen.
+    pub tasks: Vec<String>,
     /// The newest first.
     pub events: VecDeque<Event>,
     /// The name of its target group.

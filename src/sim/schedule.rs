@@ -30,7 +30,18 @@ impl World {
             self.trip(index, now);
             while self.schedule(index, now) {}
         }
+        self.forget(now);
+    }
+
+    /// Tasks that were over long ago can be seen no more.
+    fn forget(&mut self, now: Timestamp) {
+        let before = self.tasks.len();
         self.tasks.retain(|_, task| !matches!(task.phase, Phase::Over(at, _) if at.after(KEPT) < now));
+        if self.tasks.len() < before {
+            for service in &mut self.services {
+                service.tasks.retain(|id| self.tasks.contains_key(id));
+            }
+        }
     }
 
     /// The next moment at which something is due.
@@ -43,8 +54,8 @@ impl World {
             _ => self.predicts.then_some(t.next_check),
         });
         let graces = self.services.iter().filter(|s| !s.grace.is_zero()).flat_map(|s| {
-            let own = |t: &&Task| t.service.as_ref() == Some(&s.name) && !t.leaves();
-            self.tasks.values().filter(own).filter_map(|t| t.started).map(|started| started.after(s.grace))
+            let live = self.tasks_of(s).filter(|t| !t.leaves());
+            live.filter_map(|t| t.started).map(|started| started.after(s.grace))
         });
         let soonest = tasks.chain(starts).chain(leaving).chain(graces).filter(|at| *at > self.now).min();
         soonest.map_or(minute, |at| at.min(minute))
@@ -287,6 +298,7 @@ impl World {
         if let Some(task) = self.tasks.get_mut(&id) {
             task.service = Some(name);
         }
+        self.services[index].tasks.push(id.clone());
         self.say(index, now, &format!("has started 1 tasks: (task {id})."));
     }
 

@@ -212,9 +212,7 @@ impl World {
 
     /// The tasks of a service.
     pub fn tasks_of<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Task> + 'a {
-        self.tasks
-            .values()
-            .filter(|t| t.service.as_ref() == Some(&service.name) && t.cluster == service.cluster)
+        service.tasks.iter().filter_map(|id| self.tasks.get(id))
     }
 
     /// It runs, and its load balancer, if it has one, finds it healthy.

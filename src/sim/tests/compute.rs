@@ -257,7 +257,7 @@ fn programs_fail_as_often_as_they_should() {
     let mut world = world(SERVICE);
     deploy(&mut world, "web@sha256:shaky");
     play(&mut world, 90, |_| {});
-    let task = world.tasks_of(&world.services[0]).next().unwrap().id.clone();
+    let task = world.tasks_of(&world.services[0]).last().unwrap().id.clone();
     let now = world.now;
     let failed =
         (0..100).filter(|_| world.answer(&task, "GET", "/api/scans", b"", now).status == 500).count();
@@ -269,7 +269,7 @@ fn overload_shows_only_under_load() {
     let mut world = world(SERVICE);
     deploy(&mut world, "web@sha256:weak");
     play(&mut world, 90, |_| {});
-    let task = world.tasks_of(&world.services[0]).next().unwrap().id.clone();
+    let task = world.tasks_of(&world.services[0]).last().unwrap().id.clone();
     let now = world.now;
     let mut ask = |path: &str| world.answer(&task, "GET", path, b"", now).status;
     assert_eq!([(); 5].map(|()| ask("/api/scans")), [200; 5]);
