@@ -3,12 +3,12 @@
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward, refuse_secrets};
 use crate::plan::{
-    Code, Fields, StepTraits, Template, boolean, duration, integer, list, map, nested, template, text,
+    Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, template, text,
 };
 use crate::port::{Command, Output, Reads, StopWith, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
 /// Commands of the plan's own.
@@ -25,19 +25,36 @@ pub(super) struct Exec {
     stop: StopWith,
     reads: bool,
     within: Duration,
+    locks: Vec<Arc<str>>,
 }
 
+/// What was there, in the words of `prior`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Prior {
+    stdout: Option<String>,
+}
+
+/// What `run` answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    code: Option<i32>,
+    stdout: String,
+}
+
+/// What is more than this is cut off, and half of what was there restores nothing.
+const LONGEST: usize = 64 * 1024;
+/// Beyond what a command and its stopping may take.
+const MARGIN: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_secs(5);
+/// How many lines of what a failed command said are told.
+const LINES: usize = 3;
 const WITHIN: Duration = Duration::from_secs(30 * 60);
 const GRACE: Duration = Duration::from_secs(30);
-/// Between two looks at something under way.
-const AGAIN: Duration = Duration::from_secs(5);
-/// How much of what a command said is kept.
-const KEPT: usize = 4096;
 
 #[async_trait::async_trait]
 impl Action for Exec {
-    type Prior = Before;
-    type Note = Ran;
+    type Prior = Prior;
+    type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let argv = || list(template());
@@ -66,6 +83,12 @@ impl Action for Exec {
         );
         let reads = fields.or("reads", boolean(), false, "it changes nothing, so that a preview may run it");
         let within = fields.or("within", duration(), WITHIN, "how long one command may take");
+        let locks = fields.or(
+            "locks",
+            list(text()),
+            Vec::new(),
+            "names for what it changes: two runs never do at once, and it is looked at until the end",
+        );
         let commands = [
             ("run", run.as_ref()),
             ("prior", prior.as_ref()),
@@ -92,20 +115,22 @@ impl Action for Exec {
                 .warn(Code("SW2009"), span, "nothing reads back what `undo` did: it is assumed")
                 .help("give a `check` that exits 0 as desired and 10 as before");
         }
-        Some(Self { run: run?, prior, check, undo, ok, env, input, directory, stop, reads, within })
+        Some(Self { run: run?, prior, check, undo, ok, env, input, directory, stop, reads, within, locks })
     }
 
     fn traits(&self) -> StepTraits {
-        StepTraits { writes: !self.reads, has_undo: self.undo.is_some(), ..StepTraits::default() }
+        StepTraits {
+            writes: !self.reads,
+            has_undo: self.undo.is_some(),
+            resources: self.locks.iter().map(|name| format!("exec:{name}")).collect(),
+            ..StepTraits::default()
+        }
     }
 
     fn by_hand(&self) -> ByHand {
-        let line = |argv: &Vec<Template>| {
-            argv.iter().map(|part| quoted(&part.source())).collect::<Vec<_>>().join(" ")
-        };
         ByHand {
             what: format!("run `{}`", line(&self.run)),
-            apply: self.prior.iter().chain([&self.run]).map(line).collect(),
+            apply: self.prior.iter().chain([&self.run]).map(|argv| line(argv)).collect(),
             expect: match &self.check {
                 Some(check) => format!("`{}` exits 0", line(check)),
                 None => format!(
@@ -113,51 +138,67 @@ impl Action for Exec {
                     self.ok.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
                 ),
             },
-            undo: self.undo.iter().map(line).collect(),
+            undo: self.undo.iter().map(|argv| line(argv)).collect(),
         }
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Before>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+        let within = self.within + self.stop.grace + MARGIN;
         if self.reads {
-            return Ok(Planned::nothing(Before::default(), self.within));
+            return Ok(Planned::nothing(Prior::default(), within));
         }
-        let mut said = String::new();
-        if let Some(prior) = &self.prior {
-            let output = self.query(reads, prior, &Before::default()).await?;
-            if output.code != Some(0) {
-                return Err(told("`prior`", &output, Landed::No));
+        let stdout = match &self.prior {
+            None => None,
+            Some(argv) => {
+                let output = reads.world.process().query(self.command(argv, reads.scope, None)?).await?;
+                if output.code != Some(0) {
+                    return Err(Fault::permanent(failed("prior", &output)));
+                }
+                if output.stdout.len() >= LONGEST {
+                    return Err(Fault::permanent("what `prior` says is longer than 64 KiB".to_owned()));
+                }
+                Some(output.stdout)
             }
-            said = output.stdout;
-        }
-        let before = Before { said };
-        let there = match &self.check {
-            Some(check) => self.query(reads, check, &before).await?.code == Some(0),
-            None => false,
         };
-        let line = self.run.iter().map(|part| quoted(&part.source())).collect::<Vec<_>>().join(" ");
+        let prior = Prior { stdout };
+        let already = match &self.check {
+            None => false,
+            Some(argv) => match self.checked(reads, argv, &prior).await? {
+                Checked::Desired(_) => true,
+                Checked::Before => false,
+                Checked::Moving => {
+                    return Err(Fault::transient("`check` says that it is under way already".to_owned()));
+                }
+            },
+        };
         let change = Change {
-            what: format!("command {line}").into(),
-            from: if before.said.is_empty() { "not known".into() } else { before.said.trim().into() },
-            to: "as the command leaves it".into(),
+            what: format!("`{}`", line(&self.run)).into(),
+            from: prior.stdout.as_deref().map_or("not told", first_line).into(),
+            to: "as the command makes it".into(),
         };
         Ok(Planned {
-            stages: u32::from(!there),
-            call: Some(self.within),
+            prior,
+            stages: u32::from(!already),
+            within,
+            call: Some(within),
             must_finish: false,
-            changes: vec![change],
-            ..Planned::nothing(before, self.within)
+            changes: if already { Vec::new() } else { vec![change] },
         })
     }
 
-    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Before) -> Result<Option<Ran>, Fault> {
-        let command = self.command(&writes.reads(), &self.run, prior)?;
+    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
+        let mut command = self.command(&self.run, writes.scope, Some(prior))?;
+        if let Some(input) = &self.input {
+            command.input = fill(input, writes.scope)?.into_bytes();
+        }
+        command.environment.push(("SWITCHOVER_TOKEN".into(), writes.token.into()));
         writes.in_time()?;
         let output = writes.world.run_process().run(command, writes.stop).await?;
-        if output.code.is_some_and(|code| self.ok.contains(&i64::from(code))) {
-            return Ok(Some(Ran { stdout: tail(&output.stdout) }));
+        if self.is_success(&output) {
+            return Ok(Some(Note { code: output.code, stdout: output.stdout }));
         }
-        // What failed half-way may have left something: it is undone.
-        Err(told("the command", &output, Landed::Maybe))
+        // It may have done part of its work: that is undone.
+        Err(Fault { landed: Landed::Maybe, ..Fault::permanent(failed("run", &output)) })
     }
 
     async fn look(
@@ -165,130 +206,147 @@ impl Action for Exec {
         reads: &Reads<'_>,
         toward: Toward,
         record: &Known<Self>,
-    ) -> Result<Seen<Ran>, Fault> {
+    ) -> Result<Seen<Note>, Fault> {
         match (toward, &self.check) {
-            (Toward::Desired(0), _) if self.reads => self.run_as_check(reads, &record.prior).await,
-            (_, Some(check)) => {
-                let output = self.query(reads, check, &record.prior).await?;
-                match output.code {
-                    Some(0) => Ok(Seen::Desired { out: json!({"stdout": ran(record)}) }),
-                    Some(10) => Ok(Seen::Prior),
-                    Some(11) => Ok(Seen::Moving { note: None, again: AGAIN }),
-                    Some(12) => Err(Fault::foreign(format!(
-                        "`check` says that it is somebody else's: {}",
-                        last(&output)
-                    ))),
-                    _ => Err(Fault::blind(format!("`check` gives no evidence: {}", last(&output)))),
-                }
-            }
+            (Toward::Desired(0), None) if self.reads => self.look_only(reads).await,
             (Toward::Desired(0), None) => Ok(Seen::Desired { out: json!({}) }),
-            // Without a `check` only its own exit code tells; where that was lost, nobody can.
-            (Toward::Desired(_), None) if record.note.is_some() => {
-                Ok(Seen::Desired { out: json!({"stdout": ran(record)}) })
-            }
-            (Toward::Desired(_), None) => {
-                Err(Fault::blind("whether the command ran to its end is not known: it has no `check`"))
-            }
+            (Toward::Desired(_), None) => self.look_assumed(record),
+            // Without a `check` an undo that ended well is believed.
             (Toward::Prior, None) => Ok(Seen::Prior),
+            (toward, Some(argv)) => Ok(match (toward, self.checked(reads, argv, &record.prior).await?) {
+                (Toward::Prior, Checked::Before) | (Toward::Desired(_), Checked::Before) => Seen::Prior,
+                (Toward::Prior, Checked::Desired(_)) => Seen::Desired { out: Json::Null },
+                (Toward::Desired(_), Checked::Desired(stdout)) => {
+                    Seen::Desired { out: out(Some(0), record.note.as_ref().map_or(&stdout, |n| &n.stdout)) }
+                }
+                (_, Checked::Moving) => {
+                    (reads.progress)("`check` says that it is under way");
+                    Seen::Moving { note: None, again: POLL }
+                }
+            }),
         }
     }
 
-    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Ran>, Fault> {
-        let Some(undo) = &self.undo else {
-            return Err(Fault::permanent("the plan gives no `undo` for this command"));
-        };
-        let reads = writes.reads();
-        if let Some(check) = &self.check {
-            match self.query(&reads, check, &record.prior).await?.code {
-                Some(10) => return Ok(None),
-                Some(12) => {
-                    return Err(Fault::foreign("`check` says that it is somebody else's: not undone"));
-                }
-                _ => {}
-            }
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
+        let Some(argv) = &self.undo else { return Ok(None) };
+        if let Some(check) = &self.check
+            && matches!(self.checked(&writes.reads(), check, &record.prior).await?, Checked::Before)
+        {
+            return Ok(None);
         }
-        let command = self.command(&reads, undo, &record.prior)?;
+        let mut command = self.command(argv, writes.scope, Some(&record.prior))?;
+        command.environment.push(("SWITCHOVER_TOKEN".into(), writes.token.into()));
         writes.in_time()?;
         let output = writes.world.run_process().run(command, writes.stop).await?;
-        match output.code {
-            Some(0) => Ok(Some(Ran { stdout: tail(&output.stdout) })),
-            _ => Err(told("`undo`", &output, Landed::Maybe)),
+        if self.is_success(&output) {
+            return Ok(None);
         }
+        Err(Fault { landed: Landed::Maybe, ..Fault::transient(failed("undo", &output)) })
     }
-}
-
-/// What `prior` said before anything was changed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Before {
-    said: String,
-}
-
-/// What the command said.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Ran {
-    stdout: String,
 }
 
 impl Exec {
-    fn command(&self, reads: &Reads<'_>, argv: &[Template], before: &Before) -> Result<Command, Fault> {
-        let fill =
-            |text: &Template| text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()));
-        let mut environment = self
-            .env
-            .iter()
-            .map(|(name, value)| Ok((name.to_string(), fill(value)?)))
-            .collect::<Result<Vec<_>, Fault>>()?;
-        environment.push(("SWITCHOVER_PRIOR".into(), before.said.clone()));
+    fn command(&self, argv: &[Template], scope: &Scope, prior: Option<&Prior>) -> Result<Command, Fault> {
+        let pairs = self.env.iter().map(|(name, value)| Ok((name.to_string(), fill(value, scope)?)));
+        let mut environment: Vec<(String, String)> = pairs.collect::<Result<_, Fault>>()?;
+        let said = prior.and_then(|prior| prior.stdout.as_deref());
+        environment.extend(said.map(|said| ("SWITCHOVER_PRIOR".to_owned(), said.trim_end().to_owned())));
         Ok(Command {
-            argv: argv.iter().map(fill).collect::<Result<_, _>>()?,
+            argv: argv.iter().map(|part| fill(part, scope)).collect::<Result<_, _>>()?,
             environment,
             directory: self.directory.as_ref().map(ToString::to_string),
-            input: self.input.as_ref().map(fill).transpose()?.unwrap_or_default().into_bytes(),
+            input: said.unwrap_or_default().as_bytes().to_vec(),
             stop: self.stop.clone(),
-            reads: self.reads,
+            // Whatever is asked for by reading changes nothing, by the plan's own word.
+            reads: true,
             timeout: self.within,
         })
     }
 
-    async fn query(&self, reads: &Reads<'_>, argv: &[Template], before: &Before) -> Result<Output, Fault> {
-        let command = Command { input: Vec::new(), ..self.command(reads, argv, before)? };
-        reads.world.process().query(command).await
+    fn is_success(&self, output: &Output) -> bool {
+        !output.stopped && output.code.is_some_and(|code| self.ok.contains(&code.into()))
     }
 
-    /// A command that changes nothing is a check: its exit code is what it says.
-    async fn run_as_check(&self, reads: &Reads<'_>, before: &Before) -> Result<Seen<Ran>, Fault> {
-        let output = reads.world.process().query(self.command(reads, &self.run, before)?).await?;
-        if output.code.is_some_and(|code| self.ok.contains(&i64::from(code))) {
-            return Ok(Seen::Desired { out: json!({"stdout": tail(&output.stdout)}) });
+    /// A command that changes nothing is the check itself.
+    async fn look_only(&self, reads: &Reads<'_>) -> Result<Seen<Note>, Fault> {
+        let mut command = self.command(&self.run, reads.scope, None)?;
+        if let Some(input) = &self.input {
+            command.input = fill(input, reads.scope)?.into_bytes();
         }
-        Err(told("the command", &output, Landed::No))
+        let output = reads.world.process().query(command).await?;
+        if self.is_success(&output) {
+            return Ok(Seen::Desired { out: out(output.code, &output.stdout) });
+        }
+        Err(Fault::permanent(failed("run", &output)))
+    }
+
+    /// Nothing tells how it stands but the answer of the command itself.
+    fn look_assumed(&self, record: &Known<Self>) -> Result<Seen<Note>, Fault> {
+        match &record.note {
+            Some(note) => Ok(Seen::Desired { out: out(note.code, &note.stdout) }),
+            None => Err(Fault::blind(format!(
+                "the answer of `{}` was lost, and without a `check` nobody can tell what it did: look, and say so \
+                 with `settle`",
+                line(&self.run)
+            ))),
+        }
+    }
+
+    async fn checked(&self, reads: &Reads<'_>, argv: &[Template], prior: &Prior) -> Result<Checked, Fault> {
+        let output = reads.world.process().query(self.command(argv, reads.scope, Some(prior))?).await?;
+        match output.code {
+            _ if output.stopped => Err(Fault::blind(failed("check", &output))),
+            Some(0) => Ok(Checked::Desired(output.stdout)),
+            Some(10) => Ok(Checked::Before),
+            Some(11) => Ok(Checked::Moving),
+            Some(12) => {
+                let text = [output.stderr.trim(), output.stdout.trim()].join(" ");
+                Err(Fault::foreign(format!("`check` says that somebody else changed it: {}", text.trim())))
+            }
+            _ => Err(Fault::blind(failed("check", &output))),
+        }
     }
 }
 
-fn ran(record: &Known<Exec>) -> &str {
-    record.note.as_ref().map_or("", |note| &note.stdout)
+/// What `check` says.
+enum Checked {
+    /// As `run` makes it; with its output.
+    Desired(String),
+    /// As before.
+    Before,
+    /// Under way.
+    Moving,
 }
 
-fn told(which: &str, output: &Output, landed: Landed) -> Fault {
-    let how = match (output.code, output.stopped) {
-        (_, true) => "was stopped".to_owned(),
-        (Some(code), false) => format!("exited {code}"),
-        (None, false) => "was ended by a signal".to_owned(),
+fn fill(text: &Template, scope: &Scope) -> Result<String, Fault> {
+    text.render(scope).map_err(|error| Fault::permanent(error.to_string()))
+}
+
+fn line(argv: &[Template]) -> String {
+    argv.iter().map(|part| quoted(&part.source())).collect::<Vec<_>>().join(" ")
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// What later steps may read.
+fn out(code: Option<i32>, stdout: &str) -> Json {
+    let stdout = stdout.trim_end();
+    json!({"code": code, "stdout": stdout, "json": serde_json::from_str::<Json>(stdout).ok()})
+}
+
+/// How a command ended, with the last that it said.
+fn failed(which: &str, output: &Output) -> String {
+    let how = match output.code {
+        _ if output.stopped => "was stopped before its end".to_owned(),
+        Some(code) => format!("exited with {code}"),
+        None => "was ended by a signal".to_owned(),
     };
-    Fault { landed, ..Fault::permanent(format!("{which} {how}: {}", last(output))) }
-}
-
-/// The last thing that it said.
-fn last(output: &Output) -> String {
-    let said = output.stderr.lines().chain(output.stdout.lines()).rfind(|line| !line.trim().is_empty());
-    said.unwrap_or("it said nothing").trim().to_owned()
-}
-
-/// The end of it, as much as a journal wants.
-fn tail(text: &str) -> String {
-    let from = text.len().saturating_sub(KEPT);
-    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
-    text[from..].trim_end().to_owned()
+    let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
+    if last.is_empty() { format!("`{which}` {how}") } else { format!("`{which}` {how}: {last}") }
 }
 
 /// As a shell takes it.

@@ -95,14 +95,14 @@ impl Tasks {
         }
     }
 
-    /// A later step writes the same thing: what it makes of it is nobody else's change.
+    /// A later step writes the same thing, or may: what it makes of it is nobody else's change.
     fn is_written_over(&self, run: &Run, ix: StepIx) -> bool {
         let resources = |ix| self.hands.actions.get(ix).map(|action| action.traits().resources);
         let own = resources(ix).unwrap_or_default();
         let shares = |other: StepIx| {
             resources(other).is_some_and(|theirs| theirs.iter().any(|resource| own.contains(resource)))
         };
-        run.plan.places().any(|other| other > ix && run[other].marked() && shares(other))
+        own.is_empty() || run.plan.places().any(|other| other > ix && run[other].marked() && shares(other))
     }
 
     fn begin(&mut self, run: &Run, due: Due) {

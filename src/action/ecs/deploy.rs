@@ -1,29 +1,35 @@
 //! `ecs.deploy`: sets a service to images by digest, or to a task definition, and restores exactly the definition that
 //! was running.
+//!
+//! It goes by the id of the deployment: a service that is stable may have been rolled back. How many tasks there are is
+//! nobody's change but the plan's, where it states a count.
 
+use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{
     Code, Fields, StepTraits, Template, duration, integer, map, nested, target, template, text,
 };
-use crate::port::{Reads, Writes};
+use crate::port::{Deployment, POLL, Reads, Writes};
 use crate::run::Fault;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 
 /// Sets a service to a definition.
 #[derive(Debug)]
 pub(in crate::action) struct Deploy {
-    target: Arc<str>,
-    cluster: Arc<str>,
-    service: Arc<str>,
-    to: To,
+    pub(super) target: Arc<str>,
+    pub(super) cluster: Arc<str>,
+    pub(super) service: Arc<str>,
+    pub(super) to: To,
     /// Only where the plan owns the count.
-    desired: Option<u32>,
-    healthy: Healthy,
+    pub(super) desired: Option<u32>,
+    pub(super) healthy: Healthy,
 }
 
 /// What it should run.
 #[derive(Debug)]
-enum To {
+pub(super) enum To {
     /// The running definition with these images in these containers.
     Images(Vec<(Arc<str>, Template)>),
     /// This definition: family, `family:revision` or ARN.
@@ -32,18 +38,50 @@ enum To {
 
 /// When it is healthy.
 #[derive(Clone, Copy, Debug)]
-struct Healthy {
+pub(super) struct Healthy {
     /// Healthy targets in each of its target groups.
-    targets: usize,
-    within: Duration,
+    pub(super) targets: usize,
+    pub(super) within: Duration,
+}
+
+/// What was running, and what should run in its place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::action) struct Prior {
+    /// The definition that the undo restores, as ARN.
+    pub(super) definition: String,
+    /// The PRIMARY deployment at that time.
+    pub(super) deployment: String,
+    /// Tasks at that time.
+    pub(super) desired: u32,
+    /// All that the new definition says.
+    pub(super) content: Json,
+    /// The new definition where it is registered already, as ARN.
+    pub(super) to: Option<String>,
+    /// Images by container, where the plan states them.
+    pub(super) images: Vec<(String, String)>,
+}
+
+/// What a call returned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::action) struct Note {
+    /// The definition that the service was set to, as ARN.
+    pub(super) definition: String,
+    /// The PRIMARY deployment after that.
+    pub(super) deployment: String,
+}
+
+impl Note {
+    fn of(primary: &Deployment) -> Self {
+        Self { definition: primary.definition.clone(), deployment: primary.id.clone() }
+    }
 }
 
 const WITHIN: Duration = Duration::from_secs(15 * 60);
 
 #[async_trait::async_trait]
 impl Action for Deploy {
-    type Prior = ();
-    type Note = ();
+    type Prior = Prior;
+    type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let target = fields.required("target", target(&["aws"]), "the account and region");
@@ -125,30 +163,91 @@ impl Action for Deploy {
         }
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+        let compute = reads.world.compute(&self.target)?;
+        let service = self.service(&*compute).await?;
+        let primary = self.settled(&service)?;
+        let running = self.active(&*compute, &primary.definition).await?;
+        let (content, to, images) = self.wanted(reads, &*compute, &running).await?;
+        let desired = self.desired.filter(|count| *count != service.desired);
+        if self.desired.is_none() && service.desired == 0 {
+            return Err(Fault::permanent(format!(
+                "{} should run 0 tasks: nothing would be deployed. set `desired_count`, or scale it first",
+                self.name()
+            )));
+        }
+        let already = content == running.content && to.as_ref().is_none_or(|arn| *arn == running.arn);
+        let changes = self.changes(&running, &images, to.as_deref(), service.desired);
+        let prior = Prior {
+            definition: running.arn,
+            deployment: primary.id.clone(),
+            desired: service.desired,
+            content,
+            to,
+            images,
+        };
+        let stages = u32::from(!already || desired.is_some());
+        let changes = if stages == 0 { Vec::new() } else { changes };
+        Ok(Planned { prior, stages, within: self.healthy.within, call: None, must_finish: false, changes })
     }
 
-    async fn apply(
-        &self,
-        _writes: &Writes<'_>,
-        _stage: u32,
-        _prior: &Self::Prior,
-    ) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
+        let reads = writes.reads();
+        let compute = reads.world.compute(&self.target)?;
+        let service = self.service(&*compute).await?;
+        if primary(&service).is_none_or(|primary| primary.definition != prior.definition) {
+            return match self.standing(&*compute, &service, prior, None).await? {
+                Standing::Ours(primary) => Ok(Some(Note::of(primary))),
+                Standing::Before(_) | Standing::Other => Err(self.foreign(&*compute, &service, prior).await),
+            };
+        }
+        let definition = self.registered(writes, &*compute, prior).await?;
+        self.update(writes, definition, self.desired).await.map(Some)
     }
 
     async fn look(
         &self,
-        _reads: &Reads<'_>,
-        _toward: Toward,
-        _record: &Known<Self>,
-    ) -> Result<Seen<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        let compute = reads.world.compute(&self.target)?;
+        let service = self.service(&*compute).await?;
+        let standing = self.standing(&*compute, &service, &record.prior, record.note.as_ref()).await?;
+        match (toward, standing) {
+            (Toward::Desired(stage), Standing::Ours(primary)) => {
+                self.look_forward(reads, stage, &service, primary, record).await
+            }
+            (Toward::Desired(_), Standing::Before(primary)) => {
+                self.look_gone(reads, &*compute, &service, primary, record).await
+            }
+            (Toward::Prior, Standing::Before(primary)) => {
+                self.look_back(reads, &service, primary, record).await
+            }
+            (Toward::Prior, Standing::Ours(_)) if self.may_be_stale(reads, record) => {
+                Ok(Seen::Moving { note: None, again: POLL })
+            }
+            (Toward::Prior, Standing::Ours(_)) => Ok(Seen::Desired { out: Json::Null }),
+            (_, Standing::Other) => Err(self.foreign(&*compute, &service, &record.prior).await),
+        }
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
+        let reads = writes.reads();
+        let compute = reads.world.compute(&self.target)?;
+        let service = self.service(&*compute).await?;
+        let prior = &record.prior;
+        let counted = self.desired.map(|_| prior.desired);
+        match self.standing(&*compute, &service, prior, record.note.as_ref()).await? {
+            Standing::Before(primary) if counted.is_none_or(|count| count == service.desired) => {
+                Ok(Some(Note::of(primary)))
+            }
+            Standing::Before(_) | Standing::Ours(_) => {
+                self.active(&*compute, &prior.definition).await?;
+                self.update(writes, prior.definition.clone(), counted).await.map(Some)
+            }
+            Standing::Other => Err(self.foreign(&*compute, &service, prior).await),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Services and tasks of ECS.
 
+mod arrive;
+mod change;
 mod deploy;
+mod standing;
 mod task;
 
 pub(super) use deploy::Deploy;

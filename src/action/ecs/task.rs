@@ -4,9 +4,10 @@ use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{
     Code, Data, Fields, StepTraits, Template, Value, duration, list, one_of, target, template, text, value,
 };
-use crate::port::{Reads, Writes};
-use crate::run::Fault;
-use serde_json::Value as Json;
+use crate::port::{POLL, ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
+use crate::run::{Change, Fault};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
 /// Runs a task once.
@@ -34,12 +35,30 @@ enum Network {
     Stated(Json),
 }
 
+/// What exactly is run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::action) struct Prior {
+    /// As ARN, so that a later revision is never run in its place.
+    definition: String,
+    container: String,
+    network: Option<Json>,
+}
+
+/// What was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::action) struct Note {
+    /// As ARN.
+    task: String,
+    /// It is listed by this.
+    token: String,
+}
+
 const WITHIN: Duration = Duration::from_secs(30 * 60);
 
 #[async_trait::async_trait]
 impl Action for RunOnce {
-    type Prior = ();
-    type Note = ();
+    type Prior = Prior;
+    type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let target = fields.required("target", target(&["aws"]), "the account and region");
@@ -112,31 +131,160 @@ impl Action for RunOnce {
         }
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+        let compute = reads.world.compute(&self.target)?;
+        let name = self.fill(&self.definition, reads)?;
+        let definition = match compute.definition(&name).await? {
+            Some(definition) if definition.active => definition,
+            Some(_) => return Err(Fault::permanent(format!("task definition {name} is INACTIVE"))),
+            None => return Err(Fault::permanent(format!("there is no task definition {name}"))),
+        };
+        let container = self.container(&definition)?;
+        let network = match &self.network {
+            Network::Default => None,
+            Network::Stated(network) => Some(network.clone()),
+            Network::Like(service) => match compute.service(&self.cluster, service).await? {
+                Some(found) => found.network,
+                None => {
+                    return Err(Fault::permanent(format!(
+                        "there is no service {service} of {}",
+                        self.cluster
+                    )));
+                }
+            },
+        };
+        let image = definition.containers.iter().find(|c| c.name == container).map(|c| &*c.image);
+        let change = Change {
+            what: format!("a task of {} in {}", definition.family, self.cluster).into(),
+            from: "not run".into(),
+            to: format!("run once, from {}", image.unwrap_or_default()).into(),
+        };
+        Ok(Planned {
+            prior: Prior { definition: definition.arn, container, network },
+            stages: 1,
+            within: self.within,
+            call: None,
+            must_finish: !self.stops,
+            changes: vec![change],
+        })
     }
 
-    async fn apply(
-        &self,
-        _writes: &Writes<'_>,
-        _stage: u32,
-        _prior: &Self::Prior,
-    ) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
+        let reads = writes.reads();
+        let command = self.command.as_ref().map(|command| {
+            command.iter().map(|part| self.fill(part, &reads)).collect::<Result<Vec<String>, Fault>>()
+        });
+        let task = RunTask {
+            cluster: self.cluster.to_string(),
+            definition: prior.definition.clone(),
+            container: Some(prior.container.clone()),
+            command: command.transpose()?,
+            network: prior.network.clone(),
+            token: writes.token.to_owned(),
+        };
+        writes.in_time()?;
+        let task = writes.compute(&self.target)?.run_task(&task).await?;
+        Ok(Some(Note { task, token: writes.token.to_owned() }))
     }
 
     async fn look(
         &self,
-        _reads: &Reads<'_>,
-        _toward: Toward,
-        _record: &Known<Self>,
-    ) -> Result<Seen<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+        reads: &Reads<'_>,
+        toward: Toward,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        let compute = reads.world.compute(&self.target)?;
+        let task = self.find(&*compute, record).await?;
+        match (toward, task, &record.note) {
+            // There is nothing to restore but that it does not run any more.
+            (Toward::Prior, Some(task), _) if self.stops && task.status != "STOPPED" => {
+                moving(reads, &format!("{} is {}", task.arn, task.status))
+            }
+            (Toward::Prior, ..) | (_, None, None) => Ok(Seen::Prior),
+            (_, Some(task), None) => {
+                let note = Note { task: task.arn, token: record.token.to_string() };
+                Ok(Seen::Moving { note: Some(note), again: Duration::ZERO })
+            }
+            // Listings lag behind, and forget tasks an hour after their end.
+            (_, None, Some(note)) => moving(reads, &format!("{} is not listed", note.task)),
+            (_, Some(task), Some(_)) if task.status == "STOPPED" => self.ended(&task, &record.prior),
+            (_, Some(task), Some(_)) => moving(reads, &format!("{} is {}", task.arn, task.status)),
+        }
     }
 
-    async fn undo(&self, _writes: &Writes<'_>, _record: &Known<Self>) -> Result<Option<Self::Note>, Fault> {
-        Err(Fault::permanent("this kind of step is not here yet"))
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
+        let reads = writes.reads();
+        let compute = reads.world.compute(&self.target)?;
+        if let Some(task) = self.find(&*compute, record).await?
+            && self.stops
+            && task.status != "STOPPED"
+        {
+            writes.in_time()?;
+            let reason = "switchover: the run turned back";
+            writes.compute(&self.target)?.stop_task(&self.cluster, &task.arn, reason).await?;
+        }
+        Ok(record.note.clone())
     }
+}
+
+impl RunOnce {
+    fn fill(&self, text: &Template, reads: &Reads<'_>) -> Result<String, Fault> {
+        text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()))
+    }
+
+    /// The container whose exit code counts.
+    fn container(&self, definition: &TaskDefinition) -> Result<String, Fault> {
+        let names: Vec<&str> = definition.containers.iter().map(|c| &*c.name).collect();
+        match (&self.container, &names[..]) {
+            (Some(name), names) if names.contains(&&**name) => Ok(name.to_string()),
+            (None, [only]) => Ok((*only).to_owned()),
+            (Some(name), names) => Err(Fault::permanent(format!(
+                "{} has no container `{name}`; there are {}",
+                definition.arn,
+                names.join(", ")
+            ))),
+            (None, names) => Err(Fault::permanent(format!(
+                "{} has {} containers ({}): say with `container` whose exit code counts",
+                definition.arn,
+                names.len(),
+                names.join(", ")
+            ))),
+        }
+    }
+
+    /// The task that was started, by the token of its start.
+    async fn find(&self, compute: &dyn ReadCompute, record: &Known<Self>) -> Result<Option<Task>, Fault> {
+        let token = record.note.as_ref().map_or(&*record.token, |note| &note.token);
+        let tasks = compute.tasks(&self.cluster, &TaskFilter::StartedBy(token.to_owned())).await?;
+        let ours = |task: &Task| record.note.as_ref().is_none_or(|note| note.task == task.arn);
+        Ok(tasks.into_iter().find(ours))
+    }
+
+    /// It stopped: only an exit code that is there, and is 0, is success.
+    fn ended(&self, task: &Task, prior: &Prior) -> Result<Seen<Note>, Fault> {
+        let container = task.containers.iter().find(|c| c.name == prior.container);
+        let code = container.and_then(|c| c.exit_code);
+        let exited = task.stop_code.as_deref() == Some("EssentialContainerExited");
+        if code == Some(0) && exited {
+            return Ok(Seen::Desired { out: json!({"task": task.arn, "exit_code": 0}) });
+        }
+        let what = match code {
+            Some(code) => format!("{} exited with {code}", prior.container),
+            None => format!("{} never ran", prior.container),
+        };
+        let reasons = [
+            task.stop_code.as_deref(),
+            task.stopped_reason.as_deref(),
+            container.and_then(|c| c.reason.as_deref()),
+        ];
+        let reasons = reasons.into_iter().flatten().collect::<Vec<_>>().join(": ");
+        Err(Fault::permanent(format!("{} failed: {what} ({reasons})", task.arn)))
+    }
+}
+
+fn moving(reads: &Reads<'_>, text: &str) -> Result<Seen<Note>, Fault> {
+    (reads.progress)(text);
+    Ok(Seen::Moving { note: None, again: POLL })
 }
 
 fn place(fields: &mut Fields<'_>, like: Option<Arc<str>>, network: Option<Value>) -> Option<Network> {

@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 mod check;
+mod course;
 mod flow;
 mod request;
 

@@ -1,0 +1,245 @@
+//! Whether a deployment has arrived, and why one did not: by its id, its tasks' image digests and its targets' health.
+
+use super::deploy::{Deploy, Note};
+use super::standing::reason;
+use crate::action::{Known, Seen};
+use crate::port::{Deployment, POLL, ReadCompute, Reads, Rollout, Service, TaskFilter};
+use crate::run::Fault;
+use serde_json::json;
+use std::time::Duration;
+
+/// For how long after a call the provider may still tell what was before.
+const STALE: Duration = Duration::from_secs(60);
+/// How many reasons are told.
+const REASONS: usize = 3;
+
+impl Deploy {
+    /// It was set to ours: how far is it?
+    pub(super) async fn look_forward(
+        &self,
+        reads: &Reads<'_>,
+        stage: u32,
+        service: &Service,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        match &record.note {
+            None if stage > 0 => {
+                let note = Note { definition: primary.definition.clone(), deployment: primary.id.clone() };
+                return Ok(Seen::Moving { note: Some(note), again: Duration::ZERO });
+            }
+            Some(note) if note.deployment != primary.id => {
+                return self.replaced(reads, note, primary, record);
+            }
+            _ => {}
+        }
+        let compute = reads.world.compute(&self.target)?;
+        match primary.rollout {
+            Rollout::Failed => Err(self.failed(&*compute, service, primary).await),
+            Rollout::InProgress => {
+                let failed = if primary.failed > 0 {
+                    format!(", {} failed to start", primary.failed)
+                } else {
+                    String::new()
+                };
+                moving(reads, &format!("{} of {} tasks run{failed}", primary.running, primary.desired))
+            }
+            Rollout::Completed => self.healthy(reads, &*compute, service, primary, record).await,
+        }
+    }
+
+    /// Every task runs, from the image that was asked for, and enough targets are healthy.
+    async fn healthy(
+        &self,
+        reads: &Reads<'_>,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        if primary.running == 0 || primary.running != primary.desired {
+            return moving(reads, &format!("{} of {} tasks run", primary.running, primary.desired));
+        }
+        if let Some(desired) = self.desired.filter(|desired| service.desired != *desired) {
+            return moving(reads, &format!("{} of {desired} tasks are asked for", service.desired));
+        }
+        if let Some(text) = self.wrong_images(compute, primary, &record.prior.images).await? {
+            return moving(reads, &text);
+        }
+        let traffic = reads.world.traffic(&self.target)?;
+        for group in &service.target_groups {
+            let targets = traffic.targets(group).await?;
+            let healthy = targets.iter().filter(|target| target.state == "healthy").count();
+            if healthy < self.healthy.targets {
+                let others = targets.iter().filter(|target| target.state != "healthy");
+                let others: Vec<String> = others
+                    .take(REASONS)
+                    .map(|t| format!("{} is {}{}", t.id, t.state, said(t.reason.as_deref())))
+                    .collect();
+                let mut text = format!("{healthy} of {} targets are healthy", self.healthy.targets);
+                if !others.is_empty() {
+                    text = format!("{text}: {}", others.join(", "));
+                }
+                return moving(reads, &text);
+            }
+        }
+        Ok(Seen::Desired {
+            out: json!({
+                "task_definition": primary.definition,
+                "deployment_id": primary.id,
+                "running": primary.running,
+            }),
+        })
+    }
+
+    /// What the running tasks were really started from, held against what was asked for.
+    async fn wrong_images(
+        &self,
+        compute: &dyn ReadCompute,
+        primary: &Deployment,
+        images: &[(String, String)],
+    ) -> Result<Option<String>, Fault> {
+        let pinned =
+            images.iter().filter_map(|(container, image)| Some((container, image.rsplit_once('@')?.1)));
+        let pinned: Vec<(&String, &str)> = pinned.collect();
+        if pinned.is_empty() {
+            return Ok(None);
+        }
+        let tasks = compute.tasks(&self.cluster, &TaskFilter::Service(self.service.to_string())).await?;
+        let ours: Vec<_> =
+            tasks.iter().filter(|t| t.definition == primary.definition && t.status == "RUNNING").collect();
+        if ours.is_empty() {
+            return Ok(Some("no running task of the new definition is listed yet".into()));
+        }
+        for task in ours {
+            for (container, wanted) in &pinned {
+                let found = task.containers.iter().find(|c| c.name == **container);
+                match found.and_then(|c| c.image_digest.as_deref()) {
+                    Some(digest) if digest == *wanted => {}
+                    Some(digest) => {
+                        return Err(Fault::permanent(format!(
+                            "{} runs {container} from {digest}, and {wanted} was asked for",
+                            task.arn
+                        )));
+                    }
+                    None => {
+                        return Ok(Some(format!("{} has not said yet which image {container} is", task.arn)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The definition is ours, the deployment is not: somebody deployed the same again.
+    fn replaced(
+        &self,
+        reads: &Reads<'_>,
+        note: &Note,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        if self.may_be_stale(reads, record) {
+            return moving(reads, "the new deployment is not listed yet");
+        }
+        Err(Fault::foreign(format!(
+            "deployment {} of {} was replaced by {}, of the same definition: somebody else deployed",
+            note.deployment,
+            self.name(),
+            primary.id
+        )))
+    }
+
+    /// It should run what it ran before: the call has not landed, or was taken back.
+    pub(super) async fn look_gone(
+        &self,
+        reads: &Reads<'_>,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        let Some(note) = &record.note else { return Ok(Seen::Prior) };
+        let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
+        let gave_up = ours.is_some_and(|ours| ours.rollout == Rollout::Failed)
+            || primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker"))
+            || service
+                .events
+                .iter()
+                .any(|event| event.contains(&note.deployment) && event.contains("failed"));
+        if gave_up {
+            return Err(self.failed(compute, service, ours.unwrap_or(primary)).await);
+        }
+        // The same deployment as before we called: what is told may be older than the call.
+        if primary.id == record.prior.deployment && self.may_be_stale(reads, record) {
+            return moving(reads, "the new deployment is not listed yet");
+        }
+        Ok(Seen::Prior)
+    }
+
+    /// It should run what was recorded: does it?
+    pub(super) async fn look_back(
+        &self,
+        reads: &Reads<'_>,
+        service: &Service,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        let counted = self.desired.is_none() || service.desired == record.prior.desired;
+        match primary.rollout {
+            Rollout::Failed => {
+                let compute = reads.world.compute(&self.target)?;
+                Err(self.failed(&*compute, service, primary).await)
+            }
+            Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),
+            Rollout::Completed | Rollout::InProgress => moving(
+                reads,
+                &format!("{} of {} tasks run {}", primary.running, primary.desired, primary.definition),
+            ),
+        }
+    }
+
+    /// What the provider tells may be older than the call.
+    pub(super) fn may_be_stale(&self, reads: &Reads<'_>, record: &Known<Self>) -> bool {
+        reads.world.clock().now().since(record.since) < STALE
+    }
+
+    /// Why a deployment was given up, with what its tasks and the service said.
+    async fn failed(&self, compute: &dyn ReadCompute, service: &Service, deployment: &Deployment) -> Fault {
+        let filter = TaskFilter::StoppedOf(self.service.to_string());
+        let stopped = compute.tasks(&self.cluster, &filter).await.unwrap_or_default();
+        let mut reasons: Vec<String> = Vec::new();
+        for task in stopped {
+            let of_container = task.containers.iter().find_map(|c| {
+                let code = c
+                    .exit_code
+                    .filter(|code| *code != 0)
+                    .map(|code| format!("{} exited with {code}", c.name));
+                code.or_else(|| c.reason.clone())
+            });
+            let text =
+                [task.stopped_reason, of_container].into_iter().flatten().collect::<Vec<_>>().join(": ");
+            if !text.is_empty() && !reasons.contains(&text) {
+                reasons.push(text);
+            }
+        }
+        reasons.truncate(REASONS);
+        let newest = service.events.iter().take(REASONS).map(|event| format!("event: {event}"));
+        let told: Vec<String> = reasons.iter().map(|r| format!("task: {r}")).chain(newest).collect();
+        let told = if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) };
+        Fault::permanent(format!(
+            "the deployment of {} failed and was rolled back{}{told}",
+            self.name(),
+            reason(deployment)
+        ))
+    }
+}
+
+fn moving(reads: &Reads<'_>, text: &str) -> Result<Seen<Note>, Fault> {
+    (reads.progress)(text);
+    Ok(Seen::Moving { note: None, again: POLL })
+}
+
+fn said(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+}

@@ -1,0 +1,119 @@
+//! How a service stands against what was recorded: as before, as we made it, or neither.
+
+use super::deploy::{Deploy, Note, Prior};
+use crate::port::{Deployment, ReadCompute, Rollout, Service, TaskDefinition};
+use crate::run::Fault;
+
+/// How a service stands, with its PRIMARY deployment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing<'s> {
+    /// It should run the definition that was recorded.
+    Before(&'s Deployment),
+    /// It should run ours.
+    Ours(&'s Deployment),
+    /// It should run something else.
+    Other,
+}
+
+/// The deployment that the service should have.
+pub(super) fn primary(service: &Service) -> Option<&Deployment> {
+    service.deployments.iter().find(|deployment| deployment.primary)
+}
+
+impl Deploy {
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        format!("service {} of {}", self.service, self.cluster)
+    }
+
+    /// The service, which must be there.
+    pub(super) async fn service(&self, compute: &dyn ReadCompute) -> Result<Service, Fault> {
+        let found = compute.service(&self.cluster, &self.service).await?;
+        found.ok_or_else(|| Fault::permanent(format!("there is no {}", self.name())))
+    }
+
+    /// A definition that a service can be set to.
+    pub(super) async fn active(
+        &self,
+        compute: &dyn ReadCompute,
+        name: &str,
+    ) -> Result<TaskDefinition, Fault> {
+        match compute.definition(name).await? {
+            Some(definition) if definition.active => Ok(definition),
+            Some(_) => Err(Fault::permanent(format!(
+                "{name} is INACTIVE: {} could not be set back to it. register it again first",
+                self.name()
+            ))),
+            None => Err(Fault::permanent(format!("there is no task definition {name}"))),
+        }
+    }
+
+    /// The deployment that is complete, of a service that nobody is changing.
+    pub(super) fn settled<'s>(&self, service: &'s Service) -> Result<&'s Deployment, Fault> {
+        let name = self.name();
+        if service.status != "ACTIVE" {
+            return Err(Fault::permanent(format!("{name} is {}, not ACTIVE", service.status)));
+        }
+        let primary =
+            primary(service).ok_or_else(|| Fault::permanent(format!("{name} has no PRIMARY deployment")))?;
+        match primary.rollout {
+            Rollout::Completed => Ok(primary),
+            Rollout::InProgress => Err(Fault::foreign(format!(
+                "{name} is being deployed by somebody else: {} to {} is under way ({} of {} tasks)",
+                primary.id, primary.definition, primary.running, primary.desired
+            ))),
+            Rollout::Failed => Err(Fault::foreign(format!(
+                "the last deployment of {name}, {}, FAILED{}: there is no good state to come back to",
+                primary.id,
+                reason(primary)
+            ))),
+        }
+    }
+
+    /// How it stands.
+    pub(super) async fn standing<'s>(
+        &self,
+        compute: &dyn ReadCompute,
+        service: &'s Service,
+        prior: &Prior,
+        note: Option<&Note>,
+    ) -> Result<Standing<'s>, Fault> {
+        let Some(primary) = primary(service) else { return Ok(Standing::Other) };
+        let known = note.is_some_and(|note| note.definition == primary.definition);
+        if known || prior.to.as_ref() == Some(&primary.definition) {
+            return Ok(Standing::Ours(primary));
+        }
+        if primary.definition == prior.definition {
+            return Ok(Standing::Before(primary));
+        }
+        // Registered by a call whose answer was lost: known by all that it says.
+        let found = compute.definition(&primary.definition).await?;
+        let equal = found.is_some_and(|found| prior.to.is_none() && found.content == prior.content);
+        Ok(if equal { Standing::Ours(primary) } else { Standing::Other })
+    }
+
+    /// Names what was found and what was expected.
+    pub(super) async fn foreign(&self, compute: &dyn ReadCompute, service: &Service, prior: &Prior) -> Fault {
+        let name = self.name();
+        let Some(primary) = primary(service) else {
+            return Fault::foreign(format!("{name} has no PRIMARY deployment any more"));
+        };
+        let images = match compute.definition(&primary.definition).await {
+            Ok(Some(found)) => {
+                found.containers.into_iter().map(|c| format!("{} = {}", c.name, c.image)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let images = if images.is_empty() { String::new() } else { format!(" ({})", images.join(", ")) };
+        Fault::foreign(format!(
+            "{name} runs {}{images}, which is neither what this step made nor {}, which was recorded: somebody \
+             else deployed",
+            primary.definition, prior.definition
+        ))
+    }
+}
+
+/// ` (why)`, in the provider's words.
+pub(super) fn reason(deployment: &Deployment) -> String {
+    deployment.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
+}
