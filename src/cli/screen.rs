@@ -4,6 +4,7 @@ use super::stored::Known;
 use super::{Context, Exit, Failure, Output};
 use crate::plan::{Plan, Timestamp};
 use crate::report::{self, Extras, GitHub, JsonLines, Live, Plain, Renderer, Story};
+use serde_json::{Value as Json, json};
 use std::io;
 
 /// Renderers for a run that happens now: progress goes to standard error.
@@ -62,4 +63,20 @@ pub(super) fn extras(context: &Context, known: &Known, traffic: Vec<String>) -> 
     let mut commands = context.commands.clone();
     commands.driven = known.driven();
     Extras { reaches: super::actions::reaches(&known.plan), traffic, commands }
+}
+
+/// A run as the store knows it, for machines.
+pub(super) fn object(context: &Context, known: &Known) -> Json {
+    let record = &known.record;
+    let mut object =
+        report::result_json(&known.story, known.now(), &extras(context, known, Vec::new()), None);
+    object["created"] = record.created.to_string().into();
+    object["plan_digest"] = record.digest.clone().into();
+    object["params_digest"] = record.params_digest.clone().into();
+    object["sandbox"] = match &record.wiring {
+        Some(wiring) => json!({"world": wiring.world, "control": wiring.control}),
+        None => Json::Null,
+    };
+    object["driven_by"] = known.holder.as_ref().filter(|h| !h.gone).map(|h| h.owner.to_string()).into();
+    object
 }

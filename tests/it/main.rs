@@ -1,5 +1,6 @@
 //! Everything that is tested from outside, as one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod cli_run;
 mod cli_usage;
 mod tidy;

@@ -1,7 +1,7 @@
 //! `runs`: all runs of this state directory, the newest first.
 
 use crate::cli::stored::{self, Known};
-use crate::cli::{Context, Exit, Failure};
+use crate::cli::{Context, Exit, Failure, screen};
 use crate::report::{self, quoted};
 use crate::store::{Store, StoreError};
 use serde_json::json;
@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
             Ok(known) if args.open && known.story.verdict().is_some() => {}
             Ok(known) => {
                 lines.push(line(context, &known));
-                objects.push(object(context, &known));
+                objects.push(screen::object(context, &known));
             }
             Err(failure) => {
                 lines.push(format!("{id}  cannot be read"));
@@ -67,13 +67,4 @@ fn line(context: &Context, known: &Known) -> String {
         _ => String::new(),
     };
     format!("{}  {started}  {place:10}  {} {state}{driven}", known.record.id, known.plan.name)
-}
-
-fn object(context: &Context, known: &Known) -> serde_json::Value {
-    let extras = crate::cli::screen::extras(context, known, Vec::new());
-    let mut object = report::result_json(&known.story, known.now(), &extras, None);
-    object["created"] = known.record.created.to_string().into();
-    object["sandbox"] = known.record.wiring.as_ref().map(|wiring| wiring.world.clone()).into();
-    object["driven_by"] = known.holder.as_ref().filter(|h| !h.gone).map(|h| h.owner.to_string()).into();
-    object
 }

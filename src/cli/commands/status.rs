@@ -13,9 +13,11 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let store = stored::open_to_read(context)?;
     let id = stored::find(context, &store, args.run.run.as_deref())?;
     let known = stored::look(context, &store, &id)?;
-    let extras = screen::extras(context, &known, Vec::new());
-    screen::tell(context, &known.story, known.now(), &extras, None)?;
-    if !context.is_json() {
+    if context.is_json() {
+        context.print(&format!("{:#}\n", screen::object(context, &known)))?;
+    } else {
+        let extras = screen::extras(context, &known, Vec::new());
+        screen::tell(context, &known.story, known.now(), &extras, None)?;
         let record = &known.record;
         if let Some(holder) = known.holder.as_ref().filter(|holder| !holder.gone) {
             context.print(&format!("\ndriven by {holder}\n"))?;
