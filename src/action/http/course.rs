@@ -18,6 +18,8 @@ pub(super) struct Course<'a> {
     /// Captured values that nobody may see.
     hidden: Vec<String>,
     out: Map<String, Json>,
+    /// What is left is cleaned up: that is not stopped.
+    cleaning: bool,
 }
 
 /// Shorter values would hide ordinary text, and are no secrets.
@@ -26,12 +28,13 @@ const SHORTEST: usize = 4;
 impl<'a> Course<'a> {
     pub(super) fn new(flow: &'a Flow, reads: &'a Reads<'a>, writes: Option<&'a Writes<'a>>) -> Self {
         let scope = reads.scope.clone();
-        Self { flow, reads, writes, scope, hidden: Vec::new(), out: Map::new() }
+        Self { flow, reads, writes, scope, hidden: Vec::new(), out: Map::new(), cleaning: false }
     }
 
     /// Runs it, and cleans up whatever happened. Returns what later steps may read.
     pub(super) async fn run(mut self) -> Result<Map<String, Json>, Fault> {
         let result = self.requests().await;
+        self.cleaning = true;
         let cleaned = self.clean_up().await;
         match (result, cleaned) {
             (Ok(()), Ok(())) => Ok(self.out),
@@ -46,6 +49,9 @@ impl<'a> Course<'a> {
     async fn requests(&mut self) -> Result<(), Fault> {
         let total = self.flow.requests.len();
         for (number, asking) in self.flow.requests.iter().enumerate() {
+            if self.writes.is_some_and(|writes| writes.stop.asked()) {
+                return Err(stopped());
+            }
             (self.reads.progress)(&format!("{} of {total}: {}", number + 1, name(asking)));
             self.one(asking).await?;
         }
@@ -129,7 +135,14 @@ impl<'a> Course<'a> {
                     polling.until.source()
                 )));
             }
-            clock.sleep_until(next).await;
+            match self.writes {
+                Some(writes) if !self.cleaning => tokio::select! {
+                    biased;
+                    () = writes.stop.wait() => return Err(stopped()),
+                    () = clock.sleep_until(next) => {}
+                },
+                _ => clock.sleep_until(next).await,
+            }
         }
     }
 
@@ -193,6 +206,11 @@ impl<'a> Course<'a> {
         let message = self.hidden.iter().fold(fault.message.to_string(), hide);
         Fault { message: message.into(), ..fault }
     }
+}
+
+/// The run turns back. Cleaning up comes all the same.
+fn stopped() -> Fault {
+    Fault::permanent("stopped: the run turns back")
 }
 
 /// A request as the plan writes it: its captures and secrets are still names.
