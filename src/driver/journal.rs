@@ -18,6 +18,8 @@ pub(super) struct Journal {
     ttl: Duration,
     /// When the lease runs out, unless it is renewed.
     expires: Timestamp,
+    /// When that is tried next.
+    renewal: Timestamp,
     seq: Seq,
     /// The newest order that was read.
     heard: u64,
@@ -61,6 +63,7 @@ impl Journal {
             seq: events.last().map_or(Seq(0), |last| last.seq),
             run: Run::new(plan.clone()),
             expires: now.after(ttl),
+            renewal: now.after(ttl / 3),
             heard: 0,
             mark: None,
             store,
@@ -166,19 +169,17 @@ impl Journal {
     pub(super) async fn renew(&mut self) -> Result<(), DriveError> {
         let (store, lease, ttl, now) = (self.store.clone(), self.lease.clone(), self.ttl, self.wall.now());
         match blocking(move || store.renew(&lease, ttl, now)).await {
-            Ok(()) => self.expires = now.after(self.ttl),
+            Ok(()) => (self.expires, self.renewal) = (now.after(self.ttl), now.after(self.ttl / 3)),
             Err(error @ StoreError::Fenced { .. }) => return Err(error.into()),
             Err(error) if self.wall.now() >= self.expires => return Err(error.into()),
-            Err(_) => {}
+            Err(_) => self.renewal = self.wall.now().after(self.ttl / 10),
         }
         Ok(())
     }
 
     /// When the lease should be renewed next.
     pub(super) fn renewal(&self) -> Timestamp {
-        let third = u64::try_from(self.ttl.as_millis() / 3).unwrap_or(u64::MAX);
-        Timestamp(self.expires.0.saturating_sub(2 * third))
-            .max(self.wall.now().after(Duration::from_millis(50)))
+        self.renewal
     }
 
     pub(super) fn is_out_of_room(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::port::Stop;
 use crate::run::{Due, Event, Input, Mode, Phase, Run, StepEvent, Stopped, Verdict, Work, due};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::{sync::Arc, time::Duration};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
@@ -29,6 +29,8 @@ pub(super) struct Tasks {
     scope: Arc<Scope>,
     set: JoinSet<Input>,
     flights: HashMap<Id, Flight>,
+    /// For each step, the later ones that write the same thing; `None`: nobody knows what it writes.
+    written_over: Vec<Option<Vec<StepIx>>>,
     /// The wake that nothing has followed from yet.
     woken: Option<Timestamp>,
 }
@@ -49,7 +51,8 @@ pub(super) type Ended = Result<(Id, Input), JoinError>;
 impl Tasks {
     pub(super) fn new(hands: Arc<Hands>, run_id: String, scope: Scope) -> Self {
         let (set, flights) = (JoinSet::new(), HashMap::new());
-        Self { hands, run_id, scope: Arc::new(scope), set, flights, woken: None }
+        let written_over = written_over(&hands);
+        Self { hands, run_id, scope: Arc::new(scope), set, flights, written_over, woken: None }
     }
 
     /// Puts what a fact tells later steps where their texts find it.
@@ -77,9 +80,10 @@ impl Tasks {
             let written_over = matches!(due.work, Work::Hold(ix) if self.is_written_over(run, ix));
             !(written_over || only_writes && !due.work.writes())
         });
+        let stops: HashMap<_, bool> = wanted.iter().map(|due| (name(due), due.stop)).collect();
         self.flights.retain(|_, flight| {
-            let same = wanted.iter().find(|due| is_same(due, &flight.due));
-            if same.is_some_and(|due| due.stop) {
+            let same = stops.get(&name(&flight.due));
+            if same == Some(&true) {
                 flight.stop.ask();
             }
             let keep = flight.due.work.writes() || same.is_some();
@@ -88,8 +92,9 @@ impl Tasks {
             }
             keep
         });
+        let under_way: HashSet<_> = self.flights.values().map(|flight| name(&flight.due)).collect();
         for due in wanted {
-            if !self.flights.values().any(|flight| is_same(&flight.due, &due)) {
+            if !under_way.contains(&name(&due)) {
                 self.begin(run, due);
             }
         }
@@ -97,12 +102,10 @@ impl Tasks {
 
     /// A later step writes the same thing, or may: what it makes of it is nobody else's change.
     fn is_written_over(&self, run: &Run, ix: StepIx) -> bool {
-        let resources = |ix| self.hands.actions.get(ix).map(|action| action.traits().resources);
-        let own = resources(ix).unwrap_or_default();
-        let shares = |other: StepIx| {
-            resources(other).is_some_and(|theirs| theirs.iter().any(|resource| own.contains(resource)))
-        };
-        own.is_empty() || run.plan.places().any(|other| other > ix && run[other].marked() && shares(other))
+        match &self.written_over[ix.index()] {
+            Some(later) => later.iter().any(|ix| run[*ix].marked()),
+            None => true,
+        }
     }
 
     fn begin(&mut self, run: &Run, due: Due) {
@@ -168,8 +171,19 @@ impl Tasks {
     }
 }
 
-fn is_same(a: &Due, b: &Due) -> bool {
-    (a.work, a.turn) == (b.work, b.turn) && (a.work != Work::Wake || a.from == b.from)
+/// What tells due work from other work. Waking is named by its moment.
+fn name(due: &Due) -> (Work, u32, Timestamp) {
+    let moment = if due.work == Work::Wake { due.from } else { Timestamp::PAST };
+    (due.work, due.turn, moment)
+}
+
+fn written_over(hands: &Hands) -> Vec<Option<Vec<StepIx>>> {
+    let places = || hands.plan.places();
+    let resources = |ix| hands.actions.get(ix).map(|action| action.traits().resources).unwrap_or_default();
+    let all: Vec<Vec<String>> = places().map(resources).collect();
+    let shares = |ix: StepIx, other: StepIx| all[other.index()].iter().any(|r| all[ix.index()].contains(r));
+    let later = |ix: StepIx| places().filter(|other| *other > ix && shares(ix, *other)).collect();
+    places().map(|ix| (!all[ix.index()].is_empty()).then(|| later(ix))).collect()
 }
 
 /// What a look looks for, and which stage is applied.

@@ -14,9 +14,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// Between two looks where the action says nothing of it.
 const PACE: Duration = Duration::from_secs(2);
-/// Between two looks at what was done and should still hold, in the run's time, and on the wall clock at least.
+/// Between two looks at what was done and should still hold, in the run's time, and on the wall clock at least; and
+/// before it is believed that it does not.
 const HOLD: Duration = Duration::from_secs(30);
-const HOLD_ON_WALL: Duration = Duration::from_secs(1);
+const HOLD_ON_WALL: Duration = Duration::from_secs(2);
+const BELIEVED: Duration = Duration::from_millis(200);
 /// For how long, and how often, a read that fails is repeated before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: u32 = 5;
@@ -221,8 +223,9 @@ impl Hands {
         let mut seen = false;
         loop {
             let clock = self.world.clock();
-            clock.sleep_until(clock.now().after(HOLD)).await;
-            self.wall.sleep_until(self.wall.now().after(HOLD_ON_WALL)).await;
+            let (pace, on_wall) = if seen { (PACE, BELIEVED) } else { (HOLD, HOLD_ON_WALL) };
+            clock.sleep_until(clock.now().after(pace)).await;
+            self.wall.sleep_until(self.wall.now().after(on_wall)).await;
             let look = self.look_once(&**action, task, record, &|_| ()).await;
             let gone = match &look {
                 Ok(Look::Prior) => true,

@@ -331,7 +331,8 @@ fn without_room_nothing_is_half_written_and_the_reserve_lets_the_run_stop() {
     assert_eq!(store.verify(&lease.run).unwrap().events, seq.0);
     drop(store);
     let store = SqliteStore::open(directory.path()).unwrap();
-    assert!(!store.is_out_of_room());
+    let lease = store.acquire(&lease.run, &other(2), TTL, NOW.after(TTL)).unwrap();
+    assert!(!store.is_out_of_room() && directory.path().join("reserve").exists());
     assert_eq!(store.append(&lease, seq, &entries(50)).unwrap(), Seq(seq.0 + 50));
 }
 

@@ -134,7 +134,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Who holds a run; `None` if it was let go.
     fn holder(&self, run: &RunId, now: Timestamp) -> Result<Option<Holder>, StoreError>;
-    /// Takes a run: from nobody, from a process of this machine that is gone, or from one whose lease ran out.
+    /// Takes a run: from nobody, from a process of this machine that is gone, or from one whose lease ran out. Sets
+    /// room aside for its journal.
     fn acquire(&self, run: &RunId, owner: &Owner, ttl: Duration, now: Timestamp)
     -> Result<Lease, StoreError>;
     /// Holds it for longer.

@@ -54,13 +54,13 @@ impl From<StoreError> for Failed {
 }
 
 impl SqliteStore {
-    /// Opens the store of a directory, creating both where they are not there, and sets room aside for the journal.
+    /// Opens the store of a directory, creating both where they are not there.
     ///
     /// # Errors
     /// The directory cannot be written, is full, or holds a file that is damaged or newer than this version.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let (path, connection) = open::for_writing(directory)?;
-        let reserve = Some(Reserve::in_directory(directory)?);
+        let reserve = Some(Reserve::in_directory(directory));
         Ok(Self::over(path, connection, reserve))
     }
 
@@ -190,6 +190,9 @@ impl Store for SqliteStore {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
+        if let Some(reserve) = &self.reserve {
+            reserve.set_aside()?;
+        }
         self.writing(run, |tx| leases::acquire(tx, run, owner, now, now.after(ttl)))
     }
 

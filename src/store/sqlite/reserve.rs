@@ -17,14 +17,18 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Sets the room aside, unless it is already.
-    pub(super) fn in_directory(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join("reserve");
-        let there = fs::metadata(&path).is_ok_and(|file| file.len() == ROOM as u64);
+    /// Nothing is set aside yet.
+    pub(super) fn in_directory(directory: &Path) -> Self {
+        Self { path: directory.join("reserve"), in_use: AtomicBool::new(false) }
+    }
+
+    /// Sets the room aside, unless it is already: before a run begins, or goes on.
+    pub(super) fn set_aside(&self) -> Result<(), StoreError> {
+        let there = fs::metadata(&self.path).is_ok_and(|file| file.len() == ROOM as u64);
         if !there {
-            fill(&path).map_err(|error| {
-                let _ = fs::remove_file(&path);
-                let (path, reason) = (directory.to_owned(), error.to_string());
+            fill(&self.path).map_err(|error| {
+                let _ = fs::remove_file(&self.path);
+                let (path, reason) = (self.path.clone(), error.to_string());
                 match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                         StoreError::Full { path, reason }
@@ -33,7 +37,8 @@ impl Reserve {
                 }
             })?;
         }
-        Ok(Self { path, in_use: AtomicBool::new(false) })
+        self.in_use.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Gives the room up. False if it was given up before.
