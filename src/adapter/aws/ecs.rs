@@ -14,7 +14,8 @@ use crate::port::{
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_ecs::config::http::HttpRequest;
-use aws_sdk_ecs::types::{DesiredStatus, TaskDefinitionField, TaskField};
+use aws_sdk_ecs::types::DesiredStatus::{self, Running, Stopped};
+use aws_sdk_ecs::types::{TaskDefinitionField, TaskField};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -76,17 +77,17 @@ impl ReadCompute for Account {
     }
 
     async fn tasks(&self, cluster: &str, filter: &TaskFilter) -> Result<Vec<Task>, Fault> {
-        let (running, stopped) = (DesiredStatus::Running, DesiredStatus::Stopped);
-        let (service, token, states) = match filter {
-            TaskFilter::Service(service) => (Some(service), None, vec![running]),
-            TaskFilter::StoppedOf(service) => (Some(service), None, vec![stopped]),
-            // One state at a time is all that a call lists.
-            TaskFilter::StartedBy(token) => (None, Some(token), vec![running, stopped]),
+        let mut found = match filter {
+            TaskFilter::Service(service) => self.list(cluster, &Listed::Of(service, Running)).await?,
+            TaskFilter::StoppedOf(service) => self.list(cluster, &Listed::Of(service, Stopped)).await?,
+            // Those that stopped cannot be asked for by who started them. Running ones come first: one that stops
+            // in between is in one of both.
+            TaskFilter::StartedBy(token) => {
+                let mut found = self.list(cluster, &Listed::StartedBy(token)).await?;
+                found.extend(self.list(cluster, &Listed::Stopped).await?);
+                found
+            }
         };
-        let mut found: Vec<String> = Vec::new();
-        for state in states {
-            found.extend(self.list(cluster, service, token, &state).await?);
-        }
         // One that stopped between two lists is in both.
         found.sort();
         found.dedup();
@@ -107,18 +108,30 @@ impl ReadCompute for Account {
             let answer = call::read(self, ask).await.map_err(&unseen)?;
             tasks.extend(answer.tasks.unwrap_or_default().into_iter().map(shape::task));
         }
+        if let TaskFilter::StartedBy(token) = filter {
+            tasks.retain(|task| task.started_by.as_ref() == Some(token));
+        }
         Ok(tasks)
     }
 }
 
+/// What one call lists.
+enum Listed<'a> {
+    /// Tasks of a service that should be in this state.
+    Of(&'a str, DesiredStatus),
+    /// Tasks that this token started and that should run. ECS takes no other filter beside this one.
+    StartedBy(&'a str),
+    /// All that stopped within the hour or so for which ECS tells of them.
+    Stopped,
+}
+
 impl Account {
-    async fn list(
-        &self,
-        cluster: &str,
-        service: Option<&String>,
-        token: Option<&String>,
-        state: &DesiredStatus,
-    ) -> Result<Vec<String>, Fault> {
+    async fn list(&self, cluster: &str, which: &Listed<'_>) -> Result<Vec<String>, Fault> {
+        let (service, token, state) = match which {
+            Listed::Of(service, state) => (Some(*service), None, Some(state.clone())),
+            Listed::StartedBy(token) => (None, Some(*token), None),
+            Listed::Stopped => (None, None, Some(Stopped)),
+        };
         let unseen = self.unseen("ecs ListTasks", cluster);
         let client = self.ecs().await.map_err(&unseen)?;
         let (mut found, mut next) = (Vec::new(), None::<String>);
@@ -127,9 +140,9 @@ impl Account {
                 client
                     .list_tasks()
                     .cluster(cluster)
-                    .desired_status(state.clone())
-                    .set_service_name(service.cloned())
-                    .set_started_by(token.cloned())
+                    .set_desired_status(state.clone())
+                    .set_service_name(service.map(str::to_owned))
+                    .set_started_by(token.map(str::to_owned))
                     .set_next_token(next.clone())
                     .customize()
                     .interceptor(watch)

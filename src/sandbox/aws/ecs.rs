@@ -266,7 +266,8 @@ fn list_tasks(world: &World, input: &Json) -> Result<Json, Refusal> {
     world.cluster_exists(cluster)?;
     let (service, family) = (text(input, "serviceName").map(short), text(input, "family"));
     let started_by = text(input, "startedBy");
-    if started_by.is_some() && (service.is_some() || family.is_some()) {
+    let filtered = service.is_some() || family.is_some() || text(input, "desiredStatus").is_some();
+    if started_by.is_some() && filtered {
         let message = "startedBy cannot be combined with other filters.";
         return Err(Refusal::new("InvalidParameterException", message));
     }

@@ -197,13 +197,11 @@ async fn one_off_tasks() {
     .await;
     assert_eq!(over.stop_code(), Some(&aws_sdk_ecs::types::TaskStopCode::EssentialContainerExited));
     assert_eq!(over.containers()[0].exit_code(), Some(0));
-    let listed = client
-        .list_tasks()
-        .cluster("aep-prod")
-        .started_by("run-1")
-        .desired_status(aws_sdk_ecs::types::DesiredStatus::Stopped)
-        .send();
-    assert_eq!(listed.await.unwrap().task_arns(), [arn]);
+    let stopped =
+        || client.list_tasks().cluster("aep-prod").desired_status(aws_sdk_ecs::types::DesiredStatus::Stopped);
+    assert_eq!(stopped().send().await.unwrap().task_arns(), [arn]);
+    let refused = stopped().started_by("run-1").send().await.unwrap_err();
+    assert!(refused.into_service_error().is_invalid_parameter_exception());
 }
 
 #[tokio::test]

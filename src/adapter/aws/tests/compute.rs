@@ -147,8 +147,11 @@ async fn tasks_of_a_token_are_found_running_and_stopped() {
         json!({"taskArns": ["arn:2"]}),
         json!({"taskArns": ["arn:2", "arn:3"]}),
     ];
-    let described = json!({"tasks": [{"taskArn": "arn:1", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
-        "startedBy": "t-1", "containers": [{"name": "app", "exitCode": 0, "imageDigest": "sha256:1"}, {"name": "sidecar"}]}]});
+    let described = json!({"tasks": [
+        {"taskArn": "arn:1", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", "startedBy": "t-1",
+         "containers": [{"name": "app", "exitCode": 0, "imageDigest": "sha256:1"}, {"name": "sidecar"}]},
+        {"taskArn": "arn:2", "lastStatus": "RUNNING", "startedBy": "t-1"},
+        {"taskArn": "arn:3", "lastStatus": "STOPPED", "startedBy": "somebody"}]});
     let script = lists.iter().chain([&described]).map(|answer| say(200, answer)).collect();
     let server = aws(script).await;
     let found = account(&wired(&server)).tasks("c", &TaskFilter::StartedBy("t-1".into())).await.unwrap();
@@ -157,7 +160,12 @@ async fn tasks_of_a_token_are_found_running_and_stopped() {
     assert_eq!(found[0].stop_code.as_deref(), Some("EssentialContainerExited"));
     let bodies: Vec<Json> =
         calls(&server).iter().map(|call| serde_json::from_str(&call.body).unwrap()).collect();
-    let states: Vec<&Json> = bodies[..3].iter().map(|body| &body["desiredStatus"]).collect();
-    assert_eq!(states, ["RUNNING", "RUNNING", "STOPPED"]);
+    // ECS takes `startedBy` alone or not at all.
+    let filters: Vec<_> =
+        bodies[..3].iter().map(|body| (&body["startedBy"], &body["desiredStatus"])).collect();
+    let (mine, stopped) = (json!("t-1"), json!("STOPPED"));
+    assert_eq!(filters, [(&mine, &Json::Null), (&mine, &Json::Null), (&Json::Null, &stopped)]);
+    let arns: Vec<&str> = found.iter().map(|task| &*task.arn).collect();
+    assert_eq!(arns, ["arn:1", "arn:2"], "what others started is left out");
     assert_eq!(bodies[3]["tasks"], json!(["arn:1", "arn:2", "arn:3"]));
 }
