@@ -3,4 +3,7 @@
 
 mod cli_run;
 mod cli_usage;
+mod clobber;
+mod go_live;
+mod stage;
 mod tidy;

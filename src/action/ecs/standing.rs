@@ -79,12 +79,13 @@ impl Deploy {
         note: Option<&Note>,
     ) -> Result<Standing<'s>, Fault> {
         let Some(primary) = primary(service) else { return Ok(Standing::Other) };
+        // First, because on the way back the note is the undo's, and names the prior definition.
+        if primary.definition == prior.definition {
+            return Ok(Standing::Before(primary));
+        }
         let known = note.is_some_and(|note| note.definition == primary.definition);
         if known || prior.to.as_ref() == Some(&primary.definition) {
             return Ok(Standing::Ours(primary));
-        }
-        if primary.definition == prior.definition {
-            return Ok(Standing::Before(primary));
         }
         // Registered by a call whose answer was lost: known by all that it says.
         let found = compute.definition(&primary.definition).await?;

@@ -1,0 +1,71 @@
+//! The whole go-live on loopback: it completes, and in worlds that break it ends as each of them says.
+
+use crate::stage::{Stage, images, lasting};
+use serde_json::Value as Json;
+
+const PLAN: &str = "plans/aep-go-live.yaml";
+/// Fast enough for a test, slow enough that real sockets keep up on two cores.
+const TIME: u32 = 60;
+
+fn records(state: &Json) -> String {
+    state["zones"]["navralabs.com"].to_string()
+}
+
+#[test]
+fn the_go_live_completes_and_no_user_notices() {
+    let stage = Stage::new("plans/worlds/aep.yaml", TIME);
+    let said = stage.run(&["run", PLAN]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let state = stage.world.state();
+    assert!(records(&state).contains("alias aep-prod-alb"), "{state:#}");
+    assert!(!records(&state).contains("staging-alb"), "{state:#}");
+    assert_eq!(state["load_balancers"].to_string(), r#"["aep-prod"]"#, "the old side is torn down");
+    let report = stage.world.report();
+    assert_eq!(report["failed"], 0, "{report:#}");
+    assert!(report["requests"].as_u64().unwrap() >= 1000, "{report:#}");
+
+    // Carried out again it finds everything in place and changes nothing.
+    let listed = stage.run(&["runs", "--output", "json"]);
+    assert!(listed.stdout.contains("aep-go-live"), "{listed:#?}");
+}
+
+#[test]
+fn errors_after_the_switch_bring_everything_back() {
+    let stage = Stage::new("plans/worlds/errors-after-switch.yaml", TIME);
+    let before = stage.world.state();
+    let said = stage.run(&["run", PLAN]);
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    assert_eq!(lasting(&stage.world.state()), lasting(&before), "{said:#?}");
+    assert!(said.stdout.contains("RESTORED") || said.stderr.contains("RESTORED"), "{said:#?}");
+}
+
+#[test]
+fn each_world_ends_as_it_says() {
+    for world in ["bad-image", "slow-health", "dns-slow"] {
+        let stage = Stage::new(&format!("plans/worlds/{world}.yaml"), TIME);
+        let before = stage.world.state();
+        let verdict =
+            stage.world.ask("GET", "/world", None)["verdict"].as_str().unwrap_or_default().to_owned();
+        let said = stage.run(&["run", PLAN]);
+        let expected = match verdict.as_str() {
+            "completed" => 0,
+            "rolled_back" => 10,
+            other => panic!("{world}: `{other}` is not a verdict"),
+        };
+        assert_eq!(said.code, Some(expected), "{world}: {said:#?}");
+        if expected == 10 {
+            assert_eq!(lasting(&stage.world.state()), lasting(&before), "{world}: {said:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_preview_changes_nothing() {
+    let stage = Stage::new("plans/worlds/aep.yaml", TIME);
+    let before = stage.world.state();
+    let said = stage.run(&["preview", PLAN]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(images(&stage.world.state())["zones"], images(&before)["zones"]);
+    assert_eq!(stage.world.state()["services"], before["services"]);
+    assert_eq!(stage.world.state()["task_definitions"], before["task_definitions"]);
+}

@@ -1,0 +1,182 @@
+//! A stage for end-to-end tests: the real binary, a sandbox in a process of its own, and a state directory.
+
+use serde_json::Value as Json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The binary under test.
+const TOOL: &str = env!("CARGO_BIN_EXE_switchover");
+
+/// A running sandbox.
+pub(crate) struct World {
+    child: Child,
+    control: String,
+}
+
+/// A place to run the tool from.
+pub(crate) struct Stage {
+    state: tempfile::TempDir,
+    /// The sandbox it talks to.
+    pub(crate) world: World,
+}
+
+/// The world without what every run leaves behind by design: registered revisions, and tasks that have ended.
+pub(crate) fn lasting(state: &Json) -> Json {
+    let mut state = state.clone();
+    let entries = state.as_object_mut().unwrap();
+    for key in ["task_definitions", "one_off_tasks", "scans"] {
+        entries.remove(key);
+    }
+    state
+}
+
+/// The same, where a service may run any revision with the images it has.
+pub(crate) fn images(state: &Json) -> Json {
+    let mut state = lasting(state);
+    for service in state["services"].as_object_mut().unwrap().values_mut() {
+        service.as_object_mut().unwrap().remove("task_definition");
+    }
+    state
+}
+
+/// What the tool said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A path of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn tool() -> Command {
+    let mut command = Command::new(TOOL);
+    command
+        .current_dir(repository(""))
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", "/nonexistent")
+        .env("LC_ALL", "C.UTF-8")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(Stdio::null());
+    command
+}
+
+impl World {
+    /// Serves a world file; `time` overrides how fast it runs.
+    pub(crate) fn up(file: &Path, time: u32) -> Self {
+        let mut child = tool()
+            .args(["sandbox", "up", "--time", &format!("{time}x"), "--world"])
+            .arg(file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut printed = String::new();
+        let mut buffer = [0; 4096];
+        let control = loop {
+            let read = stdout.read(&mut buffer).unwrap();
+            assert!(read > 0, "the sandbox ended before it was up:\n{printed}");
+            printed.push_str(&String::from_utf8_lossy(&buffer[..read]));
+            let line = printed.lines().find_map(|line| line.strip_prefix("export SWITCHOVER_SANDBOX="));
+            if let Some(control) = line.filter(|_| printed.ends_with('\n')) {
+                break control.trim_matches(['"', '\'']).to_owned();
+            }
+        };
+        // Whatever else it prints must not block it.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        Self { child, control }
+    }
+
+    /// One request to its own interface.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Json>) -> Json {
+        let address = self.control.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = TcpStream::connect(address).unwrap();
+        let body = body.map(Json::to_string).unwrap_or_default();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        if body.trim().is_empty() { Json::Null } else { serde_json::from_str(body).unwrap() }
+    }
+
+    /// The whole world, for comparing.
+    pub(crate) fn state(&self) -> Json {
+        self.ask("GET", "/state", None)
+    }
+
+    /// Users' requests.
+    pub(crate) fn report(&self) -> Json {
+        self.ask("GET", "/report", None)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Stage {
+    /// A sandbox with this world, and an empty state directory.
+    pub(crate) fn new(world: &str, time: u32) -> Self {
+        Self { state: tempfile::tempdir().unwrap(), world: World::up(&repository(world), time) }
+    }
+
+    /// The tool, told of the sandbox and the state directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = tool();
+        command
+            .args(arguments)
+            .env("SWITCHOVER_SANDBOX", &self.world.control)
+            .env("SWITCHOVER_STATE_DIR", self.state.path())
+            .env("SWITCHOVER_OUTPUT", "plain")
+            .env("SWITCHOVER_AS", "starter@navralabs.com");
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs it with one variable more.
+    pub(crate) fn run_with(&self, arguments: &[&str], variable: (&str, &str)) -> Said {
+        self.command(arguments).env(variable.0, variable.1).output().unwrap().into()
+    }
+
+    /// Puts a fault in place.
+    pub(crate) fn fault(&self, rule: &Json) {
+        self.world.ask("POST", "/faults", Some(rule));
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
