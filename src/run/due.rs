@@ -97,6 +97,7 @@ pub fn due(run: &Run) -> Vec<Due> {
 fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
     let step = &run[ix];
     let (wanted, paused) = (run.goes_forward(ix), run.paused.is_some());
+    let counted = || room.get_or_init(|| Room::of(run));
     let (work, from, until) = match step.phase {
         Phase::Planning if wanted => (Work::Plan(ix), Timestamp::PAST, Timestamp::NEVER),
         Phase::Applying { by } => (Work::Apply(ix), Timestamp::PAST, by),
@@ -108,13 +109,9 @@ fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
         Phase::Undoing { by } => (Work::Undo(ix), Timestamp::PAST, by),
         Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
         // What it will do again must not meet what it once did.
-        Phase::Waiting
-            if step.settles > Timestamp::PAST && room.get_or_init(|| Room::of(run)).admits(run, ix) =>
-        {
-            wake(step.settles)
-        }
+        Phase::Waiting if step.settles > Timestamp::PAST && counted().admits(run, ix) => wake(step.settles),
         Phase::Asking { until } if wanted => wake(until),
-        Phase::Backoff { until } if wanted && !paused => wake(until),
+        Phase::Backoff { until } if counted().lets_go_on(run, ix) => wake(until),
         Phase::UndoBackoff { until } if !paused => wake(until),
         _ => return None,
     };

@@ -38,8 +38,9 @@ impl Run {
                 E::RollbackStarted { cause, rewind },
                 M::Forward | M::Rollback | M::Finished(Verdict::Completed),
             ) => {
-                self.not_over();
+                let turns = self.mode != M::Rollback;
                 (self.mode, self.rewind) = (M::Rollback, *rewind);
+                self.not_over(turns);
                 // What first turned it back is why, however far it is told to go later.
                 self.cause.get_or_insert_with(|| cause.clone());
                 // Whatever held the run back holds back no rollback.
@@ -99,25 +100,23 @@ impl Run {
     fn go_on(&mut self) -> Option<()> {
         let was = self.paused.take();
         self.tripped.fill(false);
-        if self.mode == Mode::Rollback {
-            self.not_over();
-            if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
-                self.go_forward_again();
-            }
+        if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
+            self.not_over(true);
+            self.go_forward_again();
         }
         // On the way back only what is stuck is a human's; what failed on the way out is undone.
         let back = self.mode == Mode::Rollback;
         let waits = |ix: &StepIx| self.stops_the_run(*ix) && (self[*ix].goes_back() || !back);
         let stopped: Vec<StepIx> = self.plan.places().filter(waits).collect();
-        stopped.into_iter().try_for_each(|ix| self.step_mut(ix).map(StepRun::retry))
+        stopped.into_iter().try_for_each(|ix| self.step_mut(ix).map(StepRun::retry))?;
+        self.not_over(false);
+        Some(())
     }
 
     /// A human does something about a step that had stopped; the run that it had stopped goes on.
     fn mend(&mut self, step: StepIx, how: impl FnOnce(&mut StepRun)) -> Option<()> {
         how(self.step_mut(step)?);
-        if self.mode == Mode::Rollback {
-            self.not_over();
-        }
+        self.not_over(false);
         let by_step = matches!(
             self.paused,
             Some(PauseCause::Failed(ix) | PauseCause::Foreign(ix) | PauseCause::Blind(ix) | PauseCause::Stuck(ix))

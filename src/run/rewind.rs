@@ -65,6 +65,14 @@ impl Run {
         stands
     }
 
+    pub(super) fn is_stood_on(&self, ix: StepIx) -> bool {
+        let above = self.standing_on(ix);
+        let in_force = |later: &StepIx| {
+            *later != ix && !self.plan.is_finally(*later) && above[later.index()] && !self[*later].settled()
+        };
+        self.plan.places().any(|later| in_force(&later))
+    }
+
     fn is_passed_checkpoint(&self, ix: StepIx) -> bool {
         self.plan[ix].kind == Kind::Checkpoint && self[ix].phase == Phase::Done
     }
@@ -178,8 +186,12 @@ impl Run {
         (self.mode, self.cause, self.rewind) = (Mode::Forward, None, Rewind::Safe);
     }
 
-    /// The run goes on, so an ending that `finally` ran for was not the last.
-    pub(super) fn not_over(&mut self) {
+    /// An ending that `finally` ran for was not the last: the run turns, or a rollback has more to undo.
+    pub(super) fn not_over(&mut self, turns: bool) {
+        let more = || self.mode == Mode::Rollback && !self.rest().is_some_and(|rest| rest.is_an_ending());
+        if !turns && !more() {
+            return;
+        }
         let plan = self.plan.clone();
         for ix in plan.places().filter(|ix| plan.is_finally(*ix)) {
             self.steps[ix.index()].run_again();

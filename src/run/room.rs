@@ -48,11 +48,13 @@ impl Room {
 
     /// Whether a step's turn has come.
     pub(super) fn admits(&self, run: &Run, ix: StepIx) -> bool {
-        let turn = if run.plan.is_finally(ix) { self.over } else { run.mode == Mode::Forward };
-        turn && run.paused.is_none()
-            && run[ix].phase == Phase::Waiting
-            && run.plan[ix].needs.iter().all(|need| run.passed(*need))
-            && self.has_place(ix)
+        run[ix].phase == Phase::Waiting && self.lets_go_on(run, ix) && self.has_place(ix)
+    }
+
+    /// Whether a step may begin its next try: what it needs may have been found changed meanwhile.
+    pub(super) fn lets_go_on(&self, run: &Run, ix: StepIx) -> bool {
+        let turn = if run.plan.is_finally(ix) { self.over } else { run.goes_forward(ix) };
+        turn && run.paused.is_none() && run.plan[ix].needs.iter().all(|need| run.passed(*need))
     }
 
     fn has_place(&self, ix: StepIx) -> bool {

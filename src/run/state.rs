@@ -131,15 +131,15 @@ impl Run {
     pub fn stops_the_run(&self, ix: StepIx) -> bool {
         !self.plan.is_finally(ix)
             && match self[ix].stopped() {
-                Some(Stopped::Failed) => !self.tolerates(ix) || self[ix].mended || self.cannot_be_undone(ix),
+                Some(Stopped::Failed) => !self.tolerates(ix) || self[ix].mended || self.must_be_asked(ix),
                 Some(_) => true,
                 None => false,
             }
     }
 
-    /// It may have passed a point of no return.
-    pub(super) fn cannot_be_undone(&self, ix: StepIx) -> bool {
-        self.is_irreversible(ix) && self[ix].marked()
+    /// It is not undone alone: it may have passed a point of no return, or something in force stands on it.
+    pub(super) fn must_be_asked(&self, ix: StepIx) -> bool {
+        self[ix].marked() && (self.is_irreversible(ix) || self.is_stood_on(ix))
     }
 
     /// A point of no return.

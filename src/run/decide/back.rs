@@ -63,14 +63,25 @@ impl Draft<'_> {
             Phase::Undoing { .. } | Phase::Restoring { .. } | Phase::Stuck(_) => return,
             _ if step.is_open() => return,
             Phase::UndoBackoff { until } if until > now => return,
-            _ if step.in_doubt() && !matches!(step.phase, Phase::UndoBackoff { .. }) => {
+            Phase::UndoBackoff { .. } => self.undoing(ix),
+            // Undone before it landed, it would be in force afterwards.
+            _ if step.in_doubt() || step.settles > now => {
                 StepEvent::WasInDoubt { reason: "the run turned back before it was known what it did".into() }
             }
-            _ if run.is_irreversible(ix) => StepEvent::Undone { receipt: Receipt::TakenOver },
-            _ if run.is_left(ix) => StepEvent::Undone { receipt: Receipt::Left },
-            _ => StepEvent::Undoing { by: now.after(run.call_back(ix)) },
+            _ => self.undoing(ix),
         };
         self.step(ix, event);
+    }
+
+    fn undoing(&self, ix: StepIx) -> StepEvent {
+        let run = &self.run;
+        if run.is_irreversible(ix) {
+            return StepEvent::Undone { receipt: Receipt::TakenOver };
+        }
+        if run.is_left(ix) {
+            return StepEvent::Undone { receipt: Receipt::Left };
+        }
+        StepEvent::Undoing { by: self.now.after(run.call_back(ix)) }
     }
 
     /// What a lost call did cannot be seen: once it can land no more, it is undone all the same, for an undo looks

@@ -34,7 +34,7 @@ impl Draft<'_> {
     /// One step on its way forward: at most one fact.
     pub(super) fn advance(&mut self, ix: StepIx, room: &mut Room) {
         let (run, now) = (&self.run, self.now);
-        let (step, paused) = (&run[ix], run.paused.is_some());
+        let step = &run[ix];
         let event = match step.phase {
             Phase::Waiting if step.settles <= now && room.admits(run, ix) => {
                 room.begun(ix);
@@ -44,9 +44,13 @@ impl Draft<'_> {
             Phase::Ready if step.tries >= run.plan[ix].retry.attempts.max(LOST) => {
                 StepEvent::Failed { fault: Fault::permanent("every try was lost before it arrived") }
             }
-            Phase::Ready if !paused && run.goes_forward(ix) => self.applying(ix),
-            Phase::Backoff { until } if until <= now && !paused && run.goes_forward(ix) => {
-                if step.is_change() { self.applying(ix) } else { StepEvent::Started }
+            Phase::Ready if room.lets_go_on(run, ix) => self.applying(ix),
+            Phase::Backoff { until } if until <= now && room.lets_go_on(run, ix) => {
+                if step.is_change() {
+                    self.applying(ix)
+                } else {
+                    StepEvent::Started
+                }
             }
             Phase::Asking { until } if until <= now && run.goes_forward(ix) => {
                 return self.push(Event::RunPaused { cause: PauseCause::Expired(ix) });
@@ -79,7 +83,7 @@ impl Draft<'_> {
             return self.unwind(ix);
         }
         let Some(stopped) = run[ix].stopped() else { return };
-        let ask = run[ix].mended || run.cannot_be_undone(ix);
+        let ask = run[ix].mended || run.must_be_asked(ix);
         match (stopped, run.plan[ix].on_failure) {
             // A human tried, and it is not as it should be: not a failure of the run, but a question.
             (Stopped::Failed, _) if run[ix].mended => self.pause(PauseCause::Failed(ix)),

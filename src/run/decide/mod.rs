@@ -119,9 +119,13 @@ impl Draft<'_> {
             }
             Order::Rollback { rewind, reason } => {
                 let cause = Cause::Order { by: by.clone(), reason: reason.clone() };
-                match rewind {
-                    Rewind::Safe if self.run.mode != Mode::Rollback => self.turn_back(cause),
-                    rewind => self.push(Event::RollbackStarted { cause, rewind: *rewind }),
+                match (rewind, self.run.rewind) {
+                    // Paused on its way, it goes on as far as it was told to.
+                    (Rewind::Safe, Rewind::All) if self.run.mode == Mode::Rollback => {
+                        self.push(Event::RollbackStarted { cause, rewind: Rewind::All });
+                    }
+                    (Rewind::Safe, _) => self.turn_back(cause),
+                    (rewind, _) => self.push(Event::RollbackStarted { cause, rewind: *rewind }),
                 }
             }
             Order::Approve { step } => {

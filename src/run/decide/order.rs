@@ -57,6 +57,9 @@ fn may_roll_back(run: &Run, by: &Actor, rewind: Rewind, now: Timestamp) -> Resul
             {
                 Err(Refusal::HeldBy(hold.clone()))
             }
+            Some(hold @ (PauseCause::Barrier(_) | PauseCause::Diverged { .. })) if rewind == Rewind::Safe => {
+                Err(Refusal::HeldBy(hold.clone()))
+            }
             None if rewind == run.rewind && rewind != Rewind::Safe => Err(Refusal::AlreadyRollingBack),
             _ => Ok(()),
         },

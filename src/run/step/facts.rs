@@ -108,7 +108,14 @@ impl StepRun {
         Some(match (event, self.phase) {
             (
                 E::WasInDoubt { .. },
-                P::Ready | P::Backoff { .. } | P::Failed | P::Foreign | P::Blind | P::Skipped,
+                P::Watching { .. }
+                | P::Ready
+                | P::Backoff { .. }
+                | P::Failed
+                | P::Foreign
+                | P::Blind
+                | P::Skipped
+                | P::Done,
             ) if marked => {
                 self.set_mark(Mark::InDoubt)?;
                 (self.mended, self.turned) = (false, true);

@@ -1,235 +1,305 @@
-//! A host that crashes: it keeps a journal, does what is due, and forgets everything else.
+//! A host in virtual time that dies at any moment, and the people around it. What a real driver does, without async.
 
-use super::world::{Dice, World};
+use super::dice::Dice;
+use super::laws::Laws;
+use super::story::person;
+use super::world::{Call, Times, World, Write};
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Actor, Answer, Event, Fault, Input, Look, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Work,
+    Actor, Answer, Due, Event, Fault, Input, Look, Mode, Order, Phase, Rewind, Run, StepRun, Stopped, Work,
     decide, due,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-pub(super) struct Host {
-    pub(super) run: Run,
+/// Survives every crash.
+pub(super) struct Disk {
+    pub(super) plan: Arc<Plan>,
     pub(super) journal: Vec<Event>,
-    pub(super) world: World,
-    pub(super) now: Timestamp,
-    pub(super) crashes: u32,
+    pub(super) orders: u64,
+}
+
+/// Due work under way, and when it goes on.
+struct Flight {
+    due: Due,
+    at: Timestamp,
+    call: Option<(u64, Call)>,
+    begun: bool,
+}
+
+/// How unlucky a schedule is, in percent for each chance there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Luck {
+    pub(super) crash: u64,
+    pub(super) order: u64,
+    pub(super) approves: u64,
+    /// Whoever is asked, or finds the process dead, aborts rather than goes on.
+    pub(super) aborts: bool,
+}
+
+pub(super) struct Host<'s> {
+    pub(super) disk: Disk,
+    pub(super) world: &'s mut World,
     pub(super) dice: Dice,
-    orders: u64,
-    started: BTreeSet<(Work, u32)>,
-    intents: Vec<u32>,
-    /// Of ten thousand moments, at how many the process dies.
-    mortal: u64,
+    pub(super) luck: Luck,
+    pub(super) laws: &'s mut Laws,
+    pub(super) guard_trips: Vec<Timestamp>,
+    pub(super) now: Timestamp,
+    /// Longer than anything may take.
+    pub(super) patience: u32,
+    /// Tell the story.
+    pub(super) told: bool,
 }
 
-pub(super) fn actor(name: &str) -> Actor {
-    Actor { name: name.into(), automatic: false }
-}
+/// The process is gone; what it sent may still land.
+struct Crash;
 
-impl Host {
-    pub(super) fn new(plan: Plan, world: World, dice: Dice, mortal: u64) -> Self {
-        let steps = plan.steps.len();
-        Self {
-            run: Run::new(Arc::new(plan)),
-            journal: Vec::new(),
-            world,
-            now: Timestamp(1_000_000),
-            crashes: 0,
-            dice,
-            orders: 0,
-            started: BTreeSet::new(),
-            intents: vec![0; steps],
-            mortal,
+impl Host<'_> {
+    /// Runs to the end, through every crash.
+    pub(super) fn run(&mut self) -> Run {
+        loop {
+            let mut run =
+                Run::replay(self.disk.plan.clone(), &self.disk.journal).expect("the journal replays");
+            if self.process(&mut run).is_ok() {
+                let replayed = Run::replay(self.disk.plan.clone(), &self.disk.journal).unwrap();
+                assert!(replayed == run, "the live state is the fold of the journal");
+                return run;
+            }
+            self.laws.crashed(&run);
+            self.tell(|| "CRASH".into());
+            // Whoever takes over comes at once, or late.
+            let late = if self.dice.chance(50) { 300_000 } else { 3000 };
+            self.now = Timestamp(self.now.0 + self.dice.below(late));
         }
     }
 
-    pub(super) fn order(&mut self, name: &str, order: Order) {
-        self.orders += 1;
-        self.input(&Input::Ordered { id: self.orders, by: actor(name), order });
+    fn tell(&self, what: impl FnOnce() -> String) {
+        if self.told {
+            println!("{:>8} {}", self.now.0, what());
+        }
     }
 
-    /// Decides, records, applies; may die before or after recording.
-    pub(super) fn input(&mut self, input: &Input) {
-        let events = decide(&self.run, input, self.now);
-        if self.dies() {
-            return self.crash();
+    fn process(&mut self, run: &mut Run) -> Result<(), Crash> {
+        let resumed = run.mode != Mode::Idle;
+        let first = if resumed {
+            Input::Resume { owner: "host/2".into() }
+        } else {
+            Input::Begin { by: person("ana") }
+        };
+        self.feed(run, &first)?;
+        if resumed && self.luck.aborts && self.dice.chance(70) {
+            let reason = "it died".into();
+            self.ordered(run, person("bo"), Order::Rollback { rewind: Rewind::Safe, reason })?;
         }
-        for event in &events {
-            match event {
-                Event::Step(ix, StepEvent::Applying { .. }) => self.intents[ix.index()] += 1,
-                Event::Step(ix, StepEvent::Undone { receipt: Receipt::TakenOver }) => {
-                    self.world.taken_over[ix.index()] = true;
+        let mut flights: Vec<Flight> = Vec::new();
+        loop {
+            self.patience = self.patience.saturating_sub(1);
+            assert!(self.patience > 0, "no end: {:?} {:?} {:?}", run.mode, due(run), run.steps);
+            self.world.pass(self.now);
+            let work = due(run);
+            flights.retain(|f| f.due.work.writes() || work.iter().any(|d| same(d, &f.due)));
+            for due in &work {
+                if !flights.iter().any(|f| same(&f.due, due)) {
+                    flights.push(Flight { due: *due, at: self.now.max(due.from), call: None, begun: false });
                 }
-                Event::OrderTaken {
-                    order: Order::Skip { step, .. } | Order::Settle { step, .. }, ..
-                } => {
-                    self.world.taken_over[step.index()] = true;
-                }
-                _ => {}
+            }
+            if run.is_finished() && flights.is_empty() {
+                return Ok(());
+            }
+            if self.dice.chance(self.luck.order) || self.stalled(run, &flights) {
+                let (by, order) = self.order(run);
+                self.ordered(run, by, order)?;
+                continue;
+            }
+            let next = (0..flights.len()).min_by_key(|n| flights[*n].at).expect("work, or a human");
+            self.now = self.now.max(flights[next].at);
+            self.world.pass(self.now);
+            self.crash()?;
+            if let Some(input) = self.proceed(run, &mut flights[next]) {
+                flights.remove(next);
+                self.feed(run, &input)?;
             }
         }
-        self.journal.extend(events.iter().cloned());
-        if self.dies() {
-            return self.crash();
-        }
+    }
+
+    /// Decide, append, apply. A crash may come before the append, or between it and everything else.
+    fn feed(&mut self, run: &mut Run, input: &Input) -> Result<(), Crash> {
+        let events = decide(run, input, self.now);
+        self.tell(|| format!("{input:?}\n         => {events:?}"));
+        self.crash()?;
+        self.laws.batch(run, input, &events);
         for event in &events {
-            self.run.evolve(event).expect("what was decided can be applied");
+            let before = run.clone();
+            run.evolve(event).expect("a decided fact can follow");
+            self.laws.event(&before, event, run, self.world, self.now);
         }
+        self.laws.input(input, run);
+        self.disk.journal.extend(events);
+        self.crash()
     }
 
-    fn dies(&mut self) -> bool {
-        self.mortal > 0 && self.dice.below(10_000) < self.mortal
+    fn crash(&mut self) -> Result<(), Crash> {
+        if self.dice.chance(self.luck.crash) { Err(Crash) } else { Ok(()) }
     }
 
-    /// Everything but the journal and the world is gone; the journal alone must tell how the run stands.
-    fn crash(&mut self) {
-        self.crashes += 1;
-        self.run = Run::replay(self.run.plan.clone(), &self.journal).expect("the journal replays");
-        self.started.clear();
-        if self.run.mode == Mode::Idle {
-            return self.input(&Input::Begin { by: actor("starter") });
+    /// One moment of work under way: an answer, or later.
+    fn proceed(&mut self, run: &Run, flight: &mut Flight) -> Option<Input> {
+        let Due { work, turn, until, .. } = flight.due;
+        let Some(ix) = work.step() else { return self.proceed_run(work, flight) };
+        let answered = |answer| Some(Input::Answered { step: ix, turn, answer });
+        if !flight.begun && matches!(work, Work::Plan(_) | Work::Hold(_)) {
+            let pause = if matches!(work, Work::Hold(_)) { 30_000 } else { self.dice.below(1000) };
+            (flight.begun, flight.at) = (true, Timestamp(self.now.0 + pause));
+            return None;
         }
-        self.input(&Input::Resume { owner: "host/1".into() });
-    }
-
-    /// Does one piece of due work, or lets time pass. `false`: there is nothing to do without a human.
-    pub(super) fn turn(&mut self) -> bool {
-        let all = due(&self.run);
-        let fresh: Vec<_> = all
-            .iter()
-            .filter(|d| !matches!(d.work, Work::Wake | Work::Hold(_) | Work::Guard(_)))
-            .filter(|d| d.from <= self.now && !self.started.contains(&(d.work, d.turn)))
-            .copied()
-            .collect();
-        if fresh.is_empty() {
-            return self.wait(&all);
+        if let Work::Plan(_) = work {
+            return answered(Answer::Planned(self.world.propose(ix, &mut self.dice)));
         }
-        let pick = usize::try_from(self.dice.below(fresh.len() as u64)).unwrap();
-        let due = fresh[pick];
-        if due.work.writes() {
-            self.started.insert((due.work, due.turn));
-        }
-        self.now = Timestamp(self.now.0 + 50);
-        self.world.pass(self.now, &self.run.plan);
-        if let Some((step, answer)) = self.perform(due.work, due.until) {
-            if self.dies() {
-                self.crash();
+        let step = &run[ix];
+        let record = step.record.as_ref().expect("planned");
+        if let Some((id, fault)) = flight.call {
+            let result = self.world.hear(id, fault).map(|()| None);
+            return answered(if work == Work::Apply(ix) {
+                Answer::Applied(result)
             } else {
-                self.input(&Input::Answered { step, turn: due.turn, answer });
-            }
+                Answer::Undone(result)
+            });
         }
-        true
+        let of_undo = matches!(step.phase, Phase::Settling { was: Stopped::Stuck(_), .. });
+        let back = of_undo || matches!(work, Work::Undo(_) | Work::Confirm(_));
+        let settling = matches!(work, Work::Settle(_) | Work::Apply(_) | Work::Hold(_));
+        let look = self.world.look(ix, record, back, settling, self.now);
+        let prior = record.proposal.prior.parse().unwrap();
+        match (work, look) {
+            // Look right before writing: what is there already is not written, nor over somebody else's change.
+            (Work::Apply(_), Ok(Look::Prior)) => {
+                self.call(step, ix, Write::Stage(step.stage(), prior), flight)
+            }
+            (Work::Apply(_), Ok(_)) => return answered(Answer::Applied(Ok(None))),
+            (Work::Apply(_), Err(fault)) => return answered(Answer::Applied(Err(fault))),
+            (Work::Undo(_), Ok(Look::Desired { .. })) => self.call(step, ix, Write::Prior(prior), flight),
+            (Work::Undo(_), Ok(_)) => return answered(Answer::Undone(Ok(None))),
+            (Work::Undo(_), Err(fault)) => return answered(Answer::Undone(Err(fault))),
+            // A lost call may land until then.
+            (Work::Settle(_), Ok(Look::Prior)) if self.now < until => {
+                flight.at = Timestamp(self.now.0 + 2000).min(until);
+            }
+            (Work::Hold(_), Ok(Look::Prior)) => return answered(Answer::Looked(Ok(Look::Prior))),
+            (Work::Hold(_), Err(fault)) if fault.is_foreign() => return answered(Answer::Looked(Err(fault))),
+            (Work::Hold(_), _) => flight.at = Timestamp(self.now.0 + 30_000),
+            // At the deadline the last look has been taken: what has not arrived will not have.
+            (Work::Watch(_) | Work::Confirm(_), Ok(Look::Moving { .. })) if self.now >= until => {
+                return answered(Answer::Looked(Err(Fault::permanent("it did not arrive in time"))));
+            }
+            (Work::Watch(_) | Work::Confirm(_), Ok(Look::Moving { note: None, again })) => {
+                flight.at = self.now.after(again).min(until);
+            }
+            (_, look) => return answered(Answer::Looked(look)),
+        }
+        None
     }
 
-    fn perform(&mut self, work: Work, until: Timestamp) -> Option<(StepIx, Answer)> {
-        let (plan, grace) = (self.run.plan.clone(), self.run.plan.policy.grace);
-        let answer = match work {
-            Work::Plan(ix) => (ix, self.world.plan(ix, &mut self.dice)),
-            Work::Apply(ix) => {
-                let answer = self.world.apply(ix, until, grace, &plan, &mut self.dice)?;
-                let announced = self.intents[ix.index()];
-                assert!(
-                    self.world.applied[ix.index()] <= announced,
-                    "{:?} wrote without an intent",
-                    plan[ix].id
-                );
-                (ix, answer)
+    fn call(&mut self, step: &StepRun, ix: StepIx, write: Write, flight: &mut Flight) {
+        let cell = &mut self.world.cells[ix.index()];
+        let faults = if matches!(write, Write::Prior(_)) { &mut cell.undos } else { &mut cell.calls };
+        let fault = faults.pop().unwrap_or(Call::Fine);
+        self.laws.sends(&self.disk.journal, ix, write, self.now);
+        let grace = self.disk.plan.policy.grace.as_millis() as u64;
+        let times = Times { now: self.now, by: flight.due.until, grace };
+        self.tell(|| format!("sends {ix:?} {write:?}, {fault:?}"));
+        let (at, id) = self.world.send(ix, step.round, write, fault, times, &mut self.dice);
+        (flight.at, flight.call) = (at, Some((id, fault)));
+    }
+
+    fn proceed_run(&mut self, work: Work, flight: &mut Flight) -> Option<Input> {
+        match work {
+            Work::Guard(guard) if self.guard_trips[guard] <= self.now => {
+                // It trips once, so that whoever goes on can.
+                self.guard_trips[guard] = Timestamp::NEVER;
+                let fault = match self.dice.below(10) {
+                    0 => Fault::blind("no samples"),
+                    1 => Fault::foreign("somebody else's target group"),
+                    _ => Fault::permanent("five in a hundred fail"),
+                };
+                Some(Input::Tripped { guard, fault })
             }
-            Work::Undo(ix) => (ix, self.world.undo(ix, until, grace, &plan, &mut self.dice)?),
-            Work::Settle(ix) => {
-                let back = self.run.mode == Mode::Rollback;
-                let answer = self.world.look(ix, back, &mut self.dice);
-                // Absence is believed late.
-                if matches!(answer, Answer::Looked(Ok(Look::Prior))) && self.now < until {
-                    self.pass_to(until);
-                    return Some((ix, self.world.look(ix, back, &mut self.dice)));
-                }
-                (ix, answer)
+            Work::Guard(guard) => {
+                flight.at = self.guard_trips[guard];
+                None
             }
-            Work::Watch(ix) => (ix, self.world.look(ix, false, &mut self.dice)),
-            Work::Confirm(ix) => (ix, self.world.look(ix, true, &mut self.dice)),
-            Work::Hold(_) | Work::Guard(_) | Work::Wake => return None,
+            _ => Some(Input::Tick),
+        }
+    }
+
+    /// Nothing will happen by itself any more, or not before a human could have been asked.
+    fn stalled(&self, run: &Run, flights: &[Flight]) -> bool {
+        let busy = |f: &&Flight| !matches!(f.due.work, Work::Hold(_) | Work::Guard(_));
+        let asks = |s: &StepRun| run.mode == Mode::Forward && matches!(s.phase, Phase::Asking { .. });
+        let asked = run.steps.iter().any(asks);
+        if asked && self.luck.approves > 0 && flights.iter().filter(busy).all(|f| f.at > self.now) {
+            return true;
+        }
+        let soon = self.now.after(Duration::from_secs(1800));
+        run.paused.is_some() && flights.iter().filter(busy).all(|f| f.at > soon)
+            || flights.iter().all(|f| f.at == Timestamp::NEVER || !busy(&f))
+    }
+
+    /// What people do: mostly sensible, sometimes anything.
+    fn order(&mut self, run: &Run) -> (Actor, Order) {
+        let by = match self.dice.below(12) {
+            0 => person("mallory"),
+            1 => person("ana"),
+            2 => Actor { automatic: true, ..person("alertmanager") },
+            n => person(["bo", "cy", "dee"][n as usize % 3]),
         };
-        Some(answer)
-    }
-
-    /// Nothing to do now: on to the next moment at which something is due, or a lost call's deadline.
-    fn wait(&mut self, all: &[crate::run::Due]) -> bool {
-        let next = all
-            .iter()
-            .filter(|d| !matches!(d.work, Work::Hold(_) | Work::Guard(_)))
-            .map(|d| if self.started.contains(&(d.work, d.turn)) { d.until } else { d.from })
-            .filter(|moment| *moment < Timestamp::NEVER)
-            .min();
-        let Some(next) = next else { return false };
-        if self.run.rests() {
-            return false;
-        }
-        self.pass_to(next.max(Timestamp(self.now.0 + 1)));
-        // A call that was not answered in time counts as lost.
-        let lost = all
-            .iter()
-            .find(|d| d.work.writes() && self.started.contains(&(d.work, d.turn)) && d.until <= self.now);
-        match lost.map(|d| (d.work, d.turn)) {
-            Some((Work::Apply(step), turn)) => {
-                self.input(&Input::Answered {
-                    step,
-                    turn,
-                    answer: Answer::Applied(Err(Fault::lost("no answer"))),
-                });
-            }
-            Some((Work::Undo(step), turn)) => {
-                self.input(&Input::Answered {
-                    step,
-                    turn,
-                    answer: Answer::Undone(Err(Fault::lost("no answer"))),
-                });
-            }
-            _ => self.input(&Input::Tick),
-        }
-        true
-    }
-
-    fn pass_to(&mut self, moment: Timestamp) {
-        self.now = self.now.max(moment);
-        self.world.pass(self.now, &self.run.plan);
-    }
-
-    /// Somebody does something, whatever the run is doing.
-    pub(super) fn interfere(&mut self) {
-        let steps = self.run.steps.len() as u64;
-        let step = StepIx(u32::try_from(self.dice.below(steps)).unwrap());
         let reason: Arc<str> = "because".into();
-        let order = match self.dice.below(9) {
-            0 => Order::Pause { reason: None },
-            1 => Order::Continue,
-            2 => Order::Rollback { rewind: Rewind::Safe, reason },
-            3 => Order::Rollback { rewind: Rewind::All, reason },
-            4 => Order::Rollback { rewind: Rewind::To(step), reason },
-            5 => Order::Retry { step },
-            6 => Order::Skip { step, reason },
-            7 => Order::Settle { step, done: self.dice.one_in(2), reason },
-            _ => Order::Reject { step, reason },
+        let any = StepIx(self.dice.small(run.steps.len() as u32 + 1));
+        let find = |is: fn(&Phase) -> bool| run.plan.places().find(|ix| is(&run[*ix].phase));
+        let stuck = find(|p| matches!(p, Phase::Stuck(_) | Phase::Foreign | Phase::Blind | Phase::Failed));
+        let asked = find(|p| matches!(p, Phase::Asking { .. }));
+        let back = |rewind| Order::Rollback { rewind, reason: "enough".into() };
+        if let (Some(step), true) = (stuck, self.dice.chance(50)) {
+            let order = match self.dice.below(5) {
+                0 | 1 => Order::Retry { step },
+                2 | 3 => Order::Skip { step, reason },
+                _ => Order::Settle { step, done: self.dice.chance(50), reason },
+            };
+            return (by, order);
+        }
+        if let (Some(step), true) = (asked, self.dice.chance(80)) {
+            let yes = self.dice.chance(self.luck.approves);
+            return (by, if yes { Order::Approve { step } } else { Order::Reject { step, reason } });
+        }
+        if self.luck.aborts && self.dice.chance(60) {
+            return (by, back(if self.dice.chance(40) { Rewind::Safe } else { Rewind::All }));
+        }
+        let order = match self.dice.below(24) {
+            0..3 => Order::Pause { reason: None },
+            3..5 => back(Rewind::Safe),
+            5 => back(Rewind::All),
+            6 => back(Rewind::To(any)),
+            7 => Order::Retry { step: any },
+            8 => Order::Skip { step: any, reason },
+            9 => Order::Settle { step: any, done: self.dice.chance(50), reason },
+            10 => Order::Approve { step: any },
+            _ => Order::Continue,
         };
-        self.order("bo", order);
+        (by, order)
     }
 
-    /// Answers whatever the run asks, as somebody who wants it over.
-    pub(super) fn end_it(&mut self) {
-        let asked = self.run.plan.places().find(|ix| matches!(self.run[*ix].phase, Phase::Asking { .. }));
-        if let Some(step) = asked {
-            let name = ["ana", "bo", "cy"][usize::try_from(self.dice.below(3)).unwrap()];
-            return self.order(name, Order::Approve { step });
+    fn ordered(&mut self, run: &mut Run, by: Actor, order: Order) -> Result<(), Crash> {
+        self.disk.orders += 1;
+        self.now = Timestamp(self.now.0 + self.dice.below(500));
+        if self.dice.chance(3) {
+            self.feed(run, &Input::Interrupted)?;
         }
-        let stuck = self.run.plan.places().find(|ix| matches!(self.run[*ix].phase, Phase::Stuck(_)));
-        if self.run.mode == Mode::Rollback
-            && let Some(step) = stuck.filter(|ix| matches!(self.run[*ix].phase, Phase::Stuck(_)))
-        {
-            return self.order("bo", Order::Skip { step, reason: "by hand".into() });
-        }
-        self.order("bo", Order::Rollback { rewind: Rewind::All, reason: "enough".into() });
-        if self.run.paused.is_some() {
-            self.order("bo", Order::Continue);
-        }
+        let input = Input::Ordered { id: self.disk.orders, by, order };
+        self.feed(run, &input)?;
+        // A store may deliver an order twice: the second time nothing happens.
+        assert_eq!(decide(run, &input, self.now), [], "{input:?} was taken twice");
+        Ok(())
     }
+}
+
+fn same(a: &Due, b: &Due) -> bool {
+    (a.work, a.turn) == (b.work, b.turn) && (a.work != Work::Wake || a.from == b.from)
 }

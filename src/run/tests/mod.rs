@@ -1,12 +1,16 @@
-//! What the machine promises, tried out: tables of stories, and random plans under random crashes.
+//! What the machine promises, tried out.
 //!
 //! | file | what it would catch |
 //! |---|---|
-//! | `random` | undoing only what is done; a write without its intent; a lost call repeated blindly; an undo over somebody else's change; state that is not the fold of the journal; a run that never ends |
+//! | `stories` | one behaviour each of the way forward |
+//! | `stories_back` | one behaviour each of the way back |
+//! | `stories_people` | who may say what, and what is refused with which reason |
+//! | `random` | any broken law of `laws`, under any schedule of faults, crashes, people and third parties |
 
 mod build;
+mod dice;
 mod host;
-mod plans;
+mod laws;
 mod random;
 mod stories;
 mod stories_back;
