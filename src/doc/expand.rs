@@ -251,9 +251,7 @@ impl<'a> Expander<'a> {
     fn items(&mut self, each: &Value, place: &Place) -> Vec<(String, Json)> {
         let value = self.fill(each, &place.scope);
         let items: Vec<(Option<String>, Json)> = match &value.data {
-            Data::List(items) => {
-                items.iter().map(|item| item.to_json()).map(|item| (key_of(&item), item)).collect()
-            }
+            Data::List(items) => items.iter().map(Value::to_json).map(|item| (key_of(&item), item)).collect(),
             Data::Map(entries) => entries.iter().map(|(key, value)| named_item(&key.name, value)).collect(),
             _ => {
                 let message = format!("`each` goes over a list or a mapping, not {}", value.describe());
@@ -290,7 +288,7 @@ impl<'a> Expander<'a> {
         let mut fields = Fields::new(&filled, self.known, self.problems);
         let include = include(&mut fields);
         fields.finish();
-        let Some((Some(path), passed)) = include else { return Vec::new() };
+        let (Some(path), passed) = include else { return Vec::new() };
         let path_span = filled.get("plan").map_or(filled.span, |plan| plan.span);
         let Some(root) = self.included(&path, path_span) else { return Vec::new() };
         let known = Known::default();
@@ -335,14 +333,14 @@ impl<'a> Expander<'a> {
 }
 
 /// Asks for the fields of an `include`.
-pub(super) fn include(fields: &mut Fields<'_>) -> Option<(Option<Arc<str>>, Option<Value>)> {
+pub(super) fn include(fields: &mut Fields<'_>) -> (Option<Arc<str>>, Option<Value>) {
     let path = fields.required(
         "plan",
         crate::plan::text(),
         "the file, relative to this one; it holds params and steps",
     );
     let params = fields.optional("params", anything(), "values for its params");
-    Some((path, params))
+    (path, params)
 }
 
 /// Asks for what an included file holds.

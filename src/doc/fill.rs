@@ -104,6 +104,14 @@ enum Piece {
     Later(String),
 }
 
+/// What a source that may be no more than a path stands for.
+enum Plain {
+    Value(Json),
+    /// A param without a value.
+    Missing,
+    Other,
+}
+
 impl At<'_> {
     fn value(&mut self, value: &Value) -> Value {
         let data = match &value.data {
@@ -172,8 +180,10 @@ impl At<'_> {
             self.problems.error(HOLE, self.place(hole, span), "there is nothing in this `${{ }}`");
             return None;
         }
-        if let Some(json) = self.plain(source) {
-            return json.map(Piece::Known);
+        match self.plain(source) {
+            Plain::Value(json) => return Some(Piece::Known(json)),
+            Plain::Missing => return None,
+            Plain::Other => {}
         }
         let expr = match Expr::compile(source, &RUNTIME, self.scope.constants.clone()) {
             Ok(expr) => expr,
@@ -198,20 +208,18 @@ impl At<'_> {
         Some(Piece::Later(later))
     }
 
-    /// The value of `params.a.b`, without compiling anything; `Some(None)` for a param without a value.
-    fn plain(&self, source: &str) -> Option<Option<Json>> {
-        let mut path = source.split('.');
-        let constant = self.scope.constants.get(path.next()?)?;
-        let path: Vec<String> =
-            source.split('.').map(str::to_owned).filter(|part| super::name::is_word(part)).collect();
-        if path.len() != source.split('.').count() {
-            return None;
+    /// The value of `params.a.b`, without compiling anything.
+    fn plain(&self, source: &str) -> Plain {
+        let path: Vec<String> = source.split('.').map(str::to_owned).collect();
+        if path.iter().any(|part| !super::name::is_word(part)) {
+            return Plain::Other;
         }
         if self.is_missing(&path) {
-            return Some(None);
+            return Plain::Missing;
         }
-        let value = path[1..].iter().try_fold(constant, |here, field| here.get(field))?;
-        Some(Some(value.clone()))
+        let constant = self.scope.constants.get(&path[0]);
+        let value = path[1..].iter().fold(constant, |here, field| here?.get(field));
+        value.cloned().map_or(Plain::Other, Plain::Value)
     }
 
     fn is_missing(&self, path: &[String]) -> bool {

@@ -10,14 +10,16 @@ use std::sync::Arc;
 const NOT_YET: Code = Code("SW1021");
 const POLICY: Code = Code("SW1032");
 
+/// Asks for the fields of a target.
+type Asks = fn(&mut Fields<'_>);
+
 /// Kinds of targets, with what reads them.
-pub(super) const TARGETS: &[(&str, fn(&mut Fields<'_>) -> Option<()>)] =
-    &[("aws", aws), ("route53", route53), ("prometheus", prometheus)];
+pub(super) const TARGETS: &[(&str, Asks)] = &[("aws", aws), ("route53", route53), ("prometheus", prometheus)];
 
 /// Kinds of targets that the language will have.
 const TARGETS_TO_COME: &[&str] = &["kubernetes", "cloudflare", "rfc2136", "webhook", "datadog", "grafana"];
 
-fn aws(fields: &mut Fields<'_>) -> Option<()> {
+fn aws(fields: &mut Fields<'_>) {
     if let Some(account) = fields.required(
         "account",
         text(),
@@ -38,24 +40,21 @@ fn aws(fields: &mut Fields<'_>) -> Option<()> {
         text(),
         "the URL of an emulator that stands for AWS; an endpoint from the environment is refused",
     );
-    Some(())
 }
 
-fn route53(fields: &mut Fields<'_>) -> Option<()> {
+fn route53(fields: &mut Fields<'_>) {
     fields.required("zone_id", text(), "the hosted zone's id: several zones may share a name");
     fields.required("name", text(), "the zone's name, such as `example.com`");
     fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
-    Some(())
 }
 
-fn prometheus(fields: &mut Fields<'_>) -> Option<()> {
+fn prometheus(fields: &mut Fields<'_>) {
     if let Some(url) = fields.required("url", text(), "its base URL")
         && !(url.starts_with("http://") || url.starts_with("https://"))
     {
         let span = fields.span_of("url");
         fields.problems().error(Code("SW1006"), span, "a URL begins with `https://` or `http://`");
     }
-    Some(())
 }
 
 /// Reads the targets, in two passes: one may name another.
@@ -106,7 +105,7 @@ fn unknown_kind(kind: &str, span: Span, problems: &mut Problems) {
 }
 
 /// Asks where a secret comes from.
-pub(super) fn secret(fields: &mut Fields<'_>) -> Option<()> {
+pub(super) fn secret(fields: &mut Fields<'_>) {
     let env = fields.optional("env", text(), "the environment variable that holds it").is_some();
     let file = fields.optional("file", text(), "the file that holds it").is_some();
     let command = fields.optional("exec", list(text()), "the command that prints it").is_some();
@@ -123,7 +122,6 @@ pub(super) fn secret(fields: &mut Fields<'_>) -> Option<()> {
             .error(Code("SW1024"), span, "a secret comes from exactly one of env, file and exec")
             .help("such as `smoke_token: { env: AEP_SMOKE_TOKEN }`");
     }
-    Some(())
 }
 
 /// Reads where the secrets come from.
@@ -166,24 +164,18 @@ pub(super) fn people(
 }
 
 /// Asks for the rules of the whole run.
-pub(super) fn policy(fields: &mut Fields<'_>) -> Option<Policy> {
+pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     const ON_FAILURE: &[(&str, OnFailure)] =
         &[("rollback", OnFailure::Rollback), ("pause", OnFailure::Pause)];
-    let mut policy = Policy::default();
-    policy.on_failure = fields.or(
-        "on_failure",
-        one_of(ON_FAILURE),
-        OnFailure::Rollback,
-        "what a failed step or a breach does, unless it says otherwise",
-    );
-    policy.deadline = fields.optional("deadline", duration(), "from the start; reaching it pauses");
-    policy.rto = fields.optional("rto", duration(), "until new lookups reach a healthy prior side");
-    policy.window = fields.optional("window", nested(window), "when a run may start and be approved");
-    let freeze =
-        fields.optional("freeze", list(nested(freeze)), "days on which none may").unwrap_or_default();
-    let zone = policy.window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
-    policy.freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
-    Some(policy)
+    let about = "what a failed step or a breach does, unless it says otherwise";
+    let on_failure = fields.or("on_failure", one_of(ON_FAILURE), OnFailure::Rollback, about);
+    let deadline = fields.optional("deadline", duration(), "from the start; reaching it pauses");
+    let rto = fields.optional("rto", duration(), "until new lookups reach a healthy prior side");
+    let window = fields.optional("window", nested(window), "when a run may start and be approved");
+    let freeze = fields.or("freeze", list(nested(freeze)), Vec::new(), "days on which none may");
+    let zone = window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
+    let freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
+    Policy { on_failure, deadline, rto, window, freeze, ..Policy::default() }
 }
 
 fn window(fields: &mut Fields<'_>) -> Option<Window> {

@@ -46,9 +46,9 @@ pub(super) struct Declared {
 }
 
 /// Asks for the fields of a declaration.
-pub(super) fn declaration(fields: &mut Fields<'_>) -> Option<Declared> {
+pub(super) fn declaration(fields: &mut Fields<'_>) -> Declared {
     fields.optional("summary", crate::plan::text(), "what it is for");
-    Some(Declared {
+    Declared {
         kind: fields.required("type", one_of(TYPES), "what it holds"),
         pattern: fields.optional(
             "pattern",
@@ -57,7 +57,7 @@ pub(super) fn declaration(fields: &mut Fields<'_>) -> Option<Declared> {
         ),
         one_of: fields.optional("enum", list(anything()), "the only values allowed"),
         default: fields.optional("default", anything(), "its value where none is given"),
-    })
+    }
 }
 
 /// A declared param.
@@ -100,7 +100,7 @@ pub(super) fn declared(value: Option<&Value>, problems: &mut Problems) -> Vec<Pa
         let mut fields = Fields::new(value, &known, problems);
         let declared = declaration(&mut fields);
         fields.finish();
-        let Some(Declared { kind: Some(kind), pattern, one_of, default }) = declared else { continue };
+        let Declared { kind: Some(kind), pattern, one_of, default } = declared else { continue };
         let mut param = Param {
             name: key.name.clone(),
             span: key.span,

@@ -12,6 +12,7 @@ use crate::plan::{
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -225,7 +226,7 @@ impl Reader<'_> {
         let mut fields = Fields::new(&value, known, &mut self.problems);
         let policy = header::policy(&mut fields);
         fields.finish();
-        policy.unwrap_or_default()
+        policy
     }
 
     /// Reads the steps and the guards, and checks them against each other.
@@ -393,5 +394,8 @@ fn canonical(values: &BTreeMap<String, Json>) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -3,6 +3,7 @@
 use super::{Source, Sources};
 use crate::plan::{Problem, Severity, Span};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use std::fmt::Write;
 use std::ops::Range;
 
 /// The most problems shown; a text with more has one cause.
@@ -22,7 +23,7 @@ pub fn render(problems: &[Problem], sources: &Sources, color: bool, ascii: bool)
         out.push_str("\n\n");
     }
     if problems.len() > MOST {
-        out.push_str(&format!("and {} more\n\n", problems.len() - MOST));
+        let _ = write!(out, "and {} more\n\n", problems.len() - MOST);
     }
     out
 }

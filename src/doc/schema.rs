@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 /// The schema of plans with these kinds of steps and signals.
 #[must_use]
 pub fn schema(actions: &dyn Kinds, signals: &dyn Kinds) -> Json {
-    let mut top = described(|fields| read::top(fields));
+    let mut top = described(read::top);
     for (key, _) in read::NOT_YET {
         top["properties"].as_object_mut().map(|properties| properties.remove(*key));
     }
@@ -18,11 +18,11 @@ pub fn schema(actions: &dyn Kinds, signals: &dyn Kinds) -> Json {
         ("summary", json!({"type": "string"})),
         ("owner", json!({"type": "string"})),
         ("production", holes(json!({"type": "boolean"}))),
-        ("params", by_name(described(|fields| params::declaration(fields)))),
-        ("secrets", by_name(one_key(described(|fields| header::secret(fields))))),
+        ("params", by_name(described(params::declaration))),
+        ("secrets", by_name(one_key(described(header::secret)))),
         ("people", by_name(json!({"type": "array", "items": {"type": "string"}, "minItems": 1}))),
         ("targets", by_name(targets())),
-        ("policy", holes(described(|fields| header::policy(fields)))),
+        ("policy", holes(described(header::policy))),
         ("guards", json!({"type": "array", "items": {"$ref": "#/definitions/guard"}})),
         ("prepare", json!({"$ref": "#/definitions/steps"})),
         ("steps", json!({"$ref": "#/definitions/steps"})),
@@ -62,7 +62,7 @@ fn kinds(actions: &dyn Kinds) -> Vec<(&'static str, &'static str, Json)> {
         actions.names().into_iter().map(|name| (name, actions.summary(name), kind(actions, name))).collect();
     for (name, about) in step::BUILT_IN {
         let with = match *name {
-            "approve" => holes(described(|fields| step::approval(fields))),
+            "approve" => holes(described(step::approval)),
             _ => described(|_| ()),
         };
         kinds.push((name, about, with));
@@ -75,7 +75,7 @@ fn kind(kinds: &dyn Kinds, name: &str) -> Json {
 }
 
 fn step_schema(actions: &dyn Kinds) -> Json {
-    let mut schema = described(|fields| step::common(fields));
+    let mut schema = described(step::common);
     let kinds = kinds(actions);
     let steps = json!({"$ref": "#/definitions/steps"});
     let parts = [
@@ -86,7 +86,7 @@ fn step_schema(actions: &dyn Kinds) -> Json {
         ("undo", json!({"$ref": "#/definitions/undo"})),
         ("parallel", steps.clone()),
         ("sequence", steps),
-        ("include", described(|fields| expand::include(fields))),
+        ("include", described(expand::include)),
         ("each", json!({"anyOf": [{"type": ["array", "object"]}, {"$ref": "#/definitions/hole"}]})),
         ("as", json!({"type": "string"})),
         ("max", holes(json!({"type": "integer", "minimum": 1, "maximum": 1000}))),
@@ -105,7 +105,7 @@ fn step_schema(actions: &dyn Kinds) -> Json {
 }
 
 fn guard_schema(signals: &dyn Kinds) -> Json {
-    let mut schema = described(|fields| read::guard(fields));
+    let mut schema = described(read::guard);
     let names = signals.names();
     refine(&mut schema["properties"]["uses"], uses(names.iter().map(|name| (*name, signals.summary(name)))));
     refine(&mut schema["properties"]["with"], json!({"type": "object"}));
@@ -122,7 +122,7 @@ fn guard_schema(signals: &dyn Kinds) -> Json {
 }
 
 fn undo_schema(actions: &dyn Kinds) -> Json {
-    let mut schema = described(|fields| step::undoing(fields));
+    let mut schema = described(step::undoing);
     let names = actions.names();
     refine(&mut schema["properties"]["uses"], uses(names.iter().map(|name| (*name, actions.summary(name)))));
     refine(&mut schema["properties"]["with"], json!({"type": "object"}));
@@ -164,10 +164,8 @@ fn snippet(name: &str, about: &str, with: &Json) -> Json {
 }
 
 fn targets() -> Json {
-    let kinds: Map<String, Json> = header::TARGETS
-        .iter()
-        .map(|(name, read)| ((*name).to_owned(), holes(described(|fields| read(fields)))))
-        .collect();
+    let kinds: Map<String, Json> =
+        header::TARGETS.iter().map(|(name, read)| ((*name).to_owned(), holes(described(read)))).collect();
     one_key(json!({"type": "object", "additionalProperties": false, "properties": kinds}))
 }
 

@@ -131,6 +131,8 @@ pub(super) fn retry(fields: &mut Fields<'_>) -> Option<Retry> {
     Some(Retry { attempts: u32::try_from(attempts?).unwrap_or(1), wait, backoff_percent })
 }
 
+/// Asks how a step is undone.
+#[expect(clippy::unnecessary_wraps, reason = "what `nested` asks for")]
 pub(super) fn undoing(fields: &mut Fields<'_>) -> Option<Undoing> {
     let undoing = Undoing {
         keep: fields.optional("keep", text(), "leave it, for this reason"),
@@ -324,7 +326,7 @@ impl Decoder<'_> {
             in_parallel: handed.in_parallel,
         };
         let undo = self.undo(common.undo.take(), undo_uses_span, scope, &mut facts);
-        let kind = self.kind(&common, &filled, &undo, branch.span, scope, &mut facts);
+        let kind = self.kind(&common, &filled, undo.as_ref(), branch.span, scope, &mut facts);
         for (step, span) in self.filler.reads.drain(..).chain(self.known.read_steps.borrow_mut().drain(..)) {
             self.reads.push((id.clone(), step, span));
         }
@@ -400,7 +402,7 @@ impl Decoder<'_> {
         &mut self,
         common: &Common,
         filled: &Value,
-        undo: &Option<Undo>,
+        undo: Option<&Undo>,
         id_span: Span,
         scope: &super::fill::Scope,
         facts: &mut Facts,

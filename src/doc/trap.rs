@@ -164,12 +164,11 @@ fn unquoted(line: &str, needle: &str) -> Option<usize> {
     for (at, c) in line.char_indices() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if line[at..].starts_with(needle) => return Some(at),
             None if c == '#' && before == ' ' => return None,
             // A quote inside a word is an apostrophe.
             None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => quote = Some(c),
-            None => {}
+            _ => {}
         }
         before = c;
     }

@@ -64,11 +64,11 @@ fn broken(schema: &Json, value: &Json, root: &Json, path: &str, found: &mut Vec<
         let properties = rules.get("properties").and_then(Json::as_object);
         for (key, value) in entries {
             let path = format!("{path}/{key}");
-            match (properties.and_then(|p| p.get(key)), rules.get("additionalProperties")) {
-                (Some(schema), _) => broken(schema, value, root, &path, found),
-                (None, Some(Json::Bool(false))) => found.push(format!("{path}: unknown")),
-                (None, Some(schema)) => broken(schema, value, root, &path, found),
-                (None, None) => {}
+            let own = properties.and_then(|properties| properties.get(key));
+            match own.or_else(|| rules.get("additionalProperties")) {
+                Some(Json::Bool(false)) => found.push(format!("{path}: unknown")),
+                Some(schema) => broken(schema, value, root, &path, found),
+                None => {}
             }
         }
         for name in rules.get("required").and_then(Json::as_array).into_iter().flatten() {

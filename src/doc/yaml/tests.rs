@@ -14,7 +14,7 @@ fn report(text: &str) -> String {
 }
 
 fn reports(texts: &[&str]) -> String {
-    texts.iter().map(|text| format!("{text:?}\n{}", report(text))).collect()
+    texts.iter().flat_map(|text| [format!("{text:?}\n"), report(text)]).collect()
 }
 
 #[test]
