@@ -235,9 +235,12 @@ impl<'c> Session<'c> {
             Rest::Interrupted | Rest::Exited => signal.unwrap_or(Exit::Interrupted),
             Rest::OutOfRoom => Exit::Stopped,
         };
-        let show = &*Show::lock(&show);
-        self.close(args, &show.story, driven.rest, exit).await?;
-        match (&show.refused, driven.rest) {
+        let (told, refused) = {
+            let show = &mut *Show::lock(&show);
+            (show.story.clone(), show.refused.take())
+        };
+        self.close(args, &told, driven.rest, exit).await?;
+        match (&refused, driven.rest) {
             (Some((order, refusal)), _) => Err(orders::refused(self.context, &record.id.0, order, refusal)),
             (None, Rest::OutOfRoom) => {
                 Err(Failure::new(exit, "there is no room left for the journal; the run is paused")

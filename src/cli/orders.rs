@@ -4,7 +4,7 @@ use super::stored::{self, Known};
 use super::{Context, Exit, Failure, operate};
 use crate::plan::{Plan, StepIx};
 use crate::report;
-use crate::run::{Actor, Event, Order, Refusal};
+use crate::run::{Actor, Event, Order, Refusal, Verdict};
 use crate::store::{self, SqliteStore, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,14 @@ pub(super) fn give(
     order: &Order,
     alone: Alone,
 ) -> Result<Exit, Failure> {
+    let may_follow = match known.story.verdict() {
+        None => true,
+        Some(Verdict::Completed) => matches!(order, Order::Rollback { .. }),
+        Some(_) => false,
+    };
+    if !may_follow {
+        return Err(refused(context, &known.record.id.0, order, &Refusal::NotRunning));
+    }
     let by = Actor { name: context.who.as_str().into(), automatic: false };
     let run = known.record.id.clone();
     let given = store::give_order(&*store, &run, &known.plan, &by, order, stored::now());

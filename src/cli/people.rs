@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Everybody of a world.
 pub(super) struct People {
-    people: Vec<Person>,
+    all: Vec<Person>,
     plan: Arc<Plan>,
     store: Arc<SqliteStore>,
     run: RunId,
@@ -28,7 +28,7 @@ impl People {
         run: RunId,
         clock: SystemClock,
     ) -> Self {
-        Self { people: wiring.people.clone(), plan, store, run, clock }
+        Self { all: wiring.people.clone(), plan, store, run, clock }
     }
 
     /// Answers what was asked before this process began.
@@ -50,7 +50,7 @@ impl People {
                 && starter.is_none_or(|starter| *starter.name != *person.name)
         };
         let mut answers: Vec<&Person> =
-            self.people.iter().filter(entitled).filter(|person| person.answer != "ignore").collect();
+            self.all.iter().filter(entitled).filter(|person| person.answer != "ignore").collect();
         answers.sort_by_key(|person| person.after_ms);
         for person in answers.into_iter().take(approval.by.any as usize) {
             let order = match person.answer.as_str() {

@@ -63,8 +63,8 @@ fn state(plan: &Plan, steps: &[PreviewStep]) -> String {
         };
         hash.update(format!("{}\0{told}\n", plan[step.step].id));
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let hex: Vec<String> = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
 }
 
 /// One a name that a step switches.

@@ -124,11 +124,11 @@ pub(super) fn look(context: &Context, store: &dyn Store, id: &RunId) -> Result<K
     let plan = plans::of_run(&record)?;
     let events = store::events(store, id, &plan, Seq(1)).map_err(failed)?;
     let holder = store.holder(id, now()).map_err(failed)?;
-    let mut story = Story::new(id.0.clone(), plan.clone());
+    let mut told = Story::new(id.0.clone(), plan.clone());
     for recorded in &events {
-        story.take(recorded.at, &recorded.event);
+        told.take(recorded.at, &recorded.event);
     }
-    Ok(Known { record, plan, events, story, holder })
+    Ok(Known { record, plan, events, story: told, holder })
 }
 
 /// What the store says, for people.

@@ -178,7 +178,7 @@ fn another_terminal_approves_but_not_anybody() {
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert_eq!(run.wait().unwrap().code(), Some(0));
     // Nobody is asked any more.
-    assert_eq!(desk.say(&["approve", "go", "--as", "bo@navralabs.com"]).code, Some(0));
+    assert_eq!(desk.say(&["approve", "go", "--as", "bo@navralabs.com"]).code, Some(64));
 }
 
 #[test]

@@ -38,15 +38,15 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         None => None,
     };
     let mut renderers = screen::result(context, &known.plan);
-    let mut story = Story::new(id.0.clone(), known.plan.clone());
+    let mut told = Story::new(id.0.clone(), known.plan.clone());
     for recorded in &known.events {
-        story.take(recorded.at, &recorded.event);
+        told.take(recorded.at, &recorded.event);
         let about = match &recorded.event {
             crate::run::Event::Step(ix, _) => Some(*ix),
             _ => None,
         };
         if only.is_none() || only == about {
-            renderers.fact(&story, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
+            renderers.fact(&told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
         }
     }
     Ok(Exit::Done)

@@ -53,7 +53,8 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     if context.is_json() {
         context.print(&format!("{:#}\n", serde_json::Value::from(objects)))?;
     } else {
-        context.print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        lines.push(String::new());
+        context.print(&lines.join("\n"))?;
     }
     Ok(Exit::Done)
 }

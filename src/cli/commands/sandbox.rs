@@ -42,14 +42,14 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         What::Up(args) => runtime()?.block_on(up(args, context)),
         What::Serve(args) => runtime()?.block_on(serve(args, context)),
         What::Worlds => {
-            let mut text = String::new();
+            let mut lines = Vec::new();
             for (file, world) in worlds::SHIPPED {
                 let field =
                     |key: &str| world.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("").trim();
                 let name = file.strip_suffix(".yaml").unwrap_or(file);
-                text.push_str(&format!("{name:24}  {:12}  {}\n", field("verdict:"), field("summary:")));
+                lines.push(format!("{name:24}  {:12}  {}\n", field("verdict:"), field("summary:")));
             }
-            context.print(&text)?;
+            context.print(&lines.concat())?;
             Ok(Exit::Done)
         }
     }

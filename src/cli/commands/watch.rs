@@ -21,34 +21,34 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let id = stored::find(context, &store, args.run.run.as_deref())?;
     let mut known = stored::look(context, &store, &id)?;
     let mut screen = renderers(context, &known.plan);
-    let mut story = Story::new(id.0.clone(), known.plan.clone());
-    let show = |story: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
-        story.take(recorded.at, &recorded.event);
-        screen.fact(story, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
+    let mut told = Story::new(id.0.clone(), known.plan.clone());
+    let show = |told: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
+        told.take(recorded.at, &recorded.event);
+        screen.fact(told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
     };
     for recorded in &known.events {
-        show(&mut story, &mut screen, recorded);
+        show(&mut told, &mut screen, recorded);
     }
     let mut last = known.last();
-    while story.verdict().is_none() && known.driven() {
+    while told.verdict().is_none() && known.driven() {
         std::thread::sleep(PERIOD);
         let failed = |error| stored::failed(context, &error);
         for recorded in store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(failed)? {
-            show(&mut story, &mut screen, &recorded);
+            show(&mut told, &mut screen, &recorded);
             last = recorded.seq;
         }
         known.holder = store.holder(&id, stored::now()).map_err(failed)?;
-        screen.tick(&story, known.now());
+        screen.tick(&told, known.now());
     }
     // What was recorded between the last look at the journal and the last look at the holder.
     for recorded in
         store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(|e| stored::failed(context, &e))?
     {
-        show(&mut story, &mut screen, &recorded);
+        show(&mut told, &mut screen, &recorded);
     }
-    screen.end(&story, known.now());
-    let exit = Exit::of(&story.run);
-    screen::tell(context, &story, known.now(), &screen::extras(context, &known, Vec::new()), Some(exit))?;
+    screen.end(&told, known.now());
+    let exit = Exit::of(&told.run);
+    screen::tell(context, &told, known.now(), &screen::extras(context, &known, Vec::new()), Some(exit))?;
     Ok(exit)
 }
 
