@@ -222,17 +222,20 @@ impl World {
             && target.is_none_or(|target| target.is_some_and(|t| t.state == Health::Healthy))
     }
 
-    /// The run tells of a step: the rules for it are followed.
+    /// The run tells of a step: the rules for it are followed, each once.
     ///
     /// # Errors
     /// What a rule does was refused.
     pub fn told(&mut self, step: &str, event: &str, now: Timestamp) -> Result<(), Refusal> {
-        let deeds: Vec<Deed> = self
-            .rules
-            .iter()
-            .filter(|r| r.step == step && r.event == event)
-            .map(|r| r.deed.clone())
-            .collect();
+        // A run that was resumed tells again what it had told: a rule is followed once.
+        let mut deeds = Vec::new();
+        self.rules.retain(|rule| {
+            let due = rule.step == step && rule.event == event;
+            if due {
+                deeds.push(rule.deed.clone());
+            }
+            !due
+        });
         deeds.into_iter().try_for_each(|deed| self.perform(deed, now))
     }
 

@@ -76,6 +76,7 @@ fn a_world_does_what_its_rules_say() {
     assert!(world.balancers.contains_key("old"));
     world.told("idle", "succeeded", START).unwrap();
     assert!(!world.balancers.contains_key("old"));
+    world.told("idle", "succeeded", START).unwrap();
     world.told("idle", "failed", START).unwrap();
     assert!(world.state()["zones"]["example.com"].to_string().contains("192.0.2.66"));
 }
