@@ -155,6 +155,10 @@ fn near(path: &Path) -> Option<PathBuf> {
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
-    let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| Path::new(name).extension().is_some_and(|e| e == "yaml")).collect();
+    let known: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "yaml"))
+        .collect();
     crate::plan::nearest(&wanted, &known).map(|name| path.with_file_name(name))
 }
