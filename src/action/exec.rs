@@ -214,7 +214,7 @@ impl Action for Exec {
             // Without a `check` an undo that ended well is believed.
             (Toward::Prior, None) => Ok(Seen::Prior),
             (toward, Some(argv)) => Ok(match (toward, self.checked(reads, argv, &record.prior).await?) {
-                (Toward::Prior, Checked::Before) | (Toward::Desired(_), Checked::Before) => Seen::Prior,
+                (Toward::Prior | Toward::Desired(_), Checked::Before) => Seen::Prior,
                 (Toward::Prior, Checked::Desired(_)) => Seen::Desired { out: Json::Null },
                 (Toward::Desired(_), Checked::Desired(stdout)) => {
                     Seen::Desired { out: out(Some(0), record.note.as_ref().map_or(&stdout, |n| &n.stdout)) }

@@ -144,8 +144,7 @@ pub(super) async fn still_holds(
     }
     let told = |key: &str| then.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
     let stale = |why: &str| {
-        let file =
-            quoted(&loaded.reading.sources.get(0).map_or("PLAN", |source| source.name.as_str()).to_owned());
+        let file = quoted(loaded.reading.sources.get(0).map_or("PLAN", |source| source.name.as_str()));
         Failure::new(Exit::Stale, format!("the preview {} is stale; nothing was changed", saved.display()))
             .because(why)
             .hint(format!(

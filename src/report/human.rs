@@ -162,7 +162,8 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
             Runbook::Blind,
         ),
         PauseCause::Guard(_) => {
-            let breach = story.breach.as_ref().map_or("a guard tripped".into(), |fault| fault.to_string());
+            let breach =
+                story.breach.as_ref().map_or("a guard tripped".into(), std::string::ToString::to_string);
             (vec![breach], vec![go_on, back], Runbook::Guard)
         }
         PauseCause::Stuck(_) => stuck(story, with),

@@ -281,7 +281,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
                 "ended": step.ended.map(moment),
                 "changes": changed(story, ix),
                 "reason": step.reason.as_deref(),
-                "approved_by": story.run[ix].approved_by.iter().map(|by| by.to_string()).collect::<Vec<_>>(),
+                "approved_by": story.run[ix].approved_by.iter().map(std::string::ToString::to_string).collect::<Vec<_>>(),
             })
         })
         .collect();

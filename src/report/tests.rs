@@ -1,5 +1,4 @@
 //! How a run looks, from the same facts, in each renderer.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 use super::*;
 use crate::action::Registry;

@@ -94,7 +94,7 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
         },
         StepEvent::Applying { stage, by } => {
             let stages = story.run[ix].record.as_ref().map_or(1, |record| record.proposal.stages);
-            let stage = if stages > 1 { format!(" stage {stage} of {}", stages) } else { String::new() };
+            let stage = if stages > 1 { format!(" stage {stage} of {stages}") } else { String::new() };
             (Tone::Busy, format!("applying{stage}; an answer is awaited for {}", span(by.since(at))))
         }
         StepEvent::Applied { until, .. } => {

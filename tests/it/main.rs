@@ -4,6 +4,7 @@
 mod cli_run;
 mod cli_usage;
 mod clobber;
+mod crash;
 mod go_live;
 mod stage;
 mod tidy;

@@ -65,6 +65,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tool finds the commands that we find")]
 fn tool() -> Command {
     let mut command = Command::new(TOOL);
     command

@@ -221,7 +221,7 @@ impl Switch {
             ttl,
             values,
             alias,
-            extra: Default::default(),
+            extra: std::collections::BTreeMap::default(),
         };
         let aliases = |types: &[&'static str], name: &str, zone_id: &str, evaluate_health: bool| {
             let alias = Alias { name: Name::new(name), zone_id: zone_id.into(), evaluate_health };
@@ -329,9 +329,10 @@ impl Switch {
         let prior = &record.prior;
         let Some(note) = &record.note else {
             // It is there, whoever heard the answer: that is recorded first.
-            return match toward_nothing(prior) {
-                true => self.arrived(reads, found, prior, &Note::default(), record.since).await,
-                false => Ok(Seen::Moving { note: Some(Note::default()), again: Duration::ZERO }),
+            return if toward_nothing(prior) {
+                self.arrived(reads, found, prior, &Note::default(), record.since).await
+            } else {
+                Ok(Seen::Moving { note: Some(Note::default()), again: Duration::ZERO })
             };
         };
         if !found.is_insync(note.change.as_ref()).await? {

@@ -35,8 +35,6 @@ pub(in crate::action) struct Note {
 /// Beyond what the requests themselves may take.
 const MARGIN: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(10);
-/// What the whole may take beyond its requests.
-const SLACK: Duration = Duration::from_secs(60);
 
 #[async_trait::async_trait]
 impl Action for Flow {

@@ -172,7 +172,7 @@ impl Host<'_> {
         match (work, look) {
             // Look right before writing: what is there already is not written, nor over somebody else's change.
             (Work::Apply(_), Ok(Look::Prior)) => {
-                self.call(step, ix, Write::Stage(step.stage(), prior), flight)
+                self.call(step, ix, Write::Stage(step.stage(), prior), flight);
             }
             (Work::Apply(_), Ok(_)) => return answered(Answer::Applied(Ok(None))),
             (Work::Apply(_), Err(fault)) => return answered(Answer::Applied(Err(fault))),

@@ -6,6 +6,7 @@
 //! | `stories_back` | one behaviour each of the way back |
 //! | `stories_people` | who may say what, and what is refused with which reason |
 //! | `random` | any broken law of `laws`, under any schedule of faults, crashes, people and third parties |
+#![expect(clippy::cast_possible_truncation, reason = "small numbers, by chance")]
 
 mod build;
 mod dice;
