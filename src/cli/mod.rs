@@ -39,7 +39,7 @@ pub struct Cli {
 /// What every verb takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Globals {
-    /// Where runs are kept [default: $`XDG_STATE_HOME/switchover` or ~/.local/state/switchover]
+    /// Where runs are kept [default: $XDG_STATE_HOME/switchover or ~/.local/state/switchover]
     #[arg(long, global = true, env = "SWITCHOVER_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// How to write results and progress

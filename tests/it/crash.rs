@@ -11,9 +11,9 @@ use std::time::Duration;
 
 const PLAN: &str = "plans/aep-go-live.yaml";
 const WORLD: &str = "plans/worlds/aep.yaml";
-const TIME: u32 = 600;
+const TIME: u32 = 180;
 /// Trials of one scenario in a sample.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 4;
 
 /// Where the tool dies.
 #[derive(Clone, Debug)]

@@ -4,7 +4,9 @@
 mod cli_run;
 mod cli_usage;
 mod clobber;
+mod console;
 mod crash;
 mod go_live;
+mod runbook;
 mod stage;
 mod tidy;
