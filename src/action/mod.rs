@@ -131,3 +131,6 @@ pub struct ByHand {
     /// Commands that undo it.
     pub undo: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,6 +215,10 @@ impl Action for Deploy {
         let service = self.service(&*compute).await?;
         let standing = self.standing(&*compute, &service, &record.prior, record.note.as_ref()).await?;
         match (toward, standing) {
+            // Nothing was to be written: what was there before is what was asked for.
+            (Toward::Desired(0), Standing::Before(primary)) => {
+                self.look_forward(reads, 0, &service, primary, record).await
+            }
             (Toward::Desired(stage), Standing::Ours(primary)) => {
                 self.look_forward(reads, stage, &service, primary, record).await
             }

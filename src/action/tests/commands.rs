@@ -1,0 +1,194 @@
+//! `exec`, and undoing by an action of its own.
+
+use super::world::{Fate, World, output};
+use super::{Story, codes, fails, is_foreign, known, value};
+use crate::action::{AnyAction, Registry, Reversal, Toward};
+use crate::plan::{Fields, Problems};
+use crate::port::Command;
+use crate::run::{FaultKind, Landed, Look};
+use serde_json::{Value as Json, json};
+use std::sync::{Arc, Mutex};
+
+/// A page that is on or off, and commands about it.
+fn page(world: &World) -> Arc<Mutex<&'static str>> {
+    let page = Arc::new(Mutex::new("off"));
+    let seen = page.clone();
+    world.state().run = Box::new(move |command: &Command| {
+        let mut page = seen.lock().unwrap();
+        match (&*command.argv[0], *page) {
+            ("show", now) => output(0, now),
+            ("on", _) => {
+                *page = "on";
+                output(0, "switched\n")
+            }
+            ("put-back", _) => {
+                *page = if command.input == b"off" { "off" } else { "on" };
+                output(0, "")
+            }
+            ("check", "on") => output(0, ""),
+            ("check", "off") => output(10, ""),
+            ("check", "strange") => output(12, "somebody painted it"),
+            ("check", _) => output(3, "cannot see"),
+            _ => output(1, "no such command"),
+        }
+    });
+    page
+}
+
+fn exec(world: &World, more: &Json) -> Story {
+    Story::new(world, "exec", &with(more))
+}
+
+fn with(more: &Json) -> Json {
+    let mut with = json!({"run": ["on"], "prior": ["show"], "check": ["check"], "undo": ["put-back"]});
+    for (key, value) in more.as_object().unwrap() {
+        with[key] = value.clone();
+    }
+    if let Some(fields) = with.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    with
+}
+
+#[tokio::test]
+async fn a_command_is_proven_by_its_check_and_undone_from_what_prior_said() {
+    let world = World::new();
+    let page = page(&world);
+    let mut story = exec(&world, &json!({}));
+    assert_eq!(story.done().await["stdout"], "switched");
+    assert_eq!(*page.lock().unwrap(), "on");
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(*page.lock().unwrap(), "off");
+}
+
+#[tokio::test]
+async fn what_the_check_finds_done_is_not_run() {
+    let world = World::new();
+    *page(&world).lock().unwrap() = "on";
+    let mut story = exec(&world, &json!({}));
+    assert_eq!(story.plan().await.unwrap(), 0);
+    story.arrive().await.unwrap();
+    assert!(story.writes().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_check_calls_foreign_is_left() {
+    let world = World::new();
+    let page = page(&world);
+    let mut story = exec(&world, &json!({}));
+    story.done().await;
+    *page.lock().unwrap() = "strange";
+    is_foreign(story.look(Toward::Desired(1)).await, &["painted"]);
+    is_foreign(story.undo().await, &["painted"]);
+    assert_eq!(*page.lock().unwrap(), "strange");
+}
+
+#[tokio::test]
+async fn a_check_that_says_something_else_is_no_evidence() {
+    let world = World::new();
+    let page = page(&world);
+    let mut story = exec(&world, &json!({}));
+    story.done().await;
+    *page.lock().unwrap() = "dark";
+    fails(story.look(Toward::Desired(1)).await, FaultKind::Blind, &["exited with 3", "cannot see"]);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_half_way_is_undone() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({"run": ["break"]}));
+    story.plan().await.unwrap();
+    let fault = story.apply().await.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Permanent, Landed::Maybe));
+}
+
+#[tokio::test]
+async fn a_lost_answer_without_a_check_is_nobodys_guess() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({"check": null}));
+    story.plan().await.unwrap();
+    world.state().fate = Some(Fate::LostAfter);
+    story.apply().await.unwrap_err();
+    fails(story.look(Toward::Desired(1)).await, FaultKind::Blind, &["settle"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_settled_by_the_check() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({}));
+    story.plan().await.unwrap();
+    world.state().fate = Some(Fate::LostBefore);
+    story.apply().await.unwrap_err();
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Prior)));
+    world.state().fate = Some(Fate::LostAfter);
+    story.apply().await.unwrap_err();
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Desired { .. })));
+}
+
+#[tokio::test]
+async fn a_prior_that_is_cut_off_is_not_recorded_as_whole() {
+    let world = World::new();
+    world.state().run = Box::new(|_| output(0, &"x".repeat(64 * 1024)));
+    fails(exec(&world, &json!({"check": null})).plan().await, FaultKind::Permanent, &["64 KiB"]);
+}
+
+#[tokio::test]
+async fn a_command_that_only_reads_is_a_check() {
+    let world = World::new();
+    page(&world);
+    let reads = json!({"run": ["show"], "reads": true, "prior": null, "check": null, "undo": null});
+    let mut story = exec(&world, &reads);
+    assert_eq!(story.done().await["stdout"], "off");
+    assert!(story.writes().is_empty());
+}
+
+#[test]
+fn commands_that_leak_or_contradict_are_found_before_the_run() {
+    let of = |more: Json| codes("exec", &with(&more));
+    assert_eq!(of(json!({"run": ["x", "${{ secrets.token }}"]})), ["SW2002"]);
+    assert_eq!(of(json!({"env": {"T": "${{ secrets.token }}"}})), [""; 0]);
+    assert_eq!(of(json!({"check": null})), ["SW2009"]);
+    assert_eq!(of(json!({"reads": true})), ["SW2003"]);
+    assert_eq!(of(json!({"run": []})), ["SW2003"]);
+}
+
+fn action(kind: &str, with: &Json) -> Arc<dyn AnyAction> {
+    let (value, known, mut problems) = (value(with), known(), Problems::default());
+    Registry.build(kind, &mut Fields::new(&value, &known, &mut problems)).unwrap()
+}
+
+fn back_only(run: &str) -> Json {
+    with(&json!({"run": [run], "prior": null, "check": null, "undo": null}))
+}
+
+#[tokio::test]
+async fn an_undo_by_another_action_runs_once_and_is_believed_by_its_answer() {
+    let world = World::new();
+    let page = page(&world);
+    let (forward, back) = (action("exec", &back_only("on")), action("exec", &back_only("put-back")));
+    let mut story = Story::of(&world, Arc::new(Reversal::new(Some(forward), back)));
+    story.done().await;
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(story.writes(), ["on", "put-back"]);
+    assert_eq!(*page.lock().unwrap(), "on", "it was not told what was there");
+}
+
+#[tokio::test]
+async fn a_step_without_uses_acts_only_on_the_way_back() {
+    let world = World::new();
+    page(&world);
+    let back = action("exec", &back_only("on"));
+    let mut story = Story::of(&world, Arc::new(Reversal::new(None, back)));
+    assert_eq!(story.plan().await.unwrap(), 1);
+    story.apply().await.unwrap();
+    story.arrive().await.unwrap();
+    assert!(story.writes().is_empty());
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(story.writes(), ["on"]);
+}

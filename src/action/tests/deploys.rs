@@ -1,0 +1,282 @@
+//! `ecs.deploy`.
+
+use super::world::{Fate, World, definition, deployment, service};
+use super::{Story, codes, fails, is_foreign};
+use crate::action::Toward;
+use crate::port::Rollout;
+use crate::run::{FaultKind, Landed, Look};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const OLD: &str = "arn:aws:ecs:eu-west-1:1:task-definition/web:1";
+const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1";
+
+fn digest(letter: char) -> String {
+    format!("sha256:{}", letter.to_string().repeat(64))
+}
+
+fn image(letter: char) -> String {
+    format!("repo/web@{}", digest(letter))
+}
+
+fn world() -> World {
+    let world = World::new();
+    {
+        let mut state = world.state();
+        state.definitions.push(definition("web", 1, &image('a')));
+        state.services.insert("web".into(), service("web", OLD));
+    }
+    world
+}
+
+fn with(more: &Json) -> Json {
+    let mut with = json!({"target": "prod", "cluster": "main", "service": "web"});
+    for (key, value) in more.as_object().unwrap() {
+        with[key] = value.clone();
+    }
+    with
+}
+
+fn deploy(world: &World) -> Story {
+    Story::new(world, "ecs.deploy", &with(&json!({"images": {"app": image('b')}})))
+}
+
+async fn applied(world: &World) -> Story {
+    let mut story = deploy(world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    story.apply().await.unwrap();
+    story
+}
+
+/// Somebody deploys a definition of their own.
+fn meddle(world: &World) {
+    let mut state = world.state();
+    let theirs = definition("web", 9, &image('f'));
+    let arn = theirs.arn.clone();
+    state.definitions.push(theirs);
+    let service = state.services.get_mut("web").unwrap();
+    service.deployments = vec![deployment("ecs-svc/theirs", &arn, Rollout::Completed)];
+}
+
+#[tokio::test]
+async fn a_deployment_has_arrived_by_id_digest_and_health() {
+    let world = world();
+    let mut story = applied(&world).await;
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Moving { .. })));
+    world.complete("web", &digest('b'));
+    let out = story.arrive().await.unwrap();
+    assert_eq!(out["task_definition"], "arn:aws:ecs:eu-west-1:1:task-definition/web:2");
+    assert_eq!(out["running"], 2);
+}
+
+#[tokio::test]
+async fn too_few_healthy_targets_are_not_success() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    world.state().healthy.insert(GROUP.into(), 0);
+    fails(story.arrive().await, FaultKind::Permanent, &["not there in time"]);
+}
+
+#[tokio::test]
+async fn a_task_from_another_image_is_not_success() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('c'));
+    fails(story.arrive().await, FaultKind::Permanent, &[&digest('c'), &digest('b')]);
+}
+
+#[tokio::test]
+async fn stable_after_the_circuit_breaker_is_a_failure_with_its_reasons() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.break_circuit("web", OLD);
+    let words = ["circuit breaker", "CannotPullContainerError", "tasks failed to start"];
+    fails(story.arrive().await, FaultKind::Permanent, &words);
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_should_run_nothing_deploys_nothing() {
+    let world = world();
+    world.state().services.get_mut("web").unwrap().desired = 0;
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["0 tasks"]);
+}
+
+#[tokio::test]
+async fn what_runs_already_is_not_deployed_again() {
+    let world = world();
+    world.complete("web", &digest('a'));
+    let mut story = Story::new(&world, "ecs.deploy", &with(&json!({"images": {"app": image('a')}})));
+    assert_eq!(story.plan().await.unwrap(), 0);
+    story.arrive().await.unwrap();
+    assert!(story.writes().is_empty());
+}
+
+#[tokio::test]
+async fn somebody_elses_deployment_under_way_is_not_overtaken() {
+    let world = world();
+    world.state().services.get_mut("web").unwrap().deployments[0].rollout = Rollout::InProgress;
+    is_foreign(deploy(&world).plan().await, &["under way", "ecs-svc/0"]);
+}
+
+#[tokio::test]
+async fn a_definition_that_could_not_be_restored_is_found_before_going() {
+    let world = world();
+    world.state().definitions[0].active = false;
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["INACTIVE", OLD]);
+}
+
+#[tokio::test]
+async fn a_deployment_between_plan_and_apply_is_never_overwritten() {
+    let world = world();
+    let mut story = deploy(&world);
+    story.plan().await.unwrap();
+    meddle(&world);
+    is_foreign(story.apply().await, &["web:9", OLD]);
+    assert!(story.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_deployment_after_ours_is_named_and_left() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    meddle(&world);
+    is_foreign(story.look(Toward::Desired(1)).await, &["web:9"]);
+    let written = story.writes().len();
+    is_foreign(story.undo().await, &["web:9"]);
+    assert_eq!(story.writes().len(), written);
+}
+
+#[tokio::test]
+async fn the_same_definition_deployed_again_by_somebody_else_is_told() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    world.pass(Duration::from_secs(120));
+    world.state().services.get_mut("web").unwrap().deployments[0].id = "ecs-svc/forced".into();
+    is_foreign(story.look(Toward::Desired(1)).await, &["ecs-svc/forced"]);
+}
+
+#[tokio::test]
+async fn put_back_by_hand_is_seen_as_the_prior_state() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.pass(Duration::from_secs(120));
+    let back = deployment("ecs-svc/hand", OLD, Rollout::Completed);
+    world.state().services.get_mut("web").unwrap().deployments = vec![back];
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Prior)));
+}
+
+#[tokio::test]
+async fn what_is_told_late_is_not_believed_to_be_gone() {
+    let world = world();
+    let mut story = applied(&world).await;
+    let late = service("web", OLD);
+    let now = world.state().services.insert("web".into(), late).unwrap();
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Moving { .. })));
+    world.state().services.insert("web".into(), now);
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_update_is_settled_by_what_the_definition_says() {
+    for (fate, landed) in [(Fate::LostBefore, false), (Fate::LostAfter, true)] {
+        let world = world();
+        let mut story = deploy(&world);
+        story.plan().await.unwrap();
+        // The definition is registered already, as after a crash between the two calls.
+        world.state().definitions.push(definition("web", 2, &image('b')));
+        world.state().fate = Some(fate);
+        assert_eq!(story.apply().await.unwrap_err().landed, Landed::Maybe);
+        match story.look(Toward::Desired(1)).await.unwrap() {
+            Look::Prior => assert!(!landed),
+            Look::Moving { note: Some(_), .. } => assert!(landed),
+            look => panic!("{look:?}"),
+        }
+        if !landed {
+            story.apply().await.unwrap();
+        }
+        world.complete("web", &digest('b'));
+        story.arrive().await.unwrap();
+        assert_eq!(story.writes().len(), 1, "no second definition, no second update");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_registration_is_never_in_doubt() {
+    let world = world();
+    let mut story = deploy(&world);
+    story.plan().await.unwrap();
+    world.state().fate = Some(Fate::LostAfter);
+    assert_eq!(story.apply().await.unwrap_err().landed, Landed::No);
+    story.apply().await.unwrap();
+    assert_eq!(world.state().definitions.len(), 2);
+}
+
+#[tokio::test]
+async fn exactly_the_definition_that_ran_is_restored() {
+    let world = world();
+    // A newer revision that was never deployed: the one before ours, and not the prior.
+    world.state().definitions.push(definition("web", 2, &image('e')));
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    story.undo().await.unwrap();
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })), "not before it runs");
+    world.complete("web", &digest('a'));
+    story.restored().await.unwrap();
+    assert_eq!(world.state().services["web"].definition, OLD);
+}
+
+#[tokio::test]
+async fn autoscaling_is_never_somebody_elses_change() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    {
+        let mut state = world.state();
+        let service = state.services.get_mut("web").unwrap();
+        service.desired = 5;
+        (service.deployments[0].desired, service.deployments[0].running) = (5, 5);
+    }
+    story.arrive().await.unwrap();
+    story.undo().await.unwrap();
+    assert!(story.writes().last().unwrap().ends_with("None"), "the count is left to who owns it");
+}
+
+#[tokio::test]
+async fn a_count_that_the_plan_owns_is_set_and_restored() {
+    let world = world();
+    let wanted = with(&json!({"images": {"app": image('b')}, "desired_count": 4}));
+    let mut story = Story::new(&world, "ecs.deploy", &wanted);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    assert_eq!(world.state().services["web"].desired, 4);
+    story.undo().await.unwrap();
+    world.complete("web", &digest('a'));
+    story.restored().await.unwrap();
+    assert_eq!(world.state().services["web"].desired, 2);
+}
+
+#[tokio::test]
+async fn a_container_that_is_not_there_is_named() {
+    let world = world();
+    let mut story = Story::new(&world, "ecs.deploy", &with(&json!({"images": {"ap": image('b')}})));
+    fails(story.plan().await, FaultKind::Permanent, &["`ap`", "app"]);
+}
+
+#[test]
+fn images_by_tag_and_unclear_sources_are_found_before_the_run() {
+    assert_eq!(codes("ecs.deploy", &with(&json!({"images": {"app": "repo/web:latest"}}))), ["SW2001"]);
+    assert_eq!(codes("ecs.deploy", &with(&json!({"images": {"app": image('b')}}))), [""; 0]);
+    assert_eq!(codes("ecs.deploy", &with(&json!({}))), ["SW2003"]);
+    let both = with(&json!({"images": {"app": image('b')}, "task_definition": "web:3"}));
+    assert_eq!(codes("ecs.deploy", &both), ["SW2003"]);
+}

@@ -1,0 +1,165 @@
+//! Stories of each kind of step, against a world in memory: what it does when all is well, and what it must not do when
+//! somebody else was there, an answer was lost, or nobody can tell.
+
+mod commands;
+mod deploys;
+mod records;
+mod requests;
+mod tasks;
+mod traffic;
+mod world;
+
+use super::{AnyAction, Record, Registry, Toward};
+use crate::plan::{Data, Fields, Known, Problems, Span, Value};
+use crate::port::Stop;
+use crate::run::{Fault, FaultKind, Landed, Look, Memo, Proposal};
+use serde_json::Value as Json;
+use std::sync::Arc;
+use std::time::Duration;
+use world::World;
+
+/// One step in one world, driven as the driver does.
+struct Story {
+    world: World,
+    action: Arc<dyn AnyAction>,
+    proposal: Option<Proposal>,
+    note: Option<Memo>,
+    since: crate::plan::Timestamp,
+    round: u32,
+}
+
+/// What a plan with two targets knows.
+fn known() -> Known {
+    let targets = [("prod", "aws"), ("zone", "route53")];
+    Known { targets: targets.map(|(name, kind)| (name.into(), kind.into())).to_vec(), ..Known::default() }
+}
+
+/// Reads `with`; the codes of what is wrong with it, errors and warnings.
+fn codes(kind: &str, with: &Json) -> Vec<&'static str> {
+    let (value, known, mut problems) = (value(with), known(), Problems::default());
+    let _ = Registry.build(kind, &mut Fields::new(&value, &known, &mut problems));
+    problems.as_slice().iter().map(|problem| problem.code.0).collect()
+}
+
+fn value(with: &Json) -> Value {
+    let value = Value::from_json(with, Span::default());
+    assert!(matches!(value.data, Data::Map(_)));
+    value
+}
+
+impl Story {
+    fn new(world: &World, kind: &str, with: &Json) -> Self {
+        let (value, known, mut problems) = (value(with), known(), Problems::default());
+        let action = Registry.build(kind, &mut Fields::new(&value, &known, &mut problems));
+        let action = action.unwrap_or_else(|| panic!("{:?}", problems.as_slice()));
+        Self::of(world, action)
+    }
+
+    fn of(world: &World, action: Arc<dyn AnyAction>) -> Self {
+        let since = world.state().now;
+        Self { world: world.clone(), action, proposal: None, note: None, since, round: 0 }
+    }
+
+    fn record(&self) -> Record {
+        let prior = self.proposal.as_ref().unwrap().prior.clone();
+        Record { prior, note: self.note.clone(), since: self.since, token: self.token().into() }
+    }
+
+    fn token(&self) -> String {
+        format!("token-{}", self.round)
+    }
+
+    async fn plan(&mut self) -> Result<u32, Fault> {
+        let proposal = self.action.plan(&self.world.reads()).await?;
+        let stages = proposal.stages;
+        self.proposal = Some(proposal);
+        self.since = self.world.state().now;
+        Ok(stages)
+    }
+
+    async fn apply(&mut self) -> Result<(), Fault> {
+        let (token, stop) = (self.token(), Stop::default());
+        let prior = self.proposal.as_ref().unwrap().prior.clone();
+        self.note = self.action.apply(&self.world.writes(&token, &stop), 1, &prior).await?;
+        self.since = self.world.state().now;
+        Ok(())
+    }
+
+    async fn look(&mut self, toward: Toward) -> Result<Look, Fault> {
+        let look = self.action.look(&self.world.reads(), toward, &self.record()).await?;
+        if let Look::Moving { note: Some(note), .. } = &look {
+            self.note = Some(note.clone());
+        }
+        Ok(look)
+    }
+
+    fn forward(&self) -> Toward {
+        Toward::Desired(self.proposal.as_ref().unwrap().stages.min(1))
+    }
+
+    /// Looks as the driver does, until it has arrived, at most as long as it proposed.
+    async fn until_there(&mut self, toward: Toward) -> Result<Look, Fault> {
+        let until = self.since.after(self.proposal.as_ref().unwrap().within);
+        loop {
+            match self.look(toward).await? {
+                Look::Moving { again, .. } if self.world.state().now < until => self.world.pass(again),
+                Look::Moving { .. } => return Err(Fault::permanent("not there in time")),
+                look => return Ok(look),
+            }
+        }
+    }
+
+    async fn arrive(&mut self) -> Result<Json, Fault> {
+        match self.until_there(self.forward()).await? {
+            Look::Desired { out } => Ok(serde_json::from_str(&out).unwrap()),
+            look => Err(Fault::permanent(format!("{look:?}"))),
+        }
+    }
+
+    /// All of the way forward.
+    async fn done(&mut self) -> Json {
+        if self.plan().await.unwrap() > 0 {
+            self.apply().await.unwrap();
+        }
+        self.arrive().await.unwrap()
+    }
+
+    async fn undo(&mut self) -> Result<(), Fault> {
+        let (token, stop) = (format!("undo-{}", self.round), Stop::default());
+        let record = self.record();
+        self.note = self.action.undo(&self.world.writes(&token, &stop), &record).await?;
+        self.since = self.world.state().now;
+        Ok(())
+    }
+
+    async fn restored(&mut self) -> Result<(), Fault> {
+        match self.until_there(Toward::Prior).await? {
+            Look::Prior => Ok(()),
+            look => Err(Fault::permanent(format!("{look:?}"))),
+        }
+    }
+
+    fn writes(&self) -> Vec<String> {
+        self.world.state().writes.clone()
+    }
+
+    fn waited(&self, since: crate::plan::Timestamp) -> Duration {
+        self.world.state().now.since(since)
+    }
+}
+
+fn is_foreign<T: std::fmt::Debug>(result: Result<T, Fault>, words: &[&str]) {
+    let fault = result.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Foreign, Landed::No), "{fault}");
+    for word in words {
+        assert!(fault.message.contains(word), "`{word}` is not in: {fault}");
+    }
+}
+
+fn fails<T: std::fmt::Debug>(result: Result<T, Fault>, kind: FaultKind, words: &[&str]) {
+    let fault = result.unwrap_err();
+    assert_eq!(fault.kind, kind, "{fault}");
+    for word in words {
+        assert!(fault.message.contains(word), "`{word}` is not in: {fault}");
+    }
+}

@@ -1,0 +1,427 @@
+//! `dns.switch` and `dns.ttl`.
+
+use super::world::{Fate, World, alias, record};
+use super::{Story, codes, fails, is_foreign};
+use crate::action::Toward;
+use crate::port::LoadBalancer;
+use crate::port::dns::{Name, RecordSet};
+use crate::run::{FaultKind, Landed, Look};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const APP: &str = "app.example.com";
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn old() -> RecordSet {
+    record(APP, "CNAME", 60, &["old.elb.example"])
+}
+
+fn new() -> RecordSet {
+    alias(APP, "A", "new.elb.example")
+}
+
+/// A name that leads to the old side; beside it a load balancer for the new one.
+fn world() -> World {
+    let world = World::new();
+    {
+        let mut state = world.state();
+        state.listings[0].1 = vec![old(), record("other.example.com", "A", 300, &["10.9.9.9"])];
+        state
+            .addresses
+            .insert(Name::new("new.elb.example"), vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()]);
+        state.addresses.insert(Name::new("old.elb.example"), vec![[10, 9, 0, 1].into()]);
+        state.balancers.push(LoadBalancer {
+            arn: "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/aep-prod/1".into(),
+            name: "aep-prod".into(),
+            dns_name: "new.elb.example".into(),
+            zone_id: "ZLB".into(),
+            keep_alive: KEEP_ALIVE,
+            idle_timeout: seconds(60),
+        });
+    }
+    world
+}
+
+fn to_balancer() -> Json {
+    json!({"target": "zone", "record": "app", "to": {"load_balancer": "aep-prod", "in": "prod"}})
+}
+
+fn switch(world: &World) -> Story {
+    Story::new(world, "dns.switch", &to_balancer())
+}
+
+fn at_app(world: &World) -> Vec<RecordSet> {
+    world.listed().into_iter().filter(|set| set.name == Name::new(APP)).collect()
+}
+
+/// The record becomes something else, by somebody else.
+fn meddle(world: &World) -> RecordSet {
+    let theirs = record(APP, "CNAME", 60, &["theirs.example"]);
+    let mut sets = world.listed();
+    sets.retain(|set| set.name != Name::new(APP));
+    sets.push(theirs.clone());
+    world.list(sets);
+    theirs
+}
+
+#[tokio::test]
+async fn a_switch_is_one_batch_that_deletes_exactly_what_was_listed() {
+    let world = world();
+    let mut story = switch(&world);
+    let out = story.done().await;
+    assert_eq!(story.writes(), [format!("-{} +{}", old(), new())]);
+    assert_eq!((out["ttl"].as_u64(), out["old_ttl"].as_u64()), (Some(60), Some(60)));
+    assert_eq!(world.listed().len(), 2, "the other name is left alone");
+}
+
+#[tokio::test]
+async fn a_switch_has_not_arrived_before_every_authority_serves_it() {
+    let world = world();
+    world.pass(seconds(1000));
+    {
+        let mut state = world.state();
+        state.lags[1] = seconds(45);
+        state.insync_after = seconds(20);
+    }
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    world.pass(seconds(30));
+    assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })), "INSYNC is not served");
+    story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= seconds(45));
+}
+
+#[tokio::test]
+async fn insync_is_asked_even_where_all_authorities_that_are_near_serve_it() {
+    let world = world();
+    world.state().insync_after = seconds(40);
+    let mut story = switch(&world);
+    story.done().await;
+    assert!(story.waited(super::world::START) >= seconds(40));
+}
+
+#[tokio::test]
+async fn an_authority_that_is_silent_proves_nothing() {
+    let world = world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    world.state().silent = Some(1);
+    let look = loop {
+        match story.look(story.forward()).await {
+            Ok(Look::Moving { .. }) => world.pass(seconds(3)),
+            look => break look,
+        }
+    };
+    fails(look, FaultKind::Blind, &["ns1.example"]);
+}
+
+#[tokio::test]
+async fn a_switch_waits_for_a_change_that_somebody_made_a_moment_ago() {
+    let world = world();
+    world.pass(seconds(1000));
+    let raised = record(APP, "CNAME", 300, &["old.elb.example"]);
+    world.list(vec![raised]);
+    world.state().lags = vec![seconds(0), seconds(30)];
+    let mut story = switch(&world);
+    let begun = world.state().now;
+    story.plan().await.unwrap();
+    assert!(story.waited(begun) >= seconds(30));
+    assert_eq!(story.done().await["old_ttl"], 300, "the longest that anybody may keep it");
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_not_written_again() {
+    let world = world();
+    world.list(vec![new()]);
+    let mut story = switch(&world);
+    assert_eq!(story.plan().await.unwrap(), 0);
+    story.arrive().await.unwrap();
+    assert!(story.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_changed_between_plan_and_apply_is_never_overwritten() {
+    let world = world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    let theirs = meddle(&world);
+    is_foreign(story.apply().await, &["theirs.example", "old.elb.example", "new.elb.example"]);
+    assert_eq!(at_app(&world), [theirs]);
+}
+
+#[tokio::test]
+async fn a_record_changed_after_the_switch_is_named_and_left() {
+    let world = world();
+    let mut story = switch(&world);
+    story.done().await;
+    let theirs = meddle(&world);
+    is_foreign(story.look(Toward::Desired(1)).await, &["theirs.example"]);
+    is_foreign(story.undo().await, &["theirs.example"]);
+    assert_eq!(at_app(&world), [theirs]);
+}
+
+#[tokio::test]
+async fn a_record_changed_after_the_undo_is_not_called_restored() {
+    let world = world();
+    let mut story = switch(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    meddle(&world);
+    is_foreign(story.restored().await, &["theirs.example"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_settled_by_reading() {
+    for (fate, landed) in [(Fate::LostBefore, false), (Fate::LostAfter, true)] {
+        let world = world();
+        let mut story = switch(&world);
+        story.plan().await.unwrap();
+        world.state().fate = Some(fate);
+        assert_eq!(story.apply().await.unwrap_err().landed, Landed::Maybe);
+        match story.look(Toward::Desired(1)).await.unwrap() {
+            Look::Prior => assert!(!landed),
+            // Never done at once: that it landed is recorded first.
+            Look::Moving { note: Some(_), .. } => assert!(landed),
+            look => panic!("{look:?}"),
+        }
+        if !landed {
+            story.apply().await.unwrap();
+        }
+        story.arrive().await.unwrap();
+        assert_eq!(story.writes().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_call_whose_first_one_landed_late_is_not_foreign() {
+    let world = world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    world.state().fate = Some(Fate::LostAfter);
+    story.apply().await.unwrap_err();
+    story.apply().await.unwrap();
+    story.arrive().await.unwrap();
+    assert_eq!(story.writes().len(), 1);
+}
+
+#[tokio::test]
+async fn measured_silence_of_the_other_side_ends_the_wait_for_its_connections() {
+    let world = world();
+    world.state().balancers[0].keep_alive = seconds(3600);
+    let mut story = switch(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    let undone = story.since;
+    // Hosts report every minute, and nobody asks them anything.
+    world.state().measure = Box::new(|metric, _| (metric.name == "HealthyHostCount").then_some(2.0));
+    story.restored().await.unwrap();
+    let waited = story.waited(undone);
+    assert!(waited >= seconds(60 + 180) && waited < seconds(900), "{waited:?}");
+}
+
+#[tokio::test]
+async fn no_metrics_do_not_end_the_wait_for_connections() {
+    let world = world();
+    world.state().balancers[0].keep_alive = seconds(3600);
+    let mut story = switch(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    let undone = story.since;
+    story.restored().await.unwrap();
+    assert!(story.waited(undone) >= seconds(3660));
+}
+
+#[tokio::test]
+async fn an_undo_of_what_is_back_already_writes_nothing() {
+    let world = world();
+    let mut story = switch(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    let written = story.writes().len();
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(story.writes().len(), written);
+}
+
+#[tokio::test]
+async fn a_prior_state_of_nothing_is_restored_too() {
+    let world = world();
+    world.list(Vec::new());
+    let mut with = to_balancer();
+    with["from"] = json!("absent");
+    let mut story = Story::new(&world, "dns.switch", &with);
+    story.done().await;
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert!(world.listed().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_plan_says_must_be_there_must_be_there() {
+    for (from, holds) in [
+        (json!({"cname": "Old.ELB.example."}), true),
+        (json!({"cname": "else.example"}), false),
+        (json!("absent"), false),
+        (json!({"a": ["10.0.0.1"]}), false),
+        (json!({"alias": "old.elb.example"}), false),
+    ] {
+        let world = world();
+        let mut with = to_balancer();
+        with["from"] = from.clone();
+        let mut story = Story::new(&world, "dns.switch", &with);
+        let plan = story.plan().await;
+        if holds {
+            assert_eq!(plan.unwrap(), 1, "{from}");
+        } else {
+            is_foreign(plan, &["old.elb.example", "the plan says"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn routed_records_are_refused() {
+    let world = world();
+    let mut set = old();
+    set.extra.insert("SetIdentifier".into(), "blue".into());
+    world.list(vec![set]);
+    fails(switch(&world).plan().await, FaultKind::Permanent, &["routed", "blue"]);
+}
+
+#[tokio::test]
+async fn a_name_that_another_controller_owns_is_refused() {
+    let world = world();
+    let mut sets = world.listed();
+    let mark = "\"heritage=external-dns,external-dns/owner=cluster-a,external-dns/resource=ingress/x\"";
+    sets.push(record("cname-app.example.com", "TXT", 300, &[mark]));
+    world.list(sets);
+    fails(switch(&world).plan().await, FaultKind::Permanent, &["external-dns", "cluster-a"]);
+}
+
+#[tokio::test]
+async fn a_cname_beside_other_records_is_refused_before_anything_is_sent() {
+    let world = world();
+    world.list(vec![record(APP, "A", 60, &["10.0.0.9"]), record(APP, "TXT", 60, &["\"x\""])]);
+    let with = json!({"target": "zone", "record": "app", "to": {"cname": "new.elb.example"}});
+    fails(Story::new(&world, "dns.switch", &with).plan().await, FaultKind::Permanent, &["TXT", "CNAME"]);
+    let apex = json!({"target": "zone", "record": "example.com", "to": {"cname": "new.elb.example"}});
+    fails(Story::new(&world, "dns.switch", &apex).plan().await, FaultKind::Permanent, &["own name"]);
+    let apex = json!({"target": "zone", "record": "@", "to": {"cname": "new.elb.example"}});
+    assert_eq!(codes("dns.switch", &apex), ["SW2006"]);
+}
+
+#[tokio::test]
+async fn an_alias_that_still_answers_with_old_addresses_has_not_arrived() {
+    let world = world();
+    world.list(vec![alias(APP, "A", "old.elb.example")]);
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    // The provider's servers still know the old addresses under the new name too.
+    let mixed = vec![[10, 0, 0, 1].into(), [10, 9, 0, 1].into()];
+    world.state().addresses.insert(Name::new("new.elb.example"), mixed);
+    let right = vec![[10, 0, 0, 1].into()];
+    story.look(Toward::Desired(1)).await.unwrap();
+    let listed = world.state().addresses.clone();
+    assert_eq!(listed.len(), 2);
+    world.state().addresses.insert(Name::new("new.elb.example"), right);
+    story.arrive().await.unwrap();
+}
+
+#[tokio::test]
+async fn addresses_keep_the_ttl_that_is_there() {
+    let world = world();
+    let with = json!({"target": "zone", "record": "app", "to": {"a": ["10.1.1.1", "10.1.1.2"]}});
+    let mut story = Story::new(&world, "dns.switch", &with);
+    story.done().await;
+    assert_eq!(at_app(&world), [record(APP, "A", 60, &["10.1.1.1", "10.1.1.2"])]);
+    let bad = json!({"target": "zone", "record": "app", "to": {"a": ["10.1.1"]}});
+    assert_eq!(codes("dns.switch", &bad), ["SW2006"]);
+}
+
+fn lower(world: &World) -> Story {
+    Story::new(world, "dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "60s"}))
+}
+
+fn slow() -> World {
+    let world = world();
+    world.list(vec![record(APP, "CNAME", 300, &["old.elb.example"])]);
+    world.pass(seconds(1000));
+    world
+}
+
+#[tokio::test]
+async fn a_ttl_is_waited_for_from_when_every_authority_serves_the_new_one() {
+    let world = slow();
+    world.state().lags[1] = seconds(50);
+    let mut story = lower(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    let out = story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= seconds(50 + 300), "{:?}", story.waited(sent));
+    assert_eq!((out["ttl"].as_u64(), out["old_ttl"].as_u64()), (Some(60), Some(300)));
+}
+
+#[tokio::test]
+async fn a_ttl_that_is_served_longer_than_listed_is_drained_as_served() {
+    let world = slow();
+    // Lowered by hand a moment ago: one authority still hands out 300 s.
+    world.list(vec![record(APP, "CNAME", 120, &["old.elb.example"])]);
+    world.state().lags[0] = seconds(20);
+    let mut story = lower(&world);
+    let out = story.done().await;
+    assert_eq!(out["old_ttl"], 300);
+}
+
+#[tokio::test]
+async fn an_alias_has_no_ttl_to_lower() {
+    let world = world();
+    world.list(vec![new()]);
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 0);
+    assert!(story.proposal.as_ref().unwrap().changes[0].to.contains("skipped"));
+    story.arrive().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_low_ttl_is_left_alone() {
+    let world = world();
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 0);
+    story.arrive().await.unwrap();
+    assert!(story.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_ttl_is_put_back_unless_somebody_else_changed_the_record() {
+    let world = slow();
+    let mut story = lower(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(at_app(&world), [record(APP, "CNAME", 300, &["old.elb.example"])]);
+    let world = slow();
+    let mut story = lower(&world);
+    story.done().await;
+    let theirs = meddle(&world);
+    is_foreign(story.undo().await, &["theirs.example"]);
+    assert_eq!(at_app(&world), [theirs]);
+}
+
+#[test]
+fn shapes_that_contradict_themselves_are_found_before_the_run() {
+    let to = |to: Json| codes("dns.switch", &json!({"target": "zone", "record": "app", "to": to}));
+    assert_eq!(to(json!({"cname": "x", "a": ["10.0.0.1"]})), ["SW2003"]);
+    assert_eq!(to(json!({})), ["SW2003"]);
+    assert_eq!(to(json!({"load_balancer": "x"})), ["SW1004"]);
+    let set = json!({"target": "zone", "record": "app", "to": {"cname": "x"}, "set": "blue"});
+    assert_eq!(codes("dns.switch", &set), ["SW2005"]);
+    assert_eq!(codes("dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "500ms"})), ["SW2006"]);
+}

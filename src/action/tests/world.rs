@@ -1,0 +1,561 @@
+//! A world in memory behind the ports: a zone with lagging name servers, services, tasks, load balancers and their
+//! metrics, and whatever answers requests and commands. Time passes only when somebody waits.
+
+use crate::plan::{Scope, Timestamp};
+use crate::port::dns::{
+    Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+};
+use crate::port::{
+    Clock, Command, Deployment, LoadBalancer, Metric, Output, Point, ReadCompute, ReadDns, ReadHttp,
+    ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, RunTask, Series,
+    Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld, Writes,
+};
+use crate::run::Fault;
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What becomes of the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is not carried out, and nobody hears of it.
+    LostBefore,
+    /// It is carried out, and nobody hears of it.
+    LostAfter,
+}
+
+type Answering = Box<dyn FnMut(&Request) -> Result<Response, Fault> + Send>;
+type Running = Box<dyn FnMut(&Command) -> Output + Send>;
+type Measuring = Box<dyn Fn(&Metric, Timestamp) -> Option<f64> + Send>;
+
+/// Everything that is.
+pub(super) struct State {
+    pub(super) now: Timestamp,
+    pub(super) fate: Option<Fate>,
+    /// Calls that write, in order, as they reached the world.
+    pub(super) writes: Vec<String>,
+    // The zone: what was listed since when.
+    pub(super) listings: Vec<(Timestamp, Vec<RecordSet>)>,
+    /// How long each authority is behind.
+    pub(super) lags: Vec<Duration>,
+    /// This one is silent.
+    pub(super) silent: Option<usize>,
+    pub(super) insync_after: Duration,
+    pub(super) changes: Vec<Timestamp>,
+    pub(super) addresses: BTreeMap<Name, Vec<IpAddr>>,
+    // Compute.
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) definitions: Vec<TaskDefinition>,
+    pub(super) tasks: Vec<Task>,
+    pub(super) healthy: BTreeMap<String, usize>,
+    // The rest.
+    pub(super) balancers: Vec<LoadBalancer>,
+    pub(super) measure: Measuring,
+    pub(super) complete: bool,
+    pub(super) answer: Answering,
+    pub(super) asked: Vec<Request>,
+    pub(super) run: Running,
+}
+
+/// The world.
+#[derive(Clone)]
+pub(super) struct World(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    scope: Scope,
+}
+
+pub(super) const START: Timestamp = Timestamp(1_800_000_000_000);
+
+impl World {
+    pub(super) fn new() -> Self {
+        let state = State {
+            now: START,
+            fate: None,
+            writes: Vec::new(),
+            listings: vec![(Timestamp::PAST, Vec::new())],
+            lags: vec![Duration::ZERO; 2],
+            silent: None,
+            insync_after: Duration::ZERO,
+            changes: Vec::new(),
+            addresses: BTreeMap::new(),
+            services: BTreeMap::new(),
+            definitions: Vec::new(),
+            tasks: Vec::new(),
+            healthy: BTreeMap::new(),
+            balancers: Vec::new(),
+            measure: Box::new(|_, _| None),
+            complete: true,
+            answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
+            asked: Vec::new(),
+            run: Box::new(|_| output(127, "")),
+        };
+        let mut scope = Scope::default();
+        scope.secrets.insert("token".into(), "s3cr3t-token".into());
+        Self(Arc::new(Inner { state: Mutex::new(state), scope }))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
+    pub(super) fn pass(&self, time: Duration) {
+        let mut state = self.state();
+        state.now = state.now.after(time);
+    }
+
+    pub(super) fn reads(&self) -> Reads<'_> {
+        Reads { world: self, scope: &self.0.scope, progress: &|_| () }
+    }
+
+    pub(super) fn writes<'a>(&'a self, token: &'a str, stop: &'a Stop) -> Writes<'a> {
+        let until = self.state().now.after(Duration::from_secs(60));
+        Writes { world: self, scope: &self.0.scope, progress: &|_| (), token, until, stop }
+    }
+
+    /// Somebody else writes the record.
+    pub(super) fn list(&self, sets: Vec<RecordSet>) {
+        let mut state = self.state();
+        let now = state.now;
+        state.listings.push((now, sets));
+    }
+
+    pub(super) fn listed(&self) -> Vec<RecordSet> {
+        self.state().listings.last().unwrap().1.clone()
+    }
+
+    fn written(&self, what: String, carry_out: impl FnOnce(&mut State)) -> Result<(), Fault> {
+        let mut state = self.state();
+        match state.fate.take() {
+            Some(Fate::LostBefore) => return Err(Fault::lost("the connection broke")),
+            fate => {
+                state.writes.push(what);
+                carry_out(&mut state);
+                if fate == Some(Fate::LostAfter) {
+                    return Err(Fault::lost("the connection broke"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn served_by(&self, authority: usize) -> &[RecordSet] {
+        let behind = self.lags[authority].as_millis();
+        let moment = self.now.0.saturating_sub(u64::try_from(behind).unwrap());
+        let seen = self.listings.iter().rev().find(|(at, _)| at.0 <= moment);
+        seen.map_or(&[], |(_, sets)| sets)
+    }
+}
+
+pub(super) fn record(name: &str, kind: &str, ttl: u32, values: &[&str]) -> RecordSet {
+    RecordSet {
+        name: Name::new(name),
+        kind: RecordType(kind.into()),
+        ttl: Some(ttl),
+        values: values.iter().map(ToString::to_string).collect(),
+        alias: None,
+        extra: BTreeMap::new(),
+    }
+}
+
+pub(super) fn alias(name: &str, kind: &str, to: &str) -> RecordSet {
+    let alias = Alias { name: Name::new(to), zone_id: "ZLB".into(), evaluate_health: false };
+    RecordSet { ttl: None, values: Vec::new(), alias: Some(alias), ..record(name, kind, 0, &[]) }
+}
+
+pub(super) fn output(code: i32, stdout: &str) -> Output {
+    Output { code: Some(code), stdout: stdout.into(), stderr: String::new(), stopped: false }
+}
+
+pub(super) fn response(status: u16, body: &str) -> Response {
+    let elapsed = Duration::from_millis(20);
+    Response { status, headers: Vec::new(), body: body.as_bytes().to_vec(), elapsed, address: None }
+}
+
+#[async_trait]
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.state().now
+    }
+    async fn sleep_until(&self, moment: Timestamp) {
+        let mut state = self.state();
+        state.now = state.now.max(moment);
+    }
+}
+
+impl ReadWorld for World {
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+    fn dns(&self, _: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn compute(&self, _: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn traffic(&self, _: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn metrics(&self, _: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn http(&self) -> &dyn ReadHttp {
+        self
+    }
+    fn process(&self) -> &dyn ReadProcess {
+        self
+    }
+}
+
+impl WriteWorld for World {
+    fn change_dns(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn change_compute(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn send_http(&self) -> &dyn WriteHttp {
+        self
+    }
+    fn run_process(&self) -> &dyn WriteProcess {
+        self
+    }
+    fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+}
+
+#[async_trait]
+impl ReadDns for World {
+    async fn zone(&self) -> Result<Zone, Fault> {
+        Ok(Zone {
+            id: "Z1".into(),
+            name: Name::new("example.com"),
+            name_servers: vec![Name::new("ns.example")],
+        })
+    }
+    async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
+        Ok(self.listed().into_iter().filter(|set| set.name == *name).collect())
+    }
+    async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
+        let state = self.state();
+        let sent = state.changes[change.0.parse::<usize>().unwrap()];
+        let there = state.now >= sent.after(state.insync_after);
+        Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })
+    }
+    async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        let count = self.state().lags.len();
+        let one = |n: usize| Authority {
+            name: Name::new(&format!("ns{n}.example")),
+            address: ([127, 0, 0, u8::try_from(n).unwrap() + 1], 53).into(),
+        };
+        Ok((0..count).map(one).collect())
+    }
+    async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
+        let state = self.state();
+        let IpAddr::V4(ip) = authority.address.ip() else { unreachable!() };
+        let number = usize::from(ip.octets()[3] - 1);
+        if state.silent == Some(number) {
+            return Err(Fault::blind(format!("no answer from name server {}", authority.name)));
+        }
+        let set = state.served_by(number).iter().find(|set| set.name == *name && set.kind == *kind);
+        let (mut values, ttl) = match set {
+            None => (Vec::new(), 0),
+            Some(RecordSet { alias: Some(alias), .. }) => {
+                let of_kind = |ip: &&IpAddr| ip.is_ipv4() == (kind.0 == "A");
+                let found = state.addresses.get(&alias.name).into_iter().flatten().filter(of_kind);
+                (found.map(ToString::to_string).collect(), 60)
+            }
+            Some(set) => (set.values.clone(), set.ttl.unwrap()),
+        };
+        values.sort();
+        let ttl = Duration::from_secs(ttl.into());
+        Ok(Served { authoritative: true, values, ttl, negative_ttl: None })
+    }
+    async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
+        let found = self.state().addresses.get(name).cloned();
+        found.ok_or_else(|| Fault::blind(format!("{name} has no address")))
+    }
+}
+
+#[async_trait]
+impl WriteDns for World {
+    async fn change(&self, batch: &[RecordChange], _: &str) -> Result<ChangeId, Fault> {
+        let mut sets = self.listed();
+        for change in batch {
+            match change {
+                RecordChange::Delete(set) => {
+                    let Some(at) = sets.iter().position(|other| other == set) else {
+                        return Err(Fault::foreign(format!("tried to delete {set}, but it was not found")));
+                    };
+                    sets.remove(at);
+                }
+                RecordChange::Create(set) => {
+                    if sets.iter().any(|other| other.name == set.name && other.kind == set.kind) {
+                        return Err(Fault::foreign(format!("tried to create {set}, but it already exists")));
+                    }
+                    sets.push(set.clone());
+                }
+            }
+        }
+        let names = batch.iter().map(|change| match change {
+            RecordChange::Delete(set) => format!("-{set}"),
+            RecordChange::Create(set) => format!("+{set}"),
+        });
+        self.written(names.collect::<Vec<_>>().join(" "), |state| {
+            state.listings.push((state.now, sets));
+            state.changes.push(state.now);
+        })?;
+        Ok(ChangeId((self.state().changes.len() - 1).to_string()))
+    }
+}
+
+/// A definition of one container named `app`.
+pub(super) fn definition(family: &str, revision: u32, image: &str) -> TaskDefinition {
+    let content = serde_json::json!({
+        "containerDefinitions": [{"name": "app", "image": image}],
+        "family": family,
+    });
+    defined(family, revision, &content)
+}
+
+fn defined(family: &str, revision: u32, content: &Json) -> TaskDefinition {
+    let containers = content["containerDefinitions"].as_array().unwrap().iter();
+    let container = |c: &Json| crate::port::Container {
+        name: c["name"].as_str().unwrap().into(),
+        image: c["image"].as_str().unwrap().into(),
+    };
+    TaskDefinition {
+        arn: format!("arn:aws:ecs:eu-west-1:1:task-definition/{family}:{revision}"),
+        family: family.into(),
+        active: true,
+        containers: containers.map(container).collect(),
+        content: content.clone(),
+    }
+}
+
+/// A service of two tasks that is settled on a definition.
+pub(super) fn service(name: &str, definition: &str) -> Service {
+    Service {
+        name: name.into(),
+        status: "ACTIVE".into(),
+        desired: 2,
+        running: 2,
+        definition: definition.into(),
+        deployments: vec![deployment("ecs-svc/0", definition, Rollout::Completed)],
+        target_groups: vec!["arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1".into()],
+        events: Vec::new(),
+        network: Some(serde_json::json!({"launchType": "FARGATE"})),
+    }
+}
+
+pub(super) fn deployment(id: &str, definition: &str, rollout: Rollout) -> Deployment {
+    let running = if rollout == Rollout::Completed { 2 } else { 0 };
+    Deployment {
+        id: id.into(),
+        primary: true,
+        definition: definition.into(),
+        rollout,
+        reason: None,
+        desired: 2,
+        running,
+        failed: 0,
+    }
+}
+
+impl World {
+    /// The deployment under way is complete: its tasks run from these digests.
+    pub(super) fn complete(&self, name: &str, digest: &str) {
+        let mut state = self.state();
+        let service = state.services.get_mut(name).unwrap();
+        service.deployments.truncate(1);
+        let primary = &mut service.deployments[0];
+        (primary.rollout, primary.running) = (Rollout::Completed, primary.desired);
+        let definition = primary.definition.clone();
+        state.tasks = vec![task("arn:task/1", &definition, "RUNNING", None, Some(digest))];
+    }
+
+    /// The provider gives a deployment up and goes back to a definition by a deployment of its own.
+    pub(super) fn break_circuit(&self, name: &str, back_to: &str) {
+        let mut state = self.state();
+        let service = state.services.get_mut(name).unwrap();
+        let failed = service.deployments[0].id.clone();
+        service.events.insert(0, format!("(deployment {failed}) deployment failed: tasks failed to start."));
+        let mut back = deployment("ecs-svc/breaker", back_to, Rollout::Completed);
+        back.reason = Some("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0".into());
+        service.definition = back_to.into();
+        service.deployments = vec![back];
+        let mut stopped = task("arn:task/9", "x", "STOPPED", None, None);
+        stopped.stopped_reason = Some("CannotPullContainerError: no such image".into());
+        state.tasks.push(stopped);
+    }
+}
+
+pub(super) fn task(
+    arn: &str,
+    definition: &str,
+    status: &str,
+    exit_code: Option<i32>,
+    digest: Option<&str>,
+) -> Task {
+    Task {
+        arn: arn.into(),
+        definition: definition.into(),
+        status: status.into(),
+        stop_code: (status == "STOPPED").then(|| "EssentialContainerExited".into()),
+        stopped_reason: None,
+        started_by: None,
+        containers: vec![TaskContainer {
+            name: "app".into(),
+            exit_code,
+            reason: None,
+            image_digest: digest.map(str::to_owned),
+        }],
+    }
+}
+
+#[async_trait]
+impl ReadCompute for World {
+    async fn service(&self, _: &str, service: &str) -> Result<Option<Service>, Fault> {
+        Ok(self.state().services.get(service).cloned())
+    }
+    async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault> {
+        let state = self.state();
+        let named = |d: &&TaskDefinition| d.arn == name || d.arn.ends_with(&format!("/{name}"));
+        let newest = state.definitions.iter().rev().find(|d| d.family == name && d.active);
+        Ok(state.definitions.iter().find(named).or(newest).cloned())
+    }
+    async fn tasks(&self, _: &str, filter: &TaskFilter) -> Result<Vec<Task>, Fault> {
+        let fits = |task: &&Task| match filter {
+            TaskFilter::Service(_) => task.status == "RUNNING" && task.started_by.is_none(),
+            TaskFilter::StoppedOf(_) => task.status == "STOPPED" && task.started_by.is_none(),
+            TaskFilter::StartedBy(token) => task.started_by.as_ref() == Some(token),
+        };
+        Ok(self.state().tasks.iter().filter(fits).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl WriteCompute for World {
+    async fn register(&self, content: &Json) -> Result<String, Fault> {
+        let family = content["family"].as_str().unwrap().to_owned();
+        let revision = self.state().definitions.len() + 1;
+        let new = defined(&family, u32::try_from(revision).unwrap(), content);
+        let arn = new.arn.clone();
+        self.written(format!("register {arn}"), |state| state.definitions.push(new))?;
+        Ok(arn)
+    }
+    async fn update(&self, update: &UpdateService) -> Result<String, Fault> {
+        let id = format!("ecs-svc/{}", self.state().writes.len() + 1);
+        self.written(format!("update {} {:?}", update.definition, update.desired), |state| {
+            let service = state.services.get_mut(&update.service).unwrap();
+            service.definition.clone_from(&update.definition);
+            service.desired = update.desired.unwrap_or(service.desired);
+            let mut new = deployment(&id, &update.definition, Rollout::InProgress);
+            new.desired = service.desired;
+            for old in &mut service.deployments {
+                old.primary = false;
+            }
+            service.deployments.insert(0, new);
+        })?;
+        Ok(id)
+    }
+    async fn run_task(&self, run: &RunTask) -> Result<String, Fault> {
+        let arn = format!("arn:task/{}", run.token);
+        let what = format!("run {} {:?}", run.definition, run.command);
+        self.written(what, |state| {
+            let mut new = task(&arn, &run.definition, "RUNNING", None, None);
+            new.started_by = Some(run.token.clone());
+            if !state.tasks.iter().any(|task| task.started_by == new.started_by) {
+                state.tasks.push(new);
+            }
+        })?;
+        Ok(arn)
+    }
+    async fn stop_task(&self, _: &str, arn: &str, _: &str) -> Result<(), Fault> {
+        self.written(format!("stop {arn}"), |state| {
+            let task = state.tasks.iter_mut().find(|task| task.arn == arn).unwrap();
+            task.status = "STOPPED".into();
+        })
+    }
+}
+
+#[async_trait]
+impl ReadTraffic for World {
+    async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault> {
+        Ok(self.state().balancers.iter().find(|b| b.name == name).cloned())
+    }
+    async fn target_groups(&self, _: &str) -> Result<Vec<String>, Fault> {
+        Ok(vec!["arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1".into()])
+    }
+    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
+        let healthy = self.state().healthy.get(group).copied().unwrap_or(2);
+        let one = |n: usize| TargetHealth {
+            id: format!("10.0.0.{n}:80"),
+            state: if n < healthy { "healthy" } else { "unhealthy" }.into(),
+            reason: (n >= healthy).then(|| "Target.Timeout".into()),
+        };
+        Ok((0..2).map(one).collect())
+    }
+}
+
+#[async_trait]
+impl ReadMetrics for World {
+    async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault> {
+        let state = self.state();
+        let series = |metric: &Metric| {
+            let starts = (metric.from.0..metric.to.0).step_by(60_000).map(Timestamp);
+            let points = starts.filter_map(|at| Some(Point { at, value: (state.measure)(metric, at)? }));
+            Series { points: points.collect(), complete: state.complete }
+        };
+        Ok(metrics.iter().map(series).collect())
+    }
+}
+
+#[async_trait]
+impl ReadHttp for World {
+    async fn get(&self, request: Request) -> Result<Response, Fault> {
+        assert!(matches!(&*request.method, "GET" | "HEAD" | "OPTIONS"), "a look must not write");
+        self.respond(request)
+    }
+}
+
+#[async_trait]
+impl WriteHttp for World {
+    async fn send(&self, request: Request) -> Result<Response, Fault> {
+        self.respond(request)
+    }
+}
+
+impl World {
+    fn respond(&self, request: Request) -> Result<Response, Fault> {
+        let mut state = self.state();
+        let answer = (state.answer)(&request);
+        state.asked.push(request);
+        answer
+    }
+}
+
+#[async_trait]
+impl ReadProcess for World {
+    async fn query(&self, command: Command) -> Result<Output, Fault> {
+        assert!(command.reads, "a look must not write");
+        Ok((self.state().run)(&command))
+    }
+}
+
+#[async_trait]
+impl WriteProcess for World {
+    async fn run(&self, command: Command, _: &Stop) -> Result<Output, Fault> {
+        let mut out = output(0, "");
+        self.written(command.argv.join(" "), |state| out = (state.run)(&command))?;
+        Ok(out)
+    }
+}
