@@ -3,6 +3,7 @@
 mod place;
 mod served;
 mod sets;
+mod swap;
 mod switch;
 mod to;
 mod ttl;

@@ -3,8 +3,9 @@
 use super::sets;
 use crate::plan::{Fields, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet};
-use crate::port::{ReadDns, Reads, Writes};
+use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// A name of a zone.
@@ -60,9 +61,14 @@ impl Place {
         )
     }
 
-    /// For commands: one batch.
-    pub(super) fn change_by_hand(&self, changes: &serde_json::Value) -> String {
-        let batch = serde_json::json!({ "Changes": changes });
+    /// For commands: one batch that takes some sets away and puts others there.
+    pub(super) fn swap_by_hand(&self, gone: &Json, come: &Json) -> String {
+        let changes = |action: &str, sets: &Json| {
+            let sets = sets.as_array().into_iter().flatten();
+            sets.map(|set| json!({"Action": action, "ResourceRecordSet": set})).collect::<Vec<_>>()
+        };
+        let all = [changes("DELETE", gone), changes("CREATE", come)].concat();
+        let batch = json!({ "Changes": all });
         format!(
             "aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
             self.zone_id()
@@ -77,32 +83,9 @@ impl Place {
         Ok(Found { apex: name == zone.name, dns, name })
     }
 
-    /// Puts one listing in place of the other: all of it, or nothing if the first is not what is there.
-    ///
-    /// # Errors
-    /// Foreign, if something else is there: then nothing was written.
-    pub(super) async fn swap(
-        &self,
-        writes: &Writes<'_>,
-        old: &[RecordSet],
-        new: &[RecordSet],
-    ) -> Result<Option<ChangeId>, Fault> {
-        let dns = writes.dns(&self.target)?;
-        writes.in_time()?;
-        let comment = format!("switchover {}", writes.token);
-        match dns.change(&sets::swap(old, new), &comment).await {
-            Ok(change) => Ok(Some(change)),
-            Err(fault) if fault.is_foreign() => {
-                let found = self.find(&writes.reads()).await?;
-                let listed = found.listed().await?;
-                // An earlier try of ours, whose answer was lost, may have landed since.
-                if sets::same(&listed, new) {
-                    return Ok(None);
-                }
-                Err(Fault { message: found.foreign(&listed, new, old).message, ..fault })
-            }
-            Err(fault) => Err(fault),
-        }
+    /// The zone, for changing.
+    pub(super) fn to_change(&self, writes: &Writes<'_>) -> Result<Arc<dyn WriteDns>, Fault> {
+        writes.dns(&self.target)
     }
 }
 
@@ -118,16 +101,5 @@ impl Found {
             Some(change) => Ok(self.dns.status(change).await? == ChangeStatus::Insync),
             None => Ok(true),
         }
-    }
-
-    /// Neither ours nor what was recorded.
-    pub(super) fn foreign(&self, listed: &[RecordSet], made: &[RecordSet], prior: &[RecordSet]) -> Fault {
-        Fault::foreign(format!(
-            "{} is {}; this step made it {}, and before that it was {}: somebody else changed it",
-            self.name,
-            sets::describe(listed),
-            sets::describe(made),
-            sets::describe(prior)
-        ))
     }
 }

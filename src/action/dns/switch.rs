@@ -6,13 +6,14 @@
 use super::place::{Found, Place};
 use super::served::{self, Serving};
 use super::sets;
+use super::swap::{ARRIVES, Note, Stands, Swap};
 use super::to::{self, From, FromShape, To};
 use crate::action::requests::{Balancer, idle_since};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{
     Code, Fields, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
 };
-use crate::port::dns::{Alias, ChangeId, Name, RecordSet, RecordType};
+use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{Reads, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
@@ -28,13 +29,10 @@ pub(in crate::action) struct Switch {
     data: Option<Data>,
 }
 
-/// What was there, and what is put in its place.
+/// What is swapped, and how long users keep what went.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::action) struct Prior {
-    /// As listed: what the undo restores.
-    sets: Vec<RecordSet>,
-    /// What this step makes of them.
-    made: Vec<RecordSet>,
+    swap: Swap,
     /// The largest TTL served for what was there.
     old_ttl: Duration,
     /// For how long resolvers may keep the new answer.
@@ -45,23 +43,12 @@ pub(in crate::action) struct Prior {
     balancer: Option<Balancer>,
 }
 
-/// What a call returned and looks saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::action) struct Note {
-    /// Unknown if the answer was lost.
-    change: Option<ChangeId>,
-    /// Since when every authority was seen to serve it.
-    served_at: Option<Timestamp>,
-}
-
 /// What authorities serve for an alias of a load balancer, whatever one wishes.
 const ALIAS_TTL: Duration = Duration::from_secs(60);
 /// For a record that had none.
 const DEFAULT_TTL: u32 = 60;
 /// How long a change takes to every authority, as a rule.
 const PROPAGATION: Duration = Duration::from_secs(60);
-/// How long it may take at most.
-const ARRIVES: Duration = Duration::from_secs(15 * 60);
 /// How long the listing may be ahead of the authorities before a switch.
 const SETTLES: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_secs(3);
@@ -114,13 +101,7 @@ impl Action for Switch {
             None => "<what the list shows>".into(),
         };
         let (gone, come) = (json!(["<each set exactly as listed>"]), self.to.sets_by_hand(record));
-        let batch = |delete: &Json, create: &Json| {
-            let changes = |action: &str, sets: &Json| {
-                let sets = sets.as_array().into_iter().flatten();
-                sets.map(|set| json!({"Action": action, "ResourceRecordSet": set})).collect::<Vec<_>>()
-            };
-            self.place.change_by_hand(&[changes("DELETE", delete), changes("CREATE", create)].concat().into())
-        };
+        let batch = |gone: &Json, come: &Json| self.place.swap_by_hand(gone, come);
         ByHand {
             what: format!("{record}: from {old} to {}", self.to.describe()),
             apply: vec![
@@ -147,24 +128,28 @@ impl Action for Switch {
         let balancer = self.balancer(reads).await?;
         let made = self.make(&found, &listed, balancer.as_ref());
         self.refuse_conflicts(&found, &all, &made)?;
-        let already = sets::same(&listed, &made);
-        if !already {
+        let swap = Swap { before: listed.clone(), made };
+        if swap.changes() {
             self.expect(&found, &listed)?;
             self.await_listed(reads, &found, &listed).await?;
         }
         let old_ttl = served::largest_ttl(&*found.dns, &found.name, &listed).await?;
-        let new_ttl =
-            made.iter().filter_map(|set| set.ttl).max().map_or(ALIAS_TTL, |s| Duration::from_secs(s.into()));
+        let new_ttl = swap
+            .made
+            .iter()
+            .filter_map(|set| set.ttl)
+            .max()
+            .map_or(ALIAS_TTL, |s| Duration::from_secs(s.into()));
         let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::keep_alive);
-        let changes = if already { Vec::new() } else { changes(&found.name, &listed, &made, old_ttl) };
+        let changes = if swap.changes() { changes(&found.name, &swap, old_ttl) } else { Vec::new() };
         let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
-        let prior = Prior { sets: listed, made, old_ttl, new_ttl, keep_alive, balancer };
-        Ok(Planned { prior, stages: u32::from(!already), within, call: None, must_finish: false, changes })
+        let stages = u32::from(swap.changes());
+        let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
+        Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
-        let change = self.place.swap(writes, &prior.sets, &prior.made).await?;
-        Ok(Some(Note { change, served_at: None }))
+        prior.swap.apply(&self.place, writes).await.map(Some)
     }
 
     async fn look(
@@ -173,31 +158,27 @@ impl Action for Switch {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        let found = self.place.find(reads).await?;
-        let listed = found.listed().await?;
         let prior = &record.prior;
-        let (made, before) = (sets::same(&listed, &prior.made), sets::same(&listed, &prior.sets));
-        match toward {
-            Toward::Desired(_) if made => self.look_forward(reads, &found, record).await,
-            Toward::Desired(_) if before => Ok(Seen::Prior),
-            Toward::Prior if before => self.look_back(reads, &found, record).await,
-            Toward::Prior if made => Ok(Seen::Desired { out: Json::Null }),
-            _ => Err(found.foreign(&listed, &prior.made, &prior.sets)),
+        let (since, ttl) = match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
+            Stands::Short(seen) => return Ok(seen),
+            Stands::Served { since, ttl } => (since, ttl),
+        };
+        if toward == Toward::Prior {
+            return Ok(drained(reads, prior, since).await);
         }
+        Ok(Seen::Desired {
+            out: json!({
+                "switched_at": since.to_string(),
+                "ttl": ttl.as_secs(),
+                "old_ttl": prior.old_ttl.as_secs(),
+                "new_lookups_reach_it_by": since.after(prior.old_ttl).to_string(),
+                "rollback_reaches_clients_in": (PROPAGATION + ttl).as_secs(),
+            }),
+        })
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        let found = self.place.find(&writes.reads()).await?;
-        let (listed, prior) = (found.listed().await?, &record.prior);
-        if sets::same(&listed, &prior.sets) {
-            return Ok(Some(Note::default()));
-        }
-        if !sets::same(&listed, &prior.made) {
-            return Err(found.foreign(&listed, &prior.made, &prior.sets));
-        }
-        // What is listed goes, in the exact words of the listing.
-        let change = self.place.swap(writes, &listed, &prior.sets).await?;
-        Ok(Some(Note { change, served_at: None }))
+        record.prior.swap.undo(&self.place, writes).await.map(Some)
     }
 }
 
@@ -319,118 +300,32 @@ impl Switch {
             clock.sleep_until(clock.now().after(POLL)).await;
         }
     }
-
-    async fn look_forward(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
-        let prior = &record.prior;
-        let Some(note) = &record.note else {
-            // It is there, whoever heard the answer: that is recorded first.
-            return if toward_nothing(prior) {
-                self.arrived(reads, found, prior, &Note::default(), record.since).await
-            } else {
-                Ok(Seen::Moving { note: Some(Note::default()), again: Duration::ZERO })
-            };
-        };
-        if !found.is_insync(note.change.as_ref()).await? {
-            (reads.progress)("accepted, and not yet on all servers of the provider (PENDING)");
-            return self.still(reads, record.since, "PENDING");
-        }
-        self.arrived(reads, found, prior, note, record.since).await
-    }
-
-    async fn arrived(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        prior: &Prior,
-        note: &Note,
-        since: Timestamp,
-    ) -> Result<Seen<Note>, Fault> {
-        match served::everywhere(&*found.dns, &found.name, &prior.made, &prior.sets).await? {
-            Serving::NotYet(why) => {
-                (reads.progress)(&why);
-                self.still(reads, since, &why)
-            }
-            Serving::Everywhere(ttl) => {
-                let now = note.served_at.unwrap_or_else(|| reads.world.clock().now());
-                let ttl = if prior.made.iter().any(|set| set.alias.is_some()) { ttl } else { prior.new_ttl };
-                Ok(Seen::Desired {
-                    out: json!({
-                        "switched_at": now.to_string(),
-                        "ttl": ttl.as_secs(),
-                        "old_ttl": prior.old_ttl.as_secs(),
-                        "new_lookups_reach_it_by": now.after(prior.old_ttl).to_string(),
-                        "rollback_reaches_clients_in": (PROPAGATION + ttl).as_secs(),
-                    }),
-                })
-            }
-        }
-    }
-
-    fn still(&self, reads: &Reads<'_>, since: Timestamp, why: &str) -> Result<Seen<Note>, Fault> {
-        if reads.world.clock().now().since(since) > ARRIVES {
-            let waited = format_duration(ARRIVES);
-            return Err(Fault::permanent(format!("not served everywhere after {waited}: {why}")));
-        }
-        Ok(Seen::Moving { note: None, again: POLL })
-    }
-
-    /// The prior answer is listed again. It is back when every authority serves it, and then nobody has the other one.
-    async fn look_back(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
-        let (prior, note) = (&record.prior, record.note.clone().unwrap_or_default());
-        if !found.is_insync(note.change.as_ref()).await? {
-            (reads.progress)("put back, and not yet on all servers of the provider (PENDING)");
-            return Ok(Seen::Moving { note: None, again: POLL });
-        }
-        if let Serving::NotYet(why) =
-            served::everywhere(&*found.dns, &found.name, &prior.sets, &prior.made).await?
-        {
-            (reads.progress)(&why);
-            let note = note.served_at.map(|_| Note { served_at: None, ..note.clone() });
-            return Ok(Seen::Moving { note, again: POLL });
-        }
-        let now = reads.world.clock().now();
-        let Some(served_at) = note.served_at else {
-            let note = Note { served_at: Some(now), ..note };
-            return Ok(Seen::Moving { note: Some(note), again: Duration::ZERO });
-        };
-        let dropped = served_at.after(prior.new_ttl);
-        let gone = dropped.after(prior.keep_alive);
-        if now >= gone {
-            return Ok(Seen::Prior);
-        }
-        if now >= dropped && idle_since(reads, prior.balancer.as_ref(), dropped, IDLE_MINUTES).await {
-            return Ok(Seen::Prior);
-        }
-        let left = |until: Timestamp| format_duration(Duration::from_secs(until.since(now).as_secs().max(1)));
-        (reads.progress)(&if now < dropped {
-            format!("new lookups come here; the other answer runs out in {}", left(dropped))
-        } else {
-            format!("connections to the other side may last {} more, unless it falls idle", left(gone))
-        });
-        Ok(Seen::Moving { note: None, again: gone.since(now).min(Duration::from_secs(10)) })
-    }
 }
 
-/// The step found what it would have made.
-fn toward_nothing(prior: &Prior) -> bool {
-    sets::same(&prior.sets, &prior.made)
+/// Every authority has served the prior answer since then. It is back when nobody has the other one, nor a connection
+/// made by it.
+async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp) -> Seen<Note> {
+    let now = reads.world.clock().now();
+    let dropped = since.after(prior.new_ttl);
+    let gone = dropped.after(prior.keep_alive);
+    let idle = now >= dropped && idle_since(reads, prior.balancer.as_ref(), dropped, IDLE_MINUTES).await;
+    if now >= gone || idle {
+        return Seen::Prior;
+    }
+    let left = |until: Timestamp| format_duration(Duration::from_secs(until.since(now).as_secs().max(1)));
+    (reads.progress)(&if now < dropped {
+        format!("new lookups come here; the other answer runs out in {}", left(dropped))
+    } else {
+        format!("connections to the other side may last {} more, unless it falls idle", left(gone))
+    });
+    Seen::Moving { note: None, again: gone.since(now).min(Duration::from_secs(10)) }
 }
 
-fn changes(name: &Name, listed: &[RecordSet], made: &[RecordSet], old_ttl: Duration) -> Vec<Change> {
+fn changes(name: &Name, swap: &Swap, old_ttl: Duration) -> Vec<Change> {
     let record = Change {
         what: format!("record {name}").into(),
-        from: sets::describe(listed).into(),
-        to: sets::describe(made).into(),
+        from: sets::describe(&swap.before).into(),
+        to: sets::describe(&swap.made).into(),
     };
     let clock = Change {
         what: "resolvers that keep the old answer".into(),

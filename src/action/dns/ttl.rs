@@ -4,11 +4,12 @@
 //! largest TTL that was served before.
 
 use super::place::{Found, Place};
-use super::served::{self, Serving};
+use super::served;
 use super::sets;
+use super::swap::{ARRIVES, Note, Stands, Swap};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{Code, Fields, StepTraits, Timestamp, duration, format_duration};
-use crate::port::dns::{ChangeId, RecordSet};
+use crate::port::dns::RecordSet;
 use crate::port::{Reads, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
@@ -23,29 +24,14 @@ pub(in crate::action) struct LowerTtl {
     ttl: u32,
 }
 
-/// What was there, and what is put in its place.
+/// What is swapped, and how long resolvers keep what went.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::action) struct Prior {
-    /// As listed: what the undo restores.
-    sets: Vec<RecordSet>,
-    /// The same with the new TTL; equal where nothing is lowered.
-    made: Vec<RecordSet>,
+    swap: Swap,
     /// The largest TTL that was listed or served before.
     old_ttl: Duration,
 }
 
-/// What a call returned and looks saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::action) struct Note {
-    /// Unknown if the answer was lost.
-    change: Option<ChangeId>,
-    /// Since when every authority was seen to serve the new TTL.
-    low_at: Option<Timestamp>,
-}
-
-/// How long a change takes to every authority at most.
-const ARRIVES: Duration = Duration::from_secs(15 * 60);
-const POLL: Duration = Duration::from_secs(3);
 /// Clocks differ a little.
 const SKEW: Duration = Duration::from_secs(1);
 
@@ -78,25 +64,18 @@ impl Action for LowerTtl {
 
     fn by_hand(&self) -> ByHand {
         let record = self.place.label();
-        let change = |action: &str, ttl: Json| {
-            let set = json!({"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"});
-            json!({"Action": action, "ResourceRecordSet": set})
-        };
-        let (old, new) = (json!("<TTL as listed>"), json!(self.ttl));
-        let swap = |gone: &Json, come: &Json| {
-            self.place
-                .change_by_hand(&json!([change("DELETE", gone.clone()), change("CREATE", come.clone())]))
-        };
+        let set = |ttl: Json| json!([{"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"}]);
+        let (old, new) = (set(json!("<TTL as listed>")), set(json!(self.ttl)));
         ByHand {
             what: format!("{record}: TTL {} s, and the old one drained", self.ttl),
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
-                swap(&old, &new),
+                self.place.swap_by_hand(&old, &new),
                 "aws route53 get-change --id <ChangeInfo.Id>   # until INSYNC".into(),
                 "sleep <the old TTL>   # counted from when every name server serves the new one".into(),
             ],
             expect: format!("dig +norecurse @<each name server> {record}: TTL {}", self.ttl),
-            undo: vec![swap(&new, &old)],
+            undo: vec![self.place.swap_by_hand(&new, &old)],
         }
     }
 
@@ -111,16 +90,17 @@ impl Action for LowerTtl {
         let served = served::largest_ttl(&*found.dns, &found.name, &listed).await?;
         let largest = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(0);
         let old_ttl = served.max(Duration::from_secs(largest.into()));
-        let stages = u32::from(!sets::same(&listed, &made));
         let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl)).collect();
-        let within = ARRIVES + old_ttl + SKEW + Duration::from_secs(60);
-        let prior = Prior { sets: listed, made, old_ttl };
+        // With room for the drain to begin anew once.
+        let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);
+        let swap = Swap { before: listed, made };
+        let stages = u32::from(swap.changes());
+        let prior = Prior { swap, old_ttl };
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
-        let change = self.place.swap(writes, &prior.sets, &prior.made).await?;
-        Ok(Some(Note { change, low_at: None }))
+        prior.swap.apply(&self.place, writes).await.map(Some)
     }
 
     async fn look(
@@ -129,30 +109,16 @@ impl Action for LowerTtl {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        let found = self.place.find(reads).await?;
-        let listed = found.listed().await?;
         let prior = &record.prior;
-        let (made, before) = (sets::same(&listed, &prior.made), sets::same(&listed, &prior.sets));
-        match toward {
-            Toward::Desired(_) if made => self.look_forward(reads, &found, record).await,
-            Toward::Desired(_) if before => Ok(Seen::Prior),
-            Toward::Prior if before => self.look_back(reads, &found, record).await,
-            Toward::Prior if made => Ok(Seen::Desired { out: Json::Null }),
-            _ => Err(found.foreign(&listed, &prior.made, &prior.sets)),
+        match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
+            Stands::Short(seen) => Ok(seen),
+            Stands::Served { .. } if toward == Toward::Prior => Ok(Seen::Prior),
+            Stands::Served { since, ttl } => Ok(drained(reads, prior, since, ttl)),
         }
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        let found = self.place.find(&writes.reads()).await?;
-        let (listed, prior) = (found.listed().await?, &record.prior);
-        if sets::same(&listed, &prior.sets) {
-            return Ok(Some(Note::default()));
-        }
-        if !sets::same(&listed, &prior.made) {
-            return Err(found.foreign(&listed, &prior.made, &prior.sets));
-        }
-        let change = self.place.swap(writes, &listed, &prior.sets).await?;
-        Ok(Some(Note { change, low_at: None }))
+        record.prior.swap.undo(&self.place, writes).await.map(Some)
     }
 }
 
@@ -173,80 +139,30 @@ impl LowerTtl {
         let to = format!("{} s, and {wait} until the old one has drained", self.ttl).into();
         (ttl > self.ttl).then(|| Change { what, from: format!("{ttl} s").into(), to })
     }
+}
 
-    async fn look_forward(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
-        let (prior, now) = (&record.prior, reads.world.clock().now());
-        let unchanged = sets::same(&prior.sets, &prior.made);
-        let Some(note) = record.note.clone().or(unchanged.then(Note::default)) else {
-            return Ok(Seen::Moving { note: Some(Note::default()), again: Duration::ZERO });
-        };
-        let insync = found.is_insync(note.change.as_ref()).await?;
-        let late = now.since(record.since) > ARRIVES && note.low_at.is_none();
-        let missing = if insync {
-            match served::everywhere(&*found.dns, &found.name, &prior.made, &[]).await? {
-                Serving::Everywhere(_) => None,
-                Serving::NotYet(why) => Some(why),
-            }
-        } else {
-            Some("accepted, and not yet on all servers of the provider (PENDING)".to_owned())
-        };
-        if let Some(why) = missing {
-            (reads.progress)(&why);
-            if late {
-                return Err(Fault::permanent(format!("the new TTL is not served everywhere: {why}")));
-            }
-            // The wait begins anew when all of them serve it again.
-            let note = note.low_at.map(|_| Note { low_at: None, ..note });
-            return Ok(Seen::Moving { note, again: POLL });
-        }
-        if unchanged {
-            // It was low before, and every authority says so: there is no other TTL to drain that anybody knows of.
-            return Ok(Seen::Desired { out: json!({"ttl": self.ttl, "low_at": now.to_string()}) });
-        }
-        let Some(low_at) = note.low_at else {
-            return Ok(Seen::Moving { note: Some(Note { low_at: Some(now), ..note }), again: POLL });
-        };
-        let drained = low_at.after(prior.old_ttl + SKEW);
-        if now >= drained {
-            let out = json!({
-                "ttl": self.ttl,
-                "low_at": low_at.to_string(),
+/// Every authority has served the new TTL since then. It has arrived when those who keep the old one have dropped it.
+fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, ttl: Duration) -> Seen<Note> {
+    let lowest = prior.swap.made.iter().filter_map(|set| set.ttl).max();
+    // An alias, and what was low before, has no other TTL that anybody knows of.
+    let longer = lowest.is_some_and(|low| prior.old_ttl > Duration::from_secs(low.into()));
+    let drained = if longer { since.after(prior.old_ttl + SKEW) } else { since };
+    let now = reads.world.clock().now();
+    if now >= drained {
+        return Seen::Desired {
+            out: json!({
+                "ttl": ttl.as_secs(),
+                "low_at": since.to_string(),
                 "old_ttl": prior.old_ttl.as_secs(),
                 "drained_at": drained.to_string(),
-            });
-            return Ok(Seen::Desired { out });
-        }
-        let left = Duration::from_secs(drained.since(now).as_secs().max(1));
-        (reads.progress)(&format!(
-            "every name server serves the new TTL; the old one of {} runs out in {}",
-            format_duration(prior.old_ttl),
-            format_duration(left)
-        ));
-        Ok(Seen::Moving { note: None, again: drained.since(now).min(Duration::from_secs(10)) })
+            }),
+        };
     }
-
-    async fn look_back(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
-        let change = record.note.as_ref().and_then(|note| note.change.as_ref());
-        if !found.is_insync(change).await? {
-            (reads.progress)("put back, and not yet on all servers of the provider (PENDING)");
-            return Ok(Seen::Moving { note: None, again: POLL });
-        }
-        match served::everywhere(&*found.dns, &found.name, &record.prior.sets, &[]).await? {
-            Serving::Everywhere(_) => Ok(Seen::Prior),
-            Serving::NotYet(why) => {
-                (reads.progress)(&why);
-                Ok(Seen::Moving { note: None, again: POLL })
-            }
-        }
-    }
+    let left = Duration::from_secs(drained.since(now).as_secs().max(1));
+    (reads.progress)(&format!(
+        "every name server serves the new TTL; the old one of {} runs out in {}",
+        format_duration(prior.old_ttl),
+        format_duration(left)
+    ));
+    Seen::Moving { note: None, again: drained.since(now).min(Duration::from_secs(10)) }
 }

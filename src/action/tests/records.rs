@@ -239,6 +239,21 @@ async fn no_metrics_do_not_end_the_wait_for_connections() {
 }
 
 #[tokio::test]
+async fn the_way_back_waits_from_when_the_slowest_authority_serves_it_again() {
+    let world = world();
+    let mut story = switch(&world);
+    story.done().await;
+    world.pass(seconds(1000));
+    world.state().lags[1] = seconds(30);
+    story.undo().await.unwrap();
+    let undone = story.since;
+    story.restored().await.unwrap();
+    let whole = seconds(30 + 60) + KEEP_ALIVE;
+    let waited = story.waited(undone);
+    assert!(waited >= whole && waited < whole + seconds(20), "{waited:?}");
+}
+
+#[tokio::test]
 async fn an_undo_of_what_is_back_already_writes_nothing() {
     let world = world();
     let mut story = switch(&world);
@@ -367,6 +382,39 @@ async fn a_ttl_is_waited_for_from_when_every_authority_serves_the_new_one() {
     let out = story.arrive().await.unwrap();
     assert!(story.waited(sent) >= seconds(50 + 300), "{:?}", story.waited(sent));
     assert_eq!((out["ttl"].as_u64(), out["old_ttl"].as_u64()), (Some(60), Some(300)));
+}
+
+#[tokio::test]
+async fn an_authority_that_falls_back_to_the_old_ttl_begins_the_wait_anew() {
+    let world = world();
+    world.list(vec![record(APP, "CNAME", 3600, &["old.elb.example"])]);
+    world.pass(seconds(10_000));
+    let mut story = lower(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    let sent = story.since;
+    while story.waited(sent) < seconds(2000) {
+        assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
+        world.pass(seconds(10));
+    }
+    // It serves what was there 2010 seconds ago, for ten seconds more.
+    world.state().lags[1] = seconds(2010);
+    let out = story.arrive().await.unwrap();
+    let waited = story.waited(sent);
+    assert!(waited >= seconds(2010 + 3600) && waited < seconds(2010 + 3600 + 20), "{waited:?}");
+    assert_eq!(out["old_ttl"], 3600);
+}
+
+#[tokio::test]
+async fn a_ttl_that_was_lowered_a_moment_ago_is_drained_too() {
+    let world = slow();
+    world.list(vec![old()]);
+    world.state().lags[0] = seconds(20);
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 0, "nothing is left to write");
+    let begun = story.since;
+    story.arrive().await.unwrap();
+    assert!(story.waited(begun) >= seconds(20 + 300), "{:?}", story.waited(begun));
 }
 
 #[tokio::test]

@@ -1,0 +1,183 @@
+//! One listing put in place of another, as a whole: sent as one batch, and followed until every authority serves it. The
+//! way back is the same with the two exchanged.
+//!
+//! Not here: what a listing is for, and how long resolvers keep the one that went.
+
+use super::place::{Found, Place};
+use super::served::{self, Serving};
+use super::sets;
+use crate::action::{Seen, Toward};
+use crate::plan::{Timestamp, format_duration};
+use crate::port::dns::{ChangeId, RecordSet};
+use crate::port::{Reads, Writes};
+use crate::run::Fault;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::time::Duration;
+
+/// What was there, and what is put in its place; equal where nothing is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Swap {
+    /// As listed: what the undo restores.
+    pub(super) before: Vec<RecordSet>,
+    pub(super) made: Vec<RecordSet>,
+}
+
+/// What a call returned and looks saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::action) struct Note {
+    /// Unknown if the answer was lost.
+    change: Option<ChangeId>,
+    /// Whether every authority serves it.
+    served: bool,
+    /// Since when that is so.
+    since: Timestamp,
+}
+
+/// How the zone stands against a swap.
+pub(super) enum Stands {
+    /// Not where it should be, which is all there is to say.
+    Short(Seen<Note>),
+    /// Every authority has served what it should since then, with this TTL at most.
+    Served { since: Timestamp, ttl: Duration },
+}
+
+/// How long a change takes to every authority at most.
+pub(super) const ARRIVES: Duration = Duration::from_secs(15 * 60);
+const POLL: Duration = Duration::from_secs(3);
+
+impl Swap {
+    /// Whether there is anything to send.
+    pub(super) fn changes(&self) -> bool {
+        !sets::same(&self.before, &self.made)
+    }
+
+    /// Puts what is made in place of what was there.
+    ///
+    /// # Errors
+    /// Foreign, if something else is there: then nothing was written.
+    pub(super) async fn apply(&self, place: &Place, writes: &Writes<'_>) -> Result<Note, Fault> {
+        self.send(place, writes, &self.before, &self.made).await
+    }
+
+    /// Puts back what was there, unless it is.
+    ///
+    /// # Errors
+    /// As [`Swap::apply`].
+    pub(super) async fn undo(&self, place: &Place, writes: &Writes<'_>) -> Result<Note, Fault> {
+        let found = place.find(&writes.reads()).await?;
+        let listed = found.listed().await?;
+        if sets::same(&listed, &self.before) {
+            return Ok(Note::begun(None, writes.world.clock().now()));
+        }
+        if !sets::same(&listed, &self.made) {
+            return Err(self.foreign(&found, &listed));
+        }
+        // What is listed goes, in the exact words of the listing.
+        self.send(place, writes, &listed, &self.before).await
+    }
+
+    async fn send(
+        &self,
+        place: &Place,
+        writes: &Writes<'_>,
+        old: &[RecordSet],
+        new: &[RecordSet],
+    ) -> Result<Note, Fault> {
+        let dns = place.to_change(writes)?;
+        writes.in_time()?;
+        let comment = format!("switchover {}", writes.token);
+        let change = match dns.change(&sets::swap(old, new), &comment).await {
+            Ok(change) => Some(change),
+            Err(fault) if fault.is_foreign() => {
+                let found = place.find(&writes.reads()).await?;
+                let listed = found.listed().await?;
+                if !sets::same(&listed, new) {
+                    return Err(Fault { message: self.foreign(&found, &listed).message, ..fault });
+                }
+                // An earlier try of ours, whose answer was lost, has landed since.
+                None
+            }
+            Err(fault) => return Err(fault),
+        };
+        Ok(Note::begun(change, writes.world.clock().now()))
+    }
+
+    /// Whether the zone lists what it should, and since when every authority serves it.
+    ///
+    /// # Errors
+    /// Foreign, if it lists neither; permanent, if an authority does not come to serve it.
+    pub(super) async fn look(
+        &self,
+        place: &Place,
+        reads: &Reads<'_>,
+        toward: Toward,
+        note: Option<&Note>,
+    ) -> Result<Stands, Fault> {
+        let found = place.find(reads).await?;
+        let listed = found.listed().await?;
+        let (before, made) = (sets::same(&listed, &self.before), sets::same(&listed, &self.made));
+        let (wanted, gone) = match toward {
+            Toward::Desired(_) if made => (&self.made, &self.before),
+            Toward::Prior if before => (&self.before, &self.made),
+            Toward::Desired(_) if before => return Ok(Stands::Short(Seen::Prior)),
+            Toward::Prior if made => return Ok(Stands::Short(Seen::Desired { out: Json::Null })),
+            _ => return Err(self.foreign(&found, &listed)),
+        };
+        let now = reads.world.clock().now();
+        let short = |note, again| Ok(Stands::Short(Seen::Moving { note, again }));
+        let Some(note) = note.cloned() else {
+            // It is there, whoever heard the answer: that is recorded first.
+            return short(Some(Note::begun(None, now)), Duration::ZERO);
+        };
+        let why = match serving(&found, &note, wanted, gone).await? {
+            Serving::Everywhere(ttl) if note.served => {
+                return Ok(Stands::Served { since: note.since, ttl });
+            }
+            Serving::Everywhere(_) => {
+                return short(Some(Note { served: true, since: now, ..note }), Duration::ZERO);
+            }
+            Serving::NotYet(why) => why,
+        };
+        (reads.progress)(&why);
+        if note.served {
+            // Whatever waits from then on begins anew when all of them serve it again.
+            return short(Some(Note { served: false, since: now, ..note }), POLL);
+        }
+        if now.since(note.since) > ARRIVES {
+            let waited = format_duration(ARRIVES);
+            return Err(Fault::permanent(format!("not served everywhere after {waited}: {why}")));
+        }
+        short(None, POLL)
+    }
+
+    /// Neither ours nor what was recorded.
+    fn foreign(&self, found: &Found, listed: &[RecordSet]) -> Fault {
+        Fault::foreign(format!(
+            "{} is {}; this step made it {}, and before that it was {}: somebody else changed it",
+            found.name,
+            sets::describe(listed),
+            sets::describe(&self.made),
+            sets::describe(&self.before)
+        ))
+    }
+}
+
+impl Note {
+    fn begun(change: Option<ChangeId>, since: Timestamp) -> Self {
+        Self { change, served: false, since }
+    }
+}
+
+/// What the provider says of its own servers comes first: from here one sees only the nearest of them.
+async fn serving(
+    found: &Found,
+    note: &Note,
+    wanted: &[RecordSet],
+    gone: &[RecordSet],
+) -> Result<Serving, Fault> {
+    if found.is_insync(note.change.as_ref()).await? {
+        return served::everywhere(&*found.dns, &found.name, wanted, gone).await;
+    }
+    Ok(Serving::NotYet("accepted, and not yet on all servers of the provider (PENDING)".into()))
+}
