@@ -22,6 +22,10 @@ impl Targets {
         )))
     }
 
+    pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
+        let beyond = |target: &Target| Some((target.name.clone(), self.none::<()>(&target.name).err()?));
+        self.0.iter().filter_map(beyond).collect()
+    }
     pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
         self.none(name)
     }

@@ -59,6 +59,27 @@ impl Targets {
         Ok(self.account(name)?)
     }
 
+    /// The targets that cannot be looked at, each with why: accounts, or zones if nothing is wrong with those.
+    pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
+        let mut found = Vec::new();
+        for kind in ["aws", "route53"] {
+            for target in self.all.iter().filter(|target| &*target.kind == kind) {
+                found.extend(self.look_at(target).await.err().map(|fault| (target.name.clone(), fault)));
+            }
+            if !found.is_empty() {
+                break;
+            }
+        }
+        found
+    }
+
+    async fn look_at(&self, target: &Target) -> Result<(), Fault> {
+        match &*target.kind {
+            "route53" => self.zone(&target.name)?.zone().await.map(drop),
+            _ => self.account(&target.name)?.assert_account().await,
+        }
+    }
+
     fn zone(&self, name: &str) -> Result<Arc<HostedZone>, Fault> {
         let target = self.target(name, "route53")?;
         if let Some(zone) = self.made().zones.get(name) {

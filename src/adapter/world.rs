@@ -32,6 +32,11 @@ impl World {
             clock,
         }
     }
+
+    /// The targets that cannot be looked at as whom the plan means, each with why. Changes nothing.
+    pub async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
+        self.targets.unseen().await
+    }
 }
 
 impl ReadWorld for World {

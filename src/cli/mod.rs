@@ -2,6 +2,7 @@
 
 mod actions;
 mod commands;
+mod connected;
 mod context;
 mod exit;
 mod failure;

@@ -1,15 +1,16 @@
 //! Drives a run in this process: the world, the screen, Ctrl-C, and the people of a sandbox.
 
+use super::connected::Connected;
 use super::herald::Herald;
 use super::people::People;
 use super::sandbox::Control;
 use super::signals::Signals;
 use super::stored::{self, Known};
 use super::{Context, Exit, Failure, actions, orders, plans, runtime, screen};
-use crate::adapter::{Process, Secrets, SystemClock, World};
-use crate::driver::{Actions, DriveError, Driver, Interruption, Observer, Redactor, Rest};
+use crate::adapter::SystemClock;
+use crate::driver::{DriveError, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
-use crate::port::{Clock, WriteWorld};
+use crate::port::Clock;
 use crate::report::{Extras, Fact, Renderer, Runbook, Story};
 use crate::run::{Actor, Event, Order, Refusal, Run};
 use crate::store::{Owner, Recorded, SqliteStore, Takeover};
@@ -66,10 +67,27 @@ pub(super) fn drive(
     order: Option<u64>,
 ) -> Result<Exit, Failure> {
     let runtime = runtime()?;
-    let told = runtime.block_on(async {
-        let session = Session::prepare(context, store, known, args).await?;
-        session.drive(args, order).await
-    });
+    let wiring = known.record.wiring.clone();
+    let connected = runtime.block_on(Connected::to(&known.plan, &plans::folder_of(&known.record), wiring))?;
+    drive_on(runtime, context, Begun { store, known, connected }, args, order)
+}
+
+/// A run, and all it needs.
+pub(super) struct Begun {
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) known: Known,
+    pub(super) connected: Connected,
+}
+
+/// The same, on the runtime that its connections belong to.
+pub(super) fn drive_on(
+    runtime: tokio::runtime::Runtime,
+    context: &Context,
+    begun: Begun,
+    args: &DriveArgs,
+    order: Option<u64>,
+) -> Result<Exit, Failure> {
+    let told = runtime.block_on(async { Session::of(context, begun, args)?.drive(args, order).await });
     // A look that blocks must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     told
@@ -129,38 +147,22 @@ impl Observer for Screen {
     }
 }
 
-/// Everything that driving needs.
+/// A run being driven.
 struct Session<'c> {
     context: &'c Context,
     store: Arc<SqliteStore>,
     known: Known,
-    actions: Arc<Actions>,
-    world: Arc<dyn WriteWorld>,
-    secrets: Secrets,
-    control: Option<Control>,
+    connected: Connected,
 }
 
 impl<'c> Session<'c> {
-    async fn prepare(
-        context: &'c Context,
-        store: Arc<SqliteStore>,
-        known: Known,
-        args: &DriveArgs,
-    ) -> Result<Self, Failure> {
+    fn of(context: &'c Context, begun: Begun, args: &DriveArgs) -> Result<Self, Failure> {
+        let Begun { store, known, connected } = begun;
         let store = match &args.faults {
             Some(text) => with_faults(store, text)?,
             None => store,
         };
-        let wiring = known.record.wiring.clone();
-        let control = wiring.as_ref().map(Control::of);
-        if let Some(control) = &control {
-            control.wiring().await?;
-        }
-        let folder = plans::folder_of(&known.record);
-        let actions = Actions::of(&known.plan).map_err(|faults| unreadable(&faults))?;
-        let secrets = secrets(&known.plan, &folder, wiring.as_ref()).await?;
-        let world = Arc::new(World::connect(&known.plan, &folder, wiring));
-        Ok(Self { context, store, known, actions: Arc::new(actions), world, secrets, control })
+        Ok(Self { context, store, known, connected })
     }
 
     fn driver(
@@ -178,11 +180,11 @@ impl<'c> Session<'c> {
             store: self.store.clone(),
             run: self.known.record.id.clone(),
             plan: self.known.plan.clone(),
-            actions: self.actions.clone(),
-            world: self.world.clone(),
+            actions: self.connected.actions.clone(),
+            world: self.connected.world.clone(),
             wall: Arc::new(SystemClock::wall()),
-            secrets: self.secrets.scope(),
-            redactor: Redactor::new(self.secrets.hidden()),
+            secrets: self.connected.secrets.scope(),
+            redactor: Redactor::new(self.connected.secrets.hidden()),
             by: Actor { name: by.into(), automatic: false },
             owner: Owner::this_process(),
             lease: LEASE,
@@ -256,7 +258,7 @@ impl<'c> Session<'c> {
 
     /// Tells how it ended, and ends a sandbox that is needed no more.
     async fn close(&self, args: &DriveArgs, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
-        let traffic = match &self.control {
+        let traffic = match &self.connected.control {
             Some(control) => control.traffic().await,
             None => Vec::new(),
         };
@@ -266,7 +268,7 @@ impl<'c> Session<'c> {
             commands: self.context.commands.clone(),
         };
         screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
-        let Some(control) = &self.control else { return Ok(()) };
+        let Some(control) = &self.connected.control else { return Ok(()) };
         if rest == Rest::Finished && !args.keep_sandbox {
             control.stop().await;
         } else if !self.context.is_json() {
@@ -294,29 +296,6 @@ impl<'c> Session<'c> {
 
 fn story_now(known: &Known) -> crate::plan::Timestamp {
     known.now()
-}
-
-/// The secrets of a plan.
-pub(super) async fn secrets(
-    plan: &crate::plan::Plan,
-    folder: &std::path::Path,
-    wiring: Option<&crate::port::Wiring>,
-) -> Result<Secrets, Failure> {
-    let process = Process::new(Arc::new(SystemClock::wall()), folder);
-    Secrets::resolve(plan, folder, wiring, &process).await.map_err(|faults| {
-        let failure = Failure::new(Exit::Credentials, "secrets of the plan are missing; nothing was changed");
-        let failure = faults.iter().fold(failure, |failure, fault| failure.because(fault.to_string()));
-        failure.see(Runbook::Credentials)
-    })
-}
-
-/// This version does not read a plan as the one that began the run did.
-pub(super) fn unreadable(faults: &[crate::run::Fault]) -> Failure {
-    let failure = Failure::new(Exit::Invalid, "steps of the plan make no sense to this version");
-    faults
-        .iter()
-        .fold(failure, |failure, fault| failure.because(fault.to_string()))
-        .see(Runbook::JournalNewer)
 }
 
 fn with_faults(store: Arc<SqliteStore>, text: &str) -> Result<Arc<SqliteStore>, Failure> {

@@ -1,6 +1,6 @@
 //! Previews: taken, saved, and compared with the world later.
 
-use super::operate::{secrets, unreadable};
+use super::connected::{secrets, unreadable};
 use super::plans::Loaded;
 use super::{Context, Exit, Failure, actions};
 use crate::adapter::{PlanFiles, Preview as PreviewWorld};

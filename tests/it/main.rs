@@ -6,6 +6,7 @@ mod cli_usage;
 mod clobber;
 mod console;
 mod crash;
+mod credentials;
 mod go_live;
 mod runbook;
 mod stage;

@@ -158,6 +158,14 @@ impl Account {
         Ok(config)
     }
 
+    /// Whether the credentials are there, and of the account that the plan means.
+    pub(in crate::adapter) async fn assert_account(&self) -> Result<(), Fault> {
+        self.ready()
+            .await
+            .map(drop)
+            .map_err(self.unseen("credentials", &format!("account {}", self.place.account)))
+    }
+
     async fn load(&self) -> Result<SdkConfig, Failure> {
         let region = Region::new(self.place.region.to_string());
         let timeouts = TimeoutConfig::builder()
@@ -202,7 +210,7 @@ impl Account {
             call::read(self, |watch| client.get_caller_identity().customize().interceptor(watch).send())
                 .await;
         if let Err(failure) = &mut answer {
-            failure.text = format!("whose credentials these are cannot be asked of sts: {}", failure.text);
+            failure.text = format!("sts was asked whose credentials these are: {}", failure.text);
         }
         let found = answer?.account.unwrap_or_default();
         if found == *self.place.account {

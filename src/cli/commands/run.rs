@@ -1,6 +1,7 @@
 //! `run`: carries a plan out.
 
-use crate::cli::operate::{self, DriveArgs};
+use crate::cli::connected::Connected;
+use crate::cli::operate::{self, Begun, DriveArgs};
 use crate::cli::plans::{Loaded, PlanArgs};
 use crate::cli::sandbox::{self, PlaceArgs};
 use crate::cli::{Context, Exit, Failure, preview, runtime, stored};
@@ -33,11 +34,12 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     args.plan.exists()?;
     let place = args.place.open(context, &args.plan.plan)?;
-    match begin(args, context, place.as_ref().map(|place| place.wiring.clone())) {
-        Ok((store, known)) => {
+    let runtime = runtime()?;
+    match runtime.block_on(begin(args, context, place.as_ref().map(|place| place.wiring.clone()))) {
+        Ok(begun) => {
             let own = place.is_none_or(|place| place.own);
             let drive = DriveArgs { keep_sandbox: args.drive.keep_sandbox || !own, ..args.drive.clone() };
-            operate::drive(context, store, known, &drive, None)
+            operate::drive_on(runtime, context, begun, &drive, None)
         }
         Err(failure) => {
             if let Some(place) = place {
@@ -49,11 +51,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 }
 
 /// Everything that must hold before the first fact.
-fn begin(
-    args: &Args,
-    context: &Context,
-    wiring: Option<Wiring>,
-) -> Result<(Arc<crate::store::SqliteStore>, stored::Known), Failure> {
+async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result<Begun, Failure> {
     let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
     let loaded = args.plan.load(context, given)?;
     if args.prepare && !loaded.plan.steps.iter().any(|step| step.part == Part::Prepare) {
@@ -63,11 +61,13 @@ fn begin(
         Some(wiring) => {
             context.say(&sandbox::headline(wiring));
             if let Some(saved) = &args.auto_approve {
-                runtime()?.block_on(preview::still_holds(context, &loaded, saved, Some(wiring.clone())))?;
+                preview::still_holds(context, &loaded, saved, Some(wiring.clone())).await?;
             }
         }
-        None => admit(args, context, &loaded)?,
+        None => admit(args, context, &loaded).await?,
     }
+    let connected = Connected::to(&loaded.plan, &loaded.folder, wiring.clone()).await?;
+    connected.check().await?;
     let store = Arc::new(stored::open(context)?);
     let sources = loaded.reading.sources.plan().into_iter();
     let whole = std::path::absolute(&args.plan.plan).unwrap_or_else(|_| args.plan.plan.clone());
@@ -90,11 +90,11 @@ fn begin(
         context.say(&format!("run {}", record.id));
     }
     let known = stored::look(context, &*store, &record.id)?;
-    Ok((store, known))
+    Ok(Begun { store, known, connected })
 }
 
 /// Whether a run of the real world may begin, now and by whoever is there.
-fn admit(args: &Args, context: &Context, loaded: &Loaded) -> Result<(), Failure> {
+async fn admit(args: &Args, context: &Context, loaded: &Loaded) -> Result<(), Failure> {
     let plan = &loaded.plan;
     if !args.prepare {
         let now = crate::adapter::SystemClock::wall().now();
@@ -105,7 +105,7 @@ fn admit(args: &Args, context: &Context, loaded: &Loaded) -> Result<(), Failure>
         })?;
     }
     if let Some(saved) = &args.auto_approve {
-        return runtime()?.block_on(preview::still_holds(context, loaded, saved, None));
+        return preview::still_holds(context, loaded, saved, None).await;
     }
     let file = quoted(&args.plan.plan.display().to_string());
     if plan.production {
