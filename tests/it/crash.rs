@@ -80,7 +80,7 @@ fn die(stage: &Stage, verb: &[&str], kill: &Kill) -> bool {
     match kill {
         Kill::Append { number, after } => {
             let fault = format!("kill-{}-append={number}", if *after { "after" } else { "before" });
-            stage.run_with(verb, ("SWITCHOVER_FAULT", &fault)).code.is_none()
+            stage.run_with(verb, ("SWITCHOVER_FAULTS", &fault)).code.is_none()
         }
         Kill::Call { service, operation, number, landed } => {
             let kind = if *landed { "hold_after" } else { "hold_before" };
@@ -122,7 +122,9 @@ fn release(stage: &Stage) {
 fn trial(trouble: Trouble, kill: &Kill, then: Then, again: usize) -> Result<(), String> {
     let stage = set_up(trouble);
     let before = stage.world.state();
-    die(&stage, &["run", PLAN, "--on-pause", "exit"], kill);
+    if !die(&stage, &["run", PLAN, "--on-pause", "exit"], kill) {
+        return Err("it was not killed".into());
+    }
     let journal = stage.run(&["log", "latest", "--output", "jsonl"]);
     if journal.stdout.trim().is_empty() {
         // It died before there was a run.
