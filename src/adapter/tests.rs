@@ -196,6 +196,7 @@ pub(super) fn wiring() -> Wiring {
     let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
     Wiring {
         world: "test".into(),
+        ends_with_run: false,
         control: "http://127.0.0.1:1".into(),
         aws_endpoint: "http://127.0.0.1:1".into(),
         access_key: "AKIATEST".into(),

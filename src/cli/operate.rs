@@ -31,9 +31,6 @@ pub(super) struct DriveArgs {
     /// While the run is paused: wait for orders, or exit and be resumed later [default: wait on a terminal]
     #[arg(long, env = "SWITCHOVER_ON_PAUSE", hide_env_values = true, value_name = "wait|exit")]
     pub(super) on_pause: Option<OnPause>,
-    /// Keep the sandbox after the run
-    #[arg(long, env = "SWITCHOVER_KEEP_SANDBOX", hide_env_values = true)]
-    pub(super) keep_sandbox: bool,
     /// Die on purpose at a place in the journal; honoured in a sandbox only
     #[arg(long, env = "SWITCHOVER_FAULTS", hide_env_values = true, hide = true)]
     pub(super) faults: Option<String>,
@@ -241,7 +238,7 @@ impl<'c> Session<'c> {
             let show = &mut *Show::lock(&show);
             (show.story.clone(), show.refused.take())
         };
-        self.close(args, &told, driven.rest, exit).await?;
+        self.close(&told, driven.rest, exit).await?;
         match (&refused, driven.rest) {
             (Some((order, refusal)), _) => Err(orders::refused(self.context, &record.id.0, order, refusal)),
             (None, Rest::OutOfRoom) => {
@@ -257,7 +254,7 @@ impl<'c> Session<'c> {
     }
 
     /// Tells how it ended, and ends a sandbox that is needed no more.
-    async fn close(&self, args: &DriveArgs, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
+    async fn close(&self, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
         let traffic = match &self.connected.control {
             Some(control) => control.traffic().await,
             None => Vec::new(),
@@ -268,13 +265,16 @@ impl<'c> Session<'c> {
             commands: self.context.commands.clone(),
         };
         screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
-        let Some(control) = &self.connected.control else { return Ok(()) };
-        if rest == Rest::Finished && !args.keep_sandbox {
+        let (Some(control), Some(wiring)) = (&self.connected.control, &self.known.record.wiring) else {
+            return Ok(());
+        };
+        if rest == Rest::Finished && wiring.ends_with_run {
             control.stop().await;
-        } else if !self.context.is_json() {
-            let control = self.known.record.wiring.as_ref().map_or("", |wiring| &wiring.control);
-            self.context
-                .say(&format!("the sandbox goes on at {control}; it ends by itself after ten idle minutes"));
+        } else if wiring.ends_with_run && !self.context.is_json() {
+            self.context.say(&format!(
+                "the sandbox goes on at {}; it ends by itself after ten idle minutes",
+                wiring.control
+            ));
         }
         Ok(())
     }

@@ -40,43 +40,35 @@ pub(super) struct PlaceArgs {
     sandbox: Option<String>,
     #[command(flatten)]
     world: WorldArgs,
-}
-
-/// A sandbox that is up.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    /// How it is reached.
-    pub(super) wiring: Wiring,
-    /// It was started for this command.
-    pub(super) own: bool,
+    /// Keep the sandbox afterwards
+    #[arg(long, env = "SWITCHOVER_KEEP_SANDBOX", hide_env_values = true)]
+    keep_sandbox: bool,
 }
 
 impl PlaceArgs {
     /// The sandbox, if one is wanted; it is started if need be.
-    pub(super) fn open(&self, context: &Context, plan: &Path) -> Result<Option<Place>, Failure> {
+    pub(super) fn open(&self, context: &Context, plan: &Path) -> Result<Option<Wiring>, Failure> {
         match self.sandbox.as_deref() {
             None | Some("" | "0" | "false") if self.world.world.is_some() => {
                 Err(Failure::usage("a world is for a sandbox").hint("add --sandbox"))
             }
             None | Some("" | "0" | "false") => Ok(None),
             Some("new" | "1" | "true") => {
-                Ok(Some(Place { wiring: start(context, &self.world, plan)?, own: true }))
+                let wiring = start(context, &self.world, plan)?;
+                let ends_with_run = wiring.ends_with_run && !self.keep_sandbox;
+                Ok(Some(Wiring { ends_with_run, ..wiring }))
             }
-            Some(url) => {
-                Ok(Some(Place { wiring: runtime()?.block_on(Control::at(url).wiring())?, own: false }))
-            }
+            Some(url) => Ok(Some(runtime()?.block_on(Control::at(url).wiring())?)),
         }
     }
 }
 
-impl Place {
-    /// Ends the sandbox, if it was started for this command.
-    pub(super) fn close(self) -> Result<(), Failure> {
-        if self.own {
-            runtime()?.block_on(Control::of(&self.wiring).stop());
-        }
-        Ok(())
+/// Ends the sandbox, if it was started for this command.
+pub(super) fn close(wiring: &Wiring) -> Result<(), Failure> {
+    if wiring.ends_with_run {
+        runtime()?.block_on(Control::of(wiring).stop());
     }
+    Ok(())
 }
 
 /// A world file's text, and where what it extends is looked for.

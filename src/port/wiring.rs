@@ -9,6 +9,9 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 pub struct Wiring {
     /// The name of the world.
     pub world: String,
+    /// It is stopped when the run that it was started for is over; others are somebody else's.
+    #[serde(default)]
+    pub ends_with_run: bool,
     /// Base URL of the sandbox's own interface: `/wiring`, `/events`, `/report`, `/state`, `/faults`, `/stop`.
     pub control: String,
     /// Every AWS API: `http://127.0.0.1:4566`.

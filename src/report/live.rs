@@ -3,7 +3,7 @@
 //! Never the only carrier of a fact: what matters is also printed above it and stays there.
 
 use super::story::is_live;
-use super::{Fact, Looks, Renderer, Story, Tone, TreeRow, summary, tree, words};
+use super::{Fact, Looks, Renderer, Story, Tone, TreeRow, brief, summary, tree, words};
 use crate::plan::{StepIx, Timestamp};
 use crate::run::{Event, Phase, StepEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -147,11 +147,14 @@ fn says(story: &Story, ix: StepIx, now: Timestamp) -> String {
             | Phase::UndoBackoff { .. },
         ) => step.reason.as_deref().unwrap_or_default().to_owned(),
         (None, Phase::Done) => {
-            let each = step.changes.iter().map(|c| format!("{} → {}", c.from, c.to));
+            let each = step.changes.iter().map(|c| {
+                let (from, to) = brief::change(c);
+                format!("{from} → {to}")
+            });
             each.collect::<Vec<_>>().join("; ")
         }
         (None, Phase::Undone(_)) => {
-            step.changes.iter().map(|c| c.from.to_string()).collect::<Vec<_>>().join("; ")
+            step.changes.iter().map(|c| brief::text(&c.from)).collect::<Vec<_>>().join("; ")
         }
         (None, _) => String::new(),
     };

@@ -2,6 +2,7 @@
 //!
 //! Not here: the driver, the store, the world. It knows plans and facts.
 
+mod brief;
 mod github;
 mod human;
 mod json;

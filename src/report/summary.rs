@@ -1,6 +1,6 @@
 //! The end of a run, or how it stands: every step's outcome, times, the DNS clock, and what a human must do.
 
-use super::{Advice, Commands, Looks, Story, Tone, human, words};
+use super::{Advice, Commands, Looks, Story, Tone, brief, human, words};
 use crate::plan::{Kind, Part, StepIx, Timestamp};
 use crate::run::{Ending, Mode, Phase, Receipt, Stuck, ending};
 use std::time::Duration;
@@ -165,12 +165,15 @@ fn changes(story: &Story, ix: StepIx) -> String {
     if !approved.is_empty() {
         return format!("by {}", approved.join(", "));
     }
-    let each = step.changes.iter().map(|c| format!("{}: {} → {}", c.what, c.from, c.to));
+    let each = step.changes.iter().map(|c| {
+        let (from, to) = brief::change(c);
+        format!("{}: {from} → {to}", c.what)
+    });
     each.collect::<Vec<_>>().join("; ")
 }
 
 fn changes_back(story: &Story, ix: StepIx) -> String {
-    let each = story.step(ix).changes.iter().map(|c| format!("{}: {} again", c.what, c.from));
+    let each = story.step(ix).changes.iter().map(|c| format!("{}: {} again", c.what, brief::text(&c.from)));
     each.collect::<Vec<_>>().join("; ")
 }
 

@@ -45,11 +45,19 @@ pub struct Options {
     pub traffic: bool,
     /// It ends by itself when nobody called for so long, on the wall clock.
     pub idle: Duration,
+    /// It was started for one run, and is stopped after it.
+    pub ends_with_run: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { folder: None, scale: None, traffic: true, idle: Duration::from_secs(600) }
+        Self {
+            folder: None,
+            scale: None,
+            traffic: true,
+            idle: Duration::from_secs(600),
+            ends_with_run: false,
+        }
     }
 }
 
@@ -102,7 +110,7 @@ pub async fn start(text: &str, name: &str, options: Options) -> Result<Sandbox, 
     let (mut world, sockets) = claim(&file, name, clock.now()).await?;
     world.predicts = false;
     let certificates = Certificates::make(names_of(&world)).map_err(SandboxError::Certificates)?;
-    let wiring = Arc::new(wiring(&world, &sockets, clock, &certificates.ca_pem));
+    let wiring = Arc::new(wiring(&world, &sockets, clock, &certificates.ca_pem, &options));
     let verdict = world.verdict.clone();
     let shared = Shared::new(world, clock, wiring.access_key.clone());
     // Everything that runs at first listens before anybody calls.
@@ -136,10 +144,11 @@ fn names_of(world: &World) -> Vec<String> {
     names
 }
 
-fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str) -> Wiring {
+fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str, options: &Options) -> Wiring {
     let ports = sockets.ports;
     Wiring {
         world: world.name.clone(),
+        ends_with_run: options.ends_with_run,
         control: format!("http://{}", ports.control()),
         aws_endpoint: format!("http://{}", ports.aws()),
         access_key: "AKIASANDBOX000000001".into(),

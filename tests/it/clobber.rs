@@ -1,12 +1,14 @@
 //! Somebody else's change is never written over: before the switch, while the new side is watched, and on the way back.
 
-use crate::stage::Stage;
+use crate::stage::{Said, Stage};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
 
 const PLAN: &str = "plans/aep-go-live.yaml";
 const TIME: u32 = 60;
 const THEIRS: &str = "somebody-else.example.net";
+const OLD: &str = "staging-alb";
+const NEW: &str = "aep-prod-alb";
 
 /// What another tool does to the record, now.
 fn theirs() -> Json {
@@ -28,7 +30,7 @@ fn record(stage: &Stage) -> String {
 }
 
 /// Runs until a fact is recorded, lets somebody change the record, and returns what the tool said when it ended.
-fn meddle(world: &str, fact: &str) -> (Stage, crate::stage::Said) {
+fn meddle(world: &str, fact: &str) -> (Stage, Said) {
     let stage = Stage::new(world, TIME);
     let child = stage.start(&["run", PLAN, "--on-pause", "exit"]);
     wait_for(&stage, fact);
@@ -37,21 +39,27 @@ fn meddle(world: &str, fact: &str) -> (Stage, crate::stage::Said) {
     (stage, said)
 }
 
+/// Their change is still there, and the tool says what it found, what it had left there, and what to type.
+fn stands_and_is_told(stage: &Stage, said: &Said, ours: &str) {
+    assert!(record(stage).contains(THEIRS), "{said:#?}");
+    for word in [THEIRS, ours, "what to do now", "switchover retry", "runbooks/R-"] {
+        assert!(said.stdout.contains(word), "no word of `{word}`: {said:#?}");
+    }
+}
+
 #[test]
 fn a_foreign_change_before_the_switch_stops_the_run() {
     let (stage, said) = meddle("plans/worlds/aep.yaml", r#""step":"migrate""#);
     assert_eq!(said.code, Some(13), "{said:#?}");
-    assert!(record(&stage).contains(THEIRS), "{said:#?}");
-    let told = format!("{}{}", said.stdout, said.stderr);
-    assert!(told.contains(THEIRS), "it says what it found: {told}");
+    stands_and_is_told(&stage, &said, OLD);
 }
 
 #[test]
 fn a_foreign_change_during_the_soak_stops_the_run() {
     let (stage, said) = meddle("plans/worlds/aep.yaml", r#""step":"soak""#);
-    // Found by looking again, or by a guard whose way back then finds it: either way nothing more is touched.
+    // Found by looking again, or by a monitor whose way back then finds it: either way nothing more is touched.
     assert!(matches!(said.code, Some(11 | 13)), "{said:#?}");
-    assert!(record(&stage).contains(THEIRS), "{said:#?}");
+    stands_and_is_told(&stage, &said, NEW);
 }
 
 #[test]
@@ -62,7 +70,7 @@ fn a_foreign_change_before_the_way_back_is_left_alone() {
     // In the same breath, so that the way back meets it.
     stage.fault(&theirs());
     stage.run(&["abort", "latest", "--reason", "test"]);
-    let said: crate::stage::Said = child.wait_with_output().unwrap().into();
+    let said: Said = child.wait_with_output().unwrap().into();
     assert!(matches!(said.code, Some(11 | 13)), "{said:#?}");
-    assert!(record(&stage).contains(THEIRS), "{said:#?}");
+    stands_and_is_told(&stage, &said, NEW);
 }

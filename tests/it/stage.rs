@@ -157,7 +157,6 @@ impl Stage {
             .env("SWITCHOVER_SANDBOX", &self.world.control)
             .env("SWITCHOVER_STATE_DIR", self.state.path())
             .env("SWITCHOVER_OUTPUT", "plain")
-            .env("SWITCHOVER_KEEP_SANDBOX", "true")
             .env("SWITCHOVER_AS", "starter@navralabs.com");
         command
     }

@@ -1,7 +1,7 @@
 //! `preview`: what each step would change from what is there now. It cannot write.
 
 use crate::cli::plans::PlanArgs;
-use crate::cli::sandbox::PlaceArgs;
+use crate::cli::sandbox::{self, PlaceArgs};
 use crate::cli::{Context, Exit, Failure, preview, runtime};
 use crate::report::{Runbook, Seen, preview_json, preview_text};
 use std::path::PathBuf;
@@ -22,10 +22,10 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     args.plan.exists()?;
-    let place = args.place.open(context, &args.plan.plan)?;
-    let told = look(args, context, place.as_ref().map(|place| place.wiring.clone()));
-    if let Some(place) = place {
-        place.close()?;
+    let wiring = args.place.open(context, &args.plan.plan)?;
+    let told = look(args, context, wiring.clone());
+    if let Some(wiring) = wiring {
+        sandbox::close(&wiring)?;
     }
     told
 }

@@ -33,17 +33,13 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     args.plan.exists()?;
-    let place = args.place.open(context, &args.plan.plan)?;
+    let wiring = args.place.open(context, &args.plan.plan)?;
     let runtime = runtime()?;
-    match runtime.block_on(begin(args, context, place.as_ref().map(|place| place.wiring.clone()))) {
-        Ok(begun) => {
-            let own = place.is_none_or(|place| place.own);
-            let drive = DriveArgs { keep_sandbox: args.drive.keep_sandbox || !own, ..args.drive.clone() };
-            operate::drive_on(runtime, context, begun, &drive, None)
-        }
+    match runtime.block_on(begin(args, context, wiring.clone())) {
+        Ok(begun) => operate::drive_on(runtime, context, begun, &args.drive, None),
         Err(failure) => {
-            if let Some(place) = place {
-                place.close()?;
+            if let Some(wiring) = wiring {
+                sandbox::close(&wiring)?;
             }
             Err(failure)
         }

@@ -56,17 +56,19 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 }
 
 impl Serve {
-    async fn start(&self, idle: Duration) -> Result<worlds::Sandbox, Failure> {
+    async fn start(&self, ends_with_run: bool) -> Result<worlds::Sandbox, Failure> {
         let world = read_world(&self.world.find(None)?)?;
         let idle = match &self.idle {
             Some(text) => crate::plan::parse_duration(text).map_err(Failure::usage)?,
-            None => idle,
+            None if ends_with_run => PATIENCE,
+            None => EVER,
         };
         let options = Options {
             folder: world.folder,
             scale: self.world.scale()?,
             traffic: !self.world.no_traffic,
             idle,
+            ends_with_run,
         };
         worlds::start(&world.text, &world.name, options).await.map_err(|error| {
             Failure::new(Exit::Invalid, "the sandbox could not be started").from_error(&error)
@@ -76,7 +78,7 @@ impl Serve {
 
 /// For people: until Ctrl-C.
 async fn up(args: &Serve, context: &Context) -> Result<Exit, Failure> {
-    let sandbox = args.start(EVER).await?;
+    let sandbox = args.start(false).await?;
     context.say(&crate::cli::sandbox::headline(sandbox.wiring()));
     context.print(&(sandbox.exports().join("\n") + "\n"))?;
     context.say("serving until Ctrl-C");
@@ -95,7 +97,7 @@ async fn up(args: &Serve, context: &Context) -> Result<Exit, Failure> {
 
 /// For a run: until it says so, or is gone for too long.
 async fn serve(args: &Serve, context: &Context) -> Result<Exit, Failure> {
-    match args.start(PATIENCE).await {
+    match args.start(true).await {
         Ok(sandbox) => {
             let wiring = serde_json::to_string(sandbox.wiring()).map_err(|error| {
                 Failure::new(Exit::Bug, "the wiring cannot be written").from_error(&error)
