@@ -21,6 +21,10 @@ const TCP_LIMIT: Duration = Duration::from_secs(5);
 const PAYLOAD: u16 = 1232;
 /// How many aliases a resolver may leave to us.
 const CHAIN: usize = 8;
+/// Where all names begin.
+const ROOTS: [&str; 2] = ["a.root-servers.net", "k.root-servers.net"];
+/// How many of the servers of one zone are asked before they count as silent.
+const SERVERS: usize = 2;
 
 /// Who turns names into addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,71 @@ async fn by_resolver(server: SocketAddr, name: &str) -> Result<Vec<IpAddr>, Faul
         }
     }
     Err(Fault::blind(format!("{name} is an alias of an alias, more than {CHAIN} times")))
+}
+
+/// The name servers that the parent of a zone sends resolvers to: asked of the root, and then of whom it refers to, so
+/// that neither what the zone says of itself nor a resolver's own view of it counts. None: it sends them nowhere.
+pub(super) async fn delegation(resolver: Resolver, port: u16, zone: &Name) -> Result<Vec<Name>, Fault> {
+    let (mut from, mut servers) = (Name::new(""), ROOTS.map(Name::new).to_vec());
+    loop {
+        let referred = name_servers_of(resolver, port, &servers, zone).await?;
+        let nearer =
+            |(owner, _): &&(Name, Name)| *owner != from && owner.is_within(&from) && zone.is_within(owner);
+        let Some((owner, _)) = referred.iter().find(nearer) else { return Ok(Vec::new()) };
+        from = owner.clone();
+        servers =
+            referred.into_iter().filter(|(owner, _)| *owner == from).map(|(_, server)| server).collect();
+        servers.sort();
+        if from == *zone {
+            return Ok(servers);
+        }
+    }
+}
+
+/// What the first of these servers that answers knows of a zone's name servers, or of those above it.
+async fn name_servers_of(
+    resolver: Resolver,
+    port: u16,
+    servers: &[Name],
+    zone: &Name,
+) -> Result<Vec<(Name, Name)>, Fault> {
+    let mut silent = None;
+    for server in servers.iter().take(SERVERS) {
+        match answer_of(resolver, port, server, zone).await {
+            Ok(answer) => {
+                let records = answer.answers.iter().chain(&answer.authorities);
+                let told = records.filter_map(|record| match &record.data {
+                    RData::NS(to) => Some((Name::new(&record.name.to_utf8()), Name::new(&to.0.to_utf8()))),
+                    _ => None,
+                });
+                return Ok(told.collect());
+            }
+            Err(fault) => silent = Some(fault),
+        }
+    }
+    Err(silent.unwrap_or_else(|| Fault::blind(format!("nobody can be asked where {zone} is"))))
+}
+
+async fn answer_of(resolver: Resolver, port: u16, server: &Name, zone: &Name) -> Result<Message, Fault> {
+    let unanswered = |address: SocketAddr, why: String| {
+        Fault::blind(format!(
+            "no answer from name server {server} ({address}), which is above {zone}: {why}; is port {port} open \
+             from here?"
+        ))
+    };
+    for ip in resolver.addresses(server.as_str()).await? {
+        let address = SocketAddr::new(ip, port);
+        if !reachable(address).await {
+            continue;
+        }
+        let answer = exchange(address, zone, rr::RecordType::NS, false).await;
+        let answer = answer.map_err(|error| unanswered(address, error.to_string()))?;
+        return match answer.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => Ok(answer),
+            refusal => Err(unanswered(address, refusal.to_string())),
+        };
+    }
+    Err(Fault::blind(format!("no way from here to name server {server}, which is above {zone}")))
 }
 
 /// Asks an authority, without recursion. Silence is a fault; whatever it says, it has said.

@@ -148,9 +148,14 @@ impl Certificate {
 pub(super) async fn name_server(
     answer: impl Fn(&[u8], bool) -> Option<Vec<u8>> + Send + Sync + 'static,
 ) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    // A port that is free for datagrams may be taken for connections.
+    let (udp, tcp) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            break (udp, tcp);
+        }
+    };
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
     let answer = Arc::new(answer);
     let over_tcp = answer.clone();
     tokio::spawn(async move {

@@ -30,13 +30,20 @@ impl Name {
         Self(out)
     }
 
+    /// Whether it is this zone's name, or below it; everything is below the root.
+    #[must_use]
+    pub fn is_within(&self, zone: &Name) -> bool {
+        let rest = self.0.strip_suffix(&zone.0);
+        rest.is_some_and(|rest| rest.is_empty() || zone.0.is_empty() || rest.ends_with('.'))
+    }
+
     /// A name inside a zone: `app` in `example.com`; `@` and the zone's own name are the apex.
     #[must_use]
     pub fn within(label: &str, zone: &Name) -> Self {
         let name = Self::new(label);
         if label == "@" || name == *zone {
             zone.clone()
-        } else if name.0.ends_with(&format!(".{}", zone.0)) {
+        } else if name.is_within(zone) {
             name
         } else {
             Self(format!("{}.{}", name.0, zone.0))
@@ -175,6 +182,8 @@ pub trait ReadDns: Send + Sync {
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault>;
     /// How far a change has come.
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault>;
+    /// The name servers that the zone's parent sends resolvers to, whatever the zone itself says; none: to nobody.
+    async fn delegation(&self) -> Result<Vec<Name>, Fault>;
     /// Every address of every name server of the zone.
     async fn authorities(&self) -> Result<Vec<Authority>, Fault>;
     /// Asks one of them.

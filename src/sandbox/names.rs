@@ -1,10 +1,11 @@
-//! The DNS of a world: one server per name server of its zones, each with its own delay, and one resolver for all names.
+//! The DNS of a world: one server per name server of its zones, each with its own delay, one that stands for the root and
+//! every other parent, and one resolver for all names.
 //!
 //! Name servers answer with authority and without recursion. The resolver keeps nothing: it asks one of them in turn.
 
 use super::shared::Shared;
 use crate::port::dns::Name;
-use crate::sim::{Around, BALANCER_TTL, Line, Said, World, say};
+use crate::sim::{Around, BALANCER_TTL, DELEGATION_TTL, Line, Said, World, refer, say};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::{self, RData, Record};
 use std::net::SocketAddr;
@@ -20,6 +21,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 pub(super) enum Role {
     /// The name server at this place in the list.
     Authority(usize),
+    /// The parent of every zone.
+    Root,
     /// For all names.
     Resolver,
 }
@@ -28,9 +31,6 @@ pub(super) enum Role {
 const PAYLOAD: u16 = 1232;
 /// How long a TCP connection may be idle.
 const IDLE: Duration = Duration::from_secs(10);
-/// Seconds that the address of a name server may be kept.
-const SERVER_TTL: u32 = 172_800;
-
 static LOTS: AtomicU64 = AtomicU64::new(0);
 
 /// Answers over UDP until stopped.
@@ -113,7 +113,7 @@ fn fill(answer: &mut Message, said: &Said, role: Role) {
         (false, false) => ResponseCode::NoError,
     };
     answer.answers.extend(said.answers.iter().filter_map(record));
-    answer.authorities.extend(said.soa.iter().filter_map(record));
+    answer.authorities.extend(said.soa.iter().chain(&said.referral).filter_map(record));
 }
 
 fn record(line: &Line) -> Option<Record> {
@@ -134,6 +134,10 @@ fn ask(world: &World, role: Role, name: &Name, kind: &str) -> Said {
     let turn = LOTS.fetch_add(1, Ordering::Relaxed);
     match role {
         Role::Authority(place) => authority(world, place, name, kind, turn),
+        Role::Root => match world.zones.iter().find(|zone| zone.holds(name)) {
+            Some(zone) => refer(zone),
+            None => Said { authoritative: true, absent: true, ..Said::default() },
+        },
         Role::Resolver => resolve(world, name, kind, turn),
     }
 }
@@ -155,7 +159,7 @@ fn resolve(world: &World, name: &Name, kind: &str, turn: u64) -> Said {
     let mut all = Said::default();
     let mut asked = name.clone();
     for _ in 0..8 {
-        let said = if world.zones.iter().any(|zone| zone.holds(&asked)) {
+        let said = if world.reached(&asked).is_some() {
             authority(world, place, &asked, kind, turn)
         } else {
             outside(world, &asked, kind)
@@ -173,7 +177,8 @@ fn resolve(world: &World, name: &Name, kind: &str, turn: u64) -> Said {
 
 /// Names that are in no zone of the world: name servers and load balancers.
 fn outside(world: &World, name: &Name, kind: &str) -> Said {
-    let servers = world.name_servers.iter().filter(|s| s.name == *name).map(|s| (s.address, SERVER_TTL));
+    let servers = world.name_servers.iter().chain([&world.root]).filter(|server| server.name == *name);
+    let servers = servers.map(|server| (server.address, DELEGATION_TTL));
     let balancers = world.balancer_addresses(name).into_iter().map(|address| (address, BALANCER_TTL));
     let found: Vec<_> = servers.chain(balancers).collect();
     let line = |(address, ttl): &(std::net::Ipv4Addr, u32)| Line {

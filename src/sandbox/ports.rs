@@ -23,6 +23,8 @@ pub(super) struct Sockets {
     pub(super) control: TcpListener,
     /// Name servers, in the world's order.
     pub(super) authorities: Vec<(UdpSocket, TcpListener)>,
+    /// The root.
+    pub(super) root: (UdpSocket, TcpListener),
     /// The resolver.
     pub(super) resolver: (UdpSocket, TcpListener),
     /// By load balancer: name, TLS, plain.
@@ -103,6 +105,7 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
     let aws = TcpListener::bind(ports.aws()).await?;
     let control = TcpListener::bind(ports.control()).await?;
     let resolver = names::bind(ports.resolver()).await?;
+    let root = names::bind((world.root.address, ports.dns).into()).await?;
     let mut authorities = Vec::new();
     for server in &world.name_servers {
         authorities.push(names::bind((server.address, ports.dns).into()).await?);
@@ -113,5 +116,5 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
         let plain = TcpListener::bind((balancer.address, ports.http)).await?;
         balancers.push((balancer.name.clone(), tls, plain));
     }
-    Ok(Sockets { aws, control, authorities, resolver, balancers, ports })
+    Ok(Sockets { aws, control, authorities, root, resolver, balancers, ports })
 }

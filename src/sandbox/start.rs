@@ -183,7 +183,7 @@ fn serve_all(
     let authorities = sockets.authorities.into_iter().enumerate();
     let servers = authorities
         .map(|(place, pair)| (pair, names::Role::Authority(place)))
-        .chain([(sockets.resolver, names::Role::Resolver)]);
+        .chain([(sockets.root, names::Role::Root), (sockets.resolver, names::Role::Resolver)]);
     for ((udp, tcp), role) in servers {
         tokio::spawn(names::over_udp(shared.clone(), udp, role));
         tokio::spawn(names::over_tcp(shared.clone(), tcp, role));

@@ -2,7 +2,7 @@
 //!
 //! Records come in presentation form; whoever serves them encodes them.
 
-use super::zone::{Records, Zone, within};
+use super::zone::{Records, Zone, written};
 use crate::port::dns::{Name, RecordSet};
 use std::net::Ipv4Addr;
 
@@ -10,6 +10,8 @@ use std::net::Ipv4Addr;
 pub const SOA_TTL: u32 = 900;
 /// The SOA's MINIMUM. Route 53's.
 pub const SOA_MINIMUM: u32 = 86_400;
+/// Seconds that resolvers may keep where a zone's name servers are.
+pub const DELEGATION_TTL: u32 = 172_800;
 /// Seconds that resolvers may keep the address of a load balancer, and so an alias to it.
 pub const BALANCER_TTL: u32 = 60;
 
@@ -39,6 +41,8 @@ pub struct Said {
     pub answers: Vec<Line>,
     /// The SOA, if the answer is that there is nothing.
     pub soa: Option<Line>,
+    /// Who is to be asked instead.
+    pub referral: Vec<Line>,
 }
 
 /// What aliases and weighted sets need to know.
@@ -66,7 +70,7 @@ pub fn say(zone: &Zone, records: &Records, name: &Name, kind: &str, around: &Aro
         }
         let cnames: Vec<&RecordSet> = here.iter().copied().filter(|r| r.kind.0 == "CNAME").collect();
         let Some(cname) = pick(&cnames, around.lot) else {
-            let below = |r: &RecordSet| within(&r.name, &asked);
+            let below = |r: &RecordSet| r.name.is_within(&asked);
             said.absent = here.is_empty() && !records.values().any(below);
             break;
         };
@@ -85,9 +89,22 @@ pub fn say(zone: &Zone, records: &Records, name: &Name, kind: &str, around: &Aro
     said
 }
 
+/// What the parent of a zone says of any name in it.
+#[must_use]
+pub fn refer(zone: &Zone) -> Said {
+    let line = |server: &Name| Line {
+        name: zone.name.clone(),
+        kind: "NS".into(),
+        ttl: DELEGATION_TTL,
+        value: written(server),
+    };
+    let referral: Vec<Line> = zone.delegation.iter().map(line).collect();
+    Said { absent: referral.is_empty(), authoritative: referral.is_empty(), referral, ..Said::default() }
+}
+
 /// The name whose records answer: itself, or the closest wildcard.
 fn owner(zone: &Zone, records: &Records, name: &Name) -> Name {
-    let exists = |name: &Name| records.values().any(|r| within(&r.name, name));
+    let exists = |name: &Name| records.values().any(|r| r.name.is_within(name));
     if exists(name) {
         return name.clone();
     }

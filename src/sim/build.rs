@@ -93,7 +93,9 @@ fn add_zone(world: &mut World, name: &str, file: ZoneFile) -> Result<(), String>
         super::answer::SOA_MINIMUM
     );
     let mut put = |record: RecordSet| records.insert(SetKey::of(&record), record).is_some();
-    for (kind, ttl, values) in [("NS", 172_800, servers), ("SOA", super::answer::SOA_TTL, vec![soa])] {
+    for (kind, ttl, values) in
+        [("NS", super::answer::DELEGATION_TTL, servers), ("SOA", super::answer::SOA_TTL, vec![soa])]
+    {
         let (name, kind) = (zone.clone(), RecordType(kind.into()));
         put(RecordSet { name, kind, ttl: Some(ttl), values, alias: None, extra: BTreeMap::new() });
     }
@@ -103,7 +105,11 @@ fn add_zone(world: &mut World, name: &str, file: ZoneFile) -> Result<(), String>
             return Err(format!("zone `{name}`: `{} {}` is there twice", record.name, record.kind));
         }
     }
-    world.zones.push(Zone::new(file.id, zone, records));
+    let delegation = match file.delegated_to {
+        Some(names) => names.iter().map(|name| Name::new(name)).collect(),
+        None => world.name_servers.iter().map(|server| server.name.clone()).collect(),
+    };
+    world.zones.push(Zone::new(file.id, zone, delegation, records));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! A batch is judged as a whole: nothing of it happens if one part is refused. The texts are those that the service
 //! answers with, as quoted in public issue trackers; where none is known, the comment says so.
 
-use super::zone::{Records, SetKey, Zone, within, written};
+use super::zone::{Records, SetKey, Zone, written};
 use crate::port::dns::{Name, RecordSet};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -59,7 +59,7 @@ pub(super) fn judge(
     repeated(batch, &mut wrong);
     let mut next = (**zone.newest()).clone();
     for (verb, record) in batch {
-        if !within(&record.name, &zone.name) {
+        if !record.name.is_within(&zone.name) {
             wrong.push(format!(
                 "RRSet with DNS name {} is not permitted in zone {}",
                 written(&record.name),
@@ -70,7 +70,7 @@ pub(super) fn judge(
         }
     }
     for (verb, record) in batch {
-        if *verb != Verb::Delete && within(&record.name, &zone.name) {
+        if *verb != Verb::Delete && record.name.is_within(&zone.name) {
             values(record, &mut wrong);
             put(&mut next, zone, *verb, record, exists, &mut wrong);
         }
@@ -166,7 +166,7 @@ fn put(
         let own = alias.zone_id == zone.id;
         let target = if own {
             let found = next.values().any(|r| r.name == alias.name && r.kind == record.kind);
-            if !within(&alias.name, &zone.name) {
+            if !alias.name.is_within(&zone.name) {
                 AliasTarget::OtherZone
             } else if found {
                 AliasTarget::Found

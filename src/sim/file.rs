@@ -154,6 +154,9 @@ impl Default for DnsFile {
 pub struct ZoneFile {
     /// `Z…`.
     pub id: String,
+    /// The name servers that its parent sends resolvers to: the world's own unless stated. Others: nobody reaches it.
+    #[serde(default)]
+    pub delegated_to: Option<Vec<String>>,
     /// Its record sets, without the SOA and NS of the zone itself.
     #[serde(default)]
     pub records: Vec<RecordFile>,

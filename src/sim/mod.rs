@@ -16,7 +16,7 @@ mod schedule;
 mod world;
 mod zone;
 
-pub use answer::{Around, BALANCER_TTL, Line, SOA_MINIMUM, SOA_TTL, Said, say};
+pub use answer::{Around, BALANCER_TTL, DELEGATION_TTL, Line, SOA_MINIMUM, SOA_TTL, Said, refer, say};
 pub use app::Reply;
 pub use balancer::{
     BALANCER_ZONE, Balancer, Check, Counts, Health, Hosts, Outcome, Target, TargetGroup, minute,
@@ -30,7 +30,7 @@ pub use fault::{Fault, FaultKind, FaultRule, Faults};
 pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
 pub use metric::{Asked, Measured};
 pub use world::{NameServer, World};
-pub use zone::{ChangeInfo, Records, SetKey, Zone, within, written};
+pub use zone::{ChangeInfo, Records, SetKey, Zone, written};
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use serde_json::{Value as Json, json};
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
+/// The last part of the root's address.
+const ROOT: u8 = 252;
+
 /// A name server.
 #[derive(Clone, Debug)]
 pub struct NameServer {
@@ -50,6 +53,8 @@ pub struct World {
     pub traffic: Option<TrafficFile>,
     /// Name servers of all zones.
     pub name_servers: Vec<NameServer>,
+    /// Where all names begin; stands for every parent of a zone.
+    pub root: NameServer,
     /// From PENDING to INSYNC.
     pub insync_after: Duration,
     /// Zones.
@@ -120,6 +125,7 @@ impl World {
             secrets: std::mem::take(&mut file.secrets),
             traffic: file.traffic.take(),
             name_servers: (1..).zip(dns.name_servers).map(server).collect(),
+            root: server((ROOT, ("a.root-servers.net".into(), super::file::Span::default()))),
             insync_after: dns.insync_after.0,
             zones: Vec::new(),
             changes: Vec::new(),
@@ -194,6 +200,13 @@ impl World {
             (true, true) => AliasTarget::Missing,
             _ => AliasTarget::OtherZone,
         }
+    }
+
+    /// The zone that resolvers come to for a name: others than those of this world may be its name servers.
+    #[must_use]
+    pub fn reached(&self, name: &Name) -> Option<&Zone> {
+        let ours = |server: &Name| self.name_servers.iter().any(|own| own.name == *server);
+        self.zones.iter().find(|zone| zone.holds(name) && zone.delegation.iter().any(ours))
     }
 
     /// A zone by its id.

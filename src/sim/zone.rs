@@ -42,6 +42,8 @@ pub struct Zone {
     pub id: String,
     /// Its name.
     pub name: Name,
+    /// The name servers that its parent sends resolvers to.
+    pub delegation: Vec<Name>,
     /// The accepted versions, oldest first; never empty. The last is what listing shows.
     versions: Vec<(Timestamp, Arc<Records>)>,
 }
@@ -62,8 +64,8 @@ pub struct ChangeInfo {
 impl Zone {
     /// A zone with these record sets.
     #[must_use]
-    pub fn new(id: String, name: Name, records: Records) -> Self {
-        Self { id, name, versions: vec![(Timestamp::PAST, Arc::new(records))] }
+    pub fn new(id: String, name: Name, delegation: Vec<Name>, records: Records) -> Self {
+        Self { id, name, delegation, versions: vec![(Timestamp::PAST, Arc::new(records))] }
     }
 
     /// The newest version, pending or not.
@@ -89,15 +91,8 @@ impl Zone {
     /// Whether the name is in this zone.
     #[must_use]
     pub fn holds(&self, name: &Name) -> bool {
-        within(name, &self.name)
+        name.is_within(&self.name)
     }
-}
-
-/// Whether `name` is `zone` or below it.
-#[must_use]
-pub fn within(name: &Name, zone: &Name) -> bool {
-    let rest = name.as_str().strip_suffix(zone.as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// The name as Route 53 writes it: with its dot, and octal escapes for what is not a letter, digit, `-`, `_` or `.`.

@@ -2,10 +2,11 @@
 
 use super::sets;
 use crate::plan::{Fields, target, text};
-use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet};
+use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A name of a zone.
@@ -18,9 +19,8 @@ pub(super) struct Place {
 /// The zone, ready to be asked, and the whole name.
 pub(super) struct Found {
     pub(super) dns: Arc<dyn ReadDns>,
+    pub(super) zone: Zone,
     pub(super) name: Name,
-    /// It is the zone's own name.
-    pub(super) apex: bool,
 }
 
 impl Place {
@@ -80,7 +80,7 @@ impl Place {
         let dns = reads.world.dns(&self.target)?;
         let zone = dns.zone().await?;
         let name = Name::within(&self.record, &zone.name);
-        Ok(Found { apex: name == zone.name, dns, name })
+        Ok(Found { dns, zone, name })
     }
 
     /// The zone, for changing.
@@ -90,6 +90,37 @@ impl Place {
 }
 
 impl Found {
+    /// Refuses a zone that nobody is sent to: several may have one name, and a change of the wrong one is accepted, and
+    /// served, and met by no user. Its parent may name fewer of its servers, or name them otherwise.
+    pub(super) async fn must_be_delegated_to(&self, place: &Place) -> Result<(), Fault> {
+        let (delegation, zone) = (self.dns.delegation().await?, &self.zone);
+        let own: Vec<IpAddr> =
+            self.dns.authorities().await?.iter().map(|authority| authority.address.ip()).collect();
+        let mut strangers = Vec::new();
+        for server in &delegation {
+            if !zone.name_servers.contains(server) {
+                let addresses = self.dns.addresses(server).await.unwrap_or_default();
+                strangers.extend((!addresses.iter().any(|ip| own.contains(ip))).then_some(server));
+            }
+        }
+        if strangers.is_empty() && !delegation.is_empty() {
+            return Ok(());
+        }
+        let list = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let instead =
+            if delegation.is_empty() { "nowhere".to_owned() } else { format!("to {}", list(&delegation)) };
+        Err(Fault::permanent(format!(
+            "users do not reach zone {} of target `{}`: the parent of {} sends them {instead}, and this zone is on {}; \
+             correct the target's `zone_id` (`aws route53 list-hosted-zones-by-name --dns-name {}` shows all zones of \
+             that name), or the delegation",
+            zone.id,
+            place.target,
+            zone.name,
+            list(&zone.name_servers),
+            zone.name
+        )))
+    }
+
     /// The sets that say where the name leads, as listed.
     pub(super) async fn listed(&self) -> Result<Vec<RecordSet>, Fault> {
         Ok(sets::leading(&self.dns.record_sets(&self.name).await?))

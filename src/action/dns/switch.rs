@@ -121,6 +121,7 @@ impl Action for Switch {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let found = self.place.find(reads).await?;
+        found.must_be_delegated_to(&self.place).await?;
         self.refuse_other_owners(&found).await?;
         let all = found.dns.record_sets(&found.name).await?;
         let listed = sets::leading(&all);
@@ -245,7 +246,7 @@ impl Switch {
         if !made.iter().any(|set| set.kind.0 == "CNAME") {
             return Ok(());
         }
-        if found.apex {
+        if found.name == found.zone.name {
             return Err(Fault::permanent(format!(
                 "{} is the zone's own name, which cannot be a CNAME",
                 found.name

@@ -81,6 +81,7 @@ impl Action for LowerTtl {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let found = self.place.find(reads).await?;
+        found.must_be_delegated_to(&self.place).await?;
         let listed = found.listed().await?;
         sets::must_be_simple(&found.name, &listed)?;
         if listed.is_empty() {

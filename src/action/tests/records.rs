@@ -310,6 +310,42 @@ async fn routed_records_are_refused() {
 }
 
 #[tokio::test]
+async fn a_zone_that_users_are_not_sent_to_is_refused() {
+    let names = |all: &[&str]| all.iter().map(|name| Name::new(name)).collect::<Vec<_>>();
+    let slow = || {
+        let world = slow();
+        world.state().addresses.insert(Name::new("ns.vanity.example"), vec![[127, 0, 0, 1].into()]);
+        world.state().addresses.insert(Name::new("ns.other.example"), vec![[10, 0, 0, 53].into()]);
+        world
+    };
+    for (delegation, words) in [
+        (
+            names(&["ns.other.example"]),
+            "sends them to ns.other.example, and this zone is on ns0.example, ns1.example",
+        ),
+        (names(&["ns0.example", "ns.unknown.example"]), "ns.unknown.example"),
+        (Vec::new(), "sends them nowhere"),
+    ] {
+        let world = slow();
+        world.state().delegation = delegation;
+        for mut story in [switch(&world), lower(&world)] {
+            fails(
+                story.plan().await,
+                FaultKind::Permanent,
+                &["zone Z1 of target `zone`", words, "`zone_id`"],
+            );
+        }
+    }
+    for delegation in [names(&["ns1.example"]), names(&["ns0.example", "ns.vanity.example"])] {
+        let world = slow();
+        world.state().delegation = delegation;
+        for mut story in [switch(&world), lower(&world)] {
+            assert_eq!(story.plan().await.unwrap(), 1, "fewer of them, or one by another name");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_another_controller_owns_is_refused() {
     let world = world();
     let mut sets = world.listed();

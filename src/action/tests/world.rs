@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) writes: Vec<String>,
     // The zone: what was listed since when.
     pub(super) listings: Vec<(Timestamp, Vec<RecordSet>)>,
+    /// Whom the parent of the zone names.
+    pub(super) delegation: Vec<Name>,
     /// How long each authority is behind.
     pub(super) lags: Vec<Duration>,
     /// This one is silent.
@@ -79,6 +81,7 @@ impl World {
             fate: None,
             writes: Vec::new(),
             listings: vec![(Timestamp::PAST, Vec::new())],
+            delegation: vec![Name::new("ns0.example"), Name::new("ns1.example")],
             lags: vec![Duration::ZERO; 2],
             silent: None,
             insync_after: Duration::ZERO,
@@ -238,7 +241,7 @@ impl ReadDns for World {
         Ok(Zone {
             id: "Z1".into(),
             name: Name::new("example.com"),
-            name_servers: vec![Name::new("ns.example")],
+            name_servers: vec![Name::new("ns0.example"), Name::new("ns1.example")],
         })
     }
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
@@ -249,6 +252,9 @@ impl ReadDns for World {
         let sent = state.changes[change.0.parse::<usize>().unwrap()];
         let there = state.now >= sent.after(state.insync_after);
         Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })
+    }
+    async fn delegation(&self) -> Result<Vec<Name>, Fault> {
+        Ok(self.state().delegation.clone())
     }
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
         let count = self.state().lags.len();

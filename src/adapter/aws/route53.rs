@@ -49,6 +49,20 @@ impl HostedZone {
     fn named(&self) -> String {
         format!("zone {}", self.id)
     }
+
+    /// A zone that anybody can ask.
+    async fn public(&self) -> Result<Zone, Fault> {
+        let zone = self.zone().await?;
+        if zone.name_servers.is_empty() {
+            return Err(Fault::permanent(format!(
+                "{} ({}) is private: only the resolver inside its network answers from it, so that neither a change, nor \
+                 its TTL, nor the way back can be verified from here; change it by hand, inside that network",
+                self.named(),
+                zone.name
+            )));
+        }
+        Ok(zone)
+    }
 }
 
 #[async_trait]
@@ -117,13 +131,12 @@ impl ReadDns for HostedZone {
         })
     }
 
+    async fn delegation(&self) -> Result<Vec<Name>, Fault> {
+        dns::delegation(self.resolver, self.port, &self.public().await?.name).await
+    }
+
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
-        let zone = self.zone().await?;
-        if zone.name_servers.is_empty() {
-            let text =
-                format!("{} is private: its name servers answer only inside its network", self.named());
-            return Err(Fault::permanent(text));
-        }
+        let zone = self.public().await?;
         let (mut found, mut beyond) = (Vec::new(), 0);
         for name in zone.name_servers {
             let addresses = self.resolver.addresses(name.as_str()).await?;

@@ -4,7 +4,8 @@ use super::*;
 use crate::adapter::tests::{closed, name_server};
 use crate::run::FaultKind;
 use hickory_proto::rr::Record;
-use hickory_proto::rr::rdata::{A, CNAME, SOA};
+use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn name(text: &str) -> rr::Name {
     rr::Name::from_ascii(text).unwrap()
@@ -103,4 +104,65 @@ async fn a_resolver_is_followed_to_the_addresses() {
     assert_eq!(found, ["127.77.0.1".parse::<IpAddr>().unwrap()]);
     assert_eq!(resolver.addresses("none.example.com").await.unwrap_err().kind, FaultKind::Blind);
     assert_eq!(Resolver::System.addresses("127.0.0.1").await.unwrap().len(), 1);
+}
+
+/// What a server above a zone says of it.
+enum Above {
+    /// These are the name servers of that one.
+    Refers(&'static str, &'static [&'static str]),
+    /// There is no such zone.
+    Denies,
+    /// It answers for other zones only.
+    Refuses,
+}
+
+/// Asks for the delegation of `example.com` where each server on the way down says the next of these.
+async fn delegated(script: &'static [Above]) -> Result<Vec<Name>, Fault> {
+    let turn = AtomicUsize::new(0);
+    let server = name_server(move |bytes, _| {
+        let question = Message::from_vec(bytes).ok()?;
+        let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+        answer.add_query(question.queries[0].clone());
+        let asked = question.queries[0].name().clone();
+        if question.metadata.recursion_desired {
+            if question.queries[0].query_type() == rr::RecordType::A {
+                answer.add_answer(Record::from_rdata(asked, 60, RData::A(A::new(127, 0, 0, 1))));
+            }
+            return answer.to_vec().ok();
+        }
+        assert_eq!((asked, question.queries[0].query_type()), (name("example.com."), rr::RecordType::NS));
+        match script.get(turn.fetch_add(1, Ordering::Relaxed)).unwrap_or(&Above::Refuses) {
+            Above::Refers(zone, servers) => {
+                for server in *servers {
+                    answer.add_authority(Record::from_rdata(name(zone), 60, RData::NS(NS(name(server)))));
+                }
+            }
+            Above::Denies => answer.metadata.response_code = ResponseCode::NXDomain,
+            Above::Refuses => answer.metadata.response_code = ResponseCode::Refused,
+        }
+        answer.to_vec().ok()
+    })
+    .await;
+    delegation(Resolver::At(server), server.port(), &Name::new("example.com")).await
+}
+
+#[tokio::test]
+async fn a_delegation_is_what_the_parent_says_found_from_the_root_down() {
+    use Above::{Denies, Refers, Refuses};
+    let told =
+        delegated(&[Refers("com.", &["a.gtld.example."]), Refers("Example.com.", &["ns2.x.", "NS1.x."])]);
+    assert_eq!(told.await.unwrap(), ["ns1.x", "ns2.x"].map(Name::new));
+    // One of the root's servers has a bad day.
+    let told = delegated(&[Refuses, Refers("example.com.", &["ns1.x."])]);
+    assert_eq!(told.await.unwrap(), [Name::new("ns1.x")]);
+    let nowhere = delegated(&[Refers("com.", &["a.gtld.example."]), Denies]);
+    assert_eq!(nowhere.await.unwrap(), []);
+    // Up, sideways or in a circle is not nearer.
+    for zone in [".", "net.", "com."] {
+        let astray = [Refers("com.", &["a.gtld.example."]), Refers(zone, &["b.gtld.example."])];
+        assert_eq!(delegated(Box::leak(Box::new(astray))).await.unwrap(), [], "{zone}");
+    }
+    let fault = delegated(&[]).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Blind, "{fault}");
+    assert!(fault.message.contains("which is above example.com"), "{fault}");
 }

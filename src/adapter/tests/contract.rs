@@ -15,8 +15,12 @@ use std::time::Duration;
 const ALIAS: &str = "aep-prod-alb.eu-west-1.elb.amazonaws.com";
 
 async fn sandbox() -> (Sandbox, World) {
+    sandbox_of(shipped("aep").unwrap()).await
+}
+
+async fn sandbox_of(text: &str) -> (Sandbox, World) {
     let options = Options { scale: Some(600), traffic: false, ..Options::default() };
-    let sandbox = start(shipped("aep").unwrap(), "aep.yaml", options).await.unwrap();
+    let sandbox = start(text, "aep.yaml", options).await.unwrap();
     let target = |name: &str, kind: &str, with| Target {
         name: name.into(),
         kind: kind.into(),
@@ -105,6 +109,32 @@ async fn a_record_is_switched_and_every_authority_comes_to_serve_it() {
     // The same batch again is stale now.
     let fault = write.change(&switched(&old), "again").await.unwrap_err();
     assert_eq!((fault.kind, fault.landed), (FaultKind::Foreign, Landed::No), "{fault}");
+}
+
+#[tokio::test]
+async fn a_zone_says_whom_it_is_on_and_its_parent_whom_users_are_sent_to() {
+    let app = Name::new("app.navralabs.com");
+    let (_own, world) = sandbox().await;
+    let dns = world.dns("zone").unwrap();
+    let mut own = dns.zone().await.unwrap().name_servers;
+    own.sort();
+    assert_eq!(dns.delegation().await.unwrap(), own);
+    assert!(!dns.addresses(&app).await.unwrap().is_empty());
+
+    let text = shipped("aep").unwrap();
+    let id = "id: Z0123456789ABC";
+    let elsewhere = text.replace(id, &format!("{id}\n    delegated_to: [ns.other.example, ns.else.example]"));
+    let (_elsewhere, world) = sandbox_of(&elsewhere).await;
+    let dns = world.dns("zone").unwrap();
+    let others = ["ns.else.example", "ns.other.example"].map(Name::new);
+    assert_eq!(dns.delegation().await.unwrap(), others);
+    let served =
+        dns.ask(&dns.authorities().await.unwrap()[0], &app, &RecordType("CNAME".into())).await.unwrap();
+    assert!(served.authoritative && !served.values.is_empty(), "its own servers do not know better");
+    assert_eq!(dns.addresses(&app).await.unwrap_err().kind, FaultKind::Blind);
+
+    let (_nowhere, world) = sandbox_of(&text.replace(id, &format!("{id}\n    delegated_to: []"))).await;
+    assert_eq!(world.dns("zone").unwrap().delegation().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What name servers answer.
 
-use super::super::{Around, Said, Verb, World, say};
+use super::super::{Around, Said, Verb, World, refer, say};
 use super::{START, ZONE, world};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use std::collections::BTreeMap;
@@ -31,6 +31,25 @@ fn records_come_with_their_ttl() {
     let said = ask(&world(ZONE), "api.example.com", "A");
     assert!(said.authoritative);
     assert_eq!(values(&said), [("A 192.0.2.1".into(), 60), ("A 192.0.2.2".into(), 60)]);
+}
+
+#[test]
+fn a_parent_refers_to_whom_the_zone_is_delegated_to() {
+    let told = |world: &World| {
+        let said = refer(&world.zones[0]);
+        let lines = said.referral.iter().map(|line| format!("{} {}", line.name, line.value));
+        (lines.collect::<Vec<_>>(), said.authoritative, said.absent)
+    };
+    let ours = ["example.com ns-1.example.net.", "example.com ns-2.example.net."].map(str::to_owned);
+    let app = Name::new("app.example.com");
+    let own = world(ZONE);
+    assert_eq!(told(&own), (ours.to_vec(), false, false));
+    assert!(own.reached(&app).is_some());
+    let elsewhere = world(&ZONE.replace("id: Z1", "id: Z1\n    delegated_to: [ns.other.net]"));
+    assert_eq!(told(&elsewhere), (vec!["example.com ns.other.net.".into()], false, false));
+    assert!(elsewhere.reached(&app).is_none());
+    let nowhere = world(&ZONE.replace("id: Z1", "id: Z1\n    delegated_to: []"));
+    assert_eq!(told(&nowhere), (Vec::new(), true, true));
 }
 
 #[test]

@@ -220,6 +220,18 @@ async fn a_change_is_pending_until_it_is_in_sync() {
 }
 
 #[tokio::test]
+async fn a_private_zone_says_what_cannot_be_verified() {
+    let text = "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
+        <CallerReference>r</CallerReference><Config><PrivateZone>true</PrivateZone></Config></HostedZone><VPCs><VPC>\
+        <VPCRegion>eu-west-1</VPCRegion><VPCId>vpc-1</VPCId></VPC></VPCs></GetHostedZoneResponse>";
+    let server = aws(vec![Say::text(200, text)]).await;
+    let zone = zone(&server);
+    let words = ["zone Z1 (example.com) is private", "can be verified", "inside that network"];
+    is(&zone.delegation().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
+    is(&zone.authorities().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
+}
+
+#[tokio::test]
 async fn the_authorities_are_those_of_the_delegation() {
     let text = "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
         <CallerReference>r</CallerReference></HostedZone><DelegationSet><NameServers><NameServer>127.0.0.1</NameServer>\
