@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure, Globals};
 use crate::report::{Commands, Looks};
+use crate::store::Faults;
 use etcetera::BaseStrategy;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -46,6 +47,8 @@ pub struct Context {
     pub named: bool,
     /// How commands are written for people.
     pub commands: Commands,
+    /// What goes wrong on purpose with runs in a sandbox.
+    pub faults: Faults,
 }
 
 fn variable(name: &str) -> Option<OsString> {
@@ -101,6 +104,7 @@ impl Context {
             named: globals.name.is_some(),
             who: globals.name.clone().unwrap_or_else(somebody),
             commands: Commands { suffix, driven: false },
+            faults: globals.faults.unwrap_or_default(),
         })
     }
 

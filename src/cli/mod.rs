@@ -21,6 +21,7 @@ pub use context::{Context, Output};
 pub use exit::Exit;
 pub use failure::Failure;
 
+use crate::store::Faults;
 use clap::{CommandFactory, Parser};
 use commands::Verb;
 use std::ffi::OsString;
@@ -58,6 +59,10 @@ pub struct Globals {
     /// Who you are, as the plan's `people` name you [default: user@host]
     #[arg(long = "as", global = true, env = "SWITCHOVER_AS", hide_env_values = true, value_name = "NAME")]
     name: Option<String>,
+    /// Where in the journal to die, or to fall silent, on purpose; honoured for runs in a sandbox only
+    #[arg(long, global = true, env = "SWITCHOVER_FAULTS", hide_env_values = true, hide = true)]
+    #[arg(value_parser = Faults::parse)]
+    faults: Option<Faults>,
 }
 
 fn after_help() -> String {

@@ -31,9 +31,6 @@ pub(super) struct DriveArgs {
     /// While the run is paused: wait for orders, or exit and be resumed later [default: wait on a terminal]
     #[arg(long, env = "SWITCHOVER_ON_PAUSE", hide_env_values = true, value_name = "wait|exit")]
     pub(super) on_pause: Option<OnPause>,
-    /// Die on purpose at a place in the journal; honoured in a sandbox only
-    #[arg(long, env = "SWITCHOVER_FAULTS", hide_env_values = true, hide = true)]
-    pub(super) faults: Option<String>,
 }
 
 /// What to do while a run is paused.
@@ -84,7 +81,7 @@ pub(super) fn drive_on(
     args: &DriveArgs,
     order: Option<u64>,
 ) -> Result<Exit, Failure> {
-    let told = runtime.block_on(async { Session::of(context, begun, args)?.drive(args, order).await });
+    let told = runtime.block_on(async { Session::of(context, begun).drive(args, order).await });
     // A look that blocks must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     told
@@ -153,13 +150,9 @@ struct Session<'c> {
 }
 
 impl<'c> Session<'c> {
-    fn of(context: &'c Context, begun: Begun, args: &DriveArgs) -> Result<Self, Failure> {
+    fn of(context: &'c Context, begun: Begun) -> Self {
         let Begun { store, known, connected } = begun;
-        let store = match &args.faults {
-            Some(text) => with_faults(store, text)?,
-            None => store,
-        };
-        Ok(Self { context, store, known, connected })
+        Self { context, store, known, connected }
     }
 
     fn driver(
@@ -296,14 +289,6 @@ impl<'c> Session<'c> {
 
 fn story_now(known: &Known) -> crate::plan::Timestamp {
     known.now()
-}
-
-fn with_faults(store: Arc<SqliteStore>, text: &str) -> Result<Arc<SqliteStore>, Failure> {
-    let faults = crate::store::Faults::parse(text).map_err(Failure::usage)?;
-    match Arc::try_unwrap(store) {
-        Ok(store) => Ok(Arc::new(store.with_faults(faults))),
-        Err(shared) => Ok(shared),
-    }
 }
 
 /// The first signal pauses the run, the second ends the process.

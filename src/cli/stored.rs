@@ -73,7 +73,8 @@ pub(super) fn open_to_read(context: &Context) -> Result<SqliteStore, Failure> {
 
 /// For running and for giving orders.
 pub(super) fn open(context: &Context) -> Result<SqliteStore, Failure> {
-    SqliteStore::open(&context.state_dir).map_err(|error| failed(context, &error))
+    let store = SqliteStore::open(&context.state_dir).map_err(|error| failed(context, &error))?;
+    Ok(store.with_faults(context.faults))
 }
 
 /// The run that is meant; without a name, the newest.

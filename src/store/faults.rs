@@ -1,18 +1,21 @@
 //! Faults on purpose: a rehearsed crash is the only one that proves anything. Honoured only in the sandbox.
 
 use super::Seq;
+use rustix::process::{Signal, getpid, kill_process};
 
-/// Where this process dies, as by kill -9. Taken only for runs in a sandbox.
+/// Where this process dies, as by kill -9, or falls silent until it is woken. Taken only for runs in a sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Before the append that would write this event.
+    /// Dies before the append that would write this event.
     pub kill_before_append: Option<Seq>,
-    /// After the append that wrote this event, before anything follows from it.
+    /// Dies after the append that wrote this event, before anything follows from it.
     pub kill_after_append: Option<Seq>,
+    /// Is stopped, as by SIGSTOP, after the append that wrote this event, before anything follows from it.
+    pub stop_after_append: Option<Seq>,
 }
 
 impl Faults {
-    /// Reads `kill-before-append=N` and `kill-after-append=N`, separated by commas.
+    /// Reads `kill-before-append=N`, `kill-after-append=N` and `stop-after-append=N`, separated by commas.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -25,9 +28,11 @@ impl Faults {
             match part.split_once('=') {
                 Some(("kill-before-append", n)) => faults.kill_before_append = number(n)?,
                 Some(("kill-after-append", n)) => faults.kill_after_append = number(n)?,
+                Some(("stop-after-append", n)) => faults.stop_after_append = number(n)?,
                 _ => {
                     return Err(format!(
-                        "`{part}` is not a fault; there are kill-before-append=N and kill-after-append=N"
+                        "`{part}` is not a fault; there are kill-before-append=N, kill-after-append=N and \
+                         stop-after-append=N"
                     ));
                 }
             }
@@ -35,14 +40,36 @@ impl Faults {
         Ok(faults)
     }
 
-    /// Dies here if `point` is among the events `first..=last`.
-    pub(super) fn kill_if(point: Option<Seq>, first: Seq, last: Seq) {
-        if point.is_some_and(|point| first <= point && point <= last) {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-            // The signal is on its way; nothing may follow.
-            loop {
-                std::thread::park();
-            }
+    /// What happens before these events are appended.
+    pub(super) fn before(self, first: Seq, last: Seq) {
+        if within(self.kill_before_append, first, last) {
+            die();
         }
+    }
+
+    /// What happens once they are.
+    pub(super) fn after(self, first: Seq, last: Seq) {
+        if within(self.kill_after_append, first, last) {
+            die();
+        }
+        if within(self.stop_after_append, first, last) {
+            signal(Signal::STOP);
+        }
+    }
+}
+
+fn within(point: Option<Seq>, first: Seq, last: Seq) -> bool {
+    point.is_some_and(|point| first <= point && point <= last)
+}
+
+fn signal(signal: Signal) {
+    let _ = kill_process(getpid(), signal);
+}
+
+fn die() -> ! {
+    signal(Signal::KILL);
+    // The signal is on its way; nothing may follow.
+    loop {
+        std::thread::park();
     }
 }

@@ -215,7 +215,7 @@ impl Store for SqliteStore {
     fn append(&self, lease: &Lease, after: Seq, entries: &[Entry]) -> Result<Seq, StoreError> {
         let (first, last) = (Seq(after.0 + 1), Seq(after.0 + entries.len() as u64));
         let faults = if lease.sandboxed { self.faults } else { Faults::default() };
-        Faults::kill_if(faults.kill_before_append, first, last);
+        faults.before(first, last);
         let attempt = || self.writing(&lease.run, |tx| journal::append(tx, lease, after, entries));
         let appended = attempt().or_else(|error| {
             let freed = match error {
@@ -234,7 +234,7 @@ impl Store for SqliteStore {
                 Err(error)
             }
         })?;
-        Faults::kill_if(faults.kill_after_append, first, last);
+        faults.after(first, last);
         Ok(appended)
     }
 
