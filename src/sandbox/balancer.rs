@@ -2,6 +2,7 @@
 //!
 //! A load balancer that is torn down listens no more, and closes what was open.
 
+use super::faults;
 use super::serve::{Answer, Dropped, answer, connection, header};
 use super::shared::Shared;
 use crate::sim::{Check, Outcome, World, minute};
@@ -119,10 +120,13 @@ async fn client(served: Arc<Served>, stream: TcpStream, tls: Option<TlsAcceptor>
     });
     let idle = Some(served.shared.clock.0.on_wall(served.idle).max(Duration::from_millis(50)));
     let here = served.clone();
-    let handle = move |request| {
+    let handle = move |request: Request<Bytes>| {
         let here = here.clone();
         async move {
-            let mut answer = forward(&here, request).await?;
+            let call = format!("{} {}", request.method(), request.uri().path());
+            let perform = || forward(&here, request);
+            let refuse = |rule| faults::scripted(&rule);
+            let mut answer = faults::meet(&here.shared, ("http", &call, &here.name), refuse, perform).await?;
             // The service closes a connection that is older than this with its next answer.
             if here.shared.clock.now().since(opened) >= here.keep_alive {
                 header(&mut answer, "connection", "close");

@@ -31,6 +31,7 @@ pub(super) fn handle(shared: &Arc<Shared>, wiring: &Wiring, request: &Request<By
             json!({"name": world.name, "summary": world.summary, "verdict": world.verdict, "now": now})
         })),
         ("GET", "/faults") => Ok(faults(shared)),
+        ("GET", "/calls") => Ok(calls(shared)),
         ("POST", "/events") => told(shared, request.body()),
         ("POST", "/faults") => add_fault(shared, request.body()),
         ("DELETE", _) if path.starts_with("/faults") => {
@@ -90,5 +91,16 @@ fn faults(shared: &Shared) -> Json {
             })
         });
         json!({"faults": list.collect::<Vec<_>>()})
+    })
+}
+
+fn calls(shared: &Shared) -> Json {
+    shared.look(|world, _| {
+        let list = world.faults.calls().iter().map(|((service, operation), calls)| {
+            json!({
+                "service": service, "operation": operation, "came": calls.came, "answered": calls.answered,
+            })
+        });
+        json!({"calls": list.collect::<Vec<_>>()})
     })
 }

@@ -7,6 +7,7 @@ mod balancer;
 mod certificates;
 mod clock;
 mod control;
+mod faults;
 mod names;
 mod ports;
 mod report;

@@ -1,14 +1,14 @@
 //! Tasks as real HTTP servers: each that runs listens at its own address, and stops listening when it is over.
 
-use super::serve::{Dropped, answer, header, serve};
+use super::faults;
+use super::serve::{Answer, Dropped, answer, header, serve};
 use super::shared::Shared;
-use crate::sim::FaultKind;
+use crate::sim::FaultRule;
 use hyper::Request;
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -62,30 +62,17 @@ async fn listen(address: SocketAddr) -> Option<TcpListener> {
     }
 }
 
-async fn handle(
-    shared: Arc<Shared>,
-    task: String,
-    request: Request<Bytes>,
-) -> Result<super::serve::Answer, Dropped> {
+async fn handle(shared: Arc<Shared>, task: String, request: Request<Bytes>) -> Result<Answer, Dropped> {
     let path = request.uri().path().to_owned();
-    let fault = shared.look(|world, _| world.faults.meet("app", &path, &task));
-    let mut late = Duration::ZERO;
-    if let Some(rule) = fault.map(|fault| fault.rule) {
-        match rule.kind {
-            FaultKind::Error => {
-                return Ok(answer(rule.status.unwrap_or(500), "text/plain", "a scripted fault"));
-            }
-            FaultKind::Throttle => return Ok(answer(429, "text/plain", "a scripted fault")),
-            FaultKind::DropBefore | FaultKind::DropAfter => return Err(Dropped),
-            FaultKind::Delay => late = rule.delay.0,
-            FaultKind::HoldBefore | FaultKind::HoldAfter | FaultKind::Change => {}
-        }
-    }
-    let method = request.method().as_str();
-    let reply = shared.look(|world, now| world.answer(&task, method, &path, request.body(), now));
-    let takes = reply.takes + late;
-    if !takes.is_zero() {
-        shared.clock.wait(takes).await;
+    let perform = || perform(&shared, &task, &request);
+    faults::meet(&shared, ("app", &path, &task), |rule: FaultRule| faults::scripted(&rule), perform).await
+}
+
+async fn perform(shared: &Shared, task: &str, request: &Request<Bytes>) -> Result<Answer, Dropped> {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let reply = shared.look(|world, now| world.answer(task, method, path, request.body(), now));
+    if !reply.takes.is_zero() {
+        shared.clock.wait(reply.takes).await;
     }
     let mut out = answer(reply.status, reply.kind, reply.body);
     header(&mut out, "x-served-by", &task[..12.min(task.len())]);

@@ -2,16 +2,18 @@
 
 use super::file::{Deed, Span};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A scripted fault, as a world file or a test states it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
-    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `app`; empty: all.
+    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`; `http` at a load balancer; `app` at a task, where
+    /// health checks come too; empty: all.
     pub service: String,
-    /// `ChangeResourceRecordSets`; for `app` the path; empty: all.
+    /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; empty: all.
     pub operation: String,
-    /// Only calls whose request has this text in it.
+    /// Only calls whose request has this text in it; for `http` the load balancer's name, for `app` the task's id.
     pub containing: String,
     /// The first call that it meets, from 1.
     pub nth: Option<u32>,
@@ -69,11 +71,21 @@ pub struct Fault {
     pub holding: u32,
 }
 
-/// All faults in place.
+/// Calls of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Calls {
+    /// That came.
+    pub came: u32,
+    /// That were answered, or dropped on purpose; not those whose caller went away.
+    pub answered: u32,
+}
+
+/// All faults in place, and the calls that came by them.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     list: Vec<Fault>,
     last: u64,
+    calls: BTreeMap<(String, String), Calls>,
 }
 
 impl Faults {
@@ -108,8 +120,20 @@ impl Faults {
         }
     }
 
+    /// How many calls came so far, by service and operation.
+    #[must_use]
+    pub fn calls(&self) -> &BTreeMap<(String, String), Calls> {
+        &self.calls
+    }
+
+    /// A call was answered.
+    pub fn answered(&mut self, service: &str, operation: &str) {
+        self.calls.entry((service.into(), operation.into())).or_default().answered += 1;
+    }
+
     /// The fault that a call meets, if any; counts the call.
     pub fn meet(&mut self, service: &str, operation: &str, request: &str) -> Option<Fault> {
+        self.calls.entry((service.into(), operation.into())).or_default().came += 1;
         let mut met = None;
         for fault in &mut self.list {
             let rule = &fault.rule;

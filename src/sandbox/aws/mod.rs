@@ -11,10 +11,11 @@ mod query;
 mod route53;
 mod sts;
 
+use super::faults;
 use super::serve::{Answer, Dropped, answer, header};
 use super::shared::Shared;
 use crate::plan::Timestamp;
-use crate::sim::{FaultKind, Refusal, World};
+use crate::sim::{FaultKind, FaultRule, Refusal, World};
 use hyper::Request;
 use hyper::body::Bytes;
 use std::sync::Arc;
@@ -73,68 +74,23 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Bytes>) -> Resu
         Err(refusal) => return Ok(plain_refusal(&refusal)),
     };
     let text = format!("{} {}", request.uri(), String::from_utf8_lossy(&call.body));
-    let fault = shared.look(|world, _| world.faults.meet(call.service.name(), &call.operation, &text));
-    let Some(fault) = fault else { return Ok(perform(&shared, &call)) };
-    let rule = fault.rule.clone();
-    match rule.kind {
-        FaultKind::Throttle => {
-            let code = rule.code.unwrap_or_else(|| match call.service {
-                Service::Route53 | Service::Elb | Service::Sts => "Throttling".into(),
-                Service::Ecs | Service::CloudWatch => "ThrottlingException".into(),
-            });
-            Ok(refused(&call, &Refusal::new(&code, rule.message.as_deref().unwrap_or("Rate exceeded"))))
-        }
-        FaultKind::Error => {
-            let code = rule.code.unwrap_or_else(|| "InternalFailure".into());
-            let message = rule.message.unwrap_or_else(|| "a scripted fault".into());
-            Ok(refused(&call, &Refusal { status: rule.status.unwrap_or(500), code, message }))
-        }
-        FaultKind::DropBefore => Err(Dropped),
-        FaultKind::DropAfter => {
-            perform(&shared, &call);
-            Err(Dropped)
-        }
-        FaultKind::Delay => {
-            shared.clock.wait(rule.delay.0).await;
-            Ok(perform(&shared, &call))
-        }
-        FaultKind::HoldBefore => {
-            hold(&shared, fault.id).await;
-            Ok(perform(&shared, &call))
-        }
-        FaultKind::HoldAfter => {
-            let answer = perform(&shared, &call);
-            hold(&shared, fault.id).await;
-            Ok(answer)
-        }
-        FaultKind::Change => {
-            if let Some(deed) = rule.change {
-                // A deed that is refused changes nothing; the test that scripted it will see that.
-                let _ = shared.change(|world, now| world.perform(*deed, now));
-            }
-            Ok(perform(&shared, &call))
-        }
-    }
+    let refuse = |rule| refused(&call, &scripted(call.service, rule));
+    let perform = async || Ok(perform(&shared, &call));
+    faults::meet(&shared, (call.service.name(), &call.operation, &text), refuse, perform).await
 }
 
-/// Waits as long as the fault is in place.
-async fn hold(shared: &Shared, fault: u64) {
-    /// Also when the caller goes away, and this wait with it.
-    struct Held<'a>(&'a Shared, u64);
-    impl Drop for Held<'_> {
-        fn drop(&mut self) {
-            self.0.look(|world, _| world.faults.hold(self.1, false));
-        }
+/// The refusal that a fault asks for.
+fn scripted(service: Service, rule: FaultRule) -> Refusal {
+    if rule.kind == FaultKind::Throttle {
+        let code = rule.code.unwrap_or_else(|| match service {
+            Service::Route53 | Service::Elb | Service::Sts => "Throttling".into(),
+            Service::Ecs | Service::CloudWatch => "ThrottlingException".into(),
+        });
+        return Refusal::new(&code, rule.message.as_deref().unwrap_or("Rate exceeded"));
     }
-    shared.look(|world, _| world.faults.hold(fault, true));
-    let _held = Held(shared, fault);
-    loop {
-        let released = shared.released.notified();
-        if !shared.look(|world, _| world.faults.in_place(fault)) {
-            return;
-        }
-        released.await;
-    }
+    let code = rule.code.unwrap_or_else(|| "InternalFailure".into());
+    let message = rule.message.unwrap_or_else(|| "a scripted fault".into());
+    Refusal { status: rule.status.unwrap_or(500), code, message }
 }
 
 /// Who calls what.

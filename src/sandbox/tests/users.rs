@@ -66,6 +66,26 @@ async fn a_side_that_has_drained_is_missed_by_nobody() {
     assert_eq!(requests(&after, "blue"), requests(&before, "blue"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_meet_faults_at_the_load_balancer_and_are_counted() {
+    let sandbox = busy().await;
+    let (faults, calls) =
+        (format!("{}/faults", sandbox.wiring().control), format!("{}/calls", sandbox.wiring().control));
+    seen(&sandbox, |t| t.requests > 4).await;
+    let held = r#"{"service": "http", "operation": "GET /", "containing": "blue", "kind": "hold_before"}"#;
+    json("POST", &faults, held).await;
+    until(|| async { (json("GET", &faults, "").await["faults"][0]["holding"] == 1).then_some(()) }).await;
+    // Health checks do not come by the load balancer's front.
+    let refused = r#"{"service": "http", "operation": "GET /", "times": 0, "status": 418}"#;
+    json("POST", &faults, refused).await;
+    let traffic = seen(&sandbox, |t| t.failed > 0).await;
+    assert!(traffic.reasons.contains_key("blue: status 418"), "{traffic:?}");
+    let told = json("GET", &calls, "").await;
+    let of_users = told["calls"].as_array().unwrap().iter().find(|call| call["service"] == "http").unwrap();
+    assert_eq!(of_users["operation"], "GET /");
+    assert!(of_users["came"].as_u64() > of_users["answered"].as_u64(), "one is held: {of_users}");
+}
+
 #[tokio::test]
 async fn a_world_whose_users_have_no_address_is_refused() {
     let text = BUSY.replace("https://www.example.com", "ftp://x");
