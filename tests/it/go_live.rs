@@ -1,7 +1,7 @@
 //! The whole go-live on loopback: it completes, and in worlds that break it ends as each of them says.
 
 use crate::stage::{Stage, images, lasting};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 const PLAN: &str = "plans/aep-go-live.yaml";
 /// Fast enough for a test, slow enough that real sockets keep up on two cores.
@@ -27,6 +27,26 @@ fn the_go_live_completes_and_no_user_notices() {
     // Carried out again it finds everything in place and changes nothing.
     let listed = stage.run(&["runs", "--output", "json"]);
     assert!(listed.stdout.contains("aep-go-live"), "{listed:#?}");
+}
+
+/// Zero failed requests mean something only if requests fail where the drain is left out: the old side goes away as soon
+/// as every name server serves the new answer, while resolvers and browsers still keep the old one.
+#[test]
+fn without_the_drain_users_notice() {
+    let stage = Stage::new("plans/worlds/aep.yaml", TIME);
+    let mut child = stage.start(&["run", PLAN, "--on-pause", "exit"]);
+    stage.wait_until("the switch", || {
+        let journal = stage.log();
+        let mut facts = journal.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
+        facts.any(|fact| fact["step"] == "switch" && fact["event"] == "step.succeeded")
+    });
+    assert_eq!(stage.world.report()["failed"], 0, "nobody has noticed the switch itself");
+    // What the drain's success sets off.
+    let drained = json!({"step": "old-side-idle", "event": "succeeded"});
+    stage.world.ask("POST", "/events", Some(&drained));
+    stage.wait_until("a failed request", || stage.world.report()["failed"].as_u64() > Some(0));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

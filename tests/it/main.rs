@@ -11,3 +11,4 @@ mod go_live;
 mod runbook;
 mod stage;
 mod tidy;
+mod two_operators;

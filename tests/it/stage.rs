@@ -1,10 +1,11 @@
 //! A stage for end-to-end tests: the real binary, a sandbox in a process of its own, and a state directory.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The binary under test.
 const TOOL: &str = env!("CARGO_BIN_EXE_switchover");
@@ -174,6 +175,53 @@ impl Stage {
     /// Puts a fault in place.
     pub(crate) fn fault(&self, rule: &Json) {
         self.world.ask("POST", "/faults", Some(rule));
+    }
+
+    /// Holds a call, by its number among its kind: before it is carried out (`hold_before`), or before it is answered
+    /// (`hold_after`).
+    pub(crate) fn hold(&self, service: &str, operation: &str, number: u64, kind: &str) {
+        let rule = json!({
+            "service": service, "operation": operation, "nth": number, "times": 1, "kind": kind,
+        });
+        self.fault(&rule);
+    }
+
+    fn faults(&self) -> Vec<Json> {
+        self.world.ask("GET", "/faults", None)["faults"].as_array().unwrap().clone()
+    }
+
+    /// Some call is held now.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.faults().iter().any(|fault| fault["holding"].as_u64() > Some(0))
+    }
+
+    /// Lets go of every call that is held; other faults stay.
+    pub(crate) fn release(&self) {
+        for fault in self.faults() {
+            if fault["kind"].as_str().is_some_and(|kind| kind.starts_with("hold")) {
+                self.world.ask("DELETE", &format!("/faults/{}", fault["id"]), None);
+            }
+        }
+    }
+
+    /// How many calls came, and were answered, by service and operation.
+    pub(crate) fn calls(&self) -> Vec<Json> {
+        self.world.ask("GET", "/calls", None)["calls"].as_array().unwrap().clone()
+    }
+
+    /// The newest run's facts, one a line.
+    pub(crate) fn log(&self) -> String {
+        self.run(&["log", "latest", "--output", "jsonl"]).stdout
+    }
+
+    /// Waits until something holds; a test must not hang.
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        #[expect(clippy::disallowed_methods, reason = "a test must not hang")]
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(90), "{what}: it never came\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts it.
