@@ -89,10 +89,23 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The name, and all of its sets, if it makes sense to change where it leads: users reach the zone, nobody else keeps
+    /// the name as they want it, and it has one answer.
+    pub(super) async fn changeable(&self, reads: &Reads<'_>) -> Result<(Found, Vec<RecordSet>), Fault> {
+        let found = self.find(reads).await?;
+        found.must_be_delegated_to(self).await?;
+        found.must_be_nobodys().await?;
+        let all = found.dns.record_sets(&found.name).await?;
+        sets::must_be_simple(&found.name, &sets::leading(&all))?;
+        Ok((found, all))
+    }
+}
+
 impl Found {
     /// Refuses a zone that nobody is sent to: several may have one name, and a change of the wrong one is accepted, and
     /// served, and met by no user. Its parent may name fewer of its servers, or name them otherwise.
-    pub(super) async fn must_be_delegated_to(&self, place: &Place) -> Result<(), Fault> {
+    async fn must_be_delegated_to(&self, place: &Place) -> Result<(), Fault> {
         let (delegation, zone) = (self.dns.delegation().await?, &self.zone);
         let own: Vec<IpAddr> =
             self.dns.authorities().await?.iter().map(|authority| authority.address.ip()).collect();
@@ -119,6 +132,20 @@ impl Found {
             list(&zone.name_servers),
             zone.name
         )))
+    }
+
+    /// A controller that owns the name would put it back.
+    async fn must_be_nobodys(&self) -> Result<(), Fault> {
+        for mark in sets::marks_of(&self.name) {
+            if let Some(owner) = sets::owner(&self.dns.record_sets(&mark).await?) {
+                return Err(Fault::permanent(format!(
+                    "{} belongs to external-dns (owner `{owner}`, says the TXT record {mark}), which would put back \
+                     whatever is changed: take the name from it first",
+                    self.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The sets that say where the name leads, as listed.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) enum Serving {
     /// Every one of them serves what is wanted; this is the largest TTL among the answers.
     Everywhere(Duration),
-    /// This one does not yet.
+    /// These do not yet, and what they serve in its place.
     NotYet(String),
 }
 
@@ -41,36 +41,36 @@ pub(super) async fn everywhere(
             expected.insert(kind.clone(), expect(dns, kind, wanted, gone).await?);
         }
     }
-    let mut largest = Duration::ZERO;
+    let (mut largest, mut late) = (Duration::ZERO, Vec::new());
     for authority in dns.authorities().await? {
         for (kind, expected) in &expected {
             let served = ask(dns, &authority, name, kind).await?;
             if let Some(why) = differs(&served, expected) {
                 let Authority { name: server, address } = &authority;
-                return Ok(Serving::NotYet(format!("{server} ({}) {why} for {}", address.ip(), kind.0)));
+                late.push(format!("{server} ({}) {why} for {}", address.ip(), kind.0));
             }
             largest = largest.max(served.ttl);
         }
     }
-    Ok(Serving::Everywhere(largest))
+    if late.is_empty() { Ok(Serving::Everywhere(largest)) } else { Ok(Serving::NotYet(late.join("; "))) }
 }
 
-/// The largest TTL that any authority serves for these sets now.
+/// For how long resolvers may keep what they are told of a name until its listing is changed: the largest TTL that is
+/// listed, or that any authority serves; of a name that leads nowhere, that of its absence.
 ///
 /// # Errors
 /// As [`everywhere`].
-pub(super) async fn largest_ttl(
-    dns: &dyn ReadDns,
-    name: &Name,
-    sets: &[RecordSet],
-) -> Result<Duration, Fault> {
-    let mut largest = Duration::ZERO;
+pub(super) async fn kept(dns: &dyn ReadDns, name: &Name, listed: &[RecordSet]) -> Result<Duration, Fault> {
+    let seconds = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(0);
+    let mut longest = Duration::from_secs(seconds.into());
     for authority in dns.authorities().await? {
-        for set in sets {
-            largest = largest.max(ask(dns, &authority, name, &set.kind).await?.ttl);
+        for kind in sets::LEADING {
+            let served = ask(dns, &authority, name, &RecordType(kind.into())).await?;
+            let absent = served.negative_ttl.filter(|_| listed.is_empty()).unwrap_or_default();
+            longest = longest.max(served.ttl).max(absent);
         }
     }
-    Ok(largest)
+    Ok(longest)
 }
 
 async fn ask(

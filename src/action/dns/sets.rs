@@ -6,7 +6,7 @@ use crate::run::Fault;
 use std::net::IpAddr;
 
 /// Types that say where a name leads. Others may stand beside them, and are left alone.
-const LEADING: [&str; 3] = ["A", "AAAA", "CNAME"];
+pub(super) const LEADING: [&str; 3] = ["A", "AAAA", "CNAME"];
 
 /// The sets that say where the name leads, in a fixed order.
 pub(super) fn leading(all: &[RecordSet]) -> Vec<RecordSet> {

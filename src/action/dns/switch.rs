@@ -49,9 +49,6 @@ const ALIAS_TTL: Duration = Duration::from_secs(60);
 const DEFAULT_TTL: u32 = 60;
 /// How long a change takes to every authority, as a rule.
 const PROPAGATION: Duration = Duration::from_secs(60);
-/// How long the listing may be ahead of the authorities before a switch.
-const SETTLES: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_secs(3);
 /// Minutes without a request after which nobody is believed to come any more.
 const IDLE_MINUTES: usize = 3;
 
@@ -120,29 +117,20 @@ impl Action for Switch {
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let found = self.place.find(reads).await?;
-        found.must_be_delegated_to(&self.place).await?;
-        self.refuse_other_owners(&found).await?;
-        let all = found.dns.record_sets(&found.name).await?;
+        let (found, all) = self.place.changeable(reads).await?;
         let listed = sets::leading(&all);
-        sets::must_be_simple(&found.name, &listed)?;
         let balancer = self.balancer(reads).await?;
         let made = self.make(&found, &listed, balancer.as_ref());
         self.refuse_conflicts(&found, &all, &made)?;
-        let swap = Swap { before: listed.clone(), made };
-        if swap.changes() {
-            self.expect(&found, &listed)?;
-            self.await_listed(reads, &found, &listed).await?;
-        }
-        let old_ttl = served::largest_ttl(&*found.dns, &found.name, &listed).await?;
-        let new_ttl = swap
-            .made
-            .iter()
-            .filter_map(|set| set.ttl)
-            .max()
-            .map_or(ALIAS_TTL, |s| Duration::from_secs(s.into()));
+        let swap = Swap { before: listed, made };
+        let old_ttl = served::kept(&*found.dns, &found.name, &swap.before).await?;
+        let new_ttl = new_ttl(&found, &swap.made).await?;
         let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::keep_alive);
-        let changes = if swap.changes() { changes(&found.name, &swap, old_ttl) } else { Vec::new() };
+        let mut changes = Vec::new();
+        if swap.changes() {
+            self.expect(&found, &swap.before)?;
+            changes = what_changes(&found, &swap, old_ttl).await?;
+        }
         let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
         let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
@@ -227,20 +215,6 @@ impl Switch {
         }
     }
 
-    /// A controller that owns the name would put it back.
-    async fn refuse_other_owners(&self, found: &Found) -> Result<(), Fault> {
-        for mark in sets::marks_of(&found.name) {
-            if let Some(owner) = sets::owner(&found.dns.record_sets(&mark).await?) {
-                return Err(Fault::permanent(format!(
-                    "{} belongs to external-dns (owner `{owner}`, says the TXT record {mark}), which would undo \
-                     the switch: take the name from it first",
-                    found.name
-                )));
-            }
-        }
-        Ok(())
-    }
-
     /// What DNS does not allow, said before anything is sent.
     fn refuse_conflicts(&self, found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
         if !made.iter().any(|set| set.kind.0 == "CNAME") {
@@ -277,30 +251,23 @@ impl Switch {
             from.describe()
         )))
     }
+}
 
-    /// A change that somebody made a moment ago is on its way to the authorities: how long resolvers keep the old answer
-    /// is known only when it is there.
-    async fn await_listed(
-        &self,
-        reads: &Reads<'_>,
-        found: &Found,
-        listed: &[RecordSet],
-    ) -> Result<(), Fault> {
-        let clock = reads.world.clock();
-        let until = clock.now().after(SETTLES);
-        loop {
-            let Serving::NotYet(why) = served::everywhere(&*found.dns, &found.name, listed, &[]).await?
-            else {
-                return Ok(());
-            };
-            let text = format!("{}: {why} and the zone lists {}", found.name, sets::describe(listed));
-            if clock.now() >= until {
-                return Err(Fault::transient(text));
+/// For how long resolvers may keep the new answer. An alias has its target's TTL: in the zone itself that is any, and of
+/// what AWS serves elsewhere it is a minute.
+async fn new_ttl(found: &Found, made: &[RecordSet]) -> Result<Duration, Fault> {
+    let mut longest = Duration::ZERO;
+    for set in made {
+        longest = longest.max(match (set.ttl, &set.alias) {
+            (Some(seconds), _) => Duration::from_secs(seconds.into()),
+            (None, Some(alias)) if alias.zone_id == found.zone.id => {
+                let target = sets::leading(&found.dns.record_sets(&alias.name).await?);
+                served::kept(&*found.dns, &alias.name, &target).await?
             }
-            (reads.progress)(&text);
-            clock.sleep_until(clock.now().after(POLL)).await;
-        }
+            (None, _) => ALIAS_TTL,
+        });
     }
+    Ok(longest)
 }
 
 /// Every authority has served the prior answer since then. It is back when nobody has the other one, nor a connection
@@ -322,17 +289,25 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp) -> Seen<Not
     Seen::Moving { note: None, again: gone.since(now).min(Duration::from_secs(10)) }
 }
 
-fn changes(name: &Name, swap: &Swap, old_ttl: Duration) -> Vec<Change> {
-    let record = Change {
-        what: format!("record {name}").into(),
-        from: sets::describe(&swap.before).into(),
-        to: sets::describe(&swap.made).into(),
-    };
-    let clock = Change {
-        what: "resolvers that keep the old answer".into(),
-        from: format!("up to {} after the switch", format_duration(old_ttl.max(Duration::from_secs(1))))
-            .into(),
-        to: "the new answer".into(),
-    };
-    vec![record, clock]
+/// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.
+async fn what_changes(found: &Found, swap: &Swap, old_ttl: Duration) -> Result<Vec<Change>, Fault> {
+    let kept = format!("up to {} after the switch", format_duration(old_ttl.max(Duration::from_secs(1))));
+    let mut changes = vec![
+        Change {
+            what: format!("record {}", found.name).into(),
+            from: sets::describe(&swap.before).into(),
+            to: sets::describe(&swap.made).into(),
+        },
+        Change {
+            what: "resolvers that keep the old answer".into(),
+            from: kept.into(),
+            to: "the new answer".into(),
+        },
+    ];
+    let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made).await?;
+    if let Serving::NotYet(why) = now {
+        let what = "name servers that do not serve yet what is listed".into();
+        changes.push(Change { what, from: why.into(), to: "the new answer".into() });
+    }
+    Ok(changes)
 }

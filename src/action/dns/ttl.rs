@@ -80,17 +80,13 @@ impl Action for LowerTtl {
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let found = self.place.find(reads).await?;
-        found.must_be_delegated_to(&self.place).await?;
-        let listed = found.listed().await?;
-        sets::must_be_simple(&found.name, &listed)?;
+        let (found, all) = self.place.changeable(reads).await?;
+        let listed = sets::leading(&all);
         if listed.is_empty() {
             return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
         }
         let made: Vec<RecordSet> = listed.iter().map(|set| self.lowered(set)).collect();
-        let served = served::largest_ttl(&*found.dns, &found.name, &listed).await?;
-        let largest = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(0);
-        let old_ttl = served.max(Duration::from_secs(largest.into()));
+        let old_ttl = served::kept(&*found.dns, &found.name, &listed).await?;
         let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl)).collect();
         // With room for the drain to begin anew once.
         let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);

@@ -123,17 +123,50 @@ async fn an_authority_that_is_silent_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_switch_waits_for_a_change_that_somebody_made_a_moment_ago() {
+async fn a_plan_does_not_wait_for_authorities_that_lag_but_names_them() {
+    let before = record(APP, "A", 600, &["10.9.0.1"]);
+    for (was, is, longest) in [
+        (old(), record(APP, "CNAME", 300, &["old.elb.example"]), 300),
+        (record(APP, "CNAME", 300, &["old.elb.example"]), old(), 300),
+        (before, old(), 600),
+    ] {
+        let world = world();
+        world.list(vec![was]);
+        world.pass(seconds(1000));
+        world.list(vec![is]);
+        world.state().lags = vec![seconds(30), seconds(40)];
+        let mut story = switch(&world);
+        let begun = world.state().now;
+        story.plan().await.unwrap();
+        assert_eq!(story.waited(begun), seconds(0));
+        let told = story.proposal.as_ref().unwrap().changes.last().unwrap().clone();
+        assert!(told.what.contains("name servers"), "{told:?}");
+        assert!(told.from.contains("ns0.example") && told.from.contains("ns1.example"), "{told:?}");
+        story.apply().await.unwrap();
+        assert_eq!(story.arrive().await.unwrap()["old_ttl"], longest, "the longest that anybody may keep it");
+    }
+}
+
+#[tokio::test]
+async fn that_there_was_nothing_is_kept_for_as_long_as_the_authorities_say() {
     let world = world();
+    world.list(Vec::new());
     world.pass(seconds(1000));
-    let raised = record(APP, "CNAME", 300, &["old.elb.example"]);
-    world.list(vec![raised]);
-    world.state().lags = vec![seconds(0), seconds(30)];
-    let mut story = switch(&world);
-    let begun = world.state().now;
-    story.plan().await.unwrap();
-    assert!(story.waited(begun) >= seconds(30));
-    assert_eq!(story.done().await["old_ttl"], 300, "the longest that anybody may keep it");
+    assert_eq!(switch(&world).done().await["old_ttl"], 900);
+}
+
+#[tokio::test]
+async fn an_alias_inside_the_zone_is_kept_for_as_long_as_its_target() {
+    let world = world();
+    world.state().addresses.insert(Name::new("other.example.com"), vec![[10, 9, 9, 9].into()]);
+    let with =
+        json!({"target": "zone", "record": "app", "to": {"alias": "other.example.com", "zone_id": "Z1"}});
+    let mut story = Story::new(&world, "dns.switch", &with);
+    story.done().await;
+    story.undo().await.unwrap();
+    let undone = story.since;
+    story.restored().await.unwrap();
+    assert!(story.waited(undone) >= seconds(300), "{:?}", story.waited(undone));
 }
 
 #[tokio::test]
@@ -302,11 +335,18 @@ async fn what_the_plan_says_must_be_there_must_be_there() {
 
 #[tokio::test]
 async fn routed_records_are_refused() {
-    let world = world();
-    let mut set = old();
-    set.extra.insert("SetIdentifier".into(), "blue".into());
-    world.list(vec![set]);
-    fails(switch(&world).plan().await, FaultKind::Permanent, &["routed", "blue"]);
+    for policy in
+        [("Weight", "0"), ("Failover", "PRIMARY"), ("MultiValueAnswer", "true"), ("Region", "eu-west-1")]
+    {
+        let world = world();
+        let mut set = old();
+        set.ttl = Some(300);
+        set.extra = [("SetIdentifier", "blue"), policy].map(|(key, value)| (key.into(), value.into())).into();
+        world.list(vec![set]);
+        for mut story in [switch(&world), lower(&world)] {
+            fails(story.plan().await, FaultKind::Permanent, &["routed", "blue"]);
+        }
+    }
 }
 
 #[tokio::test]
@@ -352,7 +392,9 @@ async fn a_name_that_another_controller_owns_is_refused() {
     let mark = "\"heritage=external-dns,external-dns/owner=cluster-a,external-dns/resource=ingress/x\"";
     sets.push(record("cname-app.example.com", "TXT", 300, &[mark]));
     world.list(sets);
-    fails(switch(&world).plan().await, FaultKind::Permanent, &["external-dns", "cluster-a"]);
+    for mut story in [switch(&world), lower(&world)] {
+        fails(story.plan().await, FaultKind::Permanent, &["external-dns", "cluster-a"]);
+    }
 }
 
 #[tokio::test]

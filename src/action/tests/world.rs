@@ -271,7 +271,9 @@ impl ReadDns for World {
         if state.silent == Some(number) {
             return Err(Fault::blind(format!("no answer from name server {}", authority.name)));
         }
-        let set = state.served_by(number).iter().find(|set| set.name == *name && set.kind == *kind);
+        let mut here = state.served_by(number).iter().filter(|set| set.name == *name);
+        let set = here.clone().find(|set| set.kind == *kind);
+        let answers = set.is_some() || here.any(|set| set.kind.0 == "CNAME");
         let (mut values, ttl) = match set {
             None => (Vec::new(), 0),
             Some(RecordSet { alias: Some(alias), .. }) => {
@@ -283,7 +285,8 @@ impl ReadDns for World {
         };
         values.sort();
         let ttl = Duration::from_secs(ttl.into());
-        Ok(Served { authoritative: true, values, ttl, negative_ttl: None })
+        let negative_ttl = (!answers).then_some(Duration::from_mins(15));
+        Ok(Served { authoritative: true, values, ttl, negative_ttl })
     }
     async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
         let found = self.state().addresses.get(name).cloned();
