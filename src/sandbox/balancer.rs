@@ -5,7 +5,7 @@
 use super::faults;
 use super::serve::{Answer, Dropped, answer, connection, header};
 use super::shared::Shared;
-use crate::sim::{Check, Outcome, World, minute};
+use crate::sim::{Check, Outcome, Task, World, minute};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
@@ -257,7 +257,10 @@ fn due(shared: &Shared, last: &mut BTreeMap<String, tokio::time::Instant>) -> Ve
         for group in world.groups.values_mut().filter(|g| world.balancers.contains_key(&g.balancer)) {
             let every = group.check.every.0;
             for (id, target) in group.targets.iter_mut().filter(|(_, t)| t.next_check <= now) {
-                if last.get(id).is_some_and(|at| moment.duration_since(*at) < CHECK_PAUSE) {
+                let checked = last.get(id).is_some_and(|at| moment.duration_since(*at) < CHECK_PAUSE);
+                // A task that listens in this world, and whose socket is about to be opened, refuses nobody.
+                let opening = world.tasks.get(id).is_some_and(Task::listens) && !listening.contains_key(id);
+                if checked || opening {
                     continue;
                 }
                 last.insert(id.clone(), moment);
@@ -283,5 +286,30 @@ async fn check(targets: &Targets, address: Option<SocketAddr>, path: &str) -> Ch
             Check::Passed
         }
         Ok(Ok(_)) => Check::Status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::clock::ScaledClock;
+    use crate::sandbox::ports::claim;
+    use crate::sim::WorldFile;
+
+    #[tokio::test]
+    async fn a_task_is_checked_once_its_socket_is_open() {
+        let text = include_str!("../../plans/worlds/aep.yaml");
+        let file = WorldFile::read(text, "aep.yaml", &|_| None).unwrap();
+        let clock = ScaledClock::start(1);
+        let (mut world, _sockets) = claim(&file, "aep.yaml", clock.now()).await.unwrap();
+        world.predicts = false;
+        let shared = Shared::new(world, clock, String::new());
+        let mut last = BTreeMap::new();
+        assert_eq!(due(&shared, &mut last), []);
+        let open = shared.look(|world, _| world.tasks.keys().next().cloned()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        shared.listening.lock().unwrap().insert(open.clone(), address);
+        let tasks: Vec<_> = due(&shared, &mut last).into_iter().map(|(_, task, at, _)| (task, at)).collect();
+        assert_eq!(tasks, [(open, Some(address))]);
     }
 }
