@@ -3,14 +3,16 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops where it is, and prints")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures")]
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use switchover::plan::Timestamp;
 use switchover::store::record::{EventRecord, StepRecord};
 use switchover::store::{Entry, NewRun, Owner, Seq, SqliteStore, Store};
 
 const ROUNDS: u32 = 400;
+const PAGE: usize = 4096;
+const PAGES: usize = 256;
 
 /// Rounds a second.
 fn rate(mut round: impl FnMut()) -> f64 {
@@ -24,10 +26,14 @@ fn main() {
     let now =
         Timestamp(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap());
 
-    let mut file = OpenOptions::new().create(true).append(true).open(folder.path().join("plain")).unwrap();
-    let bytes = vec![b'x'; 4096];
+    // In place, because a file that grows has its length to write too: this is the most that the disk can do.
+    let file = File::create(folder.path().join("plain")).unwrap();
+    file.write_all_at(&vec![b'x'; PAGE * PAGES], 0).unwrap();
+    file.sync_all().unwrap();
+    let mut places = (0..PAGES).cycle();
     let mut plain = || {
-        file.write_all(&bytes).unwrap();
+        let place = places.next().unwrap() * PAGE;
+        file.write_all_at(&[b'y'; PAGE], place as u64).unwrap();
         file.sync_data().unwrap();
     };
 
