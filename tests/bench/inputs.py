@@ -1,0 +1,115 @@
+"""What the benchmarks feed the tool: a world with plans to match, and texts made to hurt. Measures nothing."""
+
+import json
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/service@sha256:"
+OLD, NEW = REPOSITORY + "0" * 64, REPOSITORY + "1" * 64
+
+
+def world(services, scale):
+    """A world of services behind a load balancer, checked and drained as AWS does it where nobody says otherwise."""
+    names = [f"service-{n:03}" for n in range(services)]
+    check = {"path": "/health/live", "every": "30s", "healthy": 5, "unhealthy": 2, "deregistration_delay": "300s"}
+    container = {"app": {"image": OLD, "port": 8080}}
+    return {
+        "world": "v1",
+        "summary": f"{services} services to deploy at once.",
+        "time": f"{scale}x",
+        "account": ACCOUNT,
+        "region": REGION,
+        "load_balancers": {"all": {}},
+        "images": {image: {"app": "backend", "starts_in": "30s"} for image in (OLD, NEW)},
+        "task_definitions": {name: {"containers": container} for name in names},
+        "clusters": {
+            "bench": {
+                name: {"task_definition": name, "load_balancer": "all", "paths": [f"/{name}/*"], "check": check}
+                for name in names
+            }
+        },
+    }
+
+
+def target():
+    return {"aws": {"account": ACCOUNT, "region": REGION}}
+
+
+def deploys(count):
+    """A plan that deploys all services of such a world in parallel."""
+    step = {"uses": "ecs.deploy", "with": {"target": "prod", "cluster": "bench", "images": {"app": NEW}}}
+    steps = [
+        {"id": f"deploy-{n:03}", **step, "with": {**step["with"], "service": f"service-{n:03}"}} for n in range(count)
+    ]
+    return {
+        "switchover": "v1",
+        "name": "deploys",
+        "targets": {"prod": target()},
+        "steps": [{"id": "deploy", "parallel": steps}],
+    }
+
+
+def switch(zone, name, to):
+    """A plan that changes one record."""
+    record, _, of_zone = name.partition(".")
+    step = {"target": "zone", "record": record, "to": {"cname": to}, "writes": "shared"}
+    return {
+        "switchover": "v1",
+        "name": "record",
+        "targets": {"prod": target(), "zone": {"route53": {"zone_id": zone, "name": of_zone, "aws": "prod"}}},
+        "steps": [{"id": "switch", "uses": "dns.switch", "with": step}],
+    }
+
+
+def long_plan(count):
+    """A plan of so many steps: deployments and checks in turn, in groups of ten. As text, with holes and conditions."""
+    lines = [
+        "switchover: v1",
+        "name: long",
+        "params: { image: { type: string, default: '%s' } }" % NEW,
+        "targets: { prod: %s }" % json.dumps(target()),
+        "steps:",
+    ]
+    for n in range(count):
+        if n % 10 == 0:
+            lines += [f"  - id: group-{n // 10}", "    parallel:"]
+        if n % 2 == 0:
+            lines += [
+                f"      - id: deploy-{n}",
+                "        uses: ecs.deploy",
+                "        with:",
+                "          target: prod",
+                "          cluster: bench",
+                f"          service: service-{n}",
+                "          images: { app: '${{ params.image }}' }",
+            ]
+        else:
+            lines += [
+                f"      - id: check-{n}",
+                "        uses: http.check",
+                "        with:",
+                f"          url: https://service-{n}.example/health",
+                '          expect: status == 200 && body.status == "ok"',
+                "        retry: { attempts: 3, wait: 10s }",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def hostile():
+    """Texts made to hurt, by name."""
+    head = "switchover: v1\nname: a\nsteps:\n"
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    texts = {
+        "100,000 [": "[" * 100_000,
+        "100,000 {": "{" * 100_000,
+        "100,000 -": "- " * 100_000,
+        "billion laughs": "\n".join(laughs),
+        "60,000 values": "a: [" + "1," * 60_000 + "]",
+        "2 MiB": "a" * (2 << 20),
+        "20,000 unknown keys": "".join(f"k{n}: 1\n" for n in range(20_000)),
+        "24,000 times one key": "a: 1\n" * 24_000,
+        "a byte order mark": "\ufeff" + head + "- { id: a, uses: wait, with: { for: 1s } }\n",
+        "CRLF": (head + "- { id: a, uses: wait, with: { for: 1s } }\n").replace("\n", "\r\n"),
+        "a tab": head + "\t- id: a\n",
+    }
+    return {name: text.encode() for name, text in texts.items()}

@@ -1,0 +1,303 @@
+"""The benchmarks: what the tool costs, against what it cannot be without, and against others that do the same.
+
+Every figure is measured in this run, of whole processes, start-up included. Needs nothing but Python itself; `run.sh`
+builds and installs what is measured. Prints a table, and ends with 1 if anything missed its target.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import inputs
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+SWITCHOVER = TARGET / "release" / "switchover"
+OTHERS = TARGET / "bench" / "others"
+
+# Five and a half minutes, AWS's own pace of a deployment, take 41 seconds at this scale: what the tool itself needs
+# weighs eight times as much as it would in production.
+SERVICES, SCALE = 200, 8
+CHANGES, VALIDATIONS, STEPS = 9, 21, 500
+
+
+class Failed(Exception):
+    """A measurement that could not be taken."""
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    against: str
+    ratio: str
+    target: str
+    met: bool
+
+
+@dataclass
+class Spent:
+    """What a process and all that it waited for spent."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds, in user mode and in the kernel."""
+    peak: float
+    """MiB of the largest process; never less than this one has, from which it began."""
+    out: str
+
+
+def spend(argv, env=None, codes=(0,)):
+    """Runs a command to its end."""
+    with tempfile.TemporaryFile() as out:
+        begun = time.perf_counter()
+        process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read().decode(errors="replace")
+    if process.returncode not in codes:
+        last = "\n".join(text.splitlines()[-15:])
+        raise Failed(f"{Path(argv[0]).name} ended with {process.returncode}:\n{last}")
+    return Spent(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, text)
+
+
+def environment(**more):
+    """That of this process, without what would reach into a measurement."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SWITCHOVER_", "AWS_", "ANSIBLE_"))}
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+
+@contextlib.contextmanager
+def serving(argv, env=None):
+    """A process that serves while the block runs: gives its standard output."""
+    process = subprocess.Popen(
+        [str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, text=True
+    )
+    try:
+        yield process.stdout
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def sandbox(world):
+    """A sandbox as a process of its own: gives the environment that it prints."""
+    with serving([SWITCHOVER, "sandbox", "up", "--world", world, "--idle", "10m"], environment()) as out:
+        told = {}
+        for line in out:
+            told.update(re.findall(r"(\w+)=(\S+)", line))
+            if "SWITCHOVER_SANDBOX" in told:
+                break
+        else:
+            raise Failed(f"the sandbox of {world} did not start")
+        yield told
+
+
+@contextlib.contextmanager
+def folder():
+    """For one measurement, on the disk of the build."""
+    with tempfile.TemporaryDirectory(dir=TARGET / "bench") as path:
+        yield Path(path)
+
+
+def run(plan, control, state):
+    """Carries a plan out."""
+    return spend([SWITCHOVER, "run", plan, f"--sandbox={control}", "--state-dir", state], environment())
+
+
+def ask(url, key, service, body=None, headers=()):
+    """One question to an emulator: they go by the scope of a signature, and check no more of it."""
+    scope = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{inputs.REGION}/{service}/aws4_request"
+    request = urllib.request.Request(url, body, {"authorization": scope, **dict(headers)})
+    with urllib.request.urlopen(request) as answer:
+        return answer.read().decode()
+
+
+# Deployments in parallel
+
+
+def described(told, names):
+    """Services as the sandbox's ECS describes them."""
+    body = json.dumps({"cluster": "bench", "services": names}).encode()
+    operation = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.DescribeServices"}
+    return json.loads(ask(told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], "ecs", body, operation))["services"]
+
+
+def longest_chain(told, names):
+    """The longest that any one service took from its UpdateService to its completion, on the wall clock."""
+    spans = []
+    for first in range(0, len(names), 10):
+        for service in described(told, names[first : first + 10]):
+            (only,) = service["deployments"]
+            if only["rolloutState"] != "COMPLETED" or not only["taskDefinition"].endswith(":2"):
+                raise Failed(f"{service['serviceName']} was not deployed")
+            spans.append((only["updatedAt"] - only["createdAt"]) / SCALE)
+    return max(spans)
+
+
+def deploys_in_parallel():
+    """The whole process against the one deployment that took longest: what remains is what the tool adds."""
+    with folder() as here:
+        world = inputs.world(SERVICES, SCALE)
+        (here / "world.yaml").write_text(json.dumps(world))
+        (here / "plan.yaml").write_text(json.dumps(inputs.deploys(SERVICES)))
+        with sandbox(here / "world.yaml") as told:
+            spent = run(here / "plan.yaml", told["SWITCHOVER_SANDBOX"], here / "state")
+            chain = longest_chain(told, list(world["clusters"]["bench"]))
+    ratio = spent.wall / chain
+    what, against = f"{SERVICES} deployments in parallel, wall", f"the longest of them: {chain:.2f} s"
+    yield Row(what, f"{spent.wall:.2f} s", against, f"{ratio:.3f}", "<= 1.05", ratio <= 1.05)
+
+
+# One record
+
+
+def other_ways(told):
+    """Who else changes the record to a name, and how."""
+    env = environment(
+        PATH=f"{OTHERS / 'bin'}:{os.environ['PATH']}",
+        AWS_ENDPOINT_URL=told["endpoint"],
+        AWS_ACCESS_KEY_ID="bench",
+        AWS_SECRET_ACCESS_KEY="bench",
+        AWS_DEFAULT_REGION=inputs.REGION,
+        ANSIBLE_COLLECTIONS_PATH=str(OTHERS / "collections"),
+        ANSIBLE_LOCALHOST_WARNING="false",
+    )
+
+    def aws(to):
+        return spend(["bash", HERE / "record.sh", told["zone"], told["name"], to], env)
+
+    def ansible(to):
+        values = json.dumps({"zone": told["zone"], "record": told["name"], "target": to})
+        playbook = [HERE / "record.yml", "--extra-vars", values]
+        return spend(["ansible-playbook", "--inventory", "localhost,", "--connection", "local", *playbook], env)
+
+    return {"bash + aws": aws, "Ansible": ansible}
+
+
+def listed(told):
+    """What the emulator lists: whoever was asked to change it has."""
+    return ask(f"{told['endpoint']}/2013-04-01/hostedzone/{told['zone']}/rrset", "bench", "route53")
+
+
+def one_record():
+    """Each reads the record, replaces it, and waits until the change is in sync.
+
+    The tool does more than the others: it asserts the account, journals, and asks every name server.
+    """
+    with folder() as here, serving([OTHERS / "bin" / "python", HERE / "emulator.py"], environment()) as out:
+        line = out.readline()
+        if not line:
+            raise Failed("the emulator did not start")
+        told = json.loads(line)
+
+        def ours(to):
+            (here / "plan.yaml").write_text(json.dumps(inputs.switch(told["zone"], told["name"], to)))
+            return run(here / "plan.yaml", told["control"], here / "state")
+
+        ways = {"switchover": ours, **other_ways(told)}
+        spent = {name: [] for name in ways}
+        # In turn, so that all meet the same machine; the first round warms the disk's cache and is not counted.
+        for turn in range(CHANGES + 1):
+            for name, change in ways.items():
+                to = f"{name.split()[0].lower()}-{turn}.bench.example"
+                measured = change(to)
+                if to not in listed(told):
+                    raise Failed(f"{name} did not change the record:\n{measured.out}")
+                spent[name].append(measured)
+    for name in ("bash + aws", "Ansible"):
+        for what, least in (("cpu", 10), ("wall", 5)):
+            own, other = (
+                statistics.median(getattr(one, what) for one in spent[who][1:]) * 1000 for who in ("switchover", name)
+            )
+            ratio = other / own
+            against, least_ratio = f"{name}: {other:.0f} ms", f">= {least}x"
+            yield Row(f"one record, {what}", f"{own:.0f} ms", against, f"{ratio:.1f}x", least_ratio, ratio >= least)
+
+
+# The journal, memory, validation
+
+
+def appends():
+    printed = spend(["cargo", "bench", "--locked", "--quiet", "--bench", "append"]).out
+    found = re.search(r"(\d+)/s durable, bare fdatasync (\d+)/s, ratio ([\d.]+)", printed)
+    if not found:
+        raise Failed(f"cargo bench printed no rates:\n{printed}")
+    durable, bare, ratio = found.groups()
+    yield Row("durable appends", f"{durable}/s", f"fdatasync: {bare}/s", ratio, ">= 0.5", float(ratio) >= 0.5)
+
+
+def memory():
+    with folder() as here, sandbox("aep") as told:
+        spent = run(ROOT / "plans" / "aep-go-live.yaml", told["SWITCHOVER_SANDBOX"], here / "state")
+    yield Row("the AEP run, peak memory", f"{spent.peak:.1f} MiB", "", "", "< 40 MiB", spent.peak < 40)
+
+
+def validated(path, codes):
+    spans = [spend([SWITCHOVER, "validate", path], environment(), codes).wall for _ in range(VALIDATIONS)]
+    return statistics.median(spans) * 1000
+
+
+def validation():
+    with folder() as here:
+        path = here / "plan.yaml"
+        path.write_text(inputs.long_plan(STEPS))
+        long = validated(path, (0,))
+        hostile = {}
+        for name, text in inputs.hostile().items():
+            path.write_bytes(text)
+            hostile[name] = validated(path, (0, 3))
+    worst = max(hostile, key=hostile.get)
+    for what, against, took in (
+        (f"{STEPS} steps validated, wall", "", long),
+        (f"{len(hostile)} hostile texts, wall of the slowest", worst, hostile[worst]),
+    ):
+        yield Row(what, f"{took:.1f} ms", against, "", "< 50 ms", took < 50)
+
+
+MEASUREMENTS = (validation, one_record, appends, memory, deploys_in_parallel)
+
+
+def show(rows):
+    head = ("what", "measured", "against", "ratio", "target", "")
+    lines = [head] + [(r.what, r.measured, r.against, r.ratio, r.target, "met" if r.met else "MISSED") for r in rows]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+
+
+def main():
+    wanted = [m for m in MEASUREMENTS if not sys.argv[1:] or m.__name__ in sys.argv[1:]]
+    (TARGET / "bench").mkdir(parents=True, exist_ok=True)
+    rows = []
+    for measurement in wanted:
+        name = measurement.__name__.replace("_", " ")
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        try:
+            rows += measurement()
+        except (Failed, OSError) as error:
+            print(f"{name} could not be measured: {error}", file=sys.stderr, flush=True)
+            rows.append(Row(name, "not measured", "", "", "", False))
+    show(rows)
+    sys.exit(0 if all(row.met for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()
