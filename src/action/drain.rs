@@ -1,8 +1,10 @@
 //! `drain`: waits until a load balancer takes almost no requests any more, by measurement. Changes nothing.
 
 use super::requests::{Balancer, MINUTE, Minute, settled};
-use super::{Action, ByHand, Known, Planned, Seen, Toward};
-use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number, target, text};
+use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
+use crate::plan::{
+    Fields, StepTraits, Target, Timestamp, duration, format_duration, integer, number, target, text,
+};
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug)]
 pub(super) struct Drain {
     load_balancer: Arc<str>,
-    target: Arc<str>,
+    target: Arc<Target>,
     /// Share of its peak.
     below: f64,
     periods: u32,
@@ -72,7 +74,7 @@ impl Action for Drain {
     fn by_hand(&self) -> ByHand {
         let name = &self.load_balancer;
         let command = format!(
-            "aws cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount \
+            "cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount \
              --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> \
              --start-time <an hour ago> --end-time <now>"
         );
@@ -81,7 +83,7 @@ impl Action for Drain {
                 "{name} takes at most {} of its peak of requests for {} minutes",
                 self.below, self.periods
             ),
-            apply: vec![command],
+            apply: vec![aws(&self.target, &command)],
             expect:
                 "the last minutes are near zero while HealthyHostCount still has data: silence is no zero"
                     .into(),
@@ -91,9 +93,10 @@ impl Action for Drain {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         // A name that nobody knows is a question, not a failure that users must be sent back for.
-        let balancer = Balancer::find(reads, &self.target, &self.load_balancer).await.map_err(|fault| {
-            if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
-        })?;
+        let balancer =
+            Balancer::find(reads, &self.target.name, &self.load_balancer).await.map_err(|fault| {
+                if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
+            })?;
         let to = settled(reads.world.clock().now());
         let span = u64::try_from(self.lookback.as_millis()).unwrap_or(u64::MAX);
         let minutes = balancer.minutes(reads, Timestamp(to.0.saturating_sub(span)), to).await?;

@@ -5,10 +5,10 @@ use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring,
 use crate::run::Fault;
 use std::sync::Arc;
 
-pub(super) struct Targets(Vec<Target>);
+pub(super) struct Targets(Vec<Arc<Target>>);
 
 impl Targets {
-    pub(super) fn new(all: &[Target], _: Arc<dyn Clock>, _: Option<Wiring>) -> Self {
+    pub(super) fn new(all: &[Arc<Target>], _: Arc<dyn Clock>, _: Option<Wiring>) -> Self {
         Self(all.to_vec())
     }
 
@@ -23,7 +23,7 @@ impl Targets {
     }
 
     pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
-        let beyond = |target: &Target| Some((target.name.clone(), self.none::<()>(&target.name).err()?));
+        let beyond = |target: &Arc<Target>| Some((target.name.clone(), self.none::<()>(&target.name).err()?));
         self.0.iter().filter_map(beyond).collect()
     }
     pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {

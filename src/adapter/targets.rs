@@ -3,7 +3,7 @@
 
 use super::aws::{Account, HostedZone, Place, Transport};
 use super::dns::Resolver;
-use crate::plan::{Data, Target, Timestamp};
+use crate::plan::{Target, Timestamp};
 use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns};
 use crate::run::Fault;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const DNS: u16 = 53;
 
 pub(super) struct Targets {
-    all: Vec<Target>,
+    all: Vec<Arc<Target>>,
     clock: Arc<dyn Clock>,
     wiring: Option<Wiring>,
     transport: Arc<Transport>,
@@ -27,7 +27,7 @@ struct Made {
 }
 
 impl Targets {
-    pub(super) fn new(all: &[Target], clock: Arc<dyn Clock>, wiring: Option<Wiring>) -> Self {
+    pub(super) fn new(all: &[Arc<Target>], clock: Arc<dyn Clock>, wiring: Option<Wiring>) -> Self {
         Self { all: all.to_vec(), clock, wiring, transport: Arc::default(), made: Mutex::default() }
     }
 
@@ -85,9 +85,9 @@ impl Targets {
         if let Some(zone) = self.made().zones.get(name) {
             return Ok(zone.clone());
         }
-        let text = |key: &str| match target.with.get(key).map(|value| &value.data) {
-            Some(Data::Text(text)) => Ok(text.clone()),
-            _ => Err(Fault::permanent(format!("target `{name}` does not say its `{key}`"))),
+        let text = |field: &str| {
+            let missing = || Fault::permanent(format!("target `{name}` does not say its `{field}`"));
+            target.says(field).ok_or_else(missing)
         };
         let account = self.account(&text("aws")?)?;
         let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
@@ -99,7 +99,7 @@ impl Targets {
 
     fn account(&self, name: &str) -> Result<Arc<Account>, Fault> {
         let target = self.target(name, "aws")?;
-        let place = Place::read(name, &target.with)?;
+        let place = Place::read(target)?;
         let mut made = self.made();
         if let Some((_, account)) = made.accounts.iter().find(|(known, _)| *known == place) {
             return Ok(account.clone());

@@ -189,7 +189,7 @@ pub(super) fn plan(targets: Vec<Target>) -> Plan {
         steps: Vec::new(),
         pools: Vec::new(),
         guards: Vec::new(),
-        targets,
+        targets: targets.into_iter().map(Arc::new).collect(),
         secrets: Vec::new(),
         people: Vec::new(),
         policy: Policy::default(),

@@ -171,6 +171,7 @@ impl<'c> Session<'c> {
             run: self.known.record.id.clone(),
             plan: self.known.plan.clone(),
             actions: self.connected.actions.clone(),
+            locks: self.locks(),
             world: self.connected.world.clone(),
             wall: Arc::new(SystemClock::wall()),
             secrets: self.connected.secrets.scope(),
@@ -182,6 +183,13 @@ impl<'c> Session<'c> {
             interruption,
             observers,
         }
+    }
+
+    /// What a sandbox holds is held nowhere else: a rehearsal keeps nobody from production.
+    fn locks(&self) -> Vec<String> {
+        let wiring = self.known.record.wiring.as_ref();
+        let place = wiring.map(|wiring| format!(" of the sandbox at {}", wiring.control)).unwrap_or_default();
+        self.connected.actions.resources().into_iter().map(|resource| resource + &place).collect()
     }
 
     async fn drive(self, args: &DriveArgs, order: Option<u64>) -> Result<Exit, Failure> {

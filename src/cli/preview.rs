@@ -85,7 +85,7 @@ async fn clocks(plan: &Plan, world: &dyn ReadWorld, steps: &[PreviewStep]) -> Ve
                 .zip(&traits)
                 .find(|(ix, told)| told.as_ref().is_some_and(shares) && pending(ix.index()));
             let lowered = lowers.and_then(|(ix, _)| ttl_of(plan, ix));
-            if let Some(clock) = clock(world, resource, lowered).await {
+            if let Some(clock) = clock(plan, world, resource, lowered).await {
                 found.push(clock);
             }
         }
@@ -99,11 +99,16 @@ fn ttl_of(plan: &Plan, ix: StepIx) -> Option<Duration> {
     parse_duration(uses.with.get("ttl")?.as_text()?).ok()
 }
 
-/// `dns:zone/app`: what its authorities serve now. `None` where nobody can tell.
-async fn clock(world: &dyn ReadWorld, resource: &str, lowered: Option<Duration>) -> Option<DnsClock> {
-    let (target, name) = resource.split_once(':')?.1.split_once('/')?;
-    let dns = world.dns(target).ok()?;
-    let name = Name::within(name, &dns.zone().await.ok()?.name);
+/// `dns:Z0123456789ABC/app.example.com`: what its authorities serve now. `None` where nobody can tell.
+async fn clock(
+    plan: &Plan,
+    world: &dyn ReadWorld,
+    resource: &str,
+    lowered: Option<Duration>,
+) -> Option<DnsClock> {
+    let (zone, name) = resource.strip_prefix("dns:")?.split_once('/')?;
+    let target = plan.targets.iter().find(|target| target.place() == zone)?;
+    let (dns, name) = (world.dns(&target.name).ok()?, Name::new(name));
     let (mut served, mut authorities) = (Duration::ZERO, 0);
     for authority in dns.authorities().await.ok()? {
         authorities += 1;

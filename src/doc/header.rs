@@ -62,7 +62,7 @@ pub(super) fn targets(
     value: Option<&Value>,
     known: &mut Known,
     problems: &mut Problems,
-) -> Vec<(Target, Span)> {
+) -> Vec<(Arc<Target>, Span)> {
     let mut found = Vec::new();
     for (key, value) in mapping(value, "targets by name", problems) {
         named(&key.name, key.span, "target", problems);
@@ -72,12 +72,10 @@ pub(super) fn targets(
                 .help("such as `prod: { aws: { account: \"123456789012\", region: eu-west-1 } }`");
             continue;
         };
-        known.targets.push((key.name.clone(), kind.name.clone()));
-        found.push((
-            Target { name: key.name.clone(), kind: kind.name.clone(), with: with.clone() },
-            key.span,
-            kind.span,
-        ));
+        let target = Target { name: key.name.clone(), kind: kind.name.clone(), with: with.clone() };
+        let target = Arc::new(target);
+        known.targets.push(target.clone());
+        found.push((target, key.span, kind.span));
     }
     for (target, _, kind_span) in &found {
         if let Some((_, read)) = TARGETS.iter().find(|(name, _)| *name == &*target.kind) {

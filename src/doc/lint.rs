@@ -86,7 +86,7 @@ impl Lints<'_> {
 
 /// Targets, params and secrets that nothing uses.
 pub(super) fn unused(
-    targets: &[(crate::plan::Target, Span)],
+    targets: &[(Arc<crate::plan::Target>, Span)],
     params: &[(Arc<str>, Span)],
     secrets: &[(Arc<str>, Span)],
     known: &Known,

@@ -50,7 +50,7 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
         has_undo: uses != "write",
         switches: uses == "switch",
         lowers_ttl: uses == "ttl",
-        resources: vec![format!("thing:{}/{thing}", target.unwrap_or_default())],
+        resources: vec![format!("thing:{}/{thing}", target.map(|target| target.place()).unwrap_or_default())],
         data,
         undo_reaches: (uses == "switch").then(|| std::time::Duration::from_secs(600)),
     })

@@ -25,6 +25,8 @@ pub struct Driver {
     pub plan: Arc<Plan>,
     /// What the plan's steps do.
     pub actions: Arc<Actions>,
+    /// Names of what it writes: no other run may write them meanwhile.
+    pub locks: Vec<String>,
     /// The world, with the clock of the run's time.
     pub world: Arc<dyn WriteWorld>,
     /// The wall clock: leases and orders go by it.
@@ -215,7 +217,7 @@ impl Driver {
     }
 
     async fn lock(&mut self, journal: &Journal) -> Result<(), DriveError> {
-        for takeover in journal.lock(self.actions.resources()).await? {
+        for takeover in journal.lock(self.locks.clone()).await? {
             self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
         }
         Ok(())

@@ -27,8 +27,8 @@ impl Constants {
 pub struct Known {
     /// Values of `params` and `item`.
     pub constants: Arc<Constants>,
-    /// Targets by name, with their kind: `aws`, `route53`.
-    pub targets: Vec<(Arc<str>, Arc<str>)>,
+    /// Named connections.
+    pub targets: Vec<Arc<super::Target>>,
     /// Names of the secrets.
     pub secrets: Vec<Arc<str>>,
     /// Ids of all steps.

@@ -9,6 +9,7 @@ mod policy;
 mod problem;
 mod shape;
 mod step;
+mod target;
 mod template;
 mod time;
 mod value;
@@ -24,8 +25,9 @@ pub use shape::{
 };
 pub use step::{
     Approval, Approvers, Guard, GuardSpan, Kind, OnFailure, Part, Plan, Pool, Retry, Reversibility, Step,
-    StepId, StepIx, Target, Undo, Use, Writes,
+    StepId, StepIx, Undo, Use, Writes,
 };
+pub use target::Target;
 pub use template::{Scope, Template};
 pub use time::{Timestamp, format_duration, parse_duration};
 pub use value::{Data, Key, Span, Value};

@@ -1,6 +1,6 @@
 //! What a field may hold: how it is read, and how it is described.
 
-use super::{Code, Data, Expr, Fields, Known, Problems, Template, Value, parse_duration};
+use super::{Code, Data, Expr, Fields, Known, Problems, Target, Template, Value, parse_duration};
 use serde_json::{Value as Json, json};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -272,22 +272,22 @@ pub fn nested<T>(read: fn(&mut Fields<'_>) -> Option<T>) -> impl Shape<Out = T> 
     }
 }
 
-/// The name of a target of one of these kinds.
-pub fn target(kinds: &'static [&'static str]) -> impl Shape<Out = Arc<str>> {
+/// A target of one of these kinds, by its name.
+pub fn target(kinds: &'static [&'static str]) -> impl Shape<Out = Arc<Target>> {
     let read = move |value: &Value, known: &Known, problems: &mut Problems| {
         let Some(name) = value.as_text() else { return mismatch(value, "the name of a target", problems) };
-        match known.targets.iter().find(|(target, _)| target == name) {
-            Some((target, kind)) => {
-                known.used_targets.borrow_mut().insert(target.clone());
-                if kinds.contains(&&**kind) {
+        match known.targets.iter().find(|target| target.name == *name) {
+            Some(target) => {
+                known.used_targets.borrow_mut().insert(target.name.clone());
+                if kinds.contains(&&*target.kind) {
                     return Some(target.clone());
                 }
-                let message =
-                    format!("target `{name}` is of kind {kind}; {} is needed here", kinds.join(" or "));
+                let (kind, needed) = (&target.kind, kinds.join(" or "));
+                let message = format!("target `{name}` is of kind {kind}; {needed} is needed here");
                 problems.error(Code("SW1008"), value.span, message);
             }
             None => {
-                let names: Vec<&str> = known.targets.iter().map(|(name, _)| &**name).collect();
+                let names: Vec<&str> = known.targets.iter().map(|target| &*target.name).collect();
                 let problem =
                     problems.error(Code("SW1008"), value.span, format!("there is no target `{name}`"));
                 match super::nearest(name, &names) {

@@ -1,6 +1,6 @@
 //! Steps, and what people say about them.
 
-use super::{Expr, Policy, Span, Value};
+use super::{Expr, Policy, Span, Target, Value};
 use std::{fmt, ops::Index, ops::Range, sync::Arc, time::Duration};
 
 /// What people call a step: `deploy`, `deploy[backend]`.
@@ -221,17 +221,6 @@ pub struct GuardSpan {
     pub until: Option<StepIx>,
 }
 
-/// A named connection.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// Its name.
-    pub name: Arc<str>,
-    /// `aws`, `route53`, `prometheus`.
-    pub kind: Arc<str>,
-    /// What the plan says of it.
-    pub with: Value,
-}
-
 /// A sound plan, lowered to steps that need steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -250,7 +239,7 @@ pub struct Plan {
     /// Signals that hold over the run.
     pub guards: Vec<Guard>,
     /// Named connections.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Arc<Target>>,
     /// Secrets by name, and where they come from (`env`, `file`, `exec`).
     pub secrets: Vec<(Arc<str>, Value)>,
     /// Groups of people.
@@ -276,7 +265,7 @@ impl Plan {
     pub fn known(&self, uses: &Use) -> super::Known {
         super::Known {
             constants: uses.constants.clone(),
-            targets: self.targets.iter().map(|t| (t.name.clone(), t.kind.clone())).collect(),
+            targets: self.targets.clone(),
             secrets: self.secrets.iter().map(|(name, _)| name.clone()).collect(),
             steps: self.steps.iter().map(|step| step.id.0.clone()).collect(),
             groups: self.people.clone(),

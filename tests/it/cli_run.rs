@@ -164,6 +164,19 @@ fn machines_are_told_in_objects() {
 }
 
 #[test]
+fn a_rehearsal_holds_nobody_up() {
+    let desk = Desk::new();
+    let mut run = desk.start(&["--ask"]);
+    desk.wait_for("go", "asking");
+    // The same resources by name, in a world of its own.
+    let plan = desk.path("small.yaml");
+    let said = desk.say(&Desk::run(&plan, &[]));
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
 fn another_terminal_approves_but_not_anybody() {
     let desk = Desk::new();
     let mut run = desk.start(&["--ask"]);

@@ -7,6 +7,7 @@ mod clobber;
 mod console;
 mod crash;
 mod credentials;
+mod exit_codes;
 mod go_live;
 mod runbook;
 mod stage;

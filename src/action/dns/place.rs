@@ -1,7 +1,7 @@
 //! Which name of which zone a step is about.
 
 use super::sets;
-use crate::plan::{Fields, target, text};
+use crate::plan::{Fields, Target, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A name of a zone.
 #[derive(Debug)]
 pub(super) struct Place {
-    target: Arc<str>,
+    target: Arc<Target>,
     record: Arc<str>,
 }
 
@@ -34,7 +34,7 @@ impl Place {
 
     /// For locks.
     pub(super) fn resource(&self) -> String {
-        format!("dns:{}/{}", self.target, self.record.trim_end_matches('.').to_ascii_lowercase())
+        format!("dns:{}/{}", self.target.place(), self.name())
     }
 
     /// The zone's own name, as far as can be told without asking.
@@ -42,14 +42,14 @@ impl Place {
         &*self.record == "@"
     }
 
-    /// As the plan names it.
-    pub(super) fn label(&self) -> &str {
-        &self.record
+    /// The whole name, by what the plan says of the zone.
+    pub(super) fn name(&self) -> Name {
+        Name::within(&self.record, &Name::new(&self.target.says("name").unwrap_or_default()))
     }
 
     /// For commands.
     pub(super) fn zone_id(&self) -> String {
-        format!("<zone id of {}>", self.target)
+        self.target.place()
     }
 
     /// For commands: lists what is there.
@@ -57,7 +57,7 @@ impl Place {
         format!(
             "aws route53 list-resource-record-sets --hosted-zone-id {} --start-record-name {} --max-items 5",
             self.zone_id(),
-            self.record
+            self.name()
         )
     }
 
@@ -77,7 +77,7 @@ impl Place {
 
     /// The zone and the name.
     pub(super) async fn find(&self, reads: &Reads<'_>) -> Result<Found, Fault> {
-        let dns = reads.world.dns(&self.target)?;
+        let dns = reads.world.dns(&self.target.name)?;
         let zone = dns.zone().await?;
         let name = Name::within(&self.record, &zone.name);
         Ok(Found { dns, zone, name })
@@ -85,7 +85,7 @@ impl Place {
 
     /// The zone, for changing.
     pub(super) fn to_change(&self, writes: &Writes<'_>) -> Result<Arc<dyn WriteDns>, Fault> {
-        writes.dns(&self.target)
+        writes.dns(&self.target.name)
     }
 }
 
@@ -127,7 +127,7 @@ impl Found {
              correct the target's `zone_id` (`aws route53 list-hosted-zones-by-name --dns-name {}` shows all zones of \
              that name), or the delegation",
             zone.id,
-            place.target,
+            place.target.name,
             zone.name,
             list(&zone.name_servers),
             zone.name

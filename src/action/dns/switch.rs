@@ -92,7 +92,8 @@ impl Action for Switch {
     }
 
     fn by_hand(&self) -> ByHand {
-        let record = self.place.label();
+        let name = self.place.name();
+        let record = name.as_str();
         let old = match &self.from {
             Some(from) => from.describe(),
             None => "<what the list shows>".into(),
@@ -174,7 +175,9 @@ impl Action for Switch {
 impl Switch {
     async fn balancer(&self, reads: &Reads<'_>) -> Result<Option<Balancer>, Fault> {
         match &self.to {
-            To::LoadBalancer { name, target, .. } => Balancer::find(reads, target, name).await.map(Some),
+            To::LoadBalancer { name, target, .. } => {
+                Balancer::find(reads, &target.name, name).await.map(Some)
+            }
             _ => Ok(None),
         }
     }

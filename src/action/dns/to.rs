@@ -3,7 +3,8 @@
 use super::place::Place;
 use super::sets;
 use crate::plan::{
-    Code, Data, Fields, Known, Problems, Shape, Value, boolean, duration, list, nested, one_of, target, text,
+    Code, Data, Fields, Known, Problems, Shape, Target, Value, boolean, duration, list, nested, one_of,
+    target, text,
 };
 use crate::port::dns::{Name, RecordSet};
 use serde_json::{Value as Json, json};
@@ -14,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum To {
     /// An alias to a load balancer, found by its name.
-    LoadBalancer { name: Arc<str>, target: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
+    LoadBalancer { name: Arc<str>, target: Arc<Target>, types: Vec<&'static str>, evaluate_health: bool },
     /// An alias to any name.
     Alias { name: Arc<str>, zone_id: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
     /// Another name.

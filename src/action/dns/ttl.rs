@@ -63,7 +63,8 @@ impl Action for LowerTtl {
     }
 
     fn by_hand(&self) -> ByHand {
-        let record = self.place.label();
+        let name = self.place.name();
+        let record = name.as_str();
         let set = |ttl: Json| json!([{"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"}]);
         let (old, new) = (set(json!("<TTL as listed>")), set(json!(self.ttl)));
         ByHand {

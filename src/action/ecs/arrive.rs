@@ -33,7 +33,7 @@ impl Deploy {
             }
             _ => {}
         }
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         match primary.rollout {
             Rollout::Failed => Err(self.failed(&*compute, service, primary).await),
             Rollout::InProgress => {
@@ -66,7 +66,7 @@ impl Deploy {
         if let Some(text) = self.wrong_images(compute, primary, &record.prior.images).await? {
             return moving(reads, &text);
         }
-        let traffic = reads.world.traffic(&self.target)?;
+        let traffic = reads.world.traffic(&self.target.name)?;
         for group in &service.target_groups {
             let targets = traffic.targets(group).await?;
             let healthy = targets.iter().filter(|target| target.state == "healthy").count();
@@ -188,7 +188,7 @@ impl Deploy {
         let counted = self.desired.is_none() || service.desired == record.prior.desired;
         match primary.rollout {
             Rollout::Failed => {
-                let compute = reads.world.compute(&self.target)?;
+                let compute = reads.world.compute(&self.target.name)?;
                 Err(self.failed(&*compute, service, primary).await)
             }
             Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),

@@ -83,7 +83,7 @@ impl Deploy {
             return Ok(newest.arn);
         }
         writes.in_time()?;
-        let registered = writes.compute(&self.target)?.register(&prior.content).await;
+        let registered = writes.compute(&self.target.name)?.register(&prior.content).await;
         // A definition that nothing uses is harmless: that one was registered, or not, is never in doubt.
         registered.map_err(|fault| Fault { landed: Landed::No, ..fault })
     }
@@ -102,7 +102,7 @@ impl Deploy {
             definition: definition.clone(),
             desired,
         };
-        let deployment = writes.compute(&self.target)?.update(&update).await?;
+        let deployment = writes.compute(&self.target.name)?.update(&update).await?;
         Ok(Note { definition, deployment })
     }
 }

@@ -5,9 +5,9 @@
 //! nobody's change but the plan's, where it states a count.
 
 use super::standing::{Standing, primary};
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{
-    Code, Fields, StepTraits, Template, duration, integer, map, nested, target, template, text,
+    Code, Fields, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
 };
 use crate::port::{Deployment, POLL, Reads, Writes};
 use crate::run::Fault;
@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 /// Sets a service to a definition.
 #[derive(Debug)]
 pub(in crate::action) struct Deploy {
-    pub(super) target: Arc<str>,
+    pub(super) target: Arc<Target>,
     pub(super) cluster: Arc<str>,
     pub(super) service: Arc<str>,
     pub(super) to: To,
@@ -121,7 +121,7 @@ impl Action for Deploy {
         StepTraits {
             writes: true,
             has_undo: true,
-            resources: vec![format!("ecs:{}/{}/{}", self.target, self.cluster, self.service)],
+            resources: vec![format!("ecs:{}/{}/{}", self.target.place(), self.cluster, self.service)],
             ..StepTraits::default()
         }
     }
@@ -129,24 +129,20 @@ impl Action for Deploy {
     fn by_hand(&self) -> ByHand {
         let (cluster, service) = (&self.cluster, &self.service);
         let update = |definition: &str| {
-            format!(
-                "aws ecs update-service --cluster {cluster} --service {service} --task-definition {definition}"
-            )
+            let update = format!("--cluster {cluster} --service {service} --task-definition {definition}");
+            aws(&self.target, &format!("ecs update-service {update}"))
         };
-        let look = format!(
-            "aws ecs describe-services --cluster {cluster} --services {service} --query 'services[0].deployments'"
-        );
+        let look = format!("--cluster {cluster} --services {service} --query 'services[0].deployments'");
+        let look = aws(&self.target, &format!("ecs describe-services {look}"));
         let (what, prepare, definition) = match &self.to {
             To::Definition(definition) => (format!("run {}", definition.source()), None, definition.source()),
             To::Images(images) => {
                 let images: Vec<String> =
                     images.iter().map(|(name, image)| format!("{name} = {}", image.source())).collect();
                 let what = format!("run {}", images.join(", "));
-                let register = format!(
-                    "aws ecs register-task-definition --cli-input-json file://<the running definition with {}>",
-                    images.join(", ")
-                );
-                (what, Some(register), "<the new ARN>".to_owned())
+                let input = format!("file://<the running definition with {}>", images.join(", "));
+                let register = format!("ecs register-task-definition --cli-input-json {input}");
+                (what, Some(aws(&self.target, &register)), "<the new ARN>".to_owned())
             }
         };
         let mut apply = vec![format!("{look}   # note the taskDefinition of PRIMARY: the undo needs it")];
@@ -164,7 +160,7 @@ impl Action for Deploy {
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         let primary = self.settled(&service)?;
         let running = self.active(&*compute, &primary.definition).await?;
@@ -193,7 +189,7 @@ impl Action for Deploy {
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
         let reads = writes.reads();
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         if primary(&service).is_none_or(|primary| primary.definition != prior.definition) {
             return match self.standing(&*compute, &service, prior, None).await? {
@@ -211,7 +207,7 @@ impl Action for Deploy {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         let standing = self.standing(&*compute, &service, &record.prior, record.note.as_ref()).await?;
         match (toward, standing) {
@@ -238,7 +234,7 @@ impl Action for Deploy {
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let reads = writes.reads();
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         let prior = &record.prior;
         let counted = self.desired.map(|_| prior.desired);

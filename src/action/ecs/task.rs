@@ -1,8 +1,9 @@
 //! `ecs.task`: runs a task once, to its end. It succeeds only when its container exited with 0.
 
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{
-    Code, Data, Fields, StepTraits, Template, Value, duration, list, one_of, target, template, text, value,
+    Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
+    value,
 };
 use crate::port::{POLL, ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
 use crate::run::{Change, Fault};
@@ -13,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 /// Runs a task once.
 #[derive(Debug)]
 pub(in crate::action) struct RunOnce {
-    target: Arc<str>,
+    target: Arc<Target>,
     cluster: Arc<str>,
     definition: Template,
     container: Option<Arc<str>>,
@@ -93,7 +94,7 @@ impl Action for RunOnce {
         StepTraits {
             writes: true,
             has_undo: self.stops,
-            resources: vec![format!("ecs-task:{}/{}/{name}", self.target, self.cluster)],
+            resources: vec![format!("ecs-task:{}/{}/{name}", self.target.place(), self.cluster)],
             ..StepTraits::default()
         }
     }
@@ -106,6 +107,8 @@ impl Action for RunOnce {
             let body = serde_json::json!({"containerOverrides": [{"name": container, "command": command}]});
             format!(" --overrides '{body}'")
         });
+        let overrides = overrides.unwrap_or_default();
+        let ecs = |command: &str| aws(&self.target, &format!("ecs {command} --cluster {cluster}"));
         let network = match &self.network {
             Network::Default => String::new(),
             Network::Like(service) => format!(" --network-configuration <as that of {service}>"),
@@ -114,25 +117,19 @@ impl Action for RunOnce {
         ByHand {
             what: format!("run {definition} once in {cluster}"),
             apply: vec![
-                format!(
-                    "aws ecs run-task --cluster {cluster} --task-definition {definition}{}{network}",
-                    overrides.unwrap_or_default()
-                ),
-                format!("aws ecs wait tasks-stopped --cluster {cluster} --tasks <the task's ARN>"),
+                ecs(&format!("run-task --task-definition {definition}{overrides}{network}")),
+                ecs("wait tasks-stopped --tasks <the task's ARN>"),
             ],
             expect: format!(
-                "stopCode EssentialContainerExited and exitCode 0, present: aws ecs describe-tasks --cluster {cluster} --tasks <the task's ARN>"
+                "stopCode EssentialContainerExited and exitCode 0, present: {}",
+                ecs("describe-tasks --tasks <the task's ARN>")
             ),
-            undo: if self.stops {
-                vec![format!("aws ecs stop-task --cluster {cluster} --task <the task's ARN>")]
-            } else {
-                Vec::new()
-            },
+            undo: if self.stops { vec![ecs("stop-task --task <the task's ARN>")] } else { Vec::new() },
         }
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let name = self.fill(&self.definition, reads)?;
         let definition = match compute.definition(&name).await? {
             Some(definition) if definition.active => definition,
@@ -183,7 +180,7 @@ impl Action for RunOnce {
             token: writes.token.to_owned(),
         };
         writes.in_time()?;
-        let task = writes.compute(&self.target)?.run_task(&task).await?;
+        let task = writes.compute(&self.target.name)?.run_task(&task).await?;
         Ok(Some(Note { task, token: writes.token.to_owned() }))
     }
 
@@ -193,7 +190,7 @@ impl Action for RunOnce {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         let task = self.find(&*compute, record).await?;
         match (toward, task, &record.note) {
             // There is nothing to restore but that it does not run any more.
@@ -214,14 +211,14 @@ impl Action for RunOnce {
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let reads = writes.reads();
-        let compute = reads.world.compute(&self.target)?;
+        let compute = reads.world.compute(&self.target.name)?;
         if let Some(task) = self.find(&*compute, record).await?
             && self.stops
             && task.status != "STOPPED"
         {
             writes.in_time()?;
             let reason = "switchover: the run turned back";
-            writes.compute(&self.target)?.stop_task(&self.cluster, &task.arn, reason).await?;
+            writes.compute(&self.target.name)?.stop_task(&self.cluster, &task.arn, reason).await?;
         }
         Ok(record.note.clone())
     }

@@ -10,10 +10,10 @@ mod traffic;
 mod world;
 
 use super::{AnyAction, Record, Registry, Toward};
-use crate::plan::{Data, Fields, Known, Problems, Span, Value};
+use crate::plan::{Data, Fields, Known, Problems, Span, Target, Value};
 use crate::port::Stop;
 use crate::run::{Fault, FaultKind, Landed, Look, Memo, Proposal};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 use world::World;
@@ -30,8 +30,12 @@ struct Story {
 
 /// What a plan with two targets knows.
 fn known() -> Known {
-    let targets = [("prod", "aws"), ("zone", "route53")];
-    Known { targets: targets.map(|(name, kind)| (name.into(), kind.into())).to_vec(), ..Known::default() }
+    let target = |name: &str, kind: &str, with: Json| {
+        Arc::new(Target { name: name.into(), kind: kind.into(), with: value(&with) })
+    };
+    let prod = target("prod", "aws", json!({"account": "123456789012", "region": "eu-west-1"}));
+    let zone = target("zone", "route53", json!({"zone_id": "Z1", "name": "example.com", "aws": "prod"}));
+    Known { targets: vec![prod, zone], ..Known::default() }
 }
 
 /// Reads `with`; the codes of what is wrong with it, errors and warnings.
@@ -162,4 +166,18 @@ fn fails<T: std::fmt::Debug>(result: Result<T, Fault>, kind: FaultKind, words: &
     for word in words {
         assert!(fault.message.contains(word), "`{word}` is not in: {fault}");
     }
+}
+
+#[test]
+fn a_name_is_locked_as_it_is_whatever_plans_call_it() {
+    let resources = |target: &str, record: &str| {
+        let with = value(&json!({"zone_id": "Z1", "name": "example.com", "aws": "prod"}));
+        let zone = Arc::new(Target { name: target.into(), kind: "route53".into(), with });
+        let known = Known { targets: vec![zone], ..Known::default() };
+        let with = value(&json!({"target": target, "record": record, "ttl": "60s"}));
+        let mut problems = Problems::default();
+        Registry.build("dns.ttl", &mut Fields::new(&with, &known, &mut problems)).unwrap().traits().resources
+    };
+    assert_eq!(resources("zone", "app"), ["dns:Z1/app.example.com"]);
+    assert_eq!(resources("ours", "App.example.com."), resources("zone", "app"));
 }

@@ -1,7 +1,7 @@
 //! One AWS account as a target names it: credentials, region, the check that it is the right one, and its clients.
 
 use super::call::{self, Class, Failure};
-use crate::plan::{Data, Timestamp, Value};
+use crate::plan::{Target, Timestamp};
 use crate::port::{Clock, Wiring, WriteCompute};
 use crate::run::Fault;
 use aws_config::retry::RetryConfig;
@@ -30,20 +30,18 @@ pub(in crate::adapter) struct Place {
 
 impl Place {
     /// Reads what a target of kind `aws` says.
-    pub(in crate::adapter) fn read(target: &str, with: &Value) -> Result<Self, Fault> {
-        let text = |key: &str| match with.get(key).map(|value| &value.data) {
-            Some(Data::Text(text)) => Some(text.clone()),
-            _ => None,
+    pub(in crate::adapter) fn read(target: &Target) -> Result<Self, Fault> {
+        let says = |field: &str| target.says(field).map(Arc::from);
+        let need = |field: &str| {
+            let missing = || format!("target `{}` does not say its `{field}`", target.name);
+            says(field).ok_or_else(|| Fault::permanent(missing()))
         };
-        let need = |key: &str| {
-            text(key).ok_or_else(|| Fault::permanent(format!("target `{target}` does not say its `{key}`")))
-        };
-        let account = match with.get("account").map(|value| &value.data) {
-            // Without quotes it is a number, and has lost its zeros.
-            Some(Data::Integer(number)) => format!("{number:012}").into(),
-            _ => need("account")?,
-        };
-        Ok(Self { account, region: need("region")?, profile: text("profile"), endpoint: text("endpoint") })
+        Ok(Self {
+            account: need("account")?,
+            region: need("region")?,
+            profile: says("profile"),
+            endpoint: says("endpoint"),
+        })
     }
 }
 

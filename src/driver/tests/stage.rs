@@ -250,6 +250,7 @@ impl Stage {
             run: self.run.clone(),
             plan: self.plan.clone(),
             actions: self.actions.clone(),
+            locks: self.actions.resources(),
             world: self.world.clone(),
             wall: Arc::new(SystemClock::wall()),
             secrets,
