@@ -3,9 +3,10 @@
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward, refuse_secrets};
 use crate::plan::{
-    Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, template, text,
+    Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
+    template, text,
 };
-use crate::port::{Command, Output, Reads, StopWith, Writes};
+use crate::port::{Command, Output, Reads, StopSignal, StopWith, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -50,6 +51,15 @@ const POLL: Duration = Duration::from_secs(5);
 const LINES: usize = 3;
 const WITHIN: Duration = Duration::from_secs(30 * 60);
 const GRACE: Duration = Duration::from_secs(30);
+const SIGNALS: &[(&str, StopSignal)] = &[
+    ("HUP", StopSignal::Hup),
+    ("INT", StopSignal::Int),
+    ("KILL", StopSignal::Kill),
+    ("QUIT", StopSignal::Quit),
+    ("TERM", StopSignal::Term),
+    ("USR1", StopSignal::Usr1),
+    ("USR2", StopSignal::Usr2),
+];
 
 #[async_trait::async_trait]
 impl Action for Exec {
@@ -74,11 +84,12 @@ impl Action for Exec {
         let stop = fields.or(
             "stop",
             nested(|fields| {
-                let signal = fields.or("signal", text(), "TERM".into(), "the signal that asks it to end");
+                let signal = one_of(SIGNALS);
+                let signal = fields.or("signal", signal, StopSignal::Term, "the signal that asks it to end");
                 let grace = fields.or("grace", duration(), GRACE, "how long it has then");
-                Some(StopWith { signal: signal.to_string(), grace })
+                Some(StopWith { signal, grace })
             }),
-            StopWith { signal: "TERM".into(), grace: GRACE },
+            StopWith { signal: StopSignal::Term, grace: GRACE },
             "how it is stopped",
         );
         let reads = fields.or("reads", boolean(), false, "it changes nothing, so that a preview may run it");
@@ -191,9 +202,7 @@ impl Action for Exec {
         if let Some(input) = &self.input {
             command.input = fill(input, writes.scope)?.into_bytes();
         }
-        command.environment.push(("SWITCHOVER_TOKEN".into(), writes.token.into()));
-        writes.in_time()?;
-        let output = writes.world.run_process().run(command, writes.stop).await?;
+        let output = self.call(writes, command).await?;
         if self.is_success(&output) {
             return Ok(Some(Note { code: output.code, stdout: output.stdout }));
         }
@@ -207,6 +216,11 @@ impl Action for Exec {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
+        // What a process that died had started is given its grace: until it is over, nothing that is seen will last.
+        if let Some(left) = reads.world.process().left_of(&record.token)? {
+            let text = format!("the command that was started before is still alive: {left}");
+            return Err(Fault::transient(text));
+        }
         match (toward, &self.check) {
             (Toward::Desired(0), None) if self.reads => self.look_only(reads).await,
             (Toward::Desired(0), None) => Ok(Seen::Desired { out: json!({}) }),
@@ -234,10 +248,7 @@ impl Action for Exec {
         {
             return Ok(None);
         }
-        let mut command = self.command(argv, writes.scope, Some(&record.prior))?;
-        command.environment.push(("SWITCHOVER_TOKEN".into(), writes.token.into()));
-        writes.in_time()?;
-        let output = writes.world.run_process().run(command, writes.stop).await?;
+        let output = self.call(writes, self.command(argv, writes.scope, Some(&record.prior))?).await?;
         if self.is_success(&output) {
             return Ok(None);
         }
@@ -260,7 +271,19 @@ impl Exec {
             // Whatever is asked for by reading changes nothing, by the plan's own word.
             reads: true,
             timeout: self.within,
+            token: None,
         })
+    }
+
+    /// Whoever takes the run over waits for the deadline of the call: by then the command has been stopped.
+    async fn call(&self, writes: &Writes<'_>, mut command: Command) -> Result<Output, Fault> {
+        let left = writes.until.since(writes.world.clock().now()).saturating_sub(self.stop.grace);
+        if left.is_zero() {
+            return Err(Fault::transient("too little was left of the time of this call to start a command"));
+        }
+        command.timeout = self.within.min(left);
+        command.token = Some(writes.token.to_owned());
+        writes.world.run_process().run(command, writes.stop).await
     }
 
     fn is_success(&self, output: &Output) -> bool {

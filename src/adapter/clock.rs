@@ -26,7 +26,8 @@ impl SystemClock {
         Self(Some(time))
     }
 
-    fn on_wall(self, span: Duration) -> Duration {
+    /// How long a span of its time takes on the wall clock.
+    pub(super) fn on_wall(self, span: Duration) -> Duration {
         self.0.map_or(span, |time| time.on_wall(span))
     }
 }

@@ -24,7 +24,7 @@ mod world;
 pub use clock::SystemClock;
 pub use files::PlanFiles;
 pub use http::Http;
-pub use process::Process;
+pub use process::{Process, Supervision, supervise};
 pub use secrets::Secrets;
 pub use world::{Preview, World};
 

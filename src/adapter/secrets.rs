@@ -1,7 +1,7 @@
 //! Secrets: read where the plan says they are, kept out of arguments, journals and messages.
 
 use crate::plan::{Data, Plan, Value};
-use crate::port::{Command, ReadProcess, StopWith, Wiring};
+use crate::port::{Command, ReadProcess, StopSignal, StopWith, Wiring};
 use crate::run::Fault;
 use serde_json::{Map, Value as Json};
 use std::fmt;
@@ -94,9 +94,10 @@ async fn read(source: &Value, folder: &Path, commands: &dyn ReadProcess) -> Resu
         environment: Vec::new(),
         directory: None,
         input: Vec::new(),
-        stop: StopWith { signal: "TERM".into(), grace: Duration::from_secs(1) },
+        stop: StopWith { signal: StopSignal::Term, grace: Duration::from_secs(1) },
         reads: true,
         timeout: LIMIT,
+        token: None,
     };
     let output = commands.query(command).await.map_err(|fault| fault.message.to_string())?;
     match output.code {
@@ -115,7 +116,7 @@ fn trimmed(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::{Process, SystemClock};
+    use crate::port::Output;
     use serde_json::json;
 
     fn plan(secrets: &Json) -> Plan {
@@ -125,16 +126,30 @@ mod tests {
         Plan { secrets, ..crate::adapter::tests::plan(Vec::new()) }
     }
 
+    /// Commands that print their last word, or fail with it.
+    struct Commands;
+
+    #[async_trait::async_trait]
+    impl ReadProcess for Commands {
+        async fn query(&self, command: Command) -> Result<Output, Fault> {
+            let stdout = command.argv[1].clone();
+            let code = Some(if command.argv[0] == "print" { 0 } else { 3 });
+            Ok(Output { code, stdout, stderr: String::new(), stopped: false })
+        }
+        fn left_of(&self, _: &str) -> Result<Option<String>, Fault> {
+            Ok(None)
+        }
+    }
+
     async fn resolve(secrets: Json, folder: &Path) -> Result<Secrets, Vec<Fault>> {
-        let process = Process::new(Arc::new(SystemClock::wall()), folder);
-        Secrets::resolve(&plan(&secrets), folder, None, &process).await
+        Secrets::resolve(&plan(&secrets), folder, None, &Commands).await
     }
 
     #[tokio::test]
     async fn secrets_come_from_files_and_commands() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token"), "abc\"def\n").unwrap();
-        let sources = json!({"a": {"file": "token"}, "b": {"exec": ["printf", "two\nlines-of-it\n"]}});
+        let sources = json!({"a": {"file": "token"}, "b": {"exec": ["print", "two\nlines-of-it\n"]}});
         let secrets = resolve(sources, folder.path()).await.unwrap();
         assert_eq!(secrets.scope()["a"], "abc\"def");
         assert_eq!(secrets.scope()["b"], "two\nlines-of-it");
@@ -148,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn all_that_is_missing_is_told_at_once() {
         let sources = json!({
-            "a": {"file": "none"}, "b": {"env": "SWITCHOVER_TEST_NO_SUCH"}, "c": {"exec": ["sh", "-c", "echo psst; exit 3"]}
+            "a": {"file": "none"}, "b": {"env": "SWITCHOVER_TEST_NO_SUCH"}, "c": {"exec": ["fail", "psst"]}
         });
         let faults = resolve(sources, Path::new(".")).await.unwrap_err();
         let text: Vec<String> = faults.iter().map(ToString::to_string).collect();

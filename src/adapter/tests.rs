@@ -197,6 +197,11 @@ pub(super) fn plan(targets: Vec<Target>) -> Plan {
 }
 
 /// A wiring that leads nowhere; tests fill in what they need.
+/// Where nothing is ever started.
+pub(super) fn supervision() -> crate::adapter::Supervision {
+    crate::adapter::Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() }
+}
+
 pub(super) fn wiring() -> Wiring {
     let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
     Wiring {

@@ -1,7 +1,7 @@
 //! The connections of a plan, by the names of its targets.
 
 use super::targets::Targets;
-use super::{Http, Process, SystemClock};
+use super::{Http, Process, Supervision, SystemClock};
 use crate::plan::{Plan, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The real world, or the one on loopback that the wiring tells of. Nothing is connected before it is used.
 pub struct World {
-    clock: Arc<SystemClock>,
+    clock: SystemClock,
     http: Http,
     process: Process,
     targets: Targets,
@@ -23,12 +23,12 @@ pub struct World {
 impl World {
     /// For the targets of this plan, which stands in `folder`.
     #[must_use]
-    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>) -> Self {
-        let clock = Arc::new(wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time)));
+    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
+        let clock = wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time));
         Self {
             http: Http::new(wiring.as_ref()),
-            process: Process::new(clock.clone(), folder),
-            targets: Targets::new(&plan.targets, clock.clone(), wiring),
+            process: Process::new(clock, folder, supervision),
+            targets: Targets::new(&plan.targets, Arc::new(clock), wiring),
             clock,
         }
     }
@@ -41,7 +41,7 @@ impl World {
 
 impl ReadWorld for World {
     fn clock(&self) -> &dyn Clock {
-        &*self.clock
+        &self.clock
     }
     fn dns(&self, target: &str) -> Result<Arc<dyn ReadDns>, Fault> {
         self.targets.dns(target)
@@ -84,16 +84,13 @@ impl WriteWorld for World {
 /// A world for a preview: it has no way to write, and runs only those commands that the plan says change nothing.
 pub struct Preview {
     world: World,
-    process: Marked,
 }
 
 impl Preview {
     /// For the targets of this plan, which stands in `folder`.
     #[must_use]
-    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>) -> Self {
-        let world = World::connect(plan, folder, wiring);
-        let process = Marked(Process::new(world.clock.clone(), folder));
-        Self { world, process }
+    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
+        Self { world: World::connect(plan, folder, wiring, supervision) }
     }
 }
 
@@ -117,51 +114,55 @@ impl ReadWorld for Preview {
         self.world.http()
     }
     fn process(&self) -> &dyn ReadProcess {
-        &self.process
+        self
     }
 }
 
 /// Only what is marked `reads`.
-struct Marked(Process);
-
 #[async_trait]
-impl ReadProcess for Marked {
+impl ReadProcess for Preview {
     async fn query(&self, command: Command) -> Result<Output, Fault> {
         if command.reads {
-            return self.0.query(command).await;
+            return self.world.process.query(command).await;
         }
         let name = command.argv.first().map_or("", String::as_str);
         Err(Fault::blind(format!(
             "`{name}` is not run in a preview; if it changes nothing, say so with `reads: true`"
         )))
     }
+
+    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
+        self.world.process.left_of(token)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::tests::{plan, wiring};
-    use crate::port::StopWith;
+    use crate::adapter::tests::{plan, supervision, wiring};
+    use crate::port::{StopSignal, StopWith};
     use crate::run::FaultKind;
     use std::time::Duration;
 
     #[tokio::test]
     async fn a_preview_runs_only_what_is_marked() {
-        let preview = Preview::connect(&plan(Vec::new()), Path::new(""), Some(wiring()));
+        let preview = Preview::connect(&plan(Vec::new()), Path::new(""), Some(wiring()), supervision());
         let mut command = Command {
             argv: vec!["true".into()],
             environment: Vec::new(),
             directory: None,
             input: Vec::new(),
-            stop: StopWith { signal: "TERM".into(), grace: Duration::from_secs(1) },
+            stop: StopWith { signal: StopSignal::Term, grace: Duration::from_secs(1) },
             reads: false,
             timeout: Duration::from_hours(1),
+            token: None,
         };
         let fault = preview.process().query(command.clone()).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Blind);
         assert!(fault.message.contains("reads: true"), "{fault}");
         command.reads = true;
-        assert_eq!(preview.process().query(command).await.unwrap().code, Some(0));
+        let fault = preview.process().query(command).await.unwrap_err();
+        assert!(fault.message.starts_with("cannot start `true`"), "there is no supervisor here: {fault}");
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
             kind: kind.into(),
             with: crate::plan::Value::from_json(&with, crate::plan::Span::default()),
         };
-        let world = |target| World::connect(&plan(vec![target]), Path::new(""), None);
+        let world = |target| World::connect(&plan(vec![target]), Path::new(""), None, supervision());
         let fault = world(target("aws", serde_json::json!({"account": "1"}))).compute("t").err().unwrap();
         assert_eq!(fault.kind, FaultKind::Permanent);
         let fault = world(target("route53", serde_json::json!({"aws": "t"}))).dns("u").err().unwrap();

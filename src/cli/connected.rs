@@ -3,7 +3,7 @@
 //! Nothing is journaled here, so what is missing is said before a run exists.
 
 use super::sandbox::Control;
-use super::{Exit, Failure};
+use super::{Context, Exit, Failure};
 use crate::adapter::{Process, Secrets, SystemClock, World};
 use crate::driver::Actions;
 use crate::plan::Plan;
@@ -24,14 +24,19 @@ pub(super) struct Connected {
 
 impl Connected {
     /// For a plan that stands in `folder`.
-    pub(super) async fn to(plan: &Plan, folder: &Path, wiring: Option<Wiring>) -> Result<Self, Failure> {
+    pub(super) async fn to(
+        context: &Context,
+        plan: &Plan,
+        folder: &Path,
+        wiring: Option<Wiring>,
+    ) -> Result<Self, Failure> {
         let control = wiring.as_ref().map(Control::of);
         if let Some(control) = &control {
             control.wiring().await?;
         }
         let actions = Actions::of(plan).map_err(|faults| unreadable(&faults))?;
-        let secrets = secrets(plan, folder, wiring.as_ref()).await?;
-        let world = Arc::new(World::connect(plan, folder, wiring));
+        let secrets = secrets(context, plan, folder, wiring.as_ref()).await?;
+        let world = Arc::new(World::connect(plan, folder, wiring, context.supervision()));
         Ok(Self { actions: Arc::new(actions), world, secrets, control })
     }
 
@@ -50,8 +55,13 @@ impl Connected {
 }
 
 /// The secrets of a plan.
-pub(super) async fn secrets(plan: &Plan, folder: &Path, wiring: Option<&Wiring>) -> Result<Secrets, Failure> {
-    let process = Process::new(Arc::new(SystemClock::wall()), folder);
+pub(super) async fn secrets(
+    context: &Context,
+    plan: &Plan,
+    folder: &Path,
+    wiring: Option<&Wiring>,
+) -> Result<Secrets, Failure> {
+    let process = Process::new(SystemClock::wall(), folder, context.supervision());
     Secrets::resolve(plan, folder, wiring, &process).await.map_err(|faults| {
         let failure = Failure::new(Exit::Credentials, "secrets of the plan are missing; nothing was changed");
         let failure = faults.iter().fold(failure, |failure, fault| failure.because(fault.to_string()));

@@ -1,12 +1,13 @@
 //! Where a verb runs: the state directory, the terminal, who is there. The only place that reads the environment.
 
 use super::{Exit, Failure, Globals};
+use crate::adapter::Supervision;
 use crate::report::{Commands, Looks};
 use crate::store::Faults;
 use etcetera::BaseStrategy;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How results and progress are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -106,6 +107,17 @@ impl Context {
             commands: Commands { suffix, driven: false },
             faults: globals.faults.unwrap_or_default(),
         })
+    }
+
+    /// What a plan's commands are watched over with: this binary, also once another version has been put in its place.
+    #[must_use]
+    pub fn supervision(&self) -> Supervision {
+        let same = Path::new("/proc/self/exe");
+        let program =
+            if same.exists() { same.to_owned() } else { std::env::current_exe().unwrap_or_default() };
+        let traces = self.state_dir.join("commands");
+        // Commands run in folders of their own.
+        Supervision { program, traces: std::path::absolute(&traces).unwrap_or(traces) }
     }
 
     /// Writes the result. A reader who went away (`| head`) is no failure.

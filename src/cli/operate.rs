@@ -62,7 +62,8 @@ pub(super) fn drive(
 ) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let wiring = known.record.wiring.clone();
-    let connected = runtime.block_on(Connected::to(&known.plan, &plans::folder_of(&known.record), wiring))?;
+    let connected =
+        runtime.block_on(Connected::to(context, &known.plan, &plans::folder_of(&known.record), wiring))?;
     drive_on(runtime, context, Begun { store, known, connected }, args, order)
 }
 

@@ -19,11 +19,16 @@ use std::time::Duration;
 const PROPAGATION: Duration = Duration::from_secs(60);
 
 /// Looks at the world and says what each step would do. It is given only what reads.
-pub(super) async fn take(loaded: &Loaded, wiring: Option<Wiring>) -> Result<Preview, Failure> {
+pub(super) async fn take(
+    context: &Context,
+    loaded: &Loaded,
+    wiring: Option<Wiring>,
+) -> Result<Preview, Failure> {
     let plan = &loaded.plan;
     let built = Arc::new(Actions::of(plan).map_err(|faults| unreadable(&faults))?);
-    let secrets = secrets(plan, &loaded.folder, wiring.as_ref()).await?;
-    let world: Arc<dyn ReadWorld> = Arc::new(PreviewWorld::connect(plan, &loaded.folder, wiring));
+    let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref()).await?;
+    let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision());
+    let world: Arc<dyn ReadWorld> = Arc::new(world);
     let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
     let redactor = Redactor::new(secrets.hidden());
     let steps = preview(plan, &built, &world, &scope, &redactor).await;
@@ -164,7 +169,7 @@ pub(super) async fn still_holds(
     if told("params_digest") != loaded.reading.params_digest {
         return Err(stale("the params have other values now"));
     }
-    let now = take(loaded, wiring).await?;
+    let now = take(context, loaded, wiring).await?;
     if told("state_digest") != now.state_digest {
         let failure = stale("the world is not as it was seen");
         return Err(differences(&then, &preview_json(&loaded.plan, &now))

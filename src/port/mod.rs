@@ -21,7 +21,7 @@ pub use compute::{
 pub use dns::{ReadDns, WriteDns};
 pub use http::{ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
-pub use process::{Command, Output, ReadProcess, StopWith, WriteProcess};
+pub use process::{Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use traffic::{LoadBalancer, ReadTraffic, TargetHealth};
 pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

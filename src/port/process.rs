@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A command. Secrets come by `environment` or `input`, never by argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// Program and arguments; no shell.
     pub argv: Vec<String>,
@@ -23,15 +23,37 @@ pub struct Command {
     pub reads: bool,
     /// How long it may take.
     pub timeout: Duration,
+    /// Names the call that it carries out. The command finds it as `SWITCHOVER_TOKEN`, and what is left of it is found
+    /// by it.
+    pub token: Option<String>,
 }
 
 /// How a command is stopped: this signal, then after `grace` SIGKILL, to its whole process group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopWith {
-    /// `INT`, `TERM`.
-    pub signal: String,
+    /// What it hears.
+    pub signal: StopSignal,
     /// How long it has.
     pub grace: Duration,
+}
+
+/// A signal that asks a command to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopSignal {
+    /// SIGHUP.
+    Hup,
+    /// SIGINT, as Ctrl-C sends it.
+    Int,
+    /// SIGKILL: no command hears it.
+    Kill,
+    /// SIGQUIT.
+    Quit,
+    /// SIGTERM.
+    Term,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
 }
 
 /// What a command said.
@@ -52,6 +74,12 @@ pub struct Output {
 pub trait ReadProcess: Send + Sync {
     /// Runs it to its end. In a preview, refuses what is not marked `reads`.
     async fn query(&self, command: Command) -> Result<Output, Fault>;
+    /// What is still alive on this machine of the command that was started under this token, whoever started it: it
+    /// outlives us by its grace, and longer if its supervisor is killed. `None` once nothing is.
+    ///
+    /// # Errors
+    /// That cannot be told.
+    fn left_of(&self, token: &str) -> Result<Option<String>, Fault>;
 }
 
 /// Any commands.

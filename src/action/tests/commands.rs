@@ -130,6 +130,43 @@ async fn a_lost_answer_is_settled_by_the_check() {
 }
 
 #[tokio::test]
+async fn what_outlives_its_tool_is_waited_for_before_anything_is_believed() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({}));
+    story.plan().await.unwrap();
+    world.state().fate = Some(Fate::LostAfter);
+    story.apply().await.unwrap_err();
+    world.state().alive = Some(story.token());
+    fails(story.look(Toward::Desired(1)).await, FaultKind::Transient, &["still alive: process group 7"]);
+    world.state().alive = None;
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Desired { .. })));
+}
+
+#[tokio::test]
+async fn a_command_is_over_by_the_deadline_of_its_call() {
+    let world = World::new();
+    let given: Arc<Mutex<Vec<Command>>> = Arc::default();
+    let seen = given.clone();
+    world.state().run = Box::new(move |command: &Command| {
+        seen.lock().unwrap().push(command.clone());
+        output(0, "")
+    });
+    // Of the minute that the call has.
+    let stop = json!({"signal": "INT", "grace": "20s"});
+    let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": stop}));
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    let command = given.lock().unwrap().pop().unwrap();
+    assert_eq!(command.timeout, std::time::Duration::from_secs(40));
+    assert_eq!(command.token, Some(story.token()));
+    let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": {"grace": "1m"}}));
+    story.plan().await.unwrap();
+    fails(story.apply().await, FaultKind::Transient, &["too little"]);
+    assert!(given.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_prior_that_is_cut_off_is_not_recorded_as_whole() {
     let world = World::new();
     world.state().run = Box::new(|_| output(0, &"x".repeat(64 * 1024)));
@@ -154,6 +191,7 @@ fn commands_that_leak_or_contradict_are_found_before_the_run() {
     assert_eq!(of(json!({"check": null})), ["SW2009"]);
     assert_eq!(of(json!({"reads": true})), ["SW2003"]);
     assert_eq!(of(json!({"run": []})), ["SW2003"]);
+    assert_eq!(of(json!({"stop": {"signal": "SIGTERM"}})), ["SW1007"]);
 }
 
 fn action(kind: &str, with: &Json) -> Arc<dyn AnyAction> {

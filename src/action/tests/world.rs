@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) answer: Answering,
     pub(super) asked: Vec<Request>,
     pub(super) run: Running,
+    /// The command of this call has outlived who started it.
+    pub(super) alive: Option<String>,
 }
 
 /// The world.
@@ -97,6 +99,7 @@ impl World {
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             asked: Vec::new(),
             run: Box::new(|_| output(127, "")),
+            alive: None,
         };
         let mut scope = Scope::default();
         scope.secrets.insert("token".into(), "s3cr3t-token".into());
@@ -557,6 +560,11 @@ impl ReadProcess for World {
     async fn query(&self, command: Command) -> Result<Output, Fault> {
         assert!(command.reads, "a look must not write");
         Ok((self.state().run)(&command))
+    }
+
+    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
+        let alive = self.state().alive.as_deref() == Some(token);
+        Ok(alive.then(|| "process group 7".into()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The contract of the ports, held by the adapters against the sandbox: real sockets, real wire protocols. What the
 //! answers of AWS itself look like is held in `aws/tests`.
 
-use super::plan;
+use super::{plan, supervision};
 use crate::adapter::World;
 use crate::plan::{Span, Target, Timestamp, Value};
 use crate::port::dns::{Alias, ChangeStatus, Name, RecordChange, RecordSet, RecordType};
@@ -35,7 +35,7 @@ async fn sandbox_of(text: &str) -> (Sandbox, World) {
             json!({"zone_id": "Z0123456789ABC", "name": "navralabs.com", "aws": "prod"}),
         ),
     ];
-    let world = World::connect(&plan(targets), Path::new(""), Some(sandbox.wiring().clone()));
+    let world = World::connect(&plan(targets), Path::new(""), Some(sandbox.wiring().clone()), supervision());
     (sandbox, world)
 }
 

@@ -22,6 +22,7 @@ mod schema;
 mod settle;
 mod skip;
 mod status;
+mod supervise;
 mod validate;
 mod watch;
 
@@ -78,6 +79,9 @@ pub(super) enum Verb {
     Completions(completions::Args),
     /// Print the manual page
     Man(man::Args),
+    /// Watch over one command of a plan, for the process that started this one
+    #[command(hide = true)]
+    Supervise,
 }
 
 impl Verb {
@@ -107,6 +111,7 @@ impl Verb {
             Self::Schema(args) => schema::run(&args, context),
             Self::Completions(args) => completions::run(&args, context),
             Self::Man(args) => man::run(&args, context),
+            Self::Supervise => supervise::run(),
         }
     }
 }

@@ -34,7 +34,7 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
     let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
     let loaded = args.plan.load(context, given)?;
     let runtime = runtime()?;
-    let seen = runtime.block_on(preview::take(&loaded, wiring))?;
+    let seen = runtime.block_on(preview::take(context, &loaded, wiring))?;
     if context.is_json() {
         context.print(&format!("{:#}\n", preview_json(&loaded.plan, &seen)))?;
     } else {

@@ -62,7 +62,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
         }
         None => admit(args, context, &loaded).await?,
     }
-    let connected = Connected::to(&loaded.plan, &loaded.folder, wiring.clone()).await?;
+    let connected = Connected::to(context, &loaded.plan, &loaded.folder, wiring.clone()).await?;
     connected.check().await?;
     let store = Arc::new(stored::open(context)?);
     let sources = loaded.reading.sources.plan().into_iter();

@@ -253,6 +253,9 @@ impl ReadProcess for Empty {
     async fn query(&self, _: Command) -> Result<Output, Fault> {
         nothing()
     }
+    fn left_of(&self, _: &str) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
 }
 
 #[async_trait]

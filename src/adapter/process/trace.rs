@@ -1,0 +1,47 @@
+//! Whether anything of a command is still alive: told by a lock on a file, which its supervisor and the command itself
+//! hold for as long as they live, and nobody holds for longer, however they died.
+
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Result};
+use std::path::PathBuf;
+
+/// The folder of all such files.
+pub(super) struct Traces(pub(super) PathBuf);
+
+impl Traces {
+    /// Before the command is started: a file for its supervisor to hold, and its path to remove it by.
+    pub(super) fn leave(&self, token: &str) -> Result<(File, PathBuf)> {
+        std::fs::create_dir_all(&self.0)?;
+        let path = self.0.join(token);
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
+        flock(&file, FlockOperation::LockShared)?;
+        Ok((file, path))
+    }
+
+    /// What is alive of the command that was started under this token, if anything is.
+    pub(super) fn find(&self, token: &str) -> Result<Option<String>> {
+        let path = self.0.join(token);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(std::io::Error::from) {
+            Ok(()) => {
+                // Its supervisor was killed too.
+                std::fs::remove_file(&path)?;
+                Ok(None)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let mut group = String::new();
+                file.read_to_string(&mut group)?;
+                Ok(Some(match group.trim() {
+                    "" => "it was about to begin".into(),
+                    group => format!("process group {group}"),
+                }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
