@@ -9,9 +9,6 @@ use std::collections::BTreeMap;
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     plan: PlanArgs,
-    /// Take values for params from this world file, as the sandbox does
-    #[arg(long, env = "SWITCHOVER_WORLD", hide_env_values = true, value_name = "FILE")]
-    world: Option<std::path::PathBuf>,
 }
 
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
