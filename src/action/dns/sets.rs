@@ -18,6 +18,15 @@ pub(super) fn leading(all: &[RecordSet]) -> Vec<RecordSet> {
     sets
 }
 
+/// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
+pub(super) fn leads_by_service(set: &RecordSet) -> bool {
+    let leads = |value: &String| {
+        let target = value.split_whitespace().nth(1).unwrap_or(".");
+        target != "." || value.contains("ipv4hint=") || value.contains("ipv6hint=")
+    };
+    matches!(&*set.kind.0, "HTTPS" | "SVCB") && set.values.iter().any(leads)
+}
+
 /// Whether two listings say the same, in every field; the order of values means nothing.
 pub(super) fn same(a: &[RecordSet], b: &[RecordSet]) -> bool {
     let canonical = |sets: &[RecordSet]| leading(sets).into_iter().map(canonical).collect::<Vec<_>>();

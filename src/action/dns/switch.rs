@@ -78,7 +78,9 @@ impl Action for Switch {
     fn traits(&self) -> StepTraits {
         let ttl = match &self.to {
             To::LoadBalancer { .. } | To::Alias { .. } => Some(ALIAS_TTL),
-            To::Cname { ttl, .. } | To::Addresses { ttl, .. } => *ttl,
+            To::Cname { ttl, .. } | To::Addresses { ttl, .. } => {
+                ttl.map(|seconds| Duration::from_secs(seconds.into()))
+            }
         };
         StepTraits {
             writes: true,
@@ -185,9 +187,7 @@ impl Switch {
     /// The record sets that this step makes.
     fn make(&self, found: &Found, listed: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
         let kept = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(DEFAULT_TTL);
-        let seconds = |ttl: &Option<Duration>| {
-            ttl.map_or(kept, |ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).max(1))
-        };
+        let seconds = |ttl: &Option<u32>| ttl.unwrap_or(kept);
         let set = |kind: &str, ttl: Option<u32>, values: Vec<String>, alias: Option<Alias>| RecordSet {
             name: found.name.clone(),
             kind: RecordType(kind.into()),
@@ -220,6 +220,13 @@ impl Switch {
 
     /// What DNS does not allow, said before anything is sent.
     fn refuse_conflicts(&self, found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
+        if let Some(set) = all.iter().find(|set| sets::leads_by_service(set)) {
+            return Err(Fault::permanent(format!(
+                "{} has the record {set}, by which clients would go on to the old side: switch it by hand together with \
+                 this name, or take it away first",
+                found.name
+            )));
+        }
         if !made.iter().any(|set| set.kind.0 == "CNAME") {
             return Ok(());
         }

@@ -19,9 +19,9 @@ pub(super) enum To {
     /// An alias to any name.
     Alias { name: Arc<str>, zone_id: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
     /// Another name.
-    Cname { name: Arc<str>, ttl: Option<Duration> },
+    Cname { name: Arc<str>, ttl: Option<u32> },
     /// Addresses.
-    Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr>, ttl: Option<Duration> },
+    Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr>, ttl: Option<u32> },
 }
 
 /// What must be there.
@@ -52,6 +52,10 @@ impl To {
         let cname = fields.optional("cname", text(), "another name");
         let (four, six) = addresses(fields);
         let ttl = fields.optional("ttl", duration(), "of `cname`, `a` and `aaaa`; without it, as it is");
+        let ttl = match ttl {
+            Some(ttl) => Some(whole_seconds(fields, ttl)?),
+            None => None,
+        };
         let shapes = ["load_balancer", "alias", "cname"].iter().filter(|key| fields.has(key)).count();
         let addresses = fields.has("a") || fields.has("aaaa");
         if fields.reading() && shapes + usize::from(addresses) != 1 {
@@ -83,7 +87,7 @@ impl To {
             let target = json!({"DNSName": name, "HostedZoneId": zone_id, "EvaluateTargetHealth": healthy});
             types.iter().map(|kind| json!({"Name": record, "Type": kind, "AliasTarget": target})).collect()
         };
-        let ttl = |ttl: &Option<Duration>| ttl.map_or(json!("<TTL>"), |ttl| json!(ttl.as_secs()));
+        let ttl = |ttl: &Option<u32>| ttl.map_or(json!("<TTL>"), |seconds| json!(seconds));
         let plain = |kind: &str, ttl: Json, values: Vec<String>| {
             let values: Vec<Json> = values.into_iter().map(|value| json!({"Value": value})).collect();
             json!({"Name": record, "Type": kind, "TTL": ttl, "ResourceRecords": values})
@@ -131,6 +135,16 @@ fn needs<T>(fields: &mut Fields<'_>, key: &str, value: Option<T>) -> Option<T> {
         fields.problems().error(Code("SW1004"), span, format!("`{key}` is missing"));
     }
     value
+}
+
+/// A TTL as records have it; reads the key `ttl`.
+pub(super) fn whole_seconds(fields: &mut Fields<'_>, ttl: Duration) -> Option<u32> {
+    let seconds = u32::try_from(ttl.as_secs()).ok().filter(|_| ttl.subsec_nanos() == 0 && !ttl.is_zero());
+    if seconds.is_none() {
+        let span = fields.span_of("ttl");
+        fields.problems().error(Code("SW2006"), span, "a TTL is a whole number of seconds");
+    }
+    seconds
 }
 
 type Both = (Option<Vec<Ipv4Addr>>, Option<Vec<Ipv6Addr>>);

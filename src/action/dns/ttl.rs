@@ -7,8 +7,9 @@ use super::place::{Found, Place};
 use super::served;
 use super::sets;
 use super::swap::{ARRIVES, Note, Stands, Swap};
+use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
-use crate::plan::{Code, Fields, StepTraits, Timestamp, duration, format_duration};
+use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration};
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Writes};
 use crate::run::{Change, Fault};
@@ -43,13 +44,8 @@ impl Action for LowerTtl {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
         let ttl = fields.required("ttl", duration(), "how long resolvers may keep the answer");
-        let ttl = ttl?;
-        let seconds = u32::try_from(ttl.as_secs()).ok().filter(|_| ttl.subsec_nanos() == 0 && !ttl.is_zero());
-        if seconds.is_none() {
-            let span = fields.span_of("ttl");
-            fields.problems().error(Code("SW2006"), span, "a TTL is a whole number of seconds");
-        }
-        Some(Self { place: place?, ttl: seconds? })
+        let ttl = whole_seconds(fields, ttl?)?;
+        Some(Self { place: place?, ttl })
     }
 
     fn traits(&self) -> StepTraits {

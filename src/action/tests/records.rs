@@ -410,6 +410,37 @@ async fn a_cname_beside_other_records_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn a_service_binding_that_leads_to_the_old_side_is_refused() {
+    for (value, leads) in [
+        ("1 . alpn=\"h2,h3\"", false),
+        ("1 . alpn=\"h3\" ipv4hint=10.9.0.1", true),
+        ("0 old.elb.example.", true),
+    ] {
+        let world = world();
+        world.list(vec![record(APP, "A", 60, &["10.9.0.1"]), record(APP, "HTTPS", 60, &[value])]);
+        let plan = switch(&world).plan().await;
+        if leads {
+            fails(plan, FaultKind::Permanent, &["HTTPS", "old side"]);
+        } else {
+            assert_eq!(plan.unwrap(), 1, "{value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_spelling_is_the_same_record_and_goes_as_it_was_listed() {
+    let world = world();
+    world.list(vec![record(APP, "CNAME", 60, &["OLD.elb.Example."])]);
+    world.pass(seconds(1000));
+    let mut story = switch(&world);
+    story.done().await;
+    assert_eq!(story.writes(), [format!("-CNAME OLD.elb.Example. (TTL 60) +{}", new())]);
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(at_app(&world), [record(APP, "CNAME", 60, &["OLD.elb.Example."])]);
+}
+
+#[tokio::test]
 async fn an_alias_that_still_answers_with_old_addresses_has_not_arrived() {
     let world = world();
     world.list(vec![alias(APP, "A", "old.elb.example")]);
@@ -434,8 +465,10 @@ async fn addresses_keep_the_ttl_that_is_there() {
     let mut story = Story::new(&world, "dns.switch", &with);
     story.done().await;
     assert_eq!(at_app(&world), [record(APP, "A", 60, &["10.1.1.1", "10.1.1.2"])]);
-    let bad = json!({"target": "zone", "record": "app", "to": {"a": ["10.1.1"]}});
-    assert_eq!(codes("dns.switch", &bad), ["SW2006"]);
+    for bad in [json!({"a": ["10.1.1"]}), json!({"a": ["10.1.1.1"], "ttl": "1500ms"})] {
+        let bad = json!({"target": "zone", "record": "app", "to": bad});
+        assert_eq!(codes("dns.switch", &bad), ["SW2006"]);
+    }
 }
 
 fn lower(world: &World) -> Story {

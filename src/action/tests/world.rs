@@ -284,6 +284,9 @@ impl ReadDns for World {
                 let found = state.addresses.get(&alias.name).into_iter().flatten().filter(of_kind);
                 (found.map(ToString::to_string).collect(), 60)
             }
+            Some(set) if kind.0 == "CNAME" => {
+                (set.values.iter().map(|to| Name::new(to).to_string()).collect(), set.ttl.unwrap())
+            }
             Some(set) => (set.values.clone(), set.ttl.unwrap()),
         };
         values.sort();

@@ -165,19 +165,24 @@ async fn every_field_that_is_listed_goes_back() {
         </CollectionId><LocationName>office</LocationName></CidrRoutingConfig><GeoProximityLocation><AWSRegion>eu-west-3\
         </AWSRegion><Coordinates><Latitude>1.5</Latitude><Longitude>2.5</Longitude></Coordinates><Bias>-3</Bias>\
         </GeoProximityLocation>";
+    let target = "<AliasTarget><HostedZoneId>Z32</HostedZoneId><DNSName>dualstack.lb.example.net.</DNSName>\
+        <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget>";
     let page = format!(
         "<ListResourceRecordSetsResponse><ResourceRecordSets>\
          <ResourceRecordSet><Name>\\052.example.com.</Name><Type>A</Type>{fields}</ResourceRecordSet>\
+         <ResourceRecordSet><Name>\\052.Example.com.</Name><Type>AAAA</Type>{target}</ResourceRecordSet>\
          <ResourceRecordSet><Name>zzz.example.com.</Name><Type>A</Type><TTL>1</TTL></ResourceRecordSet>\
          </ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>"
     );
     let server = aws(vec![Say::text(200, &page), Say::text(200, ACCEPTED)]).await;
     let zone = zone(&server);
     let found = zone.record_sets(&Name::new("*.example.com")).await.unwrap();
-    let [found] = &found[..] else { panic!("{found:?}") };
+    let [found, alias] = &found[..] else { panic!("{found:?}") };
     assert_eq!(found.extra.len(), 14, "{found:?}");
-    zone.until(soon()).change(&[RecordChange::Delete(found.clone())], "").await.unwrap();
+    let batch = [found, alias].map(|set| RecordChange::Delete(set.clone()));
+    zone.until(soon()).change(&batch, "").await.unwrap();
     let sent = calls(&server).pop().unwrap().body;
+    assert!(sent.contains(target), "{target} is not in {sent}");
     for field in fields.split("</").filter_map(|part| part.rsplit_once('>').map(|(_, value)| value)) {
         assert!(sent.contains(&format!(">{field}</")), "{field} is not in {sent}");
     }
