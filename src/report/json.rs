@@ -35,6 +35,7 @@ pub fn fact(story: &Story, fact: &Fact<'_>) -> Json {
 pub fn name(event: &Event) -> &'static str {
     match event {
         Event::RunStarted { .. } => "run.started",
+        Event::DeadlineSet { .. } => "run.deadline_set",
         Event::RunResumed { .. } => "run.resumed",
         Event::OrderTaken { .. } => "order.taken",
         Event::OrderRefused { .. } => "order.refused",
@@ -72,9 +73,8 @@ pub fn name(event: &Event) -> &'static str {
 fn fields(story: &Story, event: &Event) -> Json {
     let step = |ix: StepIx| Json::from(words::step_name(&story.plan, ix));
     match event {
-        Event::RunStarted { by, deadline } => {
-            json!({"plan": &*story.plan.name, "by": actor(by), "deadline": moment(*deadline)})
-        }
+        Event::RunStarted { by } => json!({"plan": &*story.plan.name, "by": actor(by)}),
+        Event::DeadlineSet { deadline } => json!({"deadline": moment(*deadline)}),
         Event::RunResumed { owner } => json!({"owner": &**owner}),
         Event::OrderTaken { id, by, order: taken } => {
             json!({"order": *id, "by": actor(by), "what": order(story, taken)})

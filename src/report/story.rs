@@ -151,7 +151,7 @@ impl Story {
             }
         }
         match event {
-            Event::RunStarted { by, .. } => self.begun = Some((by.clone(), at)),
+            Event::RunStarted { by } => self.begun = Some((by.clone(), at)),
             Event::RunResumed { .. } => self.resumed += 1,
             Event::GuardTripped { fault, .. } => self.breach = Some(fault.clone()),
             Event::RollbackStarted { rewind, .. } => {
@@ -174,7 +174,10 @@ impl Story {
                     step.told(event);
                 }
             }
-            Event::OrderTaken { .. } | Event::OrderRefused { .. } | Event::RunPaused { .. } => {}
+            Event::DeadlineSet { .. }
+            | Event::OrderTaken { .. }
+            | Event::OrderRefused { .. }
+            | Event::RunPaused { .. } => {}
         }
     }
 }

@@ -62,13 +62,7 @@ fn facts() -> Vec<(Timestamp, Event)> {
     let step = |place: u32, event| Event::Step(StepIx(place), event);
     let done = || StepEvent::Succeeded { out: None };
     vec![
-        (
-            at(0),
-            Event::RunStarted {
-                by: Actor { name: "bo@example.com".into(), automatic: false },
-                deadline: Timestamp::NEVER,
-            },
-        ),
+        (at(0), Event::RunStarted { by: Actor { name: "bo@example.com".into(), automatic: false } }),
         (at(0), step(0, StepEvent::Started)),
         (at(1), step(0, StepEvent::Planned { proposal: proposal("TTL 300", "TTL 60"), until: at(301) })),
         (at(1), step(0, StepEvent::Applying { stage: 1, by: at(61) })),
@@ -226,7 +220,7 @@ fn machines_get_stable_names() {
     let page = Page::default();
     told(&facts()[..3], JsonLines(page.clone()));
     insta::assert_snapshot!(page.text(), @r#"
-    {"seq":1,"at":"2026-11-18T11:06:40Z","run":"01RUN","event":"run.started","plan":"small","by":{"name":"bo@example.com","automatic":false},"deadline":null,"text":"small started by bo@example.com"}
+    {"seq":1,"at":"2026-11-18T11:06:40Z","run":"01RUN","event":"run.started","plan":"small","by":{"name":"bo@example.com","automatic":false},"text":"small started by bo@example.com"}
     {"seq":2,"at":"2026-11-18T11:06:40Z","run":"01RUN","event":"step.started","step":"lower","text":"looking at what is there"}
     {"seq":3,"at":"2026-11-18T11:06:41Z","run":"01RUN","event":"step.planned","step":"lower","stages":1,"changes":[{"what":"record app.example.com","from":"TTL 300","to":"TTL 60"}],"until":"2026-11-18T11:11:41Z","text":"will change"}
     "#);

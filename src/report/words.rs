@@ -26,12 +26,11 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
     let plan = &story.plan;
     let mut details = Vec::new();
     let (subject, (tone, text)) = match event {
-        Event::RunStarted { by, deadline } => {
-            let mut text = format!("{} started by {}", plan.name, by.name);
-            if *deadline != Timestamp::NEVER {
-                text.push_str(&format!("; pauses by itself after {}", span(deadline.since(at))));
-            }
-            ("run".into(), (Tone::Strong, text))
+        Event::RunStarted { by } => {
+            ("run".into(), (Tone::Strong, format!("{} started by {}", plan.name, by.name)))
+        }
+        Event::DeadlineSet { deadline } => {
+            ("run".into(), (Tone::Plain, format!("pauses by itself after {}", span(deadline.since(at)))))
         }
         Event::RunResumed { owner } => (
             "run".into(),

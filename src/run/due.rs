@@ -70,8 +70,8 @@ pub fn due(run: &Run) -> Vec<Due> {
         return Vec::new();
     }
     let mut all = Vec::new();
-    let mut wake =
-        if run.mode == Mode::Forward && run.paused.is_none() { run.deadline } else { Timestamp::NEVER };
+    let counts = run.mode == Mode::Forward && run.paused.is_none();
+    let mut wake = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
     let room = OnceCell::new();
     for ix in run.plan.places() {
         match of_step(run, ix, &room) {

@@ -127,6 +127,9 @@ pub enum Event {
     RunStarted {
         /// Who started it.
         by: Actor,
+    },
+    /// What may be done ahead is over: from here on it counts how long the run takes.
+    DeadlineSet {
         /// When it pauses by itself.
         deadline: Timestamp,
     },

@@ -17,8 +17,9 @@ impl Run {
     fn fold(&mut self, event: &Event) -> Option<()> {
         use {Event as E, Mode as M};
         match (event, self.mode) {
-            (E::RunStarted { by, deadline }, M::Idle) => {
-                (self.mode, self.started_by, self.deadline) = (M::Forward, Some(by.clone()), *deadline);
+            (E::RunStarted { by }, M::Idle) => (self.mode, self.started_by) = (M::Forward, Some(by.clone())),
+            (E::DeadlineSet { deadline }, M::Forward) if self.deadline.is_none() => {
+                self.deadline = Some(*deadline);
             }
             (E::RunResumed { .. }, M::Forward | M::Rollback) => {
                 if self.paused == Some(PauseCause::Interrupted) {
@@ -74,7 +75,7 @@ impl Run {
             // It is asked again when the run goes on.
             PauseCause::Rejected(step) | PauseCause::Expired(step) => self.step_mut(*step)?.reset(),
             // Once is enough.
-            PauseCause::Deadline => self.deadline = Timestamp::NEVER,
+            PauseCause::Deadline => self.deadline = Some(Timestamp::NEVER),
             _ => {}
         }
         self.paused = Some(cause.clone());

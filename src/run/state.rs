@@ -36,8 +36,8 @@ pub struct Run {
     pub rewind: Rewind,
     /// Who started it.
     pub started_by: Option<Actor>,
-    /// When it pauses by itself.
-    pub deadline: Timestamp,
+    /// When it pauses by itself; `None` until what may be done ahead is over.
+    pub deadline: Option<Timestamp>,
     /// Guards that saw a breach; armed again by `continue`.
     pub tripped: Vec<bool>,
     /// The newest order that was answered.
@@ -61,7 +61,7 @@ impl Run {
             cause: None,
             rewind: Rewind::Safe,
             started_by: None,
-            deadline: Timestamp::NEVER,
+            deadline: None,
             tripped,
             last_order: 0,
             wrote: false,
@@ -153,6 +153,13 @@ impl Run {
     pub(super) fn all_passed(&self, part: Part) -> bool {
         let is_asked = |ix: &StepIx| (part == Part::Finally) == self.plan.is_finally(*ix);
         self.plan.places().filter(is_asked).all(|ix| self.passed(ix))
+    }
+
+    /// What may be done days ahead, and is in no hurry, is over; and there is more.
+    pub(super) fn is_prepared(&self) -> bool {
+        let ahead = |ix: &StepIx| self.plan[*ix].part == Part::Prepare;
+        self.plan.places().any(|ix| self.plan[ix].part == Part::Main)
+            && self.plan.places().filter(ahead).all(|ix| self.passed(ix))
     }
 
     /// Left as it is on the way back: harmless, kept for a reason.

@@ -14,10 +14,15 @@ const LOST: u32 = 3;
 
 impl Draft<'_> {
     pub(super) fn forward(&mut self) {
-        if self.run.deadline <= self.now {
+        let (plan, mut room) = (self.run.plan.clone(), Room::of(&self.run));
+        if let (None, Some(limit)) = (self.run.deadline, plan.policy.deadline)
+            && self.run.is_prepared()
+        {
+            self.push(Event::DeadlineSet { deadline: self.now.after(limit) });
+        }
+        if self.run.deadline.is_some_and(|deadline| deadline <= self.now) {
             self.pause(PauseCause::Deadline);
         }
-        let (plan, mut room) = (self.run.plan.clone(), Room::of(&self.run));
         for ix in plan.places() {
             self.advance(ix, &mut room);
             self.consequences(ix);

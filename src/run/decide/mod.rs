@@ -8,7 +8,7 @@ mod order;
 use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
 use super::outcome::{Fault, FaultKind};
 use super::state::{Mode, Run};
-use crate::plan::{OnBreach, Part, StepIx, Timestamp};
+use crate::plan::{OnBreach, StepIx, Timestamp};
 use std::borrow::Cow;
 
 /// The facts to record, in order. Empty if nothing follows, as for an answer that comes too late.
@@ -41,8 +41,7 @@ impl Draft<'_> {
         let run = &self.run;
         match input {
             Input::Begin { by } if run.mode == Mode::Idle => {
-                let deadline = self.deadline();
-                self.push(Event::RunStarted { by: by.clone(), deadline });
+                self.push(Event::RunStarted { by: by.clone() });
             }
             Input::Resume { owner } if run.is_live() => self.push(Event::RunResumed { owner: owner.clone() }),
             Input::Interrupted if run.is_live() && run.paused.is_none() => {
@@ -61,14 +60,6 @@ impl Draft<'_> {
                 }
             }
         }
-    }
-
-    /// What may be done days ahead is not in a hurry.
-    fn deadline(&self) -> Timestamp {
-        let plan = &self.run.plan;
-        let ahead = plan.steps.iter().all(|step| step.part == Part::Prepare);
-        let limit = plan.policy.deadline.filter(|_| !ahead);
-        limit.map_or(Timestamp::NEVER, |limit| self.now.after(limit))
     }
 
     fn tripped(&mut self, guard: usize, fault: &Fault) {

@@ -214,9 +214,15 @@ fn what_is_done_ahead_has_no_deadline() {
     let policy = Policy { deadline: Some(secs(60)), ..policy() };
     let prepare = Step { part: Part::Prepare, ..act("ttl", &[]) };
     let whole = plan(vec![prepare, act("switch", &[0])], Vec::new(), Vec::new(), policy);
-    let mut story = tell(whole.only_prepare());
+    let mut ahead = tell(whole.only_prepare());
+    ahead.after(600).does(0);
+    assert_eq!(ahead.ending(), Ending::Done);
+    // Done on the day itself, the deadline begins after it.
+    let mut story = tell(whole);
     story.after(600).does(0);
-    assert_eq!(story.ending(), Ending::Done);
+    assert_eq!((story.paused(), story.run.deadline), (None, Some(Timestamp(660_000))));
+    story.after(60);
+    assert_eq!(story.paused(), Some(PauseCause::Deadline));
 }
 
 #[test]
@@ -433,9 +439,9 @@ fn a_point_of_no_return_is_finished_and_holds_back_a_rollback() {
 }
 
 #[test]
-fn starting_is_recorded_with_who_and_until_when() {
+fn starting_is_recorded_with_who() {
     let story = chain(&["a"]);
-    assert_eq!(story.facts[0], Event::RunStarted { by: person("ana"), deadline: Timestamp::NEVER });
+    assert_eq!(story.facts[0], Event::RunStarted { by: person("ana") });
     assert_eq!(story.run.started_by, Some(person("ana")));
 }
 

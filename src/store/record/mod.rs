@@ -28,7 +28,9 @@ pub enum RecordError {
 #[expect(missing_docs, reason = "the runtime types say what each word means")]
 pub enum EventRecord {
     #[serde(rename = "run_started")]
-    RunStarted { by: ActorRecord, deadline: u64 },
+    RunStarted { by: ActorRecord },
+    #[serde(rename = "deadline_set")]
+    DeadlineSet { deadline: u64 },
     #[serde(rename = "run_resumed")]
     RunResumed { owner: String },
     #[serde(rename = "order_taken")]

@@ -44,9 +44,8 @@ impl EventRecord {
     /// It names what the plan does not have.
     pub fn event(&self, plan: &Plan) -> Result<Event, RecordError> {
         Ok(match self {
-            Self::RunStarted { by, deadline } => {
-                Event::RunStarted { by: by.into(), deadline: Timestamp(*deadline) }
-            }
+            Self::RunStarted { by } => Event::RunStarted { by: by.into() },
+            Self::DeadlineSet { deadline } => Event::DeadlineSet { deadline: Timestamp(*deadline) },
             Self::RunResumed { owner } => Event::RunResumed { owner: owner.as_str().into() },
             Self::OrderTaken { id, by, order } => {
                 Event::OrderTaken { id: *id, by: by.into(), order: order.order(plan) }

@@ -77,7 +77,8 @@ fn run_events() -> Vec<Event> {
         PauseCause::Diverged { step: ix, since: Timestamp(7) },
     ];
     let mut events = vec![
-        Event::RunStarted { by: actor(), deadline: Timestamp::NEVER },
+        Event::RunStarted { by: actor() },
+        Event::DeadlineSet { deadline: Timestamp(7_200_000) },
         Event::RunResumed { owner: "host/1".into() },
         Event::GuardTripped { guard: 0, fault: fault() },
     ];

@@ -32,7 +32,8 @@ impl EventRecord {
     #[must_use]
     pub fn of(event: &Event, plan: &Plan) -> Self {
         match event {
-            Event::RunStarted { by, deadline } => Self::RunStarted { by: by.into(), deadline: deadline.0 },
+            Event::RunStarted { by } => Self::RunStarted { by: by.into() },
+            Event::DeadlineSet { deadline } => Self::DeadlineSet { deadline: deadline.0 },
             Event::RunResumed { owner } => Self::RunResumed { owner: owner.to_string() },
             Event::OrderTaken { id, by, order } => {
                 Self::OrderTaken { id: *id, by: by.into(), order: OrderRecord::of(order, plan) }
