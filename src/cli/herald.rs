@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 /// How long the last words are waited for, on the wall clock.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a sandbox is called, on the wall clock: while an approval is awaited the run itself may not.
+const STILL_HERE: Duration = Duration::from_secs(60);
+
 type Told = (String, String);
 
 /// Tells it.
@@ -49,9 +52,16 @@ impl Herald {
 }
 
 async fn carry(control: Control, mut receiver: UnboundedReceiver<Told>) {
-    while let Some((step, event)) = receiver.recv().await {
-        // One that is gone fails every call of the run too, and there it is told.
-        let _ = control.tell(&step, &event).await;
+    let mut still_here = tokio::time::interval(STILL_HERE);
+    // One that is gone fails every call of the run too, and there it is told.
+    loop {
+        tokio::select! {
+            told = receiver.recv() => match told {
+                Some((step, event)) => drop(control.tell(&step, &event).await),
+                None => return,
+            },
+            _ = still_here.tick() => drop(control.wiring().await),
+        }
     }
 }
 

@@ -63,6 +63,12 @@ impl PlaceArgs {
     }
 }
 
+/// Whether a sandbox is still up.
+pub(super) fn is_up(wiring: &Wiring) -> bool {
+    let address = wiring.control.trim_start_matches("http://").trim_end_matches('/');
+    std::net::TcpStream::connect(address).is_ok()
+}
+
 /// Ends the sandbox, if it was started for this command.
 pub(super) fn close(wiring: &Wiring) -> Result<(), Failure> {
     if wiring.ends_with_run {

@@ -268,6 +268,8 @@ fn a_sandbox_that_is_gone_is_told() {
     signal(&run, Signal::INT);
     run.wait().unwrap();
     desk.stop_sandbox();
+    let said = desk.say(&["status"]);
+    assert!(said.stderr.contains("that sandbox is gone"), "{}", said.stderr);
     let said = desk.say(&["resume"]);
     assert_eq!(said.code, Some(13), "{}{}", said.stdout, said.stderr);
     assert!(said.stderr.contains("R-sandbox-gone"), "{}", said.stderr);

@@ -1,7 +1,7 @@
 //! `status`: how a run stands, and what a human must do now.
 
 use crate::cli::stored::{self, RunArg};
-use crate::cli::{Context, Exit, Failure, screen};
+use crate::cli::{Context, Exit, Failure, sandbox, screen};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -24,6 +24,10 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         }
         if let Some(wiring) = &record.wiring {
             context.print(&format!("in the sandbox `{}`; nothing real is touched\n", wiring.world))?;
+            if known.story.verdict().is_none() && !sandbox::is_up(wiring) {
+                context
+                    .say("that sandbox is gone, and its world with it: this run cannot go on; start another");
+            }
         }
         context.print(&format!("plan {} {}\n", record.plan, record.digest))?;
     }
