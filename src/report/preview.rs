@@ -2,7 +2,7 @@
 
 use super::{Looks, Tone, TreeRow, change_line, tree, words};
 use crate::plan::{Kind, Plan, Reversibility, StepIx, Timestamp};
-use crate::run::{Fault, Proposal};
+use crate::run::{Fault, FaultKind, Proposal};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -75,10 +75,21 @@ impl Preview {
         self.steps.iter().filter(|step| matches!(&step.seen, Seen::Would(p) if p.stages > 0)).count()
     }
 
-    /// Steps that could not be told.
+    /// Steps that nobody could look at.
     #[must_use]
-    pub fn unknown(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step.seen, Seen::Unknown(_))).count()
+    pub fn unseen(&self) -> Vec<StepIx> {
+        self.faulty(|kind| matches!(kind, FaultKind::Blind | FaultKind::Transient))
+    }
+
+    /// Steps that were looked at, and would fail before they change anything.
+    #[must_use]
+    pub fn refused(&self) -> Vec<StepIx> {
+        self.faulty(|kind| matches!(kind, FaultKind::Permanent | FaultKind::Foreign))
+    }
+
+    fn faulty(&self, of: impl Fn(FaultKind) -> bool) -> Vec<StepIx> {
+        let faulty = |step: &&PreviewStep| matches!(&step.seen, Seen::Unknown(fault) if of(fault.kind));
+        self.steps.iter().filter(faulty).map(|step| step.step).collect()
     }
 
     fn of(&self, ix: StepIx) -> Option<&PreviewStep> {
@@ -133,8 +144,12 @@ fn count(preview: &Preview) -> String {
     if later > 0 {
         parts.push(many(later, "is known only during the run", "are known only during the run"));
     }
-    if preview.unknown() > 0 {
-        parts.push(many(preview.unknown(), "could not be looked at", "could not be looked at"));
+    for (steps, what) in
+        [(preview.unseen(), "could not be looked at"), (preview.refused(), "would fail at once")]
+    {
+        if !steps.is_empty() {
+            parts.push(many(steps.len(), what, what));
+        }
     }
     parts.join(", ")
 }

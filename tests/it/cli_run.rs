@@ -293,3 +293,22 @@ fn a_preview_binds_a_run() {
     assert_eq!(said.code, Some(15), "{}{}", said.stdout, said.stderr);
     assert!(said.stderr.contains("R-stale-preview"), "{}", said.stderr);
 }
+
+#[test]
+fn a_zone_that_users_do_not_reach_is_refused_before_anything_is_changed() {
+    let desk = Desk::new();
+    let (plan, world) = (desk.path("small.yaml"), desk.path("elsewhere.yaml"));
+    let aep = std::fs::read_to_string("plans/worlds/aep.yaml").unwrap();
+    let id = "id: Z0123456789ABC";
+    let text = aep.replace(id, &format!("{id}\n    delegated_to: [ns.other.example]"));
+    assert_ne!(text, aep);
+    std::fs::write(&world, text).unwrap();
+    for verb in ["preview", "run"] {
+        let said = desk.say(&[verb, &plan, "--sandbox", "--world", &world, "--time", "300x", "--no-traffic"]);
+        assert_eq!(said.code, Some(5), "{verb}: {}{}", said.stdout, said.stderr);
+        let told = format!("{}{}", said.stdout, said.stderr);
+        for word in ["zone Z0123456789ABC of target `zone`", "ns.other.example", "`zone_id`"] {
+            assert!(told.contains(word), "{verb}: `{word}` is not in {told}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use crate::cli::plans::PlanArgs;
 use crate::cli::sandbox::{self, PlaceArgs};
 use crate::cli::{Context, Exit, Failure, preview, runtime};
-use crate::report::{Runbook, Seen, preview_json, preview_text};
+use crate::plan::StepIx;
+use crate::report::{Runbook, preview_json, preview_text};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -44,15 +45,19 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
         preview::save(&loaded.plan, &seen, file)?;
         context.say(&format!("saved to {}", file.display()));
     }
-    let unseen = |step: &&crate::report::PreviewStep| matches!(step.seen, Seen::Unknown(_));
-    if let Some(first) = seen.steps.iter().find(unseen) {
-        let name = &loaded.plan[first.step].id;
-        return Err(Failure::new(
-            Exit::Credentials,
-            format!("{} of its steps could not be looked at, {name} first", seen.unknown()),
-        )
-        .hint("a preview needs the same sight as a run: credentials, network, names")
-        .see(Runbook::Credentials));
+    let failure = |exit, steps: &[StepIx], what: &str| {
+        let first = steps.first().map(|ix| loaded.plan[*ix].id.to_string()).unwrap_or_default();
+        Failure::new(exit, format!("{} of its steps {what}, {first} first", steps.len()))
+    };
+    let (unseen, refused) = (seen.unseen(), seen.refused());
+    if !unseen.is_empty() {
+        return Err(failure(Exit::Credentials, &unseen, "could not be looked at")
+            .hint("a preview needs the same sight as a run: credentials, network, names")
+            .see(Runbook::Credentials));
+    }
+    if !refused.is_empty() {
+        return Err(failure(Exit::Gate, &refused, "would fail before changing anything")
+            .hint("what each of them says is above: a run would end there"));
     }
     Ok(if args.detailed_exitcode && seen.pending() > 0 { Exit::Pending } else { Exit::Done })
 }
