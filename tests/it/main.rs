@@ -11,6 +11,7 @@ mod exec;
 mod exit_codes;
 mod generated;
 mod go_live;
+mod journals;
 mod process;
 mod stage;
 mod tidy;

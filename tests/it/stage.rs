@@ -67,7 +67,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tool finds the commands that we find")]
-fn tool() -> Command {
+pub(crate) fn tool() -> Command {
     let mut command = Command::new(TOOL);
     command
         .current_dir(repository(""))
