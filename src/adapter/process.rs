@@ -97,7 +97,8 @@ impl Process {
         let mut supervisor = tokio::process::Command::new(&self.program);
         supervisor
             .arg0("switchover")
-            .arg("supervise")
+            // It keeps nothing; but where there is no home, a place to keep runs must be named.
+            .args(["supervise", "--state-dir", "."])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(trace.map_or_else(Stdio::null, Stdio::from))

@@ -157,7 +157,7 @@ pub(super) fn start(context: &Context, args: &WorldArgs, plan: &Path) -> Result<
         .map_err(|error| failed(error.to_string()))?;
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
-    command.args(["sandbox", "serve", "--world", &world]);
+    command.args(["sandbox", "serve", "--world", &world]).arg("--state-dir").arg(&context.state_dir);
     if let Some(scale) = args.scale()? {
         command.args(["--time", &format!("{scale}x")]);
     }
