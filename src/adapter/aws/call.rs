@@ -17,10 +17,9 @@ use std::time::Duration;
 
 /// How often a look is tried; whoever needs it looks again anyway.
 const LOOKS: u32 = 4;
-/// How often a write is tried, within its deadline.
-const WRITES: u32 = 6;
-/// How long it waits before the second try; twice as long each time.
+/// How long it waits before the second try; twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(300);
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +182,8 @@ where
     repeat(account, LOOKS, Timestamp::NEVER, again, send).await
 }
 
-/// A write: only what AWS certainly refused, and may not the next time, is tried again before the deadline.
+/// A write: only what AWS certainly refused, and may not the next time, is tried again, until the deadline: a zone may be
+/// busy, and others may use up the account's share of calls, for longer than a few tries last.
 pub(super) async fn write<T, E, F>(
     account: &Account,
     until: Timestamp,
@@ -193,7 +193,7 @@ where
     F: Future<Output = Result<T, SdkError<E>>>,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    repeat(account, WRITES, until, |class| class == Class::Later, send).await
+    repeat(account, u32::MAX, until, |class| class == Class::Later, send).await
 }
 
 async fn repeat<T, E, F>(
@@ -219,7 +219,7 @@ where
             return Err(failure);
         }
         account.clock.sleep_until(next).await;
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST);
     }
     let watch = Watch::new(account, until);
     send(watch.clone()).await.map_err(|error| failure(&error, &watch))

@@ -162,9 +162,9 @@ async fn a_throttled_write_goes_through_and_one_after_its_deadline_does_not() {
     let fault_of_late = late.change(&switched(&old), "").await.unwrap_err();
     assert_eq!((fault_of_late.kind, fault_of_late.landed), (FaultKind::Transient, Landed::No));
     assert_eq!(dns.record_sets(&app).await.unwrap(), std::slice::from_ref(&old));
-    let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets", "kind": "throttle", "times": 2});
+    let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets", "kind": "throttle", "times": 9});
     fault(&sandbox, &world, rule).await;
-    let write = world.change_dns("zone", Timestamp::NEVER).unwrap();
+    let write = world.change_dns("zone", world.clock().now().after(Duration::from_mins(10))).unwrap();
     write.change(&switched(&old), "").await.unwrap();
 }
 
