@@ -28,18 +28,19 @@ pub(super) struct Swap {
 pub(in crate::action) struct Note {
     /// Unknown if the answer was lost.
     change: Option<ChangeId>,
-    /// Whether every authority serves it.
-    served: bool,
-    /// Since when that is so.
-    since: Timestamp,
+    /// Since when some authority has not served it, or might not have.
+    awaited_since: Timestamp,
+    /// Since when every authority was seen to serve it.
+    served_since: Option<Timestamp>,
 }
 
 /// How the zone stands against a swap.
 pub(super) enum Stands {
     /// Not where it should be, which is all there is to say.
     Short(Seen<Note>),
-    /// Every authority has served what it should since then, with this TTL at most.
-    Served { since: Timestamp, ttl: Duration },
+    /// Every authority has served what it should since then, with this TTL at most. What is to be recorded before
+    /// anybody waits from then on.
+    Served { since: Timestamp, ttl: Duration, note: Option<Note> },
 }
 
 /// How long a change takes to every authority at most.
@@ -124,27 +125,27 @@ impl Swap {
             Toward::Prior if made => return Ok(Stands::Short(Seen::Desired { out: Json::Null })),
             _ => return Err(self.foreign(&found, &listed)),
         };
-        let now = reads.world.clock().now();
         let short = |note, again| Ok(Stands::Short(Seen::Moving { note, again }));
         let Some(note) = note.cloned() else {
             // It is there, whoever heard the answer: that is recorded first.
-            return short(Some(Note::begun(None, now)), Duration::ZERO);
+            return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
-        let why = match serving(&found, &note, wanted, gone).await? {
-            Serving::Everywhere(ttl) if note.served => {
-                return Ok(Stands::Served { since: note.since, ttl });
-            }
-            Serving::Everywhere(_) => {
-                return short(Some(Note { served: true, since: now, ..note }), Duration::ZERO);
+        let serving = serving(&found, &note, wanted, gone).await?;
+        let now = reads.world.clock().now();
+        let why = match serving {
+            Serving::Everywhere(ttl) => {
+                let since = note.served_since.unwrap_or(now);
+                let note = note.served_since.is_none().then_some(Note { served_since: Some(now), ..note });
+                return Ok(Stands::Served { since, ttl, note });
             }
             Serving::NotYet(why) => why,
         };
         (reads.progress)(&why);
-        if note.served {
+        if note.served_since.is_some() {
             // Whatever waits from then on begins anew when all of them serve it again.
-            return short(Some(Note { served: false, since: now, ..note }), POLL);
+            return short(Some(Note { awaited_since: now, served_since: None, ..note }), POLL);
         }
-        if now.since(note.since) > ARRIVES {
+        if now.since(note.awaited_since) > ARRIVES {
             let waited = format_duration(ARRIVES);
             return Err(Fault::permanent(format!("not served everywhere after {waited}: {why}")));
         }
@@ -164,8 +165,8 @@ impl Swap {
 }
 
 impl Note {
-    fn begun(change: Option<ChangeId>, since: Timestamp) -> Self {
-        Self { change, served: false, since }
+    fn begun(change: Option<ChangeId>, awaited_since: Timestamp) -> Self {
+        Self { change, awaited_since, served_since: None }
     }
 }
 

@@ -151,12 +151,13 @@ impl Action for Switch {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let prior = &record.prior;
-        let (since, ttl) = match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
-            Stands::Short(seen) => return Ok(seen),
-            Stands::Served { since, ttl } => (since, ttl),
-        };
+        let (since, ttl, note) =
+            match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
+                Stands::Short(seen) => return Ok(seen),
+                Stands::Served { since, ttl, note } => (since, ttl, note),
+            };
         if toward == Toward::Prior {
-            return Ok(drained(reads, prior, since).await);
+            return Ok(drained(reads, prior, since, note).await);
         }
         Ok(Seen::Desired {
             out: json!({
@@ -282,7 +283,7 @@ async fn new_ttl(found: &Found, made: &[RecordSet]) -> Result<Duration, Fault> {
 
 /// Every authority has served the prior answer since then. It is back when nobody has the other one, nor a connection
 /// made by it.
-async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp) -> Seen<Note> {
+async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, note: Option<Note>) -> Seen<Note> {
     let now = reads.world.clock().now();
     let dropped = since.after(prior.new_ttl);
     let gone = dropped.after(prior.keep_alive);
@@ -296,7 +297,7 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp) -> Seen<Not
     } else {
         format!("connections to the other side may last {} more, unless it falls idle", left(gone))
     });
-    Seen::Moving { note: None, again: gone.since(now).min(Duration::from_secs(10)) }
+    Seen::Moving { note, again: gone.since(now).min(Duration::from_secs(10)) }
 }
 
 /// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.

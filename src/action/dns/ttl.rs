@@ -107,7 +107,7 @@ impl Action for LowerTtl {
         match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
             Stands::Short(seen) => Ok(seen),
             Stands::Served { .. } if toward == Toward::Prior => Ok(Seen::Prior),
-            Stands::Served { since, ttl } => Ok(drained(reads, prior, since, ttl)),
+            Stands::Served { since, ttl, note } => Ok(drained(reads, prior, since, ttl, note)),
         }
     }
 
@@ -136,7 +136,13 @@ impl LowerTtl {
 }
 
 /// Every authority has served the new TTL since then. It has arrived when those who keep the old one have dropped it.
-fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, ttl: Duration) -> Seen<Note> {
+fn drained(
+    reads: &Reads<'_>,
+    prior: &Prior,
+    since: Timestamp,
+    ttl: Duration,
+    note: Option<Note>,
+) -> Seen<Note> {
     let lowest = prior.swap.made.iter().filter_map(|set| set.ttl).max();
     // An alias, and what was low before, has no other TTL that anybody knows of.
     let longer = lowest.is_some_and(|low| prior.old_ttl > Duration::from_secs(low.into()));
@@ -158,5 +164,5 @@ fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, ttl: Duration) ->
         format_duration(prior.old_ttl),
         format_duration(left)
     ));
-    Seen::Moving { note: None, again: drained.since(now).min(Duration::from_secs(10)) }
+    Seen::Moving { note, again: drained.since(now).min(Duration::from_secs(10)) }
 }
