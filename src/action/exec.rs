@@ -1,7 +1,7 @@
 //! `exec`: commands of the plan's own: one that does it, and others that say what was there, how it stands, and how it
 //! is undone.
 
-use super::{Action, ByHand, Known, Planned, Seen, Toward, refuse_secrets};
+use super::{Action, ByHand, Known, Planned, Seen, Toward, fill, refuse_secrets};
 use crate::plan::{
     Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
     template, text,
@@ -339,10 +339,6 @@ enum Checked {
     Before,
     /// Under way.
     Moving,
-}
-
-fn fill(text: &Template, scope: &Scope) -> Result<String, Fault> {
-    text.render(scope).map_err(|error| Fault::permanent(error.to_string()))
 }
 
 fn line(argv: &[Template]) -> String {

@@ -14,6 +14,7 @@ mod registry;
 mod requests;
 mod reversal;
 mod secret;
+mod text;
 mod wait;
 
 pub use erased::{AnyAction, Record, Toward};
@@ -21,8 +22,9 @@ pub use registry::{ACTIONS, ActionKind, Registry};
 pub use reversal::Reversal;
 
 use secret::refuse_secrets;
+use text::{aws, fill};
 
-use crate::plan::{Fields, StepTraits, Target};
+use crate::plan::{Fields, StepTraits};
 use crate::port::{Reads, Writes};
 use crate::run::{Change, Fault};
 use serde::{Serialize, de::DeserializeOwned};
@@ -130,12 +132,6 @@ pub struct ByHand {
     pub expect: String,
     /// Commands that undo it.
     pub undo: Vec<String>,
-}
-
-/// A command of AWS's own command line, for the account and region that a target means.
-fn aws(target: &Target, command: &str) -> String {
-    let option = |name: &str| target.says(name).map(|value| format!(" --{name} {value}")).unwrap_or_default();
-    format!("aws {command}{}{}", option("region"), option("profile"))
 }
 
 #[cfg(test)]

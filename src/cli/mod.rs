@@ -66,14 +66,13 @@ pub struct Globals {
 }
 
 fn after_help() -> String {
-    let mut text = String::from("Exit codes:\n");
-    for exit in Exit::ALL {
-        text.push_str(&format!("  {:>3}  {}\n", exit.code(), exit.meaning().trim()));
-    }
-    text.push_str(
-        "\nEvery option can also be given as a variable SWITCHOVER_*; a param as SWITCHOVER_PARAM_<NAME>.",
-    );
-    text
+    let line = |exit: &Exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning().trim());
+    let codes: Vec<String> = Exit::ALL.iter().map(line).collect();
+    format!(
+        "Exit codes:\n{}\nEvery option can also be given as a variable SWITCHOVER_*; a param as \
+         SWITCHOVER_PARAM_<NAME>.",
+        codes.concat()
+    )
 }
 
 /// The whole command, for help, completions and manual pages.

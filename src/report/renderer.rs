@@ -40,18 +40,28 @@ pub trait Renderer: Send {
 /// Several at once.
 impl Renderer for Vec<Box<dyn Renderer>> {
     fn fact(&mut self, story: &Story, fact: &Fact<'_>) {
-        self.iter_mut().for_each(|each| each.fact(story, fact));
+        for each in self {
+            each.fact(story, fact);
+        }
     }
     fn progress(&mut self, story: &Story, at: Timestamp, step: StepIx, text: &str) {
-        self.iter_mut().for_each(|each| each.progress(story, at, step, text));
+        for each in self {
+            each.progress(story, at, step, text);
+        }
     }
     fn tick(&mut self, story: &Story, now: Timestamp) {
-        self.iter_mut().for_each(|each| each.tick(story, now));
+        for each in self {
+            each.tick(story, now);
+        }
     }
     fn end(&mut self, story: &Story, now: Timestamp) {
-        self.iter_mut().for_each(|each| each.end(story, now));
+        for each in self {
+            each.end(story, now);
+        }
     }
     fn say(&mut self, text: &str) {
-        self.iter_mut().for_each(|each| each.say(text));
+        for each in self {
+            each.say(text);
+        }
     }
 }

@@ -158,7 +158,9 @@ impl Story {
                 (self.rewind, self.ended) = (*rewind, None);
                 let broken_off: Vec<StepIx> =
                     self.plan.places().filter(|ix| self.is_broken_off(*ix)).collect();
-                broken_off.into_iter().for_each(|ix| self.steps[ix.index()].ended = Some(at));
+                for ix in broken_off {
+                    self.steps[ix.index()].ended = Some(at);
+                }
             }
             Event::RunFinished { .. } => self.ended = Some(at),
             Event::OrderTaken {

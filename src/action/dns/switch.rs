@@ -124,7 +124,7 @@ impl Action for Switch {
         let listed = sets::leading(&all);
         let balancer = self.balancer(reads).await?;
         let made = self.make(&found, &listed, balancer.as_ref());
-        self.refuse_conflicts(&found, &all, &made)?;
+        refuse_conflicts(&found, &all, &made)?;
         let swap = Swap { before: listed, made };
         let old_ttl = served::kept(&*found.dns, &found.name, &swap.before).await?;
         let new_ttl = new_ttl(&found, &swap.made).await?;
@@ -132,7 +132,7 @@ impl Action for Switch {
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &swap.before)?;
-            changes = what_changes(&found, &swap, old_ttl).await?;
+            changes = what_changes(&found, &swap).await?;
         }
         let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
@@ -219,36 +219,6 @@ impl Switch {
         }
     }
 
-    /// What DNS does not allow, said before anything is sent.
-    fn refuse_conflicts(&self, found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
-        if let Some(set) = all.iter().find(|set| sets::leads_by_service(set)) {
-            return Err(Fault::permanent(format!(
-                "{} has the record {set}, by which clients would go on to the old side: switch it by hand together with \
-                 this name, or take it away first",
-                found.name
-            )));
-        }
-        if !made.iter().any(|set| set.kind.0 == "CNAME") {
-            return Ok(());
-        }
-        if found.name == found.zone.name {
-            return Err(Fault::permanent(format!(
-                "{} is the zone's own name, which cannot be a CNAME",
-                found.name
-            )));
-        }
-        let beside: Vec<&str> =
-            all.iter().map(|set| &*set.kind.0).filter(|k| !matches!(*k, "A" | "AAAA" | "CNAME")).collect();
-        if beside.is_empty() {
-            return Ok(());
-        }
-        Err(Fault::permanent(format!(
-            "{} has {} records, and a CNAME cannot stand beside them",
-            found.name,
-            beside.join(", ")
-        )))
-    }
-
     /// What the plan says must be there.
     fn expect(&self, found: &Found, listed: &[RecordSet]) -> Result<(), Fault> {
         let Some(from) = &self.from else { return Ok(()) };
@@ -301,24 +271,46 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, note: Optio
 }
 
 /// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.
-async fn what_changes(found: &Found, swap: &Swap, old_ttl: Duration) -> Result<Vec<Change>, Fault> {
-    let kept = format!("up to {} after the switch", format_duration(old_ttl.max(Duration::from_secs(1))));
-    let mut changes = vec![
-        Change {
-            what: format!("record {}", found.name).into(),
-            from: sets::describe(&swap.before).into(),
-            to: sets::describe(&swap.made).into(),
-        },
-        Change {
-            what: "resolvers that keep the old answer".into(),
-            from: kept.into(),
-            to: "the new answer".into(),
-        },
-    ];
+async fn what_changes(found: &Found, swap: &Swap) -> Result<Vec<Change>, Fault> {
+    let mut changes = vec![Change {
+        what: format!("record {}", found.name).into(),
+        from: sets::describe(&swap.before).into(),
+        to: sets::describe(&swap.made).into(),
+    }];
     let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made).await?;
     if let Serving::NotYet(why) = now {
         let what = "name servers that do not serve yet what is listed".into();
         changes.push(Change { what, from: why.into(), to: "the new answer".into() });
     }
     Ok(changes)
+}
+
+/// What DNS does not allow, said before anything is sent.
+fn refuse_conflicts(found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
+    if let Some(set) = all.iter().find(|set| sets::leads_by_service(set)) {
+        return Err(Fault::permanent(format!(
+            "{} has the record {set}, by which clients would go on to the old side: switch it by hand together with \
+             this name, or take it away first",
+            found.name
+        )));
+    }
+    if !made.iter().any(|set| set.kind.0 == "CNAME") {
+        return Ok(());
+    }
+    if found.name == found.zone.name {
+        return Err(Fault::permanent(format!(
+            "{} is the zone's own name, which cannot be a CNAME",
+            found.name
+        )));
+    }
+    let beside: Vec<&str> =
+        all.iter().map(|set| &*set.kind.0).filter(|k| !matches!(*k, "A" | "AAAA" | "CNAME")).collect();
+    if beside.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::permanent(format!(
+        "{} has {} records, and a CNAME cannot stand beside them",
+        found.name,
+        beside.join(", ")
+    )))
 }

@@ -1,9 +1,10 @@
 //! Whether a deployment has arrived, and why one did not: by its id, its tasks' image digests and its targets' health.
 
 use super::deploy::{Deploy, Note};
+use super::moving;
 use super::standing::reason;
 use crate::action::{Known, Seen};
-use crate::port::{Deployment, POLL, ReadCompute, Reads, Rollout, Service, TaskFilter};
+use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskFilter};
 use crate::run::Fault;
 use serde_json::json;
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Deploy {
                 } else {
                     String::new()
                 };
-                moving(reads, &format!("{} of {} tasks run{failed}", primary.running, primary.desired))
+                Ok(moving(reads, &format!("{} of {} tasks run{failed}", primary.running, primary.desired)))
             }
             Rollout::Completed => self.healthy(reads, &*compute, service, primary, record).await,
         }
@@ -58,13 +59,13 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         if primary.running == 0 || primary.running != primary.desired {
-            return moving(reads, &format!("{} of {} tasks run", primary.running, primary.desired));
+            return Ok(moving(reads, &format!("{} of {} tasks run", primary.running, primary.desired)));
         }
         if let Some(desired) = self.desired.filter(|desired| service.desired != *desired) {
-            return moving(reads, &format!("{} of {desired} tasks are asked for", service.desired));
+            return Ok(moving(reads, &format!("{} of {desired} tasks are asked for", service.desired)));
         }
         if let Some(text) = self.wrong_images(compute, primary, &record.prior.images).await? {
-            return moving(reads, &text);
+            return Ok(moving(reads, &text));
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         for group in &service.target_groups {
@@ -80,7 +81,7 @@ impl Deploy {
                 if !others.is_empty() {
                     text = format!("{text}: {}", others.join(", "));
                 }
-                return moving(reads, &text);
+                return Ok(moving(reads, &text));
             }
         }
         Ok(Seen::Desired {
@@ -139,8 +140,8 @@ impl Deploy {
         primary: &Deployment,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        if self.may_be_stale(reads, record) {
-            return moving(reads, "the new deployment is not listed yet");
+        if may_be_stale(reads, record) {
+            return Ok(moving(reads, "the new deployment is not listed yet"));
         }
         Err(Fault::foreign(format!(
             "deployment {} of {} was replaced by {}, of the same definition: somebody else deployed",
@@ -171,8 +172,8 @@ impl Deploy {
             return Err(self.failed(compute, service, ours.unwrap_or(primary)).await);
         }
         // The same deployment as before we called: what is told may be older than the call.
-        if primary.id == record.prior.deployment && self.may_be_stale(reads, record) {
-            return moving(reads, "the new deployment is not listed yet");
+        if primary.id == record.prior.deployment && may_be_stale(reads, record) {
+            return Ok(moving(reads, "the new deployment is not listed yet"));
         }
         Ok(Seen::Prior)
     }
@@ -192,16 +193,11 @@ impl Deploy {
                 Err(self.failed(&*compute, service, primary).await)
             }
             Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),
-            Rollout::Completed | Rollout::InProgress => moving(
+            Rollout::Completed | Rollout::InProgress => Ok(moving(
                 reads,
                 &format!("{} of {} tasks run {}", primary.running, primary.desired, primary.definition),
-            ),
+            )),
         }
-    }
-
-    /// What the provider tells may be older than the call.
-    pub(super) fn may_be_stale(&self, reads: &Reads<'_>, record: &Known<Self>) -> bool {
-        reads.world.clock().now().since(record.since) < STALE
     }
 
     /// Why a deployment was given up, with what its tasks and the service said.
@@ -235,11 +231,11 @@ impl Deploy {
     }
 }
 
-fn moving(reads: &Reads<'_>, text: &str) -> Result<Seen<Note>, Fault> {
-    (reads.progress)(text);
-    Ok(Seen::Moving { note: None, again: POLL })
-}
-
 fn said(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+}
+
+/// What the provider tells may be older than the call.
+pub(super) fn may_be_stale(reads: &Reads<'_>, record: &Known<Deploy>) -> bool {
+    reads.world.clock().now().since(record.since) < STALE
 }

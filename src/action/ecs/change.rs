@@ -1,6 +1,7 @@
 //! What a deployment changes: the content of the new definition, and the calls that set the service to it.
 
 use super::deploy::{Deploy, Note, Prior, To};
+use crate::action::fill;
 use crate::port::{ReadCompute, Reads, TaskDefinition, UpdateService, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde_json::Value as Json;
@@ -16,9 +17,7 @@ impl Deploy {
         compute: &dyn ReadCompute,
         running: &TaskDefinition,
     ) -> Result<Wanted, Fault> {
-        let fill = |text: &crate::plan::Template| {
-            text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()))
-        };
+        let fill = |text| fill(text, reads.scope);
         match &self.to {
             To::Definition(name) => {
                 let definition = self.active(compute, &fill(name)?).await?;

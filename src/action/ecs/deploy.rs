@@ -4,6 +4,7 @@
 //! It goes by the id of the deployment: a service that is stable may have been rolled back. How many tasks there are is
 //! nobody's change but the plan's, where it states a count.
 
+use super::arrive::may_be_stale;
 use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{
@@ -224,7 +225,7 @@ impl Action for Deploy {
             (Toward::Prior, Standing::Before(primary)) => {
                 self.look_back(reads, &service, primary, record).await
             }
-            (Toward::Prior, Standing::Ours(_)) if self.may_be_stale(reads, record) => {
+            (Toward::Prior, Standing::Ours(_)) if may_be_stale(reads, record) => {
                 Ok(Seen::Moving { note: None, again: POLL })
             }
             (Toward::Prior, Standing::Ours(_)) => Ok(Seen::Desired { out: Json::Null }),

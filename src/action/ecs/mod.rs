@@ -8,3 +8,12 @@ mod task;
 
 pub(super) use deploy::Deploy;
 pub(super) use task::RunOnce;
+
+use super::Seen;
+use crate::port::{POLL, Reads};
+
+/// Not there yet: says how it goes, and looks again.
+fn moving<N>(reads: &Reads<'_>, text: &str) -> Seen<N> {
+    (reads.progress)(text);
+    Seen::Moving { note: None, again: POLL }
+}

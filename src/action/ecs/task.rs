@@ -1,11 +1,12 @@
 //! `ecs.task`: runs a task once, to its end. It succeeds only when its container exited with 0.
 
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
+use super::moving;
+use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, fill};
 use crate::plan::{
     Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
     value,
 };
-use crate::port::{POLL, ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
+use crate::port::{ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -130,7 +131,7 @@ impl Action for RunOnce {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
-        let name = self.fill(&self.definition, reads)?;
+        let name = fill(&self.definition, reads.scope)?;
         let definition = match compute.definition(&name).await? {
             Some(definition) if definition.active => definition,
             Some(_) => return Err(Fault::permanent(format!("task definition {name} is INACTIVE"))),
@@ -167,9 +168,8 @@ impl Action for RunOnce {
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
-        let reads = writes.reads();
         let command = self.command.as_ref().map(|command| {
-            command.iter().map(|part| self.fill(part, &reads)).collect::<Result<Vec<String>, Fault>>()
+            command.iter().map(|part| fill(part, writes.scope)).collect::<Result<Vec<String>, Fault>>()
         });
         let task = RunTask {
             cluster: self.cluster.to_string(),
@@ -195,7 +195,7 @@ impl Action for RunOnce {
         match (toward, task, &record.note) {
             // There is nothing to restore but that it does not run any more.
             (Toward::Prior, Some(task), _) if self.stops && task.status != "STOPPED" => {
-                moving(reads, &format!("{} is {}", task.arn, task.status))
+                Ok(moving(reads, &format!("{} is {}", task.arn, task.status)))
             }
             (Toward::Prior, ..) | (_, None, None) => Ok(Seen::Prior),
             (_, Some(task), None) => {
@@ -203,15 +203,14 @@ impl Action for RunOnce {
                 Ok(Seen::Moving { note: Some(note), again: Duration::ZERO })
             }
             // Listings lag behind, and forget tasks an hour after their end.
-            (_, None, Some(note)) => moving(reads, &format!("{} is not listed", note.task)),
-            (_, Some(task), Some(_)) if task.status == "STOPPED" => self.ended(&task, &record.prior),
-            (_, Some(task), Some(_)) => moving(reads, &format!("{} is {}", task.arn, task.status)),
+            (_, None, Some(note)) => Ok(moving(reads, &format!("{} is not listed", note.task))),
+            (_, Some(task), Some(_)) if task.status == "STOPPED" => ended(&task, &record.prior),
+            (_, Some(task), Some(_)) => Ok(moving(reads, &format!("{} is {}", task.arn, task.status))),
         }
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        let reads = writes.reads();
-        let compute = reads.world.compute(&self.target.name)?;
+        let compute = writes.world.compute(&self.target.name)?;
         if let Some(task) = self.find(&*compute, record).await?
             && self.stops
             && task.status != "STOPPED"
@@ -225,10 +224,6 @@ impl Action for RunOnce {
 }
 
 impl RunOnce {
-    fn fill(&self, text: &Template, reads: &Reads<'_>) -> Result<String, Fault> {
-        text.render(reads.scope).map_err(|error| Fault::permanent(error.to_string()))
-    }
-
     /// The container whose exit code counts.
     fn container(&self, definition: &TaskDefinition) -> Result<String, Fault> {
         let names: Vec<&str> = definition.containers.iter().map(|c| &*c.name).collect();
@@ -256,32 +251,27 @@ impl RunOnce {
         let ours = |task: &Task| record.note.as_ref().is_none_or(|note| note.task == task.arn);
         Ok(tasks.into_iter().find(ours))
     }
-
-    /// It stopped: only an exit code that is there, and is 0, is success.
-    fn ended(&self, task: &Task, prior: &Prior) -> Result<Seen<Note>, Fault> {
-        let container = task.containers.iter().find(|c| c.name == prior.container);
-        let code = container.and_then(|c| c.exit_code);
-        let exited = task.stop_code.as_deref() == Some("EssentialContainerExited");
-        if code == Some(0) && exited {
-            return Ok(Seen::Desired { out: json!({"task": task.arn, "exit_code": 0}) });
-        }
-        let what = match code {
-            Some(code) => format!("{} exited with {code}", prior.container),
-            None => format!("{} never ran", prior.container),
-        };
-        let reasons = [
-            task.stop_code.as_deref(),
-            task.stopped_reason.as_deref(),
-            container.and_then(|c| c.reason.as_deref()),
-        ];
-        let reasons = reasons.into_iter().flatten().collect::<Vec<_>>().join(": ");
-        Err(Fault::permanent(format!("{} failed: {what} ({reasons})", task.arn)))
-    }
 }
 
-fn moving(reads: &Reads<'_>, text: &str) -> Result<Seen<Note>, Fault> {
-    (reads.progress)(text);
-    Ok(Seen::Moving { note: None, again: POLL })
+/// It stopped: only an exit code that is there, and is 0, is success.
+fn ended(task: &Task, prior: &Prior) -> Result<Seen<Note>, Fault> {
+    let container = task.containers.iter().find(|c| c.name == prior.container);
+    let code = container.and_then(|c| c.exit_code);
+    let exited = task.stop_code.as_deref() == Some("EssentialContainerExited");
+    if code == Some(0) && exited {
+        return Ok(Seen::Desired { out: json!({"task": task.arn, "exit_code": 0}) });
+    }
+    let what = match code {
+        Some(code) => format!("{} exited with {code}", prior.container),
+        None => format!("{} never ran", prior.container),
+    };
+    let reasons = [
+        task.stop_code.as_deref(),
+        task.stopped_reason.as_deref(),
+        container.and_then(|c| c.reason.as_deref()),
+    ];
+    let reasons = reasons.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    Err(Fault::permanent(format!("{} failed: {what} ({reasons})", task.arn)))
 }
 
 fn place(fields: &mut Fields<'_>, like: Option<Arc<str>>, network: Option<Value>) -> Option<Network> {

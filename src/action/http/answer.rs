@@ -1,17 +1,11 @@
 //! What an answer is held against, and how people would ask by hand.
 
-use crate::plan::{Expr, ExprError, Scope, Template};
+use crate::plan::{Expr, ExprError};
 use crate::port::Response;
-use crate::run::Fault;
 use serde_json::Value as Json;
 
 /// How much of a body is shown.
 const SHOWN: usize = 200;
-
-/// Text with its holes filled.
-pub(super) fn fill(text: &Template, scope: &Scope) -> Result<String, Fault> {
-    text.render(scope).map_err(|error| Fault::permanent(error.to_string()))
-}
 
 /// Why an answer is not as expected; `None` if it is. What cannot be told is not as expected.
 pub(super) fn refused(expect: &Expr, variables: &[(&str, Json)], response: &Response) -> Option<String> {

@@ -120,7 +120,7 @@ impl Action for Check {
 
 impl Check {
     fn request(&self, reads: &Reads<'_>) -> Result<Request, Fault> {
-        let fill = |text: &Template| answer::fill(text, reads.scope);
+        let fill = |text: &Template| super::super::fill(text, reads.scope);
         let headers = self.headers.iter().map(|(name, value)| Ok((name.to_string(), fill(value)?)));
         Ok(Request {
             method: self.method.into(),

@@ -1,8 +1,9 @@
 //! One course through a flow: sends its requests in order, keeps what they capture, and cleans up at the end.
 
-use super::answer::{fill, refused, shown};
+use super::answer::{refused, shown};
 use super::flow::Flow;
 use super::request::{Asking, Polling};
+use crate::action::fill;
 use crate::plan::{Scope, Template, format_duration};
 use crate::port::{Reads, Request, Response, Writes};
 use crate::run::{Fault, Landed};

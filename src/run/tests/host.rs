@@ -132,7 +132,7 @@ impl Host<'_> {
             run.evolve(event).expect("a decided fact can follow");
             self.laws.event(&before, event, run, self.world, self.now);
         }
-        self.laws.input(input, run);
+        Laws::input(input, run);
         self.disk.journal.extend(events);
         self.crash()
     }
@@ -202,7 +202,7 @@ impl Host<'_> {
         let cell = &mut self.world.cells[ix.index()];
         let faults = if matches!(write, Write::Prior(_)) { &mut cell.undos } else { &mut cell.calls };
         let fault = faults.pop().unwrap_or(Call::Fine);
-        self.laws.sends(&self.disk.journal, ix, write, self.now);
+        Laws::sends(&self.disk.journal, ix, write, self.now);
         let grace = self.disk.plan.policy.grace.as_millis() as u64;
         let times = Times { now: self.now, by: flight.due.until, grace };
         self.tell(|| format!("sends {ix:?} {write:?}, {fault:?}"));

@@ -63,7 +63,7 @@ impl Laws {
     /// As a fact is applied.
     pub(super) fn event(&mut self, before: &Run, event: &Event, after: &Run, world: &World, now: Timestamp) {
         match event {
-            Event::Step(ix, fact) => self.step(before, *ix, fact, after, world, now),
+            Event::Step(ix, fact) => Self::step(before, *ix, fact, after, world, now),
             Event::RollbackStarted { rewind, .. } => {
                 assert!(after.paused.is_none(), "a rollback begins, and waits");
                 before.steps.iter().for_each(|s| *self.turned_in.entry(name(&s.phase)).or_default() += 1);
@@ -103,7 +103,7 @@ impl Laws {
         }
     }
 
-    fn step(&self, before: &Run, ix: StepIx, fact: &StepEvent, after: &Run, world: &World, now: Timestamp) {
+    fn step(before: &Run, ix: StepIx, fact: &StepEvent, after: &Run, world: &World, now: Timestamp) {
         let (plan, step, cell) = (&*before.plan, &before[ix], &world.cells[ix.index()]);
         match fact {
             StepEvent::Started | StepEvent::Applying { .. } | StepEvent::ApprovalAsked { .. } => {
@@ -189,7 +189,7 @@ impl Laws {
     }
 
     /// After a batch: whatever asks for a rollback gets it, or a person is asked, in every state.
-    pub(super) fn input(&mut self, input: &Input, run: &Run) {
+    pub(super) fn input(input: &Input, run: &Run) {
         let held = matches!(run.paused, Some(PauseCause::Barrier(_) | PauseCause::Diverged { .. }));
         let heeded = run.cause.is_some() || held;
         match input {
@@ -212,7 +212,7 @@ impl Laws {
     }
 
     /// Before a call leaves for the world: its intent is on disk, and not yet too old.
-    pub(super) fn sends(&self, journal: &[Event], ix: StepIx, write: Write, now: Timestamp) {
+    pub(super) fn sends(journal: &[Event], ix: StepIx, write: Write, now: Timestamp) {
         let last = journal.iter().rev().find_map(|event| match event {
             Event::Step(step, fact) if *step == ix && fact.is_intent() => Some(fact),
             _ => None,

@@ -200,7 +200,9 @@ struct Tally {
 impl Tally {
     fn add(&mut self, other: Self) {
         let sum = |into: &mut BTreeMap<String, u64>, from: BTreeMap<String, u64>| {
-            from.into_iter().for_each(|(key, n)| *into.entry(key).or_default() += n);
+            for (key, n) in from {
+                *into.entry(key).or_default() += n;
+            }
         };
         sum(&mut self.endings, other.endings);
         sum(&mut self.died, other.died);

@@ -267,14 +267,14 @@ impl World {
             Nature::Change { back: drain, .. } if back => Self::look_back(cell, record, drain, noted, now),
             Nature::Change { drain, .. } => Self::look_on(cell, record, drain, noted, settling, now),
             _ if cell.bad == (Bad::Breach { stage: 1 }) => Err(Fault::permanent("the check says no")),
-            Nature::Check if cell.bad == Bad::NeverArrives => moving(None),
-            Nature::Check => desired(cell),
-            Nature::Monitor { samples } if noted.unwrap_or(0) >= samples => desired(cell),
-            Nature::Monitor { .. } => moving(Some(noted.unwrap_or(0) + 1)),
+            Nature::Check if cell.bad == Bad::NeverArrives => Ok(moving(None)),
+            Nature::Check => Ok(desired(cell)),
+            Nature::Monitor { samples } if noted.unwrap_or(0) >= samples => Ok(desired(cell)),
+            Nature::Monitor { .. } => Ok(moving(Some(noted.unwrap_or(0) + 1))),
             Nature::Wait { millis } => match noted {
-                None => moving(Some(now.0 + millis)),
-                Some(until) if now.0 < until => moving(None),
-                Some(_) => desired(cell),
+                None => Ok(moving(Some(now.0 + millis))),
+                Some(until) if now.0 < until => Ok(moving(None)),
+                Some(_) => Ok(desired(cell)),
             },
         }
     }
@@ -288,11 +288,11 @@ impl World {
     ) -> Result<Look, Fault> {
         let prior: i64 = record.proposal.prior.parse().unwrap();
         match (cell.value, noted) {
-            (value, _) if value == prior && now < cell.arrives => moving(None),
-            (value, None) if value == prior && drain > 0 => moving(Some(now.0 + drain)),
-            (value, Some(until)) if value == prior && now.0 < until => moving(None),
+            (value, _) if value == prior && now < cell.arrives => Ok(moving(None)),
+            (value, None) if value == prior && drain > 0 => Ok(moving(Some(now.0 + drain))),
+            (value, Some(until)) if value == prior && now.0 < until => Ok(moving(None)),
             (value, _) if value == prior => Ok(Look::Prior),
-            (value, _) if (1..=cell.target()).contains(&value) => desired(cell),
+            (value, _) if (1..=cell.target()).contains(&value) => Ok(desired(cell)),
             _ => Err(foreign()),
         }
     }
@@ -316,24 +316,24 @@ impl World {
             return Err(foreign());
         }
         match (cell.bad, noted) {
-            _ if settling => desired(cell),
+            _ if settling => Ok(desired(cell)),
             (Bad::Breach { stage: bad }, _) if bad == stage => Err(Fault::permanent("the evidence says no")),
-            (Bad::NeverArrives, _) => moving(None),
-            _ if now < cell.arrives => moving(None),
-            (_, None) if drain > 0 => moving(Some(now.0 + drain)),
-            (_, Some(until)) if now.0 < until => moving(None),
-            _ => desired(cell),
+            (Bad::NeverArrives, _) => Ok(moving(None)),
+            _ if now < cell.arrives => Ok(moving(None)),
+            (_, None) if drain > 0 => Ok(moving(Some(now.0 + drain))),
+            (_, Some(until)) if now.0 < until => Ok(moving(None)),
+            _ => Ok(desired(cell)),
         }
     }
 }
 
-fn moving(note: Option<u64>) -> Result<Look, Fault> {
+fn moving(note: Option<u64>) -> Look {
     let note: Option<Memo> = note.map(|note| note.to_string().into());
-    Ok(Look::Moving { note, again: Duration::from_secs(5) })
+    Look::Moving { note, again: Duration::from_secs(5) }
 }
 
-fn desired(cell: &Cell) -> Result<Look, Fault> {
-    Ok(Look::Desired { out: cell.value.to_string().into() })
+fn desired(cell: &Cell) -> Look {
+    Look::Desired { out: cell.value.to_string().into() }
 }
 
 pub(super) fn foreign() -> Fault {
