@@ -82,10 +82,11 @@ pub(crate) fn tool() -> Command {
 
 impl World {
     /// Serves a world file; `time` overrides how fast it runs.
-    pub(crate) fn up(file: &Path, time: u32) -> Self {
+    fn up(file: &Path, time: u32, more: &[&str]) -> Self {
         let mut child = tool()
             .args(["sandbox", "up", "--time", &format!("{time}x"), "--world"])
             .arg(file)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -147,7 +148,12 @@ impl Drop for World {
 impl Stage {
     /// A sandbox with this world, and an empty state directory.
     pub(crate) fn new(world: &str, time: u32) -> Self {
-        Self { state: tempfile::tempdir().unwrap(), world: World::up(&repository(world), time) }
+        Self { state: tempfile::tempdir().unwrap(), world: World::up(&repository(world), time, &[]) }
+    }
+
+    /// The same with any world file, and without its users.
+    pub(crate) fn without_users(world: &Path, time: u32) -> Self {
+        Self { state: tempfile::tempdir().unwrap(), world: World::up(world, time, &["--no-traffic"]) }
     }
 
     /// The tool, told of the sandbox and the state directory.
@@ -165,11 +171,6 @@ impl Stage {
     /// Runs it to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().unwrap().into()
-    }
-
-    /// Runs it with one variable more.
-    pub(crate) fn run_with(&self, arguments: &[&str], variable: (&str, &str)) -> Said {
-        self.command(arguments).env(variable.0, variable.1).output().unwrap().into()
     }
 
     /// Puts a fault in place.
