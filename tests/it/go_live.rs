@@ -1,6 +1,6 @@
 //! The whole go-live on loopback: it completes, and in worlds that break it ends as each of them says.
 
-use crate::stage::{Stage, images, lasting};
+use crate::stage::{Stage, World, images, lasting};
 use serde_json::{Value as Json, json};
 
 const PLAN: &str = "plans/aep-go-live.yaml";
@@ -49,11 +49,28 @@ fn without_the_drain_users_notice() {
     child.wait().unwrap();
 }
 
+/// The record and the task definitions, as `aws` and `dig` see them.
+fn seen_by_strangers(world: &World) -> [String; 3] {
+    let zone = ["route53", "list-resource-record-sets", "--hosted-zone-id", "Z0123456789ABC"];
+    let services =
+        ["ecs", "describe-services", "--cluster", "aep-prod", "--query", "services[].taskDefinition"];
+    let services = [&services[..], &["--services", "aep-backend-prod", "aep-frontend-prod"]].concat();
+    let [record, definitions] = [&zone[..], &services].map(|arguments| world.seen_by("aws", arguments));
+    let served = world.seen_by("dig", &["+noall", "+answer", "+norecurse", "app.navralabs.com", "CNAME"]);
+    assert!(
+        record.contains("staging-alb") && served.contains("300\tIN\tCNAME\tstaging-alb"),
+        "{record}{served}"
+    );
+    [record, definitions, served]
+}
+
 #[test]
 fn errors_after_the_switch_bring_everything_back() {
     let stage = Stage::new("plans/worlds/errors-after-switch.yaml", TIME);
-    let before = stage.world.state();
+    let (before, seen) = (stage.world.state(), seen_by_strangers(&stage.world));
     let said = stage.run(&["run", PLAN]);
+    assert!(said.stderr.contains("switch             RESTORED"), "it failed after the switch: {said:#?}");
+    assert_eq!(seen_by_strangers(&stage.world), seen, "{said:#?}");
     assert_eq!(said.code, Some(10), "{said:#?}");
     assert_eq!(lasting(&stage.world.state()), lasting(&before), "{said:#?}");
     assert!(said.stdout.contains("RESTORED") || said.stderr.contains("RESTORED"), "{said:#?}");

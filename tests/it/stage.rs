@@ -136,6 +136,31 @@ impl World {
     pub(crate) fn report(&self) -> Json {
         self.ask("GET", "/report", None)
     }
+
+    /// What a stranger to it sees: the aws command line, or dig. `tests/run.sh` installs both.
+    #[expect(clippy::disallowed_methods, reason = "they are found where we find them")]
+    pub(crate) fn seen_by(&self, program: &str, arguments: &[&str]) -> String {
+        let wiring = self.ask("GET", "/wiring", None);
+        let text = |key: &str| wiring[key].as_str().unwrap().to_owned();
+        let mut stranger = Command::new(program);
+        stranger
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", text("aws_endpoint"))
+            .env("AWS_ACCESS_KEY_ID", text("access_key"))
+            .env("AWS_SECRET_ACCESS_KEY", text("secret_key"))
+            .env("AWS_DEFAULT_REGION", "eu-west-1");
+        if program == "dig" {
+            let (address, port) =
+                text("resolver").rsplit_once(':').map(|(a, p)| (a.to_owned(), p.to_owned())).unwrap();
+            stranger.args([&format!("@{address}"), "-p", &port]);
+        }
+        let output = stranger.args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+        let said = Said::from(output);
+        assert_eq!(said.code, Some(0), "{program}: {said:#?}");
+        said.stdout
+    }
 }
 
 impl Drop for World {
