@@ -3,7 +3,7 @@
 use crate::stage::{Said, Stage};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::{Value as Json, json};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const PLAN: &str = "plans/one-record.yaml";
@@ -25,8 +25,26 @@ steps:
 /// A lease lasts as long on the wall clock as this many seconds of the world: less than a call may take.
 const SLOW: u32 = 3;
 
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
+/// A process that is stopped: it ends with the test, however that ends.
+struct Silent(Option<Child>);
+
+impl Silent {
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.0.as_ref().unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// Tries until the lease of the holder has run out.
@@ -58,9 +76,9 @@ fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
 }
 
 /// It was silent for too long: it says so, and that it wrote nothing.
-fn assert_is_fenced(child: Child) {
-    signal(&child, Signal::CONT);
-    let said: Said = child.wait_with_output().unwrap().into();
+fn assert_is_fenced(mut silent: Silent) {
+    silent.signal(Signal::CONT);
+    let said: Said = silent.0.take().unwrap().wait_with_output().unwrap().into();
     assert_eq!(said.code, Some(13), "{said:#?}");
     assert!(said.stderr.contains("taken over while this process was silent"), "{said:#?}");
     assert!(said.stderr.contains("wrote nothing more"), "{said:#?}");
@@ -82,7 +100,7 @@ fn the_same_resources_have_one_holder() {
     assert!(second.stderr.contains("R-lock-held"), "{second:#?}");
 
     // A holder that is gone holds nobody up; why its lock could be taken is told.
-    signal(&first, Signal::KILL);
+    first.kill().unwrap();
     first.wait().unwrap();
     stage.release();
     let third = stage.run(&["run", PLAN, "--on-pause", "exit"]);
@@ -96,9 +114,9 @@ fn the_same_resources_have_one_holder() {
 fn write_late(number: u64, theirs: &Json) {
     let stage = Stage::new(WORLD, TIME);
     stage.hold("route53", "ChangeResourceRecordSets", number, "hold_before");
-    let silent = stage.start(&["run", PLAN, "--on-pause", "exit"]);
+    let silent = Silent(Some(stage.start(&["run", PLAN, "--on-pause", "exit"])));
     stage.wait_until("the call", || stage.is_holding());
-    signal(&silent, Signal::STOP);
+    silent.signal(Signal::STOP);
 
     let said = take_over(&stage);
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -156,9 +174,9 @@ fn facts(stage: &Stage, event: &str) -> usize {
 fn a_late_call_without_a_condition_is_waited_out() {
     let (stage, _folder, plan) = deploy_slowly();
     stage.hold("ecs", "UpdateService", 1, "hold_before");
-    let silent = stage.start(&["run", &plan, "--on-pause", "exit"]);
+    let silent = Silent(Some(stage.start(&["run", &plan, "--on-pause", "exit"])));
     stage.wait_until("the call", || stage.is_holding());
-    signal(&silent, Signal::STOP);
+    silent.signal(Signal::STOP);
 
     let taken = begin_to_take_over(&stage);
     // Its deadline has not passed: it may land yet, so nothing is believed and nothing is sent.
@@ -186,10 +204,9 @@ fn a_call_leaves_no_more_once_its_deadline_has_passed() {
     let (stage, _folder, plan) = deploy_slowly();
     // The intent is recorded, and nothing of it is sent.
     let mut command = stage.command(&["run", &plan, "--on-pause", "exit"]);
-    let silent = command.env("SWITCHOVER_FAULTS", "stop-after-append=4");
-    let silent =
-        silent.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let stopped = waitpid(Some(Pid::from_child(&silent)), WaitOptions::UNTRACED).unwrap().unwrap().1;
+    command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let silent = Silent(Some(command.spawn().unwrap()));
+    let stopped = waitpid(Some(silent.pid()), WaitOptions::UNTRACED).unwrap().unwrap().1;
     assert!(stopped.stopped(), "{stopped:?}");
     assert_eq!(facts(&stage, "step.applying"), 1, "{}", stage.log());
 
