@@ -143,8 +143,9 @@ fn a_crash_is_a_pause() {
     let all = Count::of(ended.iter());
     println!("all of it: {all}");
     assert_eq!(all.good(), all.trials, "some did not end as they should");
-    // How often a call is made is not quite the same each time, so the last of its kind may be missing.
-    assert!(all.never <= 1 + all.trials / 20, "{} of {} trials were not killed", all.never, all.trials);
+    // A call that the scenario itself refuses is answered before it could be held; its name is printed. And how often a
+    // call is made is not quite the same each time, so the last of its kind may be missing.
+    assert!(all.never <= 1 + all.trials / 10, "{} of {} trials were not killed", all.never, all.trials);
 }
 
 /// How trials ended.
