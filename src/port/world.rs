@@ -120,7 +120,8 @@ impl<'a> Writes<'a> {
         if self.world.clock().now() < self.until {
             return Ok(());
         }
-        Err(Fault::transient("the deadline of this call passed before it was sent"))
+        // Time alone is no failure: this machine was asleep, or too busy.
+        Err(Fault::blind("the deadline of this call passed before it was sent"))
     }
 }
 

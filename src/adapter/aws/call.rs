@@ -57,7 +57,9 @@ impl Failure {
         let text = format!("{what}: {code}{}", self.text);
         match self.class {
             Class::Lost if write => Fault::lost(text),
-            Class::Later | Class::Late | Class::Lost => Fault::transient(text),
+            Class::Later | Class::Lost => Fault::transient(text),
+            // Time alone: this machine was asleep, or too busy to send it.
+            Class::Late => Fault::blind(text),
             // A credential that ran out is nobody's failure: it pauses and calls a human, also before a write.
             Class::Credentials => Fault::blind(format!("{text}; {}", account.log_in())),
             Class::Denied if !write => Fault::blind(format!("{text}; these credentials may not look")),

@@ -160,7 +160,7 @@ async fn a_throttled_write_goes_through_and_one_after_its_deadline_does_not() {
     let old = dns.record_sets(&app).await.unwrap().remove(0);
     let late = world.change_dns("zone", world.clock().now()).unwrap();
     let fault_of_late = late.change(&switched(&old), "").await.unwrap_err();
-    assert_eq!((fault_of_late.kind, fault_of_late.landed), (FaultKind::Transient, Landed::No));
+    assert_eq!((fault_of_late.kind, fault_of_late.landed), (FaultKind::Blind, Landed::No));
     assert_eq!(dns.record_sets(&app).await.unwrap(), std::slice::from_ref(&old));
     let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets", "kind": "throttle", "times": 9});
     fault(&sandbox, &world, rule).await;

@@ -9,7 +9,7 @@ use crate::run::state::Mode;
 use crate::run::step::{Phase, Stopped};
 
 /// How often a call may be lost on its way, whatever the plan says of tries: one that certainly did not land is not a
-/// failure.
+/// failure, and neither is silence.
 const LOST: u32 = 3;
 
 impl Draft<'_> {
@@ -47,7 +47,7 @@ impl Draft<'_> {
                 if run.plan[ix].when.is_some() { StepEvent::Started } else { self.first(ix) }
             }
             Phase::Ready if step.tries >= run.plan[ix].retry.attempts.max(LOST) => {
-                StepEvent::Failed { fault: Fault::permanent("every try was lost before it arrived") }
+                StepEvent::WentBlind { fault: Fault::blind("every try was lost before it arrived") }
             }
             Phase::Ready if room.lets_go_on(run, ix) => self.applying(ix),
             Phase::Backoff { until } if until <= now && room.lets_go_on(run, ix) => {

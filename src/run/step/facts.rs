@@ -86,14 +86,14 @@ impl StepRun {
                 P::Backoff { until: *at }
             }
             (E::FoundForeign { .. }, phase) => self.foreign(phase)?,
-            (E::WentBlind { fault }, P::Planning | P::InDoubt | P::Watching { .. } | P::Applying { .. }) => {
+            (
+                E::WentBlind { fault },
+                P::Planning | P::Ready | P::Watching { .. } | P::InDoubt | P::Applying { .. },
+            ) => {
                 self.refused(fault, bounds)?;
                 P::Blind
             }
-            (
-                E::Failed { fault },
-                P::Planning | P::Ready | P::Watching { .. } | P::InDoubt | P::Applying { .. },
-            ) => {
+            (E::Failed { fault }, P::Planning | P::Watching { .. } | P::InDoubt | P::Applying { .. }) => {
                 self.refused(fault, bounds)?;
                 P::Failed
             }

@@ -70,7 +70,7 @@ fn a_lost_answer_is_settled_by_looking_and_absence_is_believed_late() {
 }
 
 #[test]
-fn a_call_that_is_always_lost_fails_in_the_end() {
+fn a_call_that_is_always_lost_asks_in_the_end_for_silence_is_no_failure() {
     let mut story = chain(&["switch"]);
     story.plans(0);
     for _ in 0..3 {
@@ -78,8 +78,10 @@ fn a_call_that_is_always_lost_fails_in_the_end() {
         story.now += 90;
         story.sees(0, Look::Prior);
     }
-    assert_eq!(story.run.mode, Mode::Finished(Verdict::RolledBack));
+    assert_eq!((story.run.mode, story.paused()), (Mode::Forward, Some(PauseCause::Blind(StepIx(0)))));
     assert_eq!(story.count(0, |e| matches!(e, StepEvent::Applying { .. })), 3);
+    story.order(Order::Continue).sees(0, Look::Prior);
+    assert_eq!(story.work(), [Work::Apply(StepIx(0))], "it is tried again");
 }
 
 #[test]

@@ -118,7 +118,7 @@ async fn nothing_is_sent_after_the_deadline() {
     let server = aws(vec![Say::text(400, &refusal("Throttling", "Rate exceeded"))]).await;
     let zone = zone(&server);
     let fault = zone.until(Timestamp::PAST).change(&switch(), "").await.unwrap_err();
-    is(&fault, FaultKind::Transient, Landed::No, &["the deadline of this call passed before it was sent"]);
+    is(&fault, FaultKind::Blind, Landed::No, &["the deadline of this call passed before it was sent"]);
     assert_eq!(calls(&server).len(), 0);
     // A second try would come too late: the refusal itself is told.
     let until = SystemClock::wall().now().after(std::time::Duration::from_millis(250));
