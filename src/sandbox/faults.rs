@@ -2,7 +2,7 @@
 
 use super::serve::{Answer, Dropped, answer};
 use super::shared::Shared;
-use crate::sim::{FaultKind, FaultRule};
+use crate::sim::{FaultKind, FaultRule, Met};
 use std::future::Future;
 
 /// Answers a call as the fault that it meets wants it, if it meets one; counts it.
@@ -15,8 +15,12 @@ pub(super) async fn meet<F>(
 where
     F: Future<Output = Result<Answer, Dropped>>,
 {
-    let fault = shared.look(|world, _| world.faults.meet(service, operation, request));
-    let answered = match fault {
+    let Met { hold: held, fate } = shared.look(|world, _| world.faults.meet(service, operation, request));
+    let held = |kind| held.as_ref().filter(|fault| fault.rule.kind == kind).map(|fault| fault.id);
+    if let Some(fault) = held(FaultKind::HoldBefore) {
+        hold(shared, fault).await;
+    }
+    let answered = match fate {
         None => perform().await,
         Some(fault) => match fault.rule.kind {
             FaultKind::Throttle | FaultKind::Error => Ok(refuse(fault.rule)),
@@ -26,15 +30,6 @@ where
                 shared.clock.wait(fault.rule.delay.0).await;
                 perform().await
             }
-            FaultKind::HoldBefore => {
-                hold(shared, fault.id).await;
-                perform().await
-            }
-            FaultKind::HoldAfter => {
-                let answer = perform().await;
-                hold(shared, fault.id).await;
-                answer
-            }
             FaultKind::Change => {
                 if let Some(deed) = fault.rule.change {
                     // A deed that is refused changes nothing; the test that scripted it will see that.
@@ -42,8 +37,12 @@ where
                 }
                 perform().await
             }
+            FaultKind::HoldBefore | FaultKind::HoldAfter => perform().await,
         },
     };
+    if let Some(fault) = held(FaultKind::HoldAfter) {
+        hold(shared, fault).await;
+    }
     shared.look(|world, _| world.faults.answered(service, operation));
     answered
 }

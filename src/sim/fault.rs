@@ -71,6 +71,15 @@ pub struct Fault {
     pub holding: u32,
 }
 
+/// What a call meets: it may be held, and refused all the same.
+#[derive(Clone, Debug, Default)]
+pub struct Met {
+    /// Holds it.
+    pub hold: Option<Fault>,
+    /// Decides what becomes of it.
+    pub fate: Option<Fault>,
+}
+
 /// Calls of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Calls {
@@ -131,10 +140,10 @@ impl Faults {
         self.calls.entry((service.into(), operation.into())).or_default().answered += 1;
     }
 
-    /// The fault that a call meets, if any; counts the call.
-    pub fn meet(&mut self, service: &str, operation: &str, request: &str) -> Option<Fault> {
+    /// The faults that a call meets, if any; counts the call.
+    pub fn meet(&mut self, service: &str, operation: &str, request: &str) -> Met {
         self.calls.entry((service.into(), operation.into())).or_default().came += 1;
-        let mut met = None;
+        let mut met = Met::default();
         for fault in &mut self.list {
             let rule = &fault.rule;
             let fits = (rule.service.is_empty() || rule.service == service)
@@ -146,9 +155,11 @@ impl Faults {
             fault.seen += 1;
             let times = rule.times.unwrap_or(1);
             let due = fault.seen >= rule.nth.unwrap_or(1) && (times == 0 || fault.met < times);
-            if due && met.is_none() {
+            let holds = matches!(rule.kind, FaultKind::HoldBefore | FaultKind::HoldAfter);
+            let place = if holds { &mut met.hold } else { &mut met.fate };
+            if due && place.is_none() {
                 fault.met += 1;
-                met = Some(fault.clone());
+                *place = Some(fault.clone());
             }
         }
         met

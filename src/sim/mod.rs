@@ -26,7 +26,7 @@ pub use change::Verb;
 pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
-pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults};
+pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
 pub use metric::{Asked, Measured};
 pub use world::{NameServer, World};

@@ -104,7 +104,7 @@ fn faults_meet_the_calls_that_they_name() {
         ..FaultRule::default()
     };
     let id = faults.add(rule);
-    let mut met = |operation: &str| faults.meet("ecs", operation, "").is_some();
+    let mut met = |operation: &str| faults.meet("ecs", operation, "").fate.is_some();
     assert_eq!(
         [met("RunTask"), met("StopTask"), met("RunTask"), met("RunTask")],
         [false, false, true, false]
