@@ -4,7 +4,7 @@ use super::stored::{self, Known};
 use super::{Context, Exit, Failure, operate};
 use crate::plan::{Plan, StepIx};
 use crate::report;
-use crate::run::{Actor, Event, Order, Refusal, Verdict};
+use crate::run::{Actor, Event, Input, Order, PauseCause, Refusal, decide};
 use crate::store::{self, SqliteStore, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,16 +39,18 @@ pub(super) fn give(
     order: &Order,
     alone: Alone,
 ) -> Result<Exit, Failure> {
-    let may_follow = match known.story.verdict() {
-        None => true,
-        Some(Verdict::Completed) => matches!(order, Order::Rollback { .. }),
-        Some(_) => false,
-    };
-    if !may_follow {
-        return Err(refused(context, &known.record.id.0, order, &Refusal::NotRunning));
-    }
     let by = Actor { name: context.who.as_str().into(), automatic: false };
     let run = known.record.id.clone();
+    if !known.driven() {
+        // Nobody takes a run over for the sake of an order that changes nothing.
+        if let Some(refusal) = refusal(&known, &by, order) {
+            return Err(refused(context, &run.0, order, &refusal));
+        }
+        if *order == Order::Continue && known.story.run.paused == Some(PauseCause::Interrupted) {
+            // It was paused for as long as nobody drove it.
+            return operate::take_over(context, store, known, None);
+        }
+    }
     let given = store::give_order(&*store, &run, &known.plan, &by, order, stored::now());
     let number = given.map_err(|error| stored::failed(context, &error))?;
     if known.driven() {
@@ -63,6 +65,15 @@ pub(super) fn give(
         context.commands.run("resume", &run.0)
     ));
     Ok(Exit::Done)
+}
+
+/// Why the run, as it stands, would refuse an order.
+fn refusal(known: &Known, by: &Actor, order: &Order) -> Option<Refusal> {
+    let input = Input::Ordered { id: u64::MAX, by: by.clone(), order: order.clone() };
+    decide(&known.story.run, &input, known.now()).into_iter().find_map(|event| match event {
+        Event::OrderRefused { refusal, .. } => Some(refusal),
+        _ => None,
+    })
 }
 
 /// Waits until whoever drives the run has taken the order, or refused it.

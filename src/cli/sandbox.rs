@@ -58,7 +58,11 @@ impl PlaceArgs {
                 let ends_with_run = wiring.ends_with_run && !self.keep_sandbox;
                 Ok(Some(Wiring { ends_with_run, ..wiring }))
             }
-            Some(url) => Ok(Some(runtime()?.block_on(Control::at(url).wiring())?)),
+            Some(url) => match runtime()?.block_on(Control::at(url).wiring()) {
+                Ok(wiring) => Ok(Some(wiring)),
+                Err(_) => Err(Failure::usage(format!("no sandbox answers at `{url}`"))
+                    .hint("give what `switchover sandbox up` prints as SWITCHOVER_SANDBOX, such as http://127.0.0.1:4567")),
+            },
         }
     }
 }
@@ -148,13 +152,16 @@ pub(super) fn start(context: &Context, args: &WorldArgs, plan: &Path) -> Result<
     // What is wrong with it is said here, not in a log.
     read_world(&world)?;
     let failed = |why: String| Failure::new(Exit::Bug, "the sandbox could not be started").because(why);
-    std::fs::create_dir_all(&context.state_dir).map_err(|error| failed(error.to_string()))?;
     let log_path = context.state_dir.join("sandbox.log");
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&log_path)
-        .map_err(|error| failed(error.to_string()))?;
+    let log = std::fs::create_dir_all(&context.state_dir)
+        .and_then(|()| OpenOptions::new().create(true).append(true).open(&log_path))
+        .map_err(|error| {
+            let folder = context.state_dir.display();
+            Failure::new(Exit::Stopped, format!("the state directory {folder} cannot be written"))
+                .from_error(&error)
+                .hint("choose another with --state-dir or SWITCHOVER_STATE_DIR")
+                .see(Runbook::JournalFull)
+        })?;
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(["sandbox", "serve", "--world", &world]).arg("--state-dir").arg(&context.state_dir);

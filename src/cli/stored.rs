@@ -1,6 +1,6 @@
 //! Runs that were started: finding them, and telling their story from the store.
 
-use super::{Context, Exit, Failure, plans};
+use super::{Context, Exit, Failure, plans, sandbox};
 use crate::adapter::SystemClock;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
@@ -95,9 +95,10 @@ pub(super) fn find_open(
     let ids = store.ids().map_err(|error| failed(context, &error))?;
     let mut open = Vec::new();
     for id in ids {
-        // One run that cannot be read does not hide the others.
+        // One run that cannot be read does not hide the others; one whose sandbox is gone is over.
         if let Ok(known) = look(context, store, &id)
             && known.story.verdict().is_none()
+            && known.record.wiring.as_ref().is_none_or(sandbox::is_up)
         {
             open.push(known);
         }

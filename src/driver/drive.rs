@@ -189,7 +189,12 @@ impl Driver {
                 Some((step, text)) = progress.recv() => self.tell(&journal.run, step, &text),
                 () = self.wall.sleep_until(listen) => {
                     listen = self.wall.now().after(LISTEN);
-                    inputs.extend(self.orders(journal).await?);
+                    match self.orders(journal).await {
+                        Ok(orders) => inputs.extend(orders),
+                        // It passes by itself, and breaks off no call.
+                        Err(DriveError::Store(StoreError::Busy { .. })) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 () = self.wall.sleep_until(journal.renewal()) => journal.renew().await?,
                 () = self.interruption.to_pause(), if stopping.is_none() => {

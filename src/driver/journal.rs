@@ -105,11 +105,11 @@ impl Journal {
         observers: &mut [Box<dyn Observer>],
     ) -> Result<Vec<Event>, DriveError> {
         let mut events: Vec<Event> = Vec::new();
-        let before = self.run.clone();
+        let mut next = self.run.clone();
         for input in inputs {
-            for event in decide(&self.run, input, at) {
+            for event in decide(&next, input, at) {
                 let seq = Seq(self.seq.0 + events.len() as u64 + 1);
-                self.run.evolve(&event).map_err(|_| DriveError::Illegal { seq })?;
+                next.evolve(&event).map_err(|_| DriveError::Illegal { seq })?;
                 events.push(event);
             }
         }
@@ -117,6 +117,7 @@ impl Journal {
             return Ok(events);
         }
         self.append(&events, at).await?;
+        let before = std::mem::replace(&mut self.run, next);
         self.tell(before, &events, at, observers)?;
         Ok(events)
     }

@@ -22,6 +22,9 @@ const BELIEVED: Duration = Duration::from_millis(200);
 /// For how long, and how often, a read that fails is repeated before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: u32 = 5;
+/// For how long a guard may see nothing before a human is asked: a window that fills, and a source that restarts, take
+/// minutes.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What all work of a run needs.
 pub(super) struct Hands {
@@ -73,7 +76,9 @@ impl Hands {
         let fault = || Fault::permanent("a mistake in switchover ended this work: please report it");
         let (step, answer) = match work {
             Work::Wake => return Input::Tick,
-            Work::Guard(guard) => return Input::Tripped { guard, fault: fault() },
+            Work::Guard(guard) => {
+                return Input::Tripped { guard, fault: Fault::blind(fault().message) };
+            }
             Work::Plan(ix) => (ix, Answer::Planned(Err(fault()))),
             // It may have been sent.
             Work::Apply(ix) => (ix, Answer::Applied(Err(Fault::lost(fault().message)))),
@@ -246,11 +251,25 @@ impl Hands {
         let since = clock.now();
         let reads = Reads { world: self.world.as_reads(), scope: &task.scope, progress: &|_| () };
         let mut memory = Memory::default();
+        let mut seen = since;
         loop {
             let sample = watch.look(&reads, since, &mut memory).await;
-            if sample.verdict == Verdict::Fail {
-                let fault = self.redactor.fault(&Fault::permanent(sample.text));
-                return Input::Tripped { guard: place, fault };
+            let fault = match sample.verdict {
+                Verdict::Fail => Some(Fault::permanent(sample.text)),
+                // Nobody is watching: that is no pass.
+                Verdict::NoEvidence if clock.now().since(seen) >= SILENCE => Some(Fault::blind(format!(
+                    "no evidence for {}: {}",
+                    format_duration(SILENCE),
+                    sample.text
+                ))),
+                Verdict::NoEvidence => None,
+                Verdict::Pass => {
+                    seen = clock.now();
+                    None
+                }
+            };
+            if let Some(fault) = fault {
+                return Input::Tripped { guard: place, fault: self.redactor.fault(&fault) };
             }
             clock.sleep_until(clock.now().after(watch.period())).await;
         }

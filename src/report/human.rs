@@ -1,6 +1,7 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
 use super::{Runbook, Story, words};
+use crate::plan::StepIx;
 use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
 /// What to do now.
@@ -124,6 +125,22 @@ fn incomplete(story: &Story, with: &Commands) -> Advice {
     }
 }
 
+/// A run that was asked twice did not wait for its calls.
+fn asked_to_stop(story: &Story) -> String {
+    let called = |ix: &StepIx| {
+        matches!(story.phase(*ix), Phase::Applying { .. } | Phase::Undoing { .. } | Phase::InDoubt)
+    };
+    let called: Vec<String> =
+        story.plan.places().filter(called).map(|ix| words::step_name(&story.plan, ix)).collect();
+    if called.is_empty() {
+        return "it was asked to stop; all is saved, and no call is under way".into();
+    }
+    format!(
+        "it was asked to stop; what became of the call of {} is looked at when the run goes on",
+        called.join(", ")
+    )
+}
+
 fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
     let id = &*story.id;
     let name = |ix| words::step_name(&story.plan, ix);
@@ -136,7 +153,7 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
     let (says, commands, see) = match *cause {
         PauseCause::Operator => (vec!["an operator paused it".into()], vec![go_on, back], Runbook::Paused),
         PauseCause::Interrupted => (
-            vec!["it was asked to stop; all is saved and nothing is in flight".into()],
+            vec![asked_to_stop(story)],
             vec![("to go on where it stopped".into(), with.run("resume", id)), back],
             Runbook::Interrupted,
         ),

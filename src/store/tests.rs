@@ -85,6 +85,8 @@ fn raw(directory: &Path) -> Connection {
 #[test]
 fn a_run_is_pinned_and_found_again() {
     let (directory, store, lease) = held();
+    assert!(matches!(find(&store, "latest"), Err(StoreError::NoRuns)), "nothing has begun");
+    store.append(&lease, Seq(0), &entries(1)).unwrap();
     let run = store.run(&lease.run).unwrap();
     assert_eq!((run.plan.as_str(), run.by.as_str(), run.created), ("small", "ana", NOW));
     assert!(run.digest.starts_with("sha256:"));
@@ -94,7 +96,9 @@ fn a_run_is_pinned_and_found_again() {
     assert_eq!(find(&reader, &run.id.0[..12].to_lowercase()).unwrap(), run.id);
     assert!(matches!(find(&reader, "nope"), Err(StoreError::NoSuchRun(_))));
     assert!(matches!(find(&reader, ""), Err(StoreError::NoSuchRun(_))));
-    store.create(new_run()).unwrap();
+    let second = store.create(new_run()).unwrap().id;
+    let second = store.acquire(&second, &other(2), TTL, NOW).unwrap();
+    store.append(&second, Seq(0), &entries(1)).unwrap();
     assert!(matches!(find(&store, &run.id.0[..2]), Err(StoreError::Ambiguous { .. })));
     assert_eq!(store.runs().unwrap().len(), 2);
 }
@@ -386,9 +390,12 @@ fn what_two_runs_write_is_locked() {
     let takeovers = store.lock(&second, &wanted, later).unwrap();
     assert_eq!(takeovers.len(), 1);
     assert!(takeovers[0].reason.contains("the lease of elsewhere/1 ran out"), "{takeovers:?}");
+    // It was only silent, and wakes: it is as replaced as if its own run had been taken over.
+    assert!(matches!(store.renew(&first, TTL, later), Err(StoreError::Fenced { .. })));
+    assert!(matches!(store.append(&first, Seq(0), &entries(1)), Err(StoreError::Fenced { .. })));
     store.unlock(&second).unwrap();
-    store.renew(&first, TTL, later).unwrap();
-    assert_eq!(store.lock(&first, &resources, later).unwrap(), []);
+    let again = store.acquire(&first.run, &other(1), TTL, later).unwrap();
+    assert_eq!(store.lock(&again, &resources, later).unwrap(), []);
 }
 
 #[test]
@@ -396,7 +403,12 @@ fn two_processes_may_open_a_new_directory_at_once() {
     let directory = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| SqliteStore::open(directory.path()).unwrap().create(new_run()).unwrap());
+            scope.spawn(|| {
+                let store = SqliteStore::open(directory.path()).unwrap();
+                let run = store.create(new_run()).unwrap().id;
+                let lease = store.acquire(&run, &other(1), TTL, NOW).unwrap();
+                store.append(&lease, Seq(0), &entries(1)).unwrap();
+            });
         }
     });
     assert_eq!(SqliteStore::open(directory.path()).unwrap().ids().unwrap().len(), 8);

@@ -195,6 +195,34 @@ fn another_terminal_approves_but_not_anybody() {
 }
 
 #[test]
+fn an_order_that_changes_nothing_takes_nothing_over() {
+    let desk = Desk::new();
+    let mut run = desk.start(&["--ask"]);
+    desk.wait_for("go", "asking");
+    signal(&run, Signal::TERM);
+    assert_eq!(run.wait().unwrap().code(), Some(143));
+    let before = desk.say(&["log", "--output", "jsonl"]).stdout;
+    for order in [
+        &["retry", "lower"][..],
+        &["skip", "rest", "--reason", "x"],
+        &["settle", "lower", "--done", "--reason", "x"],
+        &["approve", "rest", "--as", "bo@navralabs.com"],
+    ] {
+        let said = desk.say(order);
+        assert_eq!(
+            said.code,
+            Some(if order[0] == "approve" { 15 } else { 64 }),
+            "{order:?}: {}",
+            said.stderr
+        );
+        assert_eq!(desk.say(&["log", "--output", "jsonl"]).stdout, before, "{order:?}");
+    }
+    // Being asked to stop was its only reason to stop.
+    let said = desk.say(&["continue"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+}
+
+#[test]
 fn a_rejection_stops_and_can_be_overcome() {
     let desk = Desk::new();
     let mut run = desk.start(&["--ask"]);

@@ -14,7 +14,10 @@ impl Traces {
     pub(super) fn leave(&self, token: &str) -> Result<(File, PathBuf)> {
         std::fs::create_dir_all(&self.0)?;
         let path = self.0.join(token);
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        // Whoever holds it is the same call, lost and still alive: another beside it would be one too many.
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        file.set_len(0)?;
         flock(&file, FlockOperation::LockShared)?;
         Ok((file, path))
     }

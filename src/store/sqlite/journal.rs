@@ -16,7 +16,8 @@ pub(super) fn create(tx: &Transaction<'_>, run: &RunRecord, pinned: &str) -> Res
 }
 
 pub(super) fn ids(tx: &Transaction<'_>) -> Result<Vec<RunId>, Failed> {
-    let mut query = tx.prepare("SELECT id FROM runs ORDER BY id DESC")?;
+    // One that was refused before its first fact never was.
+    let mut query = tx.prepare("SELECT id FROM runs WHERE head_seq > 0 ORDER BY id DESC")?;
     let ids = query.query_map([], |row| row.get::<_, String>(0))?;
     Ok(ids.map(|id| id.map(|id| RunId(id.into()))).collect::<Result<_, _>>()?)
 }

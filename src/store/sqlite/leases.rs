@@ -138,6 +138,11 @@ pub(super) fn lock(
                     let resource = resource.clone();
                     return Err(StoreError::Locked { resource, run, holder }.into());
                 };
+                // It may only be silent: once its lock is another's it writes nothing more.
+                tx.execute(
+                    "UPDATE leases SET held = FALSE, epoch = epoch + 1 WHERE run = ? AND held",
+                    [&*run.0],
+                )?;
                 let reason = format!("taken over from run {run}: {reason}");
                 takeovers.push(Takeover { resource: resource.clone(), run, reason: reason.clone() });
                 Some(reason)
