@@ -15,3 +15,6 @@ pub mod sandbox;
 pub mod signal;
 pub mod sim;
 pub mod store;
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! machine are for production alone.
 
 use super::dns::Resolver;
-use crate::port::{ReadHttp, Request, Response, Wiring, WriteHttp};
+use crate::port::{Endpoint, ReadHttp, Request, Response, Wiring, WriteHttp};
 use crate::run::{Fault, Landed};
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use url::{Host, Url};
@@ -50,7 +50,8 @@ impl Http {
     async fn exchange(&self, request: Request) -> Result<Response, Fault> {
         let mut url = Url::parse(&request.url)
             .map_err(|error| Fault::permanent(format!("the url is not one: {error}")))?;
-        let to = Endpoint::of(&url, request.connect_to.as_deref(), &self.ports)?;
+        let mut to = Endpoint::of(&url, request.connect_to.as_deref())?;
+        to.port = self.ports.get(&to.port).copied().unwrap_or(to.port);
         let what = format!("{} {}", request.method, url.origin().ascii_serialization());
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| unsound("this method"))?;
         let headers = headers(&url, &request)?;
@@ -188,54 +189,6 @@ fn innermost(error: &reqwest::Error) -> String {
 
 fn unsound(what: &str) -> Fault {
     Fault::permanent(format!("{what} cannot be sent"))
-}
-
-/// Where a request goes.
-struct Endpoint {
-    host: String,
-    port: u16,
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl Endpoint {
-    fn of(url: &Url, connect_to: Option<&str>, ports: &BTreeMap<u16, u16>) -> Result<Self, Fault> {
-        let (Some(host), Some(port), "http" | "https") =
-            (url.host_str(), url.port_or_known_default(), url.scheme())
-        else {
-            return Err(Fault::permanent("the url is neither http nor https, or has no host"));
-        };
-        let (host, port) = match connect_to {
-            None => (host.to_owned(), port),
-            Some(_) if !matches!(url.host(), Some(Host::Domain(_))) => {
-                let text =
-                    "the url holds an address, so nothing can be in its place; write a name in the url";
-                return Err(Fault::permanent(text));
-            }
-            Some(text) => Self::split(text, port).ok_or_else(|| {
-                Fault::permanent(format!("`{text}` is not `name`, `name:port` or an address"))
-            })?,
-        };
-        Ok(Self { host, port: ports.get(&port).copied().unwrap_or(port) })
-    }
-
-    fn split(text: &str, port: u16) -> Option<(String, u16)> {
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Some((address.to_string(), port));
-        }
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Some((address.ip().to_string(), address.port()));
-        }
-        match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() => Some((host.to_owned(), port.parse().ok()?)),
-            Some(_) => None,
-            None => (!text.is_empty()).then(|| (text.to_owned(), port)),
-        }
-    }
 }
 
 fn headers(url: &Url, request: &Request) -> Result<HeaderMap, Fault> {

@@ -1,8 +1,5 @@
 //! What the tests of adapters share: servers on loopback that say what they are told, and a wiring to them.
 
-#[cfg(feature = "aws")]
-mod contract;
-
 use crate::plan::{Plan, Policy, Target, Timestamp};
 use crate::port::{Wiring, WorldTime};
 use std::collections::BTreeMap;

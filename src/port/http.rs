@@ -3,7 +3,10 @@
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use std::{net::SocketAddr, time::Duration};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use url::{Host, Url};
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,61 @@ pub struct Request {
     pub connect_to: Option<String>,
     /// On the wall clock, from connecting to the last byte.
     pub timeout: Duration,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl Endpoint {
+    /// Of a url, or what stands in its place, as [`Request::connect_to`] has it.
+    ///
+    /// # Errors
+    /// The url leads nowhere, or nothing can stand in its place.
+    pub fn of(url: &Url, connect_to: Option<&str>) -> Result<Self, Fault> {
+        let (Some(host), Some(port), "http" | "https") =
+            (url.host_str(), url.port_or_known_default(), url.scheme())
+        else {
+            return Err(Fault::permanent("the url is neither http nor https, or has no host"));
+        };
+        let (host, port) = match connect_to {
+            None => (host.to_owned(), port),
+            Some(_) if !matches!(url.host(), Some(Host::Domain(_))) => {
+                let text =
+                    "the url holds an address, so nothing can be in its place; write a name in the url";
+                return Err(Fault::permanent(text));
+            }
+            Some(text) => Self::split(text, port).ok_or_else(|| {
+                Fault::permanent(format!("`{text}` is not `name`, `name:port` or an address"))
+            })?,
+        };
+        Ok(Self { host, port })
+    }
+
+    fn split(text: &str, port: u16) -> Option<(String, u16)> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some((address.to_string(), port));
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Some((address.ip().to_string(), address.port()));
+        }
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() => Some((host.to_owned(), port.parse().ok()?)),
+            Some(_) => None,
+            None => (!text.is_empty()).then(|| (text.to_owned(), port)),
+        }
+    }
 }
 
 /// An answer: any status is one.

@@ -19,7 +19,7 @@ pub use compute::{
     TaskFilter, UpdateService, WriteCompute,
 };
 pub use dns::{ReadDns, WriteDns};
-pub use http::{ReadHttp, Request, Response, WriteHttp};
+pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
 pub use process::{Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use traffic::{LoadBalancer, ReadTraffic, TargetHealth};

@@ -161,18 +161,10 @@ impl Served {
     /// The target group for a path, and the target whose turn it is.
     fn choose(&self, path: &str) -> (Option<String>, Option<(String, SocketAddr)>) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let chosen = self.shared.look(|world, _| {
-            let mut own = world.groups.values().filter(|g| g.balancer == self.name);
-            let by_path = own.clone().find(|g| g.takes(path));
-            let group = by_path.or_else(|| own.find(|g| g.paths.is_empty()))?;
-            let candidates = group.candidates();
-            let target = (!candidates.is_empty()).then(|| candidates[turn % candidates.len()].clone());
-            Some((group.name.clone(), target))
-        });
-        let Some((group, target)) = chosen else { return (None, None) };
+        let (group, target) = self.shared.look(|world, _| world.choose(&self.name, path, turn));
         let listening = self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
         let found = target.and_then(|id| listening.get(&id).map(|address| (id, *address)));
-        (Some(group), found)
+        (group, found)
     }
 }
 
@@ -192,15 +184,7 @@ async fn forward(served: &Served, request: Request<Bytes>) -> Result<Answer, Dro
             Err(_) => (Outcome::Failed, answer(504, "text/html", "<h1>504 Gateway Time-out</h1>")),
         },
     };
-    served.shared.look(|world, now| {
-        let at = minute(now);
-        if let Some(balancer) = world.balancers.get_mut(&served.name) {
-            balancer.counts.entry(at).or_default().add(outcome);
-        }
-        if let Some(group) = group.and_then(|g| world.groups.get_mut(&g)) {
-            group.counts.entry(at).or_default().add(outcome);
-        }
-    });
+    served.shared.look(|world, now| world.count(&served.name, group.as_deref(), outcome, now));
     Ok(answer)
 }
 

@@ -49,8 +49,7 @@ where
 
 /// The refusal of a service that is no API.
 pub(super) fn scripted(rule: &FaultRule) -> Answer {
-    let status = if rule.kind == FaultKind::Throttle { 429 } else { rule.status.unwrap_or(500) };
-    answer(status, "text/plain", "a scripted fault")
+    answer(rule.refused_with(), "text/plain", "a scripted fault")
 }
 
 /// Waits as long as the fault is in place.

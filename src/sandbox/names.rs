@@ -5,7 +5,7 @@
 
 use super::shared::Shared;
 use crate::port::dns::Name;
-use crate::sim::{Around, BALANCER_TTL, DELEGATION_TTL, Line, Said, World, refer, say};
+use crate::sim::{Line, Said, World};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::{self, RData, Record};
 use std::net::SocketAddr;
@@ -133,62 +133,10 @@ fn fqdn(name: &Name) -> Option<rr::Name> {
 fn ask(world: &World, role: Role, name: &Name, kind: &str) -> Said {
     let turn = LOTS.fetch_add(1, Ordering::Relaxed);
     match role {
-        Role::Authority(place) => authority(world, place, name, kind, turn),
-        Role::Root => match world.zones.iter().find(|zone| zone.holds(name)) {
-            Some(zone) => refer(zone),
-            None => Said { authoritative: true, absent: true, ..Said::default() },
-        },
-        Role::Resolver => resolve(world, name, kind, turn),
+        Role::Authority(place) => world.answer_of(place, name, kind, turn),
+        Role::Root => world.refer(name),
+        Role::Resolver => world.resolve(name, kind, turn),
     }
-}
-
-fn authority(world: &World, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
-    let refused = Said { refused: true, ..Said::default() };
-    let Some(server) = world.name_servers.get(place) else { return refused };
-    let Some(zone) = world.zones.iter().find(|zone| zone.holds(name)) else { return refused };
-    #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
-    let lot = (turn * 379 % 1000) as f64 / 1000.0;
-    let balancer = |name: &Name| world.balancer_addresses(name);
-    let records = zone.served(world.now, server.delay);
-    say(zone, records, name, kind, &Around { balancer: &balancer, lot })
-}
-
-/// As a resolver without a cache that asks one authority, each in turn, and follows CNAMEs.
-fn resolve(world: &World, name: &Name, kind: &str, turn: u64) -> Said {
-    let place = usize::try_from(turn).unwrap_or(0) % world.name_servers.len();
-    let mut all = Said::default();
-    let mut asked = name.clone();
-    for _ in 0..8 {
-        let said = if world.reached(&asked).is_some() {
-            authority(world, place, &asked, kind, turn)
-        } else {
-            outside(world, &asked, kind)
-        };
-        all.answers.extend(said.answers.iter().cloned());
-        (all.absent, all.soa) = (said.absent, said.soa);
-        let last = all.answers.last().filter(|line| line.kind == "CNAME" && kind != "CNAME");
-        match last.map(|line| Name::new(&line.value)).filter(|next| *next != asked) {
-            Some(next) => asked = next,
-            None => break,
-        }
-    }
-    all
-}
-
-/// Names that are in no zone of the world: name servers and load balancers.
-fn outside(world: &World, name: &Name, kind: &str) -> Said {
-    let servers = world.name_servers.iter().chain([&world.root]).filter(|server| server.name == *name);
-    let servers = servers.map(|server| (server.address, DELEGATION_TTL));
-    let balancers = world.balancer_addresses(name).into_iter().map(|address| (address, BALANCER_TTL));
-    let found: Vec<_> = servers.chain(balancers).collect();
-    let line = |(address, ttl): &(std::net::Ipv4Addr, u32)| Line {
-        name: name.clone(),
-        kind: "A".into(),
-        ttl: *ttl,
-        value: address.to_string(),
-    };
-    let answers = if kind == "A" { found.iter().map(line).collect() } else { Vec::new() };
-    Said { absent: found.is_empty(), answers, ..Said::default() }
 }
 
 /// Sockets for both transports at one address.

@@ -3,6 +3,7 @@
 //! Whoever checks health tells [`TargetGroup::checked`] what it saw: the sandbox really asks, a rehearsal predicts.
 
 use super::file::CheckFile;
+use super::world::World;
 use crate::plan::Timestamp;
 use crate::port::dns::Name;
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
@@ -93,6 +94,26 @@ pub struct Target {
     pub reason: Option<&'static str>,
     /// When it is next checked.
     pub next_check: Timestamp,
+}
+
+impl Target {
+    /// Its state, the reason, and the words for it, as the service tells; `used`: its load balancer stands.
+    #[must_use]
+    pub fn told(&self, used: bool) -> (&'static str, Option<&'static str>, &'static str) {
+        if !used {
+            let words = "Target group is not configured to receive traffic from the load balancer";
+            return ("unused", Some("Target.NotInUse"), words);
+        }
+        let (reason, words) = match self.state {
+            Health::Initial => (Some("Elb.RegistrationInProgress"), "Target registration is in progress"),
+            Health::Healthy => (None, ""),
+            Health::Unhealthy => (self.reason, "Health checks failed"),
+            Health::Draining(_) => {
+                (Some("Target.DeregistrationInProgress"), "Target deregistration is in progress")
+            }
+        };
+        (self.state.word(), reason, words)
+    }
 }
 
 /// What is thought of a target.
@@ -234,6 +255,29 @@ impl Counts {
                 self.own_5xx += 1;
                 self.connection_errors += 1;
             }
+        }
+    }
+}
+
+impl World {
+    /// The target group of a load balancer that takes a path, and the target in it whose turn it is.
+    #[must_use]
+    pub fn choose(&self, balancer: &str, path: &str, turn: usize) -> (Option<String>, Option<String>) {
+        let mut own = self.groups.values().filter(|g| g.balancer == balancer);
+        let by_path = own.clone().find(|g| g.takes(path));
+        let Some(group) = by_path.or_else(|| own.find(|g| g.paths.is_empty())) else { return (None, None) };
+        let candidates = group.candidates();
+        let target = (!candidates.is_empty()).then(|| candidates[turn % candidates.len()].clone());
+        (Some(group.name.clone()), target)
+    }
+
+    /// A request to a load balancer is over: it is counted there, and for the group that took it.
+    pub fn count(&mut self, balancer: &str, group: Option<&str>, outcome: Outcome, now: Timestamp) {
+        if let Some(balancer) = self.balancers.get_mut(balancer) {
+            balancer.counts.entry(minute(now)).or_default().add(outcome);
+        }
+        if let Some(group) = group.and_then(|group| self.groups.get_mut(group)) {
+            group.counts.entry(minute(now)).or_default().add(outcome);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::file::Breaker;
 use crate::plan::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
 
 /// A task definition.
@@ -83,6 +83,17 @@ pub struct Service {
     pub next_start: Timestamp,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl Service {
+    /// Where its tasks are, as the service tells.
+    #[must_use]
+    pub fn network(&self) -> Json {
+        json!({"awsvpcConfiguration": {
+            "subnets": ["subnet-0a1b2c3d4e5f6071a", "subnet-0a1b2c3d4e5f6071b"],
+            "securityGroups": ["sg-0a1b2c3d4e5f60718"], "assignPublicIp": "DISABLED",
+        }})
+    }
 }
 
 /// Something that a service says of itself.

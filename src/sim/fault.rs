@@ -1,5 +1,6 @@
 //! Scripted faults: which call they meet, and what then happens to it. Pure bookkeeping; whoever serves a call obeys.
 
+use super::compute::Refusal;
 use super::file::{Deed, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,29 @@ pub struct FaultRule {
     pub delay: Span,
     /// Of `change`: what somebody else does just before the call.
     pub change: Option<Box<Deed>>,
+}
+
+impl FaultRule {
+    /// The refusal of an API that it asks for.
+    #[must_use]
+    pub fn refusal(self, service: &str) -> Refusal {
+        if self.kind == FaultKind::Throttle {
+            let code = self.code.unwrap_or_else(|| match service {
+                "ecs" | "monitoring" => "ThrottlingException".into(),
+                _ => "Throttling".into(),
+            });
+            return Refusal::new(&code, self.message.as_deref().unwrap_or("Rate exceeded"));
+        }
+        let code = self.code.unwrap_or_else(|| "InternalFailure".into());
+        let message = self.message.unwrap_or_else(|| "a scripted fault".into());
+        Refusal { status: self.status.unwrap_or(500), code, message }
+    }
+
+    /// The status with which what is no API refuses.
+    #[must_use]
+    pub fn refused_with(&self) -> u16 {
+        if self.kind == FaultKind::Throttle { 429 } else { self.status.unwrap_or(500) }
+    }
 }
 
 /// What happens to a call.

@@ -1,6 +1,7 @@
 //! A whole world in memory: zones, services, tasks, load balancers, people, rules and faults, as functions of time.
 //!
-//! Not here: sockets, clocks, async, wire formats (those are `sandbox`), adapters.
+//! Not here: sockets, wall clocks, wire formats (those are `sandbox`), adapters. Only `ports` waits, and on a clock that
+//! stands still until it is advanced.
 
 mod answer;
 mod app;
@@ -12,6 +13,8 @@ mod compute;
 mod fault;
 mod file;
 mod metric;
+mod names;
+mod ports;
 mod schedule;
 mod world;
 mod zone;
@@ -29,6 +32,7 @@ pub use compute::{
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
 pub use metric::{Asked, Measured};
+pub use ports::{Ports, VirtualClock};
 pub use world::{NameServer, World};
 pub use zone::{ChangeInfo, Records, SetKey, Zone, written};
 

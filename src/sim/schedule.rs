@@ -4,6 +4,7 @@
 
 use super::balancer::{Check, Health, Target};
 use super::compute::{Deployment, Event, Phase, Rollout, Stopped, Task};
+use super::fault::{FaultKind, Met};
 use super::file::{App, Breaker};
 use super::world::World;
 use crate::plan::Timestamp;
@@ -154,17 +155,25 @@ impl World {
 
     /// In virtual time nobody asks a target; what it would answer is known.
     fn predict_checks(&mut self, now: Timestamp) {
-        let mut checks = Vec::new();
+        let mut due = Vec::new();
         for group in self.groups.values() {
-            for (id, target) in group.targets.iter().filter(|(_, t)| t.next_check <= now) {
-                let _ = target;
-                let passed = self.would_pass(id, &group.check.path, now);
-                checks.push((
-                    group.name.clone(),
-                    id.clone(),
-                    if passed { Check::Passed } else { Check::Status },
-                ));
-            }
+            let own = group.targets.iter().filter(|(_, target)| target.next_check <= now);
+            due.extend(own.map(|(id, _)| (group.name.clone(), id.clone(), group.check.path.clone())));
+        }
+        let mut checks = Vec::new();
+        for (group, id, path) in due {
+            let passed = self.would_pass(&id, &path, now);
+            // Nobody but a program that listens can meet a fault.
+            let listens = self.tasks.get(&id).is_some_and(Task::listens);
+            let met = if listens { self.faults.meet("app", &path, &id) } else { Met::default() };
+            let check = match met.fate.map(|fault| fault.rule.kind) {
+                _ if met.hold.is_some() => Check::Timeout,
+                Some(FaultKind::Throttle | FaultKind::Error) => Check::Status,
+                Some(FaultKind::DropBefore | FaultKind::DropAfter) => Check::Refused,
+                _ if passed => Check::Passed,
+                _ => Check::Status,
+            };
+            checks.push((group, id, check));
         }
         for (group, id, check) in checks {
             self.checked(&group, &id, check, now);

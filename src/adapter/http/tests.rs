@@ -124,21 +124,20 @@ async fn a_body_is_kept_up_to_its_limit() {
 #[test]
 fn where_to_connect_is_read_in_every_form() {
     let url = Url::parse("https://app.example.com/x").unwrap();
-    let ports = [(443, 8443)].into();
     for (text, expected) in [
-        ("lb.example.com", "lb.example.com:8443"),
+        ("lb.example.com", "lb.example.com:443"),
         ("lb.example.com:444", "lb.example.com:444"),
-        ("10.0.0.7", "10.0.0.7:8443"),
+        ("10.0.0.7", "10.0.0.7:443"),
         ("10.0.0.7:9", "10.0.0.7:9"),
-        ("::1", "::1:8443"),
+        ("::1", "::1:443"),
         ("[::1]:9", "::1:9"),
     ] {
-        assert_eq!(Endpoint::of(&url, Some(text), &ports).unwrap().to_string(), expected);
+        assert_eq!(Endpoint::of(&url, Some(text)).unwrap().to_string(), expected);
     }
-    assert!(Endpoint::of(&url, Some("lb:port"), &ports).is_err());
+    assert!(Endpoint::of(&url, Some("lb:port")).is_err());
     // A certificate is asked for by the name in the url, and an address leaves no room for two.
     let bare = Url::parse("https://10.0.0.7/").unwrap();
-    assert!(Endpoint::of(&bare, Some("lb.example.com"), &ports).is_err());
-    assert_eq!(Endpoint::of(&bare, None, &ports).unwrap().to_string(), "10.0.0.7:8443");
-    assert!(Endpoint::of(&Url::parse("ftp://x/").unwrap(), None, &ports).is_err());
+    assert!(Endpoint::of(&bare, Some("lb.example.com")).is_err());
+    assert_eq!(Endpoint::of(&bare, None).unwrap().to_string(), "10.0.0.7:443");
+    assert!(Endpoint::of(&Url::parse("ftp://x/").unwrap(), None).is_err());
 }

@@ -176,16 +176,9 @@ fn service_json(world: &World, service: &Service) -> Json {
             },
         },
         "healthCheckGracePeriodSeconds": service.grace.as_secs(),
-        "networkConfiguration": network(), "createdAt": seconds(service.created),
+        "networkConfiguration": service.network(), "createdAt": seconds(service.created),
         "propagateTags": "NONE", "enableECSManagedTags": false, "enableExecuteCommand": false,
     })
-}
-
-fn network() -> Json {
-    json!({"awsvpcConfiguration": {
-        "subnets": ["subnet-0a1b2c3d4e5f6071a", "subnet-0a1b2c3d4e5f6071b"],
-        "securityGroups": ["sg-0a1b2c3d4e5f60718"], "assignPublicIp": "DISABLED",
-    }})
 }
 
 fn deployment_json(service: &Service, tasks: &[&Task], deployment: &Deployment, primary: bool) -> Json {
@@ -200,20 +193,19 @@ fn deployment_json(service: &Service, tasks: &[&Task], deployment: &Deployment, 
         "failedTasks": deployment.failed, "rolloutState": deployment.rollout.word(),
         "rolloutStateReason": deployment.reason, "createdAt": seconds(deployment.created),
         "updatedAt": seconds(deployment.updated), "launchType": "FARGATE", "platformVersion": "1.4.0",
-        "networkConfiguration": network(),
+        "networkConfiguration": service.network(),
     })
 }
 
-fn register(world: &mut World, mut input: Json, now: Timestamp) -> Result<Json, Refusal> {
-    if let Some(map) = input.as_object_mut() {
-        map.remove("tags");
-    }
+fn register(world: &mut World, input: Json, now: Timestamp) -> Result<Json, Refusal> {
     let found = world.register(input, now)?;
     Ok(json!({"taskDefinition": definition(found)}))
 }
 
 fn definition(found: &Definition) -> Json {
     let mut json = found.content.clone();
+    // Tags stand beside a definition, not in it.
+    json.as_object_mut().map(|fields| fields.shift_remove("tags"));
     json["taskDefinitionArn"] = found.arn.as_str().into();
     json["revision"] = found.revision.into();
     json["status"] = if found.active { "ACTIVE" } else { "INACTIVE" }.into();
@@ -228,7 +220,7 @@ fn describe_definition(world: &World, input: &Json) -> Result<Json, Refusal> {
     let found = world.definition(asked);
     let found =
         found.ok_or_else(|| Refusal::new("ClientException", "Unable to describe task definition."))?;
-    Ok(json!({"taskDefinition": definition(found), "tags": []}))
+    Ok(json!({"taskDefinition": definition(found), "tags": found.content.get("tags").unwrap_or(&json!([]))}))
 }
 
 fn list_definitions(world: &World, input: &Json) -> Json {

@@ -3,7 +3,7 @@
 use super::super::serve::Answer;
 use super::super::xml::Writer;
 use super::{Call, query, unknown};
-use crate::sim::{BALANCER_ZONE, Balancer, Health, Refusal, TargetGroup, World};
+use crate::sim::{BALANCER_ZONE, Balancer, Refusal, TargetGroup, World};
 
 pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 
@@ -146,7 +146,7 @@ fn health(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
     Ok(query::result(call, NAMESPACE, |w| {
         w.element("TargetHealthDescriptions", |w| {
             for target in group.targets.values() {
-                let (state, reason, words) = describe(target.state, target.reason, used);
+                let (state, reason, words) = target.told(used);
                 w.element("member", |w| {
                     w.element("Target", |w| {
                         w.text("Id", &target.address.to_string()).text("Port", &group.port.to_string());
@@ -163,27 +163,6 @@ fn health(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
             }
         });
     }))
-}
-
-fn describe(
-    state: Health,
-    reason: Option<&'static str>,
-    used: bool,
-) -> (&'static str, Option<&'static str>, &'static str) {
-    if !used {
-        let words = "Target group is not configured to receive traffic from the load balancer";
-        return ("unused", Some("Target.NotInUse"), words);
-    }
-    match state {
-        Health::Initial => {
-            ("initial", Some("Elb.RegistrationInProgress"), "Target registration is in progress")
-        }
-        Health::Healthy => ("healthy", None, ""),
-        Health::Unhealthy => ("unhealthy", reason, "Health checks failed"),
-        Health::Draining(_) => {
-            ("draining", Some("Target.DeregistrationInProgress"), "Target deregistration is in progress")
-        }
-    }
 }
 
 fn listeners(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {

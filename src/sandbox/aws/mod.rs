@@ -15,7 +15,7 @@ use super::faults;
 use super::serve::{Answer, Dropped, answer, header};
 use super::shared::Shared;
 use crate::plan::Timestamp;
-use crate::sim::{FaultKind, FaultRule, Refusal, World};
+use crate::sim::{FaultRule, Refusal, World};
 use hyper::Request;
 use hyper::body::Bytes;
 use std::sync::Arc;
@@ -74,23 +74,9 @@ pub(super) async fn handle(shared: Arc<Shared>, request: Request<Bytes>) -> Resu
         Err(refusal) => return Ok(plain_refusal(&refusal)),
     };
     let text = format!("{} {}", request.uri(), String::from_utf8_lossy(&call.body));
-    let refuse = |rule| refused(&call, &scripted(call.service, rule));
+    let refuse = |rule: FaultRule| refused(&call, &rule.refusal(call.service.name()));
     let perform = async || Ok(perform(&shared, &call));
     faults::meet(&shared, (call.service.name(), &call.operation, &text), refuse, perform).await
-}
-
-/// The refusal that a fault asks for.
-fn scripted(service: Service, rule: FaultRule) -> Refusal {
-    if rule.kind == FaultKind::Throttle {
-        let code = rule.code.unwrap_or_else(|| match service {
-            Service::Route53 | Service::Elb | Service::Sts => "Throttling".into(),
-            Service::Ecs | Service::CloudWatch => "ThrottlingException".into(),
-        });
-        return Refusal::new(&code, rule.message.as_deref().unwrap_or("Rate exceeded"));
-    }
-    let code = rule.code.unwrap_or_else(|| "InternalFailure".into());
-    let message = rule.message.unwrap_or_else(|| "a scripted fault".into());
-    Refusal { status: rule.status.unwrap_or(500), code, message }
 }
 
 /// Who calls what.

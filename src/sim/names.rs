@@ -1,0 +1,69 @@
+//! Whom in the world one may ask about a name, and what each says: the name servers, who stands above them, a resolver.
+
+use super::answer::{Around, BALANCER_TTL, DELEGATION_TTL, Line, Said, refer, say};
+use super::world::World;
+use crate::port::dns::Name;
+use std::net::Ipv4Addr;
+
+impl World {
+    /// What the name server at this place says. `turn` picks among weighted sets.
+    #[must_use]
+    pub fn answer_of(&self, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
+        let refused = Said { refused: true, ..Said::default() };
+        let Some(server) = self.name_servers.get(place) else { return refused };
+        let Some(zone) = self.zones.iter().find(|zone| zone.holds(name)) else { return refused };
+        #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
+        let lot = (turn.wrapping_mul(379) % 1000) as f64 / 1000.0;
+        let balancer = |name: &Name| self.balancer_addresses(name);
+        let records = zone.served(self.now, server.delay);
+        say(zone, records, name, kind, &Around { balancer: &balancer, lot })
+    }
+
+    /// What the parent of every zone says.
+    #[must_use]
+    pub fn refer(&self, name: &Name) -> Said {
+        match self.zones.iter().find(|zone| zone.holds(name)) {
+            Some(zone) => refer(zone),
+            None => Said { authoritative: true, absent: true, ..Said::default() },
+        }
+    }
+
+    /// What a resolver says that keeps nothing, asks the name servers in turn, and follows CNAMEs.
+    #[must_use]
+    pub fn resolve(&self, name: &Name, kind: &str, turn: u64) -> Said {
+        let place = usize::try_from(turn).unwrap_or(0) % self.name_servers.len().max(1);
+        let mut all = Said::default();
+        let mut asked = name.clone();
+        for _ in 0..8 {
+            let said = if self.reached(&asked).is_some() {
+                self.answer_of(place, &asked, kind, turn)
+            } else {
+                self.outside(&asked, kind)
+            };
+            all.answers.extend(said.answers.iter().cloned());
+            (all.absent, all.soa) = (said.absent, said.soa);
+            let last = all.answers.last().filter(|line| line.kind == "CNAME" && kind != "CNAME");
+            match last.map(|line| Name::new(&line.value)).filter(|next| *next != asked) {
+                Some(next) => asked = next,
+                None => break,
+            }
+        }
+        all
+    }
+
+    /// Names that are in no zone of the world: name servers and load balancers.
+    fn outside(&self, name: &Name, kind: &str) -> Said {
+        let servers = self.name_servers.iter().chain([&self.root]).filter(|server| server.name == *name);
+        let servers = servers.map(|server| (server.address, DELEGATION_TTL));
+        let balancers = self.balancer_addresses(name).into_iter().map(|address| (address, BALANCER_TTL));
+        let found: Vec<_> = servers.chain(balancers).collect();
+        let line = |(address, ttl): &(Ipv4Addr, u32)| Line {
+            name: name.clone(),
+            kind: "A".into(),
+            ttl: *ttl,
+            value: address.to_string(),
+        };
+        let answers = if kind == "A" { found.iter().map(line).collect() } else { Vec::new() };
+        Said { absent: found.is_empty(), answers, ..Said::default() }
+    }
+}

@@ -1,0 +1,279 @@
+//! Services, task definitions and tasks of the world, in our words.
+
+use super::call::{Account, Call};
+use crate::plan::Timestamp;
+use crate::port::{
+    Container, Deployment, ReadCompute, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition,
+    TaskFilter, UpdateService, WriteCompute,
+};
+use crate::run::Fault;
+use crate::sim::{self, Phase, Refusal, World};
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+
+/// How many tasks one call describes.
+const BATCH: usize = 100;
+/// How many of a service's events are kept, the newest first.
+const EVENTS: usize = 10;
+/// How many characters of a reason are kept.
+const REASON: usize = 255;
+
+fn call<'a>(operation: &'a str, resource: &'a str) -> Call<'a> {
+    Call { service: "ecs", operation, resource }
+}
+
+/// The last part of an ARN, or the name itself.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[async_trait]
+impl ReadCompute for Account {
+    async fn service(&self, cluster: &str, service: &str) -> Result<Option<Service>, Fault> {
+        let resource = format!("{service} in {cluster}");
+        let looking = self.look(call("DescribeServices", &resource), |world, _| {
+            world.cluster_exists(short(cluster))?;
+            let found = world.service(short(cluster), short(service));
+            Ok(found.map(|service| service_of(world, service)))
+        });
+        looking.await
+    }
+
+    async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault> {
+        let call = call("DescribeTaskDefinition", name);
+        let looking = self.read(call, |world, _| {
+            let none = || Refusal::new("ClientException", "Unable to describe task definition.");
+            world.definition(name).map(definition_of).ok_or_else(none)
+        });
+        match looking.await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.text.contains("Unable to describe task definition") => Ok(None),
+            Err(failure) => Err(failure.fault(&call, false)),
+        }
+    }
+
+    async fn tasks(&self, cluster: &str, filter: &TaskFilter) -> Result<Vec<Task>, Fault> {
+        let running = |task: &sim::Task| task.desired_status() == "RUNNING";
+        let of = |task: &sim::Task, service: &str| task.service.as_deref() == Some(short(service));
+        let mut found = match filter {
+            TaskFilter::Service(service) => {
+                self.list(cluster, Some(service), |task| of(task, service) && running(task)).await?
+            }
+            TaskFilter::StoppedOf(service) => {
+                self.list(cluster, Some(service), |task| of(task, service) && !running(task)).await?
+            }
+            TaskFilter::StartedBy(token) => {
+                let own = |task: &sim::Task| task.started_by.as_ref() == Some(token) && running(task);
+                let mut found = self.list(cluster, None, own).await?;
+                found.extend(self.list(cluster, None, |task| !running(task)).await?);
+                found
+            }
+        };
+        // One that stopped between two lists is in both.
+        found.sort();
+        found.dedup();
+        let mut tasks: Vec<Task> = Vec::new();
+        for batch in found.chunks(BATCH) {
+            let described = self.look(call("DescribeTasks", cluster), |world, _| {
+                world.cluster_exists(short(cluster))?;
+                Ok(batch
+                    .iter()
+                    .filter_map(|arn| world.tasks.get(short(arn)))
+                    .map(task_of)
+                    .collect::<Vec<_>>())
+            });
+            tasks.extend(described.await?);
+        }
+        if let TaskFilter::StartedBy(token) = filter {
+            tasks.retain(|task| task.started_by.as_ref() == Some(token));
+        }
+        Ok(tasks)
+    }
+}
+
+impl Account {
+    async fn list(
+        &self,
+        cluster: &str,
+        service: Option<&str>,
+        which: impl Fn(&sim::Task) -> bool + Send + Sync,
+    ) -> Result<Vec<String>, Fault> {
+        let cluster = short(cluster);
+        let looking = self.look(call("ListTasks", cluster), |world, _| {
+            world.cluster_exists(cluster)?;
+            if service.is_some_and(|name| world.service(cluster, short(name)).is_none()) {
+                return Err(Refusal::new("ServiceNotFoundException", "Service not found."));
+            }
+            let own = world.tasks.values().filter(|task| task.cluster == cluster && which(task));
+            Ok(own.map(|task| task.arn.clone()).collect())
+        });
+        looking.await
+    }
+}
+
+fn service_of(world: &World, service: &sim::Service) -> Service {
+    let running = |deployment: Option<&str>| {
+        let own = world.tasks_of(service).filter(|task| task.status() == "RUNNING");
+        let own = own.filter(|task| deployment.is_none_or(|id| task.started_by.as_deref() == Some(id)));
+        u32::try_from(own.count()).unwrap_or(u32::MAX)
+    };
+    let deployment = |(place, found): (usize, &sim::Deployment)| Deployment {
+        id: found.id.clone(),
+        primary: place == 0,
+        definition: found.definition.clone(),
+        rollout: match found.rollout {
+            sim::Rollout::InProgress => Rollout::InProgress,
+            sim::Rollout::Completed => Rollout::Completed,
+            sim::Rollout::Failed => Rollout::Failed,
+        },
+        reason: (!found.reason.is_empty()).then(|| found.reason.clone()),
+        desired: if place == 0 { service.desired } else { 0 },
+        running: running(Some(&found.id)),
+        failed: found.failed,
+    };
+    let group = service.group.as_ref().and_then(|group| world.groups.get(group));
+    Service {
+        name: service.name.clone(),
+        status: "ACTIVE".into(),
+        desired: service.desired,
+        running: running(None),
+        definition: service.deployments[0].definition.clone(),
+        deployments: service.deployments.iter().enumerate().map(deployment).collect(),
+        target_groups: group.map(|group| group.arn.clone()).into_iter().collect(),
+        events: service.events.iter().take(EVENTS).map(|event| event.message.clone()).collect(),
+        network: Some(json!({
+            "networkConfiguration": service.network(), "launchType": "FARGATE", "platformVersion": "LATEST",
+        })),
+    }
+}
+
+fn definition_of(found: &sim::Definition) -> TaskDefinition {
+    let mut content = found.content.clone();
+    if let Some(fields) = content.as_object_mut() {
+        fields.retain(|key, value| key != "tags" || value.as_array().is_some_and(|tags| !tags.is_empty()));
+        // In one order, so that equal definitions are equal text too.
+        fields.sort_keys();
+    }
+    let container = |found: sim::Container| Container { name: found.name, image: found.image };
+    TaskDefinition {
+        arn: found.arn.clone(),
+        family: found.family.clone(),
+        active: found.active,
+        containers: found.containers().into_iter().map(container).collect(),
+        content,
+    }
+}
+
+fn task_of(task: &sim::Task) -> Task {
+    let (stopped, exit) = match &task.phase {
+        Phase::Stopping(_, stopped) => (Some(stopped), None),
+        Phase::Over(_, stopped) => (Some(stopped), stopped.exit),
+        _ => (None, None),
+    };
+    let never = stopped.filter(|stopped| stopped.code == "TaskFailedToStart");
+    let container = |found: &sim::Container| TaskContainer {
+        name: found.name.clone(),
+        exit_code: exit,
+        reason: never.map(|stopped| stopped.reason.clone()),
+        image_digest: task.started.and(found.image.split_once('@')).map(|(_, digest)| digest.to_owned()),
+    };
+    Task {
+        arn: task.arn.clone(),
+        definition: task.definition.clone(),
+        status: task.status().to_owned(),
+        stop_code: stopped.map(|stopped| stopped.code.to_owned()),
+        stopped_reason: stopped.map(|stopped| stopped.reason.clone()),
+        started_by: task.started_by.clone(),
+        containers: task.containers.iter().map(container).collect(),
+    }
+}
+
+/// An account, for changing compute until a deadline.
+pub(super) struct Changing {
+    pub(super) account: Account,
+    pub(super) until: Timestamp,
+}
+
+impl Changing {
+    async fn write<T: Send>(
+        &self,
+        call: Call<'_>,
+        change: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
+    ) -> Result<T, Fault> {
+        self.account.write(call, self.until, change).await.map_err(|failure| failure.fault(&call, true))
+    }
+
+    async fn only_container(&self, definition: &str) -> Result<String, Fault> {
+        let found = self.account.definition(definition).await?;
+        let found =
+            found.ok_or_else(|| Fault::permanent(format!("there is no task definition {definition}")))?;
+        match &found.containers[..] {
+            [one] => Ok(one.name.clone()),
+            many => Err(Fault::permanent(format!(
+                "{definition} has {} containers: say which one runs the command with `container`",
+                many.len()
+            ))),
+        }
+    }
+}
+
+#[async_trait]
+impl WriteCompute for Changing {
+    async fn register(&self, content: &Json) -> Result<String, Fault> {
+        let family = content["family"].as_str().unwrap_or_default();
+        if family.is_empty() || !content["containerDefinitions"].is_array() {
+            return Err(Fault::permanent("the content names no family or no containers"));
+        }
+        let registering = self.write(call("RegisterTaskDefinition", family), |world, now| {
+            world.register(content.clone(), now).map(|found| found.arn.clone())
+        });
+        registering.await
+    }
+
+    async fn update(&self, update: &UpdateService) -> Result<String, Fault> {
+        let resource = format!("{} in {} to {}", update.service, update.cluster, update.definition);
+        let (cluster, service) = (short(&update.cluster), short(&update.service));
+        let updating = self.write(call("UpdateService", &resource), |world, now| {
+            let definition = Some(&*update.definition);
+            let found = world.update_service(cluster, service, definition, update.desired, false, now)?;
+            Ok(found.deployments[0].id.clone())
+        });
+        updating.await
+    }
+
+    async fn run_task(&self, task: &RunTask) -> Result<String, Fault> {
+        let container = match (&task.container, &task.command) {
+            (None, Some(_)) => Some(self.only_container(&task.definition).await?),
+            (container, _) => container.clone(),
+        };
+        let overrides = match (container, &task.command) {
+            (Some(container), Some(command)) => {
+                json!({"containerOverrides": [{"name": container, "command": command}]})
+            }
+            _ => Json::Null,
+        };
+        let request = sim::RunTask {
+            cluster: short(&task.cluster).to_owned(),
+            definition: task.definition.clone(),
+            overrides,
+            started_by: Some(task.token.clone()),
+            token: Some(task.token.clone()),
+            count: 1,
+        };
+        let resource = format!("{} in {} for {}", task.definition, task.cluster, task.token);
+        let running = self.write(call("RunTask", &resource), |world, now| {
+            let started = world.run_task(&request, now)?;
+            Ok(started.iter().find_map(|id| world.tasks.get(id)).map(|task| task.arn.clone()))
+        });
+        running.await?.ok_or_else(|| Fault::lost("ecs RunTask: the answer does not name a task"))
+    }
+
+    async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> Result<(), Fault> {
+        let resource = format!("{task} in {cluster}");
+        let reason: String = reason.chars().take(REASON).collect();
+        let stopping = self.write(call("StopTask", &resource), |world, now| {
+            world.stop_task(short(cluster), task, &reason, now).map(drop)
+        });
+        stopping.await
+    }
+}

@@ -1,0 +1,186 @@
+//! Zones: what is listed, what is served, and atomic changes.
+
+use super::{Place, held_by_both, worth};
+use crate::plan::Timestamp;
+use crate::port::dns::{Alias, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType};
+use crate::run::{FaultKind, Landed};
+use serde_json::json;
+use std::time::Duration;
+
+const ALIAS: &str = "aep-prod-alb.eu-west-1.elb.amazonaws.com";
+
+held_by_both!(
+    a_record_is_switched_and_every_authority_comes_to_serve_it,
+    a_change_whose_answer_is_lost_may_have_landed_and_is_found_by_looking,
+    a_throttled_write_goes_through_and_one_after_its_deadline_does_not,
+    a_delete_is_of_exactly_what_is_there,
+    a_change_by_somebody_else_just_before_is_foreign,
+    a_change_is_pending_before_it_is_everywhere,
+    a_zone_is_where_its_parent_says,
+    a_zone_may_be_elsewhere in elsewhere,
+    a_zone_may_be_nowhere in nowhere,
+);
+
+fn switched(old: &RecordSet) -> Vec<RecordChange> {
+    let alias =
+        Alias { name: Name::new(ALIAS), zone_id: crate::sim::BALANCER_ZONE.into(), evaluate_health: true };
+    let new = RecordSet {
+        kind: RecordType("A".into()),
+        ttl: None,
+        values: Vec::new(),
+        alias: Some(alias),
+        ..old.clone()
+    };
+    vec![RecordChange::Delete(old.clone()), RecordChange::Create(new)]
+}
+
+async fn a_record_is_switched_and_every_authority_comes_to_serve_it(place: &Place) {
+    let world = &place.world;
+    let (dns, app) = (world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let zone = dns.zone().await.unwrap();
+    assert_eq!((zone.name.as_str(), zone.name_servers.len()), ("navralabs.com", 4));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    assert_eq!(old.to_string(), "CNAME staging-alb.eu-west-1.elb.amazonaws.com (TTL 300)");
+    let authorities = dns.authorities().await.unwrap();
+    assert_eq!(authorities.len(), 4);
+    let cname = RecordType("CNAME".into());
+    let served = dns.ask(&authorities[0], &app, &cname).await.unwrap();
+    assert!(served.authoritative);
+    assert_eq!((served.values, served.ttl), (old.values.clone(), Duration::from_mins(5)));
+
+    let write = world.change_dns("zone", Timestamp::NEVER).unwrap();
+    let change = write.change(&switched(&old), "a test").await.unwrap();
+    assert_eq!(dns.record_sets(&app).await.unwrap()[0].alias.as_ref().unwrap().name.as_str(), ALIAS);
+    let insync = async || dns.status(&change).await.unwrap() == ChangeStatus::Insync;
+    place.until(insync).await;
+    let there = dns.addresses(&Name::new(ALIAS)).await.unwrap();
+    let a = RecordType("A".into());
+    for authority in &authorities {
+        let arrived = async || {
+            let served = dns.ask(authority, &app, &a).await.unwrap();
+            served.values == [there[0].to_string()] && served.ttl == Duration::from_mins(1)
+        };
+        place.until(arrived).await;
+        let gone = dns.ask(authority, &app, &cname).await.unwrap();
+        assert!(gone.authoritative && gone.values.is_empty() && gone.negative_ttl.is_some());
+    }
+    // The same batch again is stale now.
+    let fault = write.change(&switched(&old), "again").await.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Foreign, Landed::No), "{fault}");
+}
+
+async fn a_change_whose_answer_is_lost_may_have_landed_and_is_found_by_looking(place: &Place) {
+    let world = &place.world;
+    let (dns, app) = (world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    let write = world.change_dns("zone", Timestamp::NEVER).unwrap();
+    for (kind, landed) in [("drop_before", false), ("drop_after", true)] {
+        let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets", "kind": kind});
+        place.fault(rule).await;
+        let lost = write.change(&switched(&old), "").await.unwrap_err();
+        assert_eq!((lost.kind, lost.landed), (FaultKind::Transient, Landed::Maybe), "{lost}");
+        let now = dns.record_sets(&app).await.unwrap();
+        assert_eq!(now[0].alias.is_some(), landed, "{kind}: {now:?}");
+    }
+}
+
+async fn a_throttled_write_goes_through_and_one_after_its_deadline_does_not(place: &Place) {
+    let world = &place.world;
+    let (dns, app) = (world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    let late = world.change_dns("zone", world.clock().now()).unwrap();
+    let fault_of_late = late.change(&switched(&old), "").await.unwrap_err();
+    assert_eq!((fault_of_late.kind, fault_of_late.landed), (FaultKind::Blind, Landed::No));
+    assert_eq!(dns.record_sets(&app).await.unwrap(), std::slice::from_ref(&old));
+    let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets", "kind": "throttle", "times": 9});
+    place.fault(rule).await;
+    let write = world.change_dns("zone", world.clock().now().after(Duration::from_mins(10))).unwrap();
+    write.change(&switched(&old), "").await.unwrap();
+}
+
+/// Every field of a record counts, its TTL too: what somebody else has touched is not ours to delete.
+async fn a_delete_is_of_exactly_what_is_there(place: &Place) {
+    let (dns, app) = (place.world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    let write = place.world.change_dns("zone", Timestamp::NEVER).unwrap();
+    let stale = [
+        RecordSet { ttl: Some(60), ..old.clone() },
+        RecordSet { values: vec!["elsewhere.example.com".into()], ..old.clone() },
+        RecordSet { name: Name::new("none.navralabs.com"), ..old.clone() },
+    ];
+    for seen in stale {
+        let fault = write.change(&switched(&seen), "").await.unwrap_err();
+        assert_eq!(worth(&fault), (FaultKind::Foreign, Landed::No), "{seen}: {fault}");
+    }
+    let fault = write.change(&[RecordChange::Create(old.clone())], "").await.unwrap_err();
+    assert_eq!(worth(&fault), (FaultKind::Foreign, Landed::No), "{fault}");
+    let broken =
+        RecordSet { name: Name::new("b.navralabs.com"), kind: RecordType("A".into()), ..old.clone() };
+    let fault = write.change(&[RecordChange::Create(broken)], "").await.unwrap_err();
+    assert_eq!(worth(&fault), (FaultKind::Permanent, Landed::No), "nobody else was here: {fault}");
+    assert_eq!(dns.record_sets(&app).await.unwrap(), [old], "nothing of a refused batch happens");
+}
+
+async fn a_change_by_somebody_else_just_before_is_foreign(place: &Place) {
+    let (dns, app) = (place.world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    let theirs = json!({"name": "app", "type": "CNAME", "ttl": 30, "values": ["theirs.example.com"]});
+    let rule = json!({"service": "route53", "operation": "ChangeResourceRecordSets",
+        "containing": "app.navralabs.com", "kind": "change", "change": {"set_record": theirs}});
+    place.fault(rule).await;
+    let write = place.world.change_dns("zone", Timestamp::NEVER).unwrap();
+    let fault = write.change(&switched(&old), "").await.unwrap_err();
+    assert_eq!(worth(&fault), (FaultKind::Foreign, Landed::No), "{fault}");
+    assert_eq!(dns.record_sets(&app).await.unwrap()[0].values, ["theirs.example.com"]);
+}
+
+async fn a_change_is_pending_before_it_is_everywhere(place: &Place) {
+    let (dns, app) = (place.world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    let old = dns.record_sets(&app).await.unwrap().remove(0);
+    let write = place.world.change_dns("zone", Timestamp::NEVER).unwrap();
+    let authorities = dns.authorities().await.unwrap();
+    let change = write.change(&switched(&old), "").await.unwrap();
+    assert_eq!(dns.status(&change).await.unwrap(), ChangeStatus::Pending);
+    let cname = RecordType("CNAME".into());
+    let mut lags = false;
+    for authority in &authorities {
+        lags |= dns.ask(authority, &app, &cname).await.unwrap().values == old.values;
+    }
+    assert!(lags, "a change that is listed is not yet served everywhere");
+    let fault = dns.status(&ChangeId("C0".into())).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Permanent, "{fault}");
+}
+
+async fn a_zone_is_where_its_parent_says(place: &Place) {
+    let dns = place.world.dns("zone").unwrap();
+    let mut own = dns.zone().await.unwrap().name_servers;
+    own.sort();
+    assert_eq!(dns.delegation().await.unwrap(), own);
+    assert!(!dns.addresses(&Name::new("app.navralabs.com")).await.unwrap().is_empty());
+}
+
+fn delegated_to(servers: &str, text: &str) -> String {
+    let id = "id: Z0123456789ABC";
+    text.replace(id, &format!("{id}\n    delegated_to: [{servers}]"))
+}
+
+fn elsewhere(text: &str) -> String {
+    delegated_to("ns.other.example, ns.else.example", text)
+}
+
+fn nowhere(text: &str) -> String {
+    delegated_to("", text)
+}
+
+async fn a_zone_may_be_elsewhere(place: &Place) {
+    let (dns, app) = (place.world.dns("zone").unwrap(), Name::new("app.navralabs.com"));
+    assert_eq!(dns.delegation().await.unwrap(), ["ns.else.example", "ns.other.example"].map(Name::new));
+    let own = &dns.authorities().await.unwrap()[0];
+    let served = dns.ask(own, &app, &RecordType("CNAME".into())).await.unwrap();
+    assert!(served.authoritative && !served.values.is_empty(), "its own servers do not know better");
+    assert_eq!(dns.addresses(&app).await.unwrap_err().kind, FaultKind::Blind);
+}
+
+async fn a_zone_may_be_nowhere(place: &Place) {
+    assert_eq!(place.world.dns("zone").unwrap().delegation().await.unwrap(), []);
+}

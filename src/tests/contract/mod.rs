@@ -1,0 +1,147 @@
+//! The contract of the ports: one suite, held by the world in memory and by the adapters over the sandbox, with real
+//! sockets and real wire protocols. What the answers of AWS itself look like is held in `adapter/aws/tests`.
+
+mod compute;
+mod dns;
+mod refusals;
+mod traffic;
+
+use crate::adapter::{Supervision, World};
+use crate::plan::{Plan, Policy, Span, Target, Timestamp, Value};
+use crate::port::{Request, WriteWorld};
+use crate::run::{Fault, FaultKind, Landed};
+use crate::sandbox::{Options, Sandbox, shipped, start};
+use crate::sim::{FaultRule, Ports, WorldFile};
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A world under test, whichever it is.
+struct Place {
+    world: Arc<dyn WriteWorld>,
+    behind: Behind,
+}
+
+enum Behind {
+    Memory(Arc<Ports>),
+    Sandbox(Sandbox),
+}
+
+impl Place {
+    /// Puts a fault in its way.
+    async fn fault(&self, rule: Json) {
+        match &self.behind {
+            Behind::Memory(ports) => {
+                let rule: FaultRule = serde_json::from_value(rule).unwrap();
+                ports.look(|world, _| world.faults.add(rule));
+            }
+            Behind::Sandbox(sandbox) => {
+                let request = Request {
+                    method: "POST".into(),
+                    url: format!("{}/faults", sandbox.wiring().control),
+                    body: Some(rule.to_string().into()),
+                    ..get("")
+                };
+                let answer = self.world.send_http().send(request).await.unwrap();
+                assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+            }
+        }
+    }
+
+    /// Looks until it is so, at most for so long of the world's time.
+    async fn until<F: Future<Output = bool>>(&self, look: impl Fn() -> F) {
+        let clock = self.world.clock();
+        let limit = clock.now().after(Duration::from_hours(24));
+        while !look().await {
+            assert!(clock.now() < limit, "it never came");
+            clock.sleep_until(clock.now().after(Duration::from_secs(5))).await;
+        }
+    }
+}
+
+fn targets() -> Vec<Arc<Target>> {
+    let target = |name: &str, kind: &str, with| {
+        let with = Value::from_json(&with, Span::default());
+        Arc::new(Target { name: name.into(), kind: kind.into(), with })
+    };
+    let zone = json!({"zone_id": "Z0123456789ABC", "name": "navralabs.com", "aws": "prod"});
+    vec![
+        target("prod", "aws", json!({"account": "123456789012", "region": "eu-west-1"})),
+        target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
+        target("zone", "route53", zone),
+    ]
+}
+
+/// What holds in a world in memory.
+fn in_memory(text: &str, contract: impl AsyncFnOnce(&Place)) {
+    let file = WorldFile::read(text, "aep.yaml", &|_| None).unwrap();
+    let world = crate::sim::World::new(file, "aep", Timestamp(1_800_000_000_000), 77).unwrap();
+    let ports = Arc::new(Ports::new(world, targets()));
+    let place = Place { world: ports.clone(), behind: Behind::Memory(ports.clone()) };
+    ports.virtual_clock().drive(contract(&place)).unwrap();
+}
+
+/// What holds of the adapters, over a sandbox.
+async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
+    let options = Options { scale: Some(600), traffic: false, ..Options::default() };
+    let sandbox = start(text, "aep.yaml", options).await.unwrap();
+    let plan = Plan {
+        name: "p".into(),
+        summary: None,
+        owner: None,
+        production: false,
+        steps: Vec::new(),
+        pools: Vec::new(),
+        guards: Vec::new(),
+        targets: targets(),
+        secrets: Vec::new(),
+        people: Vec::new(),
+        policy: Policy::default(),
+    };
+    let nowhere = Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() };
+    let world = World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere);
+    contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
+}
+
+/// Each contract is one test in memory and one in the sandbox: in the world that is shipped, or in a changed one.
+macro_rules! held_by_both {
+    ($($contract:ident $(in $text:ident)?),* $(,)?) => {
+        mod in_memory {
+            $(#[test]
+            fn $contract() {
+                let text = crate::tests::contract::world_text(&[$(super::$text)?]);
+                crate::tests::contract::in_memory(&text, super::$contract);
+            })*
+        }
+        mod in_sandbox {
+            $(#[tokio::test]
+            async fn $contract() {
+                let text = crate::tests::contract::world_text(&[$(super::$text)?]);
+                crate::tests::contract::in_sandbox(&text, super::$contract).await;
+            })*
+        }
+    };
+}
+use held_by_both;
+
+/// The shipped world, or what a change makes of it.
+fn world_text(changes: &[fn(&str) -> String]) -> String {
+    changes.iter().fold(shipped("aep").unwrap().to_owned(), |text, change| change(&text))
+}
+
+fn get(url: &str) -> Request {
+    Request {
+        method: "GET".into(),
+        url: url.into(),
+        headers: Vec::new(),
+        body: None,
+        connect_to: None,
+        timeout: Duration::from_secs(10),
+    }
+}
+
+/// What a fault is worth.
+fn worth(fault: &Fault) -> (FaultKind, Landed) {
+    (fault.kind, fault.landed)
+}
