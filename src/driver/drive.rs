@@ -4,7 +4,7 @@ use super::journal::Journal;
 use super::tasks::Tasks;
 use super::work::Hands;
 use super::{Actions, Interruption, Observer, Redactor};
-use crate::plan::{Plan, Scope, StepIx};
+use crate::plan::{Plan, Scope, StepIx, Timestamp};
 use crate::port::{Clock, WriteWorld};
 use crate::run::{Actor, Input, Mode, Run, Work, due};
 use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
@@ -167,8 +167,10 @@ impl Driver {
         }
         let mut inputs: Vec<Input> = self.first_input(&journal.run).into_iter().collect();
         inputs.extend(self.orders(journal).await?);
-        if !inputs.is_empty() {
-            self.lock(journal).await?;
+        if !inputs.is_empty()
+            && let Some(rest) = self.lock(journal).await?
+        {
+            return Ok(rest);
         }
         let mut stopping = None;
         let mut listen = self.wall.now();
@@ -221,11 +223,29 @@ impl Driver {
         }
     }
 
-    async fn lock(&mut self, journal: &Journal) -> Result<(), DriveError> {
+    /// Whoever had a lock before may have announced a call that is sent yet, or lands late: that is waited out before
+    /// anything is looked at. `Some` if this process is asked to stop meanwhile.
+    async fn lock(&mut self, journal: &mut Journal) -> Result<Option<Rest>, DriveError> {
+        let mut quiet = Timestamp::PAST;
         for takeover in journal.lock(self.locks.clone()).await? {
             self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
+            if let Some(until) = journal.open_until(&takeover.run).await? {
+                quiet = quiet.max(until.after(self.plan.policy.grace));
+            }
         }
-        Ok(())
+        let (clock, wall) = (self.world.clone(), self.wall.clone());
+        if clock.clock().now() < quiet {
+            let text = format!("a call that was announced before may land until {quiet}: that is waited for");
+            self.observers.iter_mut().for_each(|observer| observer.on_notice(&text));
+        }
+        while clock.clock().now() < quiet {
+            tokio::select! {
+                () = clock.clock().sleep_until(quiet) => {}
+                () = wall.sleep_until(journal.renewal()) => journal.renew().await?,
+                () = self.interruption.to_pause() => return Ok(Some(Rest::Interrupted)),
+            }
+        }
+        Ok(None)
     }
 
     async fn orders(&self, journal: &mut Journal) -> Result<Vec<Input>, DriveError> {

@@ -5,7 +5,7 @@ use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
 use crate::run::{Actor, Event, Input, Order, Run, decide};
 use crate::store::record::EventRecord;
-use crate::store::{self, Entry, Lease, Owner, Recorded, Seq, Store, StoreError, Takeover};
+use crate::store::{self, Entry, Lease, Owner, Recorded, RunId, Seq, Store, StoreError, Takeover};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +95,12 @@ impl Journal {
     pub(super) async fn lock(&self, resources: Vec<String>) -> Result<Vec<Takeover>, StoreError> {
         let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());
         blocking(move || store.lock(&lease, &resources, now)).await
+    }
+
+    /// Until when a call of another run may still be sent.
+    pub(super) async fn open_until(&self, run: &RunId) -> Result<Option<Timestamp>, StoreError> {
+        let (store, run) = (self.store.clone(), run.clone());
+        blocking(move || store::open_until(&*store, &run)).await
     }
 
     /// Decides on each input in turn, and records all that follows in one piece. Only then is it told, and done.

@@ -21,7 +21,7 @@ pub use runs::{NewRun, RunId, RunRecord, Source, digest};
 pub use sqlite::SqliteStore;
 pub use traits::{
     Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified, events, find,
-    give_order, orders_after,
+    give_order, open_until, orders_after,
 };
 
 #[cfg(test)]

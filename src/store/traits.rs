@@ -1,10 +1,10 @@
 //! What a store does, whatever it is made of.
 
-use super::record::{EventRecord, OrderRecord};
+use super::record::{EventRecord, OrderRecord, StepRecord};
 use super::{NewRun, Owner, RunId, RunRecord, StoreError};
 use crate::plan::{Plan, Timestamp};
 use crate::run::{Actor, Event, Order};
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// The place of an event in its journal, from 1. 0: before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,6 +185,24 @@ pub fn events(store: &dyn Store, run: &RunId, plan: &Plan, from: Seq) -> Result<
         }
     };
     store.read(run, from)?.into_iter().map(recorded).collect()
+}
+
+/// Until when a call that a run announced may still be sent, if its answer is not recorded; by the run's clock.
+///
+/// # Errors
+/// The run cannot be read.
+pub fn open_until(store: &dyn Store, run: &RunId) -> Result<Option<Timestamp>, StoreError> {
+    let mut open = BTreeMap::new();
+    for stored in store.read(run, Seq(1))? {
+        // What this version cannot read announces nothing that it could wait for.
+        let Ok(EventRecord::Step { step, fact }) = EventRecord::parse(&stored.body) else { continue };
+        match fact {
+            StepRecord::Applying { by, .. } | StepRecord::Undoing { by } => drop(open.insert(step, by)),
+            StepRecord::WasInDoubt { .. } => {}
+            _ => drop(open.remove(&step)),
+        }
+    }
+    Ok(open.into_values().max().map(Timestamp))
 }
 
 /// Gives an order to a run of this plan; returns its number.

@@ -9,14 +9,14 @@ use crate::action::{AnyAction, Reversal};
 use crate::adapter::SystemClock;
 use crate::plan::{
     Approval, Approvers, Constants, Expr, Guard, GuardSpan, Kind, OnBreach, Plan, Policy, Scope, Span,
-    StepIx, Undo, Use, Value,
+    StepIx, Timestamp, Undo, Use, Value,
 };
 use crate::port::{Clock, ReadWorld, Reads};
 use crate::run::{Ending, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
 use crate::signal::{Condition, Measured, Memory, NoEvidence, Signal, Watch};
-use crate::store::{Owner, Store, StoreError};
-use serde_json::json;
-use stage::{Stage, ana, chain, step};
+use crate::store::{Owner, Seq, Store, StoreError};
+use serde_json::{Value as Json, json};
+use stage::{Crash, Stage, ana, chain, step};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Barrier;
@@ -276,6 +276,31 @@ async fn what_another_live_run_writes_is_refused() {
     assert_eq!(second.journal(), Vec::<String>::new());
     // The process of the first is gone: its lock is taken over.
     assert!(completed(&second.drive().await.unwrap().run));
+}
+
+#[tokio::test]
+async fn a_call_that_another_run_announced_is_waited_out() {
+    let policy =
+        Policy { call: Duration::from_secs(3600), grace: Duration::from_secs(600), ..Policy::default() };
+    let plan = |ids: &[&str]| Plan { policy: policy.clone(), ..chain(ids) };
+    let undisturbed = Stage::new(plan(&["a"]), &[]);
+    undisturbed.drive().await.unwrap();
+    let intent = undisturbed.journal().iter().position(|line| line.contains("applying")).unwrap();
+    // It dies as soon as its intent is on disk.
+    let first = Stage::new(plan(&["a"]), &[]);
+    first.crash_at(Crash::After(intent as u64 + 1));
+    assert!(first.drive().await.is_err());
+    let last: Json = serde_json::from_str(first.journal().last().unwrap()).unwrap();
+    let by = Timestamp(last["fact"]["by"].as_u64().unwrap());
+
+    let inner = Arc::new(crate::store::SqliteStore::open(first.directory.path()).unwrap());
+    let second = Stage::among(first.directory.clone(), inner, plan(&["z", "a"]), &[], Vec::new());
+    assert!(completed(&second.drive().await.unwrap().run));
+    let begun = second.store.read(&second.run, Seq(1)).unwrap()[0].at;
+    assert!(
+        begun >= by.after(policy.grace),
+        "it began at {begun}, and the call may land until {by} and later"
+    );
 }
 
 #[tokio::test]
