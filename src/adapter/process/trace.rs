@@ -48,3 +48,20 @@ impl Traces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_started_beside_its_own_lost_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let traces = Traces(folder.path().to_owned());
+        let (mut held, path) = traces.leave("call").unwrap();
+        std::io::Write::write_all(&mut held, b"42").unwrap();
+        assert_eq!(traces.leave("call").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(traces.find("call").unwrap().as_deref(), Some("process group 42"), "and its trace stays");
+        drop(held);
+        assert_eq!(traces.leave("call").unwrap().1, path);
+    }
+}

@@ -388,8 +388,15 @@ async fn an_undo_of_its_own_runs_on_the_way_back_also_where_nothing_ran_forward(
     assert_eq!(stage.writes(), ["a=new", "undo-b=new", "undo-a=new"]);
 }
 
-#[derive(Debug)]
-struct Errors(f64);
+/// What a guard is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Errors {
+    Rate(f64),
+    /// The source is silent.
+    Unknown,
+    /// A mistake of ours.
+    Panics,
+}
 
 #[async_trait::async_trait]
 impl Signal for Errors {
@@ -408,12 +415,18 @@ impl Signal for Errors {
         _: crate::plan::Timestamp,
         _: &mut Memory,
     ) -> Result<Measured, Fault> {
-        let text = format!("{} with s3cr3t", self.0);
-        Ok(Measured { value: Some(self.0), samples: 10, text, ..Measured::default() })
+        match *self {
+            Self::Rate(rate) => {
+                let text = format!("{rate} with s3cr3t");
+                Ok(Measured { value: Some(rate), samples: 10, text, ..Measured::default() })
+            }
+            Self::Unknown => Ok(Measured::default()),
+            Self::Panics => panic!("a mistake"),
+        }
     }
 }
 
-fn guarded(value: f64) -> Stage {
+fn guarded(errors: Errors) -> Stage {
     let uses = Use {
         kind: "errors".into(),
         with: Value::from_json(&json!({}), Span::default()),
@@ -421,7 +434,8 @@ fn guarded(value: f64) -> Stage {
     };
     let guard =
         Guard { id: "errors".into(), uses, span: GuardSpan::default(), on_breach: OnBreach::Rollback };
-    let plan = Plan { guards: vec![guard], ..chain(&["a", "b"]) };
+    let mut plan = Plan { guards: vec![guard], ..chain(&["a", "b"]) };
+    plan.steps[1].timeout = Some(WEEK);
     let condition = Condition {
         fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
         names: &["value"],
@@ -429,22 +443,54 @@ fn guarded(value: f64) -> Stage {
         breaches: 3,
         no_evidence: NoEvidence::Wait,
     };
-    let watch = Watch::new(Arc::new(Errors(value)), condition);
+    let watch = Watch::new(Arc::new(errors), condition);
     let directory = Arc::new(tempfile::tempdir().unwrap());
     let store = Arc::new(crate::store::SqliteStore::open(directory.path()).unwrap());
-    let natures = [("b", if value > 0.1 { Nature::Endless } else { Nature::Fine })];
+    let fine = matches!(errors, Errors::Rate(rate) if rate < 0.1);
+    let natures = [("b", if fine { Nature::Fine } else { Nature::Endless })];
     Stage::among(directory, store, plan, &natures, vec![watch])
 }
 
 #[tokio::test]
 async fn a_guard_that_breaks_rolls_back() {
-    let mut stage = guarded(0.5);
+    let mut stage = guarded(Errors::Rate(0.5));
     stage.secrets = vec![("token", "s3cr3t")];
     let driven = stage.drive().await.unwrap();
     assert_eq!(ending(&driven.run), Ending::RolledBack);
     let journal = stage.journal().join("\n");
     assert!(journal.contains("guard_tripped") && !journal.contains("s3cr3t"), "{journal}");
-    assert!(completed(&guarded(0.01).drive().await.unwrap().run));
+    assert!(completed(&guarded(Errors::Rate(0.01)).drive().await.unwrap().run));
+}
+
+#[tokio::test]
+async fn a_guard_that_cannot_see_pauses_and_turns_nothing_back() {
+    for blind in [Errors::Unknown, Errors::Panics] {
+        let stage = guarded(blind);
+        let asked = async {
+            stage.until("run_paused").await;
+            stage.interruption.ask();
+        };
+        let (driven, ()) = tokio::join!(stage.drive(), asked);
+        let run = driven.unwrap().run;
+        assert_eq!((run.mode, run.paused), (Mode::Forward, Some(PauseCause::Guard(0))), "{blind:?}");
+        assert!(stage.writes().iter().all(|write| write.ends_with("=new")), "{:?}", stage.writes());
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_end_could_not_be_recorded_keeps_its_locks() {
+    let first = Stage::new(chain(&["a"]), &[]);
+    let undisturbed = Stage::new(chain(&["a"]), &[]);
+    undisturbed.drive().await.unwrap();
+    first.crash_at(Crash::Before(undisturbed.journal().len() as u64));
+    assert!(first.drive().await.is_err());
+    let inner = Arc::new(crate::store::SqliteStore::open(first.directory.path()).unwrap());
+    let second = Stage::among(first.directory.clone(), inner, chain(&["a"]), &[], Vec::new());
+    let now = SystemClock::wall().now();
+    let owner = Owner { host: "test".into(), pid: 2, birth: String::new() };
+    let lease = second.store.acquire(&second.run, &owner, Duration::from_secs(60), now).unwrap();
+    let taken = second.store.lock(&lease, &second.actions.resources(), now).unwrap();
+    assert_eq!(taken.iter().map(|lock| &lock.run).collect::<Vec<_>>(), [&first.run]);
 }
 
 #[tokio::test]
