@@ -1,12 +1,13 @@
 //! The loop.
 
+use super::desk::{Desk, waits_for_a_human};
 use super::journal::Journal;
 use super::tasks::Tasks;
-use super::work::Hands;
+use super::work::{Hands, Host};
 use super::{Actions, Interruption, Observer, Redactor};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
 use crate::port::{Clock, WriteWorld};
-use crate::run::{Actor, Input, Mode, Run, Work, due};
+use crate::run::{Actor, Input, Mode, Run};
 use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
 use serde_json::{Map, Value as Json};
 use std::{sync::Arc, time::Duration};
@@ -122,7 +123,8 @@ impl Driver {
         let (mut journal, events) =
             Journal::open(store, plan, wall, &self.run, self.owner.clone(), self.lease).await?;
         let (hands, progress) = self.hands();
-        let mut tasks = Tasks::new(hands, self.run.0.to_string(), self.scope());
+        let desk = Desk::new(self.plan.clone(), &self.actions, self.run.0.clone(), self.scope());
+        let mut tasks = Tasks::new(hands, desk);
         let result = self.go(&mut journal, &mut tasks, progress, &events).await;
         // Nothing of ours is sent once the run is let go.
         tasks.drop_all().await;
@@ -141,9 +143,8 @@ impl Driver {
             plan: self.plan.clone(),
             actions: self.actions.clone(),
             world: self.world.clone(),
-            wall: self.wall.clone(),
             redactor: self.redactor.clone(),
-            progress,
+            host: Host::Runtime { wall: self.wall.clone(), progress },
         };
         (Arc::new(hands), receiver)
     }
@@ -284,11 +285,6 @@ impl Driver {
         if stopping.is_some() {
             return stopping;
         }
-        let idle = |work: Work| match work {
-            Work::Hold(_) => true,
-            Work::Guard(_) | Work::Wake => run.paused.is_some(),
-            _ => false,
-        };
-        (!self.stay && due(run).iter().all(|due| idle(due.work))).then_some(Rest::Waiting)
+        (!self.stay && waits_for_a_human(run)).then_some(Rest::Waiting)
     }
 }

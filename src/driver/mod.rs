@@ -4,6 +4,7 @@
 //! Not here: what follows from what (`run`), how it looks (`report`), who is asked (`cli`).
 
 mod actions;
+mod desk;
 mod drive;
 mod interrupt;
 mod journal;

@@ -1,6 +1,7 @@
 //! One piece of due work, carried out: asks an action, in time, and puts what came of it into an answer.
 //!
-//! Reads are repeated until there is something to say; writes are sent once. Not here: what follows from an answer.
+//! Reads are repeated until there is something to say; writes are sent once. Between two looks a piece is plain data, so
+//! that a rehearsal can go on from there many times. Not here: what follows from an answer, and who waits.
 
 use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward};
@@ -27,48 +28,148 @@ const TRIES: u32 = 5;
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What all work of a run needs.
-pub(super) struct Hands {
-    pub(super) plan: Arc<Plan>,
-    pub(super) actions: Arc<Actions>,
-    pub(super) world: Arc<dyn WriteWorld>,
-    pub(super) wall: Arc<dyn Clock>,
-    pub(super) redactor: Redactor,
-    /// How it goes, for whoever watches; without secrets.
-    pub(super) progress: UnboundedSender<(StepIx, String)>,
+pub(crate) struct Hands {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) actions: Arc<Actions>,
+    pub(crate) world: Arc<dyn WriteWorld>,
+    pub(crate) redactor: Redactor,
+    pub(crate) host: Host,
 }
 
-/// One piece of work.
-pub(super) struct Task {
-    pub(super) due: Due,
-    pub(super) scope: Arc<Scope>,
-    /// What a look goes by.
-    pub(super) record: Option<Record>,
-    /// What a look looks for.
-    pub(super) toward: Toward,
-    /// Names a write.
-    pub(super) token: String,
+/// Who carries the work out.
+pub(crate) enum Host {
+    /// Tasks of the runtime, with the wall clock beside the run's own. How it goes is told to whoever watches, without
+    /// secrets.
+    Runtime { wall: Arc<dyn Clock>, progress: UnboundedSender<(StepIx, String)> },
+    /// One thread in virtual time: nobody watches, and there is nobody whom a slow expression would hold up.
+    Rehearsal,
+}
+
+/// One piece of work, and what it has seen so far.
+pub(crate) struct Piece {
+    pub(crate) due: Due,
+    /// Not begun before.
+    pub(crate) from: Timestamp,
     /// Ends a write early.
-    pub(super) stop: Stop,
+    pub(crate) stop: Stop,
+    scope: Arc<Scope>,
+    /// What a look goes by.
+    record: Option<Record>,
+    /// What a look looks for.
+    toward: Toward,
+    /// Names a write.
+    token: String,
+    patience: Patience,
+    /// The newest that a look said of how it goes.
+    said: String,
+    /// Of what should hold: not before it is seen twice is a change believed.
+    gone: Option<bool>,
+    watching: Option<Watching>,
+}
+
+/// What a guard has seen.
+#[derive(Clone)]
+struct Watching {
+    since: Timestamp,
+    /// When there was evidence last.
+    seen: Timestamp,
+    memory: Memory,
+}
+
+/// What one turn of work came to.
+pub(crate) enum Turn {
+    /// It is over.
+    Answered(Input),
+    /// It goes on then, and on the wall clock not before so long.
+    Again(Timestamp, Duration),
+    /// It never answers.
+    Never,
+}
+
+impl Piece {
+    pub(super) fn new(
+        due: Due,
+        from: Timestamp,
+        scope: Arc<Scope>,
+        record: Option<Record>,
+        toward: Toward,
+        token: String,
+    ) -> Self {
+        let stop = Stop::default();
+        if due.stop {
+            stop.ask();
+        }
+        let (patience, said) = (Patience::default(), String::new());
+        Self { due, from, stop, scope, record, toward, token, patience, said, gone: None, watching: None }
+    }
+
+    /// The same, for another world: whoever stops one does not stop the other.
+    pub(crate) fn fork(&self) -> Self {
+        let stop = Stop::default();
+        if self.stop.asked() {
+            stop.ask();
+        }
+        Self {
+            due: self.due,
+            from: self.from,
+            stop,
+            scope: self.scope.clone(),
+            record: self.record.clone(),
+            toward: self.toward,
+            token: self.token.clone(),
+            patience: self.patience.clone(),
+            said: self.said.clone(),
+            gone: self.gone,
+            watching: self.watching.clone(),
+        }
+    }
+
+    /// What it has seen that is not over: reads that failed, a change that is not believed yet, bad samples.
+    pub(crate) fn trouble(&self) -> (u32, bool, u32, usize) {
+        let (broken, bad) = self.watching.as_ref().map_or((0, 0), |watching| watching.memory.bad());
+        (self.patience.tries, self.gone == Some(true), broken, bad)
+    }
 }
 
 impl Hands {
     /// Carries it out. Dropping this drops a read; a write is not dropped before its deadline.
-    pub(super) async fn perform(self: Arc<Self>, task: Task) -> Input {
-        let Due { work, turn, from, .. } = task.due;
+    pub(super) async fn perform(self: Arc<Self>, mut piece: Piece) -> Input {
         let clock = self.world.clock();
-        clock.sleep_until(from).await;
-        let (step, answer) = match work {
-            Work::Wake => return Input::Tick,
-            Work::Guard(guard) => return self.guard(guard, &task).await,
-            Work::Plan(ix) => (ix, Answer::Planned(self.plan(ix, &task).await)),
-            Work::Apply(ix) => (ix, Answer::Applied(self.apply(ix, &task).await)),
-            Work::Undo(ix) => (ix, Answer::Undone(self.undo(ix, &task).await)),
-            Work::Settle(ix) | Work::Watch(ix) | Work::Confirm(ix) => {
-                (ix, Answer::Looked(self.look(ix, &task).await))
+        clock.sleep_until(piece.from).await;
+        loop {
+            match self.turn(&mut piece).await {
+                Turn::Answered(input) => return input,
+                Turn::Again(at, on_wall) => {
+                    clock.sleep_until(at).await;
+                    if let Host::Runtime { wall, .. } = &self.host {
+                        wall.sleep_until(wall.now().after(on_wall)).await;
+                    }
+                }
+                Turn::Never => std::future::pending().await,
             }
-            Work::Hold(ix) => (ix, Answer::Looked(self.hold(ix, &task).await)),
+        }
+    }
+
+    /// Writes once, or looks once.
+    pub(crate) async fn turn(&self, piece: &mut Piece) -> Turn {
+        let Due { work, turn, .. } = piece.due;
+        let answer = match work {
+            Work::Wake => return Turn::Answered(Input::Tick),
+            Work::Guard(guard) => return self.guard(guard, piece).await,
+            Work::Plan(ix) => self.plan(ix, piece).await.map(Answer::Planned),
+            Work::Apply(ix) => Some(Answer::Applied(self.apply(ix, piece).await)),
+            Work::Undo(ix) => Some(Answer::Undone(self.undo(ix, piece).await)),
+            Work::Settle(ix) | Work::Watch(ix) | Work::Confirm(ix) => {
+                self.look(ix, piece).await.map(Answer::Looked)
+            }
+            Work::Hold(ix) => return self.hold(ix, piece).await,
         };
-        Input::Answered { step, turn, answer: self.redactor.answer(answer) }
+        match (work.step(), answer) {
+            (Some(step), Some(answer)) => {
+                Turn::Answered(Input::Answered { step, turn, answer: self.redactor.answer(answer) })
+            }
+            _ => Turn::Again(piece.from, Duration::ZERO),
+        }
     }
 
     /// What it means that a task ended without an answer: a mistake of ours, never of the world.
@@ -90,41 +191,47 @@ impl Hands {
         Input::Answered { step, turn, answer }
     }
 
-    fn teller(&self, ix: StepIx) -> impl Fn(&str) + Send + Sync + use<> {
-        let (progress, redactor) = (self.progress.clone(), self.redactor.clone());
-        move |text| drop(progress.send((ix, redactor.text(text).into_owned())))
+    fn teller(&self, ix: StepIx) -> impl Fn(&str) + Send + Sync + use<'_> {
+        move |text| match &self.host {
+            Host::Runtime { progress, .. } => {
+                drop(progress.send((ix, self.redactor.text(text).into_owned())))
+            }
+            Host::Rehearsal => {}
+        }
     }
 
-    async fn plan(&self, ix: StepIx, task: &Task) -> Result<Option<Proposal>, Fault> {
-        if !self.wanted(ix, &task.scope).await? {
-            return Ok(None);
+    async fn plan(&self, ix: StepIx, piece: &mut Piece) -> Option<Result<Option<Proposal>, Fault>> {
+        match self.wanted(ix, &piece.scope).await {
+            Ok(true) => {}
+            Ok(false) => return Some(Ok(None)),
+            Err(fault) => return Some(Err(fault)),
         }
-        let Some(action) = self.actions.get(ix) else { return Ok(Some(nothing())) };
+        let Some(action) = self.actions.get(ix) else { return Some(Ok(Some(nothing()))) };
         let tell = self.teller(ix);
-        let reads = Reads { world: self.world.as_reads(), scope: &task.scope, progress: &tell };
-        let mut patience = Patience::default();
-        loop {
-            match action.plan(&reads).await {
-                Ok(proposal) => return Ok(Some(proposal)),
-                Err(fault) => patience.wait(self.world.clock(), Timestamp::PAST, fault, &tell).await?,
-            }
+        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: &tell };
+        match action.plan(&reads).await {
+            Ok(proposal) => Some(Ok(Some(proposal))),
+            Err(fault) => self.again(piece, Timestamp::PAST, fault, &tell).map(Err),
         }
     }
 
     /// Its `when`.
     async fn wanted(&self, ix: StepIx, scope: &Arc<Scope>) -> Result<bool, Fault> {
         let Some(when) = self.plan[ix].when.clone() else { return Ok(true) };
+        let told = |error| Fault::permanent(format!("`when`: {error}"));
+        if matches!(self.host, Host::Rehearsal) {
+            return when.holds(&scope.variables()).map_err(told);
+        }
         let scope = scope.clone();
         // It may take long, and asks nothing on its way: it must not hold up the run.
         let held = tokio::task::spawn_blocking(move || when.holds(&scope.variables()));
         match tokio::time::timeout(Duration::from_secs(5), held).await {
-            Ok(Ok(Ok(holds))) => Ok(holds),
-            Ok(Ok(Err(error))) => Err(Fault::permanent(format!("`when`: {error}"))),
+            Ok(Ok(holds)) => holds.map_err(told),
             Ok(Err(_)) | Err(_) => Err(Fault::permanent("`when` could not be evaluated in five seconds")),
         }
     }
 
-    async fn apply(&self, ix: StepIx, task: &Task) -> Result<Option<Memo>, Fault> {
+    async fn apply(&self, ix: StepIx, task: &Piece) -> Result<Option<Memo>, Fault> {
         let (Some(action), Some(record), Toward::Desired(stage)) =
             (self.actions.get(ix), &task.record, task.toward)
         else {
@@ -135,14 +242,14 @@ impl Hands {
         self.in_time(task, action.apply(&writes, stage, &record.prior)).await
     }
 
-    async fn undo(&self, ix: StepIx, task: &Task) -> Result<Option<Memo>, Fault> {
+    async fn undo(&self, ix: StepIx, task: &Piece) -> Result<Option<Memo>, Fault> {
         let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else { return Ok(None) };
         let tell = self.teller(ix);
         let writes = self.writes(task, &tell);
         self.in_time(task, action.undo(&writes, record)).await
     }
 
-    fn writes<'a>(&'a self, task: &'a Task, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
+    fn writes<'a>(&'a self, task: &'a Piece, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
         Writes {
             world: &*self.world,
             scope: &task.scope,
@@ -156,7 +263,7 @@ impl Hands {
     /// An answer that has not come by the deadline of its intent is lost: nothing is sent from here on.
     async fn in_time<T>(
         &self,
-        task: &Task,
+        task: &Piece,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
         let clock = self.world.clock();
@@ -171,108 +278,122 @@ impl Hands {
         }
     }
 
-    /// Looks until there is something to say.
-    async fn look(&self, ix: StepIx, task: &Task) -> Result<Look, Fault> {
-        let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else {
-            return Ok(Look::Desired { out: "null".into() });
+    /// One look. `None`: there is nothing to say yet.
+    async fn look(&self, ix: StepIx, piece: &mut Piece) -> Option<Result<Look, Fault>> {
+        let (Some(action), Some(_)) = (self.actions.get(ix), &piece.record) else {
+            return Some(Ok(Look::Desired { out: "null".into() }));
         };
-        let (clock, until) = (self.world.clock(), task.due.until);
-        let settling = matches!(task.due.work, Work::Settle(_));
-        let (said, teller) = (Mutex::new(String::new()), self.teller(ix));
+        let (clock, until) = (self.world.clock(), piece.due.until);
+        let settling = matches!(piece.due.work, Work::Settle(_));
+        let (said, teller) = (Mutex::new(None), self.teller(ix));
         let tell = |text: &str| {
-            text.clone_into(&mut said.lock().unwrap_or_else(PoisonError::into_inner));
+            *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
             teller(text);
         };
-        let mut patience = Patience::default();
-        loop {
-            // The last look is taken at the deadline, not before.
-            let late = clock.now() >= until;
-            let next = match self.look_once(&**action, task, record, &tell).await {
-                // A lost call may land until then.
-                Ok(Look::Prior) if settling && !late => PACE,
-                Ok(Look::Moving { .. }) if !settling && late => {
-                    let waited = format_duration(until.since(record.since));
-                    let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    let missing = if said.is_empty() { said } else { format!(": {said}") };
-                    return Err(Fault::permanent(format!("not there after {waited}{missing}")));
-                }
-                Ok(Look::Moving { note: None, again }) if !settling => again,
-                Ok(look) => return Ok(look),
-                Err(fault) => {
-                    patience.wait(clock, until, fault, &tell).await?;
-                    continue;
-                }
-            };
-            patience = Patience::default();
-            clock.sleep_until(clock.now().after(next).min(until)).await;
+        // The last look is taken at the deadline, not before.
+        let late = clock.now() >= until;
+        let look = self.look_once(&**action, piece, &tell).await;
+        if let Some(said) = said.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            piece.said = said;
         }
+        let next = match look {
+            // A lost call may land until then.
+            Ok(Look::Prior) if settling && !late => PACE,
+            Ok(Look::Moving { .. }) if !settling && late => {
+                let since = piece.record.as_ref().map_or(Timestamp::PAST, |record| record.since);
+                let waited = format_duration(until.since(since));
+                let said = std::mem::take(&mut piece.said);
+                let missing = if said.is_empty() { said } else { format!(": {said}") };
+                return Some(Err(Fault::permanent(format!("not there after {waited}{missing}"))));
+            }
+            Ok(Look::Moving { note: None, again }) if !settling => again,
+            Ok(look) => return Some(Ok(look)),
+            Err(fault) => return self.again(piece, until, fault, &tell).map(Err),
+        };
+        piece.patience = Patience::default();
+        piece.from = clock.now().after(next).min(until);
+        None
     }
 
     async fn look_once(
         &self,
         action: &dyn AnyAction,
-        task: &Task,
-        record: &Record,
+        piece: &Piece,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Look, Fault> {
-        let reads = Reads { world: self.world.as_reads(), scope: &task.scope, progress: tell };
-        action.look(&reads, task.toward, record).await
+        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: tell };
+        match &piece.record {
+            Some(record) => action.look(&reads, piece.toward, record).await,
+            None => Ok(Look::Desired { out: "null".into() }),
+        }
+    }
+
+    /// What a read that failed comes to: it is tried again at `piece.from`, or the fault is told.
+    fn again(
+        &self,
+        piece: &mut Piece,
+        until: Timestamp,
+        fault: Fault,
+        tell: &(dyn Fn(&str) + Send + Sync),
+    ) -> Option<Fault> {
+        match piece.patience.wait(self.world.clock().now(), until, fault, tell) {
+            Ok(at) => {
+                piece.from = at;
+                None
+            }
+            Err(fault) => Some(fault),
+        }
     }
 
     /// Looks now and then whether what was done still holds. Only that it was changed, or put back, is worth an
     /// answer; and only if it is seen twice.
-    async fn hold(&self, ix: StepIx, task: &Task) -> Result<Look, Fault> {
-        let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else {
-            return std::future::pending().await;
-        };
-        let mut seen = false;
-        loop {
-            let clock = self.world.clock();
-            let (pace, on_wall) = if seen { (PACE, BELIEVED) } else { (HOLD, HOLD_ON_WALL) };
-            clock.sleep_until(clock.now().after(pace)).await;
-            self.wall.sleep_until(self.wall.now().after(on_wall)).await;
-            let look = self.look_once(&**action, task, record, &|_| ()).await;
+    async fn hold(&self, ix: StepIx, piece: &mut Piece) -> Turn {
+        let (Some(action), Some(_)) = (self.actions.get(ix), &piece.record) else { return Turn::Never };
+        if let Some(seen) = piece.gone {
+            let look = self.look_once(&**action, piece, &|_| ()).await;
             let gone = match &look {
                 Ok(Look::Prior) => true,
                 Err(fault) => fault.is_foreign(),
                 Ok(_) => false,
             };
             if gone && seen {
-                return look;
+                let (turn, answer) = (piece.due.turn, self.redactor.answer(Answer::Looked(look)));
+                return Turn::Answered(Input::Answered { step: ix, turn, answer });
             }
-            seen = gone;
+            piece.gone = Some(gone);
+        } else {
+            piece.gone = Some(false);
         }
+        let (pace, on_wall) = if piece.gone == Some(true) { (PACE, BELIEVED) } else { (HOLD, HOLD_ON_WALL) };
+        piece.from = self.world.clock().now().after(pace);
+        Turn::Again(piece.from, on_wall)
     }
 
-    /// Watches a guard's signal until it breaks.
-    async fn guard(&self, place: usize, task: &Task) -> Input {
-        let Some(watch) = self.actions.guard(place) else { return std::future::pending().await };
+    /// Looks at a guard's signal once.
+    async fn guard(&self, place: usize, piece: &mut Piece) -> Turn {
+        let Some(watch) = self.actions.guard(place) else { return Turn::Never };
         let clock = self.world.clock();
-        let since = clock.now();
-        let reads = Reads { world: self.world.as_reads(), scope: &task.scope, progress: &|_| () };
-        let mut memory = Memory::default();
-        let mut seen = since;
-        loop {
-            let sample = watch.look(&reads, since, &mut memory).await;
-            let fault = match sample.verdict {
-                Verdict::Fail => Some(Fault::permanent(sample.text)),
-                // Nobody is watching: that is no pass.
-                Verdict::NoEvidence if clock.now().since(seen) >= SILENCE => Some(Fault::blind(format!(
-                    "no evidence for {}: {}",
-                    format_duration(SILENCE),
-                    sample.text
-                ))),
-                Verdict::NoEvidence => None,
-                Verdict::Pass => {
-                    seen = clock.now();
-                    None
-                }
-            };
-            if let Some(fault) = fault {
-                return Input::Tripped { guard: place, fault: self.redactor.fault(&fault) };
+        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: &|_| () };
+        let begun = || Watching { since: clock.now(), seen: clock.now(), memory: Memory::default() };
+        let watching = piece.watching.get_or_insert_with(begun);
+        let sample = watch.look(&reads, watching.since, &mut watching.memory).await;
+        let fault = match sample.verdict {
+            Verdict::Fail => Some(Fault::permanent(sample.text)),
+            // Nobody is watching: that is no pass.
+            Verdict::NoEvidence if clock.now().since(watching.seen) >= SILENCE => {
+                Some(Fault::blind(format!("no evidence for {}: {}", format_duration(SILENCE), sample.text)))
             }
-            clock.sleep_until(clock.now().after(watch.period())).await;
+            Verdict::NoEvidence => None,
+            Verdict::Pass => {
+                watching.seen = clock.now();
+                None
+            }
+        };
+        if let Some(fault) = fault {
+            return Turn::Answered(Input::Tripped { guard: place, fault: self.redactor.fault(&fault) });
         }
+        piece.from = clock.now().after(watch.period());
+        Turn::Again(piece.from, Duration::ZERO)
     }
 }
 
@@ -289,23 +410,22 @@ fn nothing() -> Proposal {
 }
 
 /// How long a read that fails is repeated: what passes by itself is no news.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Patience {
     since: Option<Timestamp>,
     tries: u32,
 }
 
 impl Patience {
-    /// Waits before the next try, or gives the fault back: it will not pass, or has lasted for too long. Until the
-    /// deadline of what is looked for, whatever may pass is waited for.
-    async fn wait(
+    /// When it is tried next; or gives the fault back: it will not pass, or has lasted for too long. Until the deadline
+    /// of what is looked for, whatever may pass is waited for.
+    fn wait(
         &mut self,
-        clock: &dyn Clock,
+        now: Timestamp,
         until: Timestamp,
         fault: Fault,
         tell: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<(), Fault> {
-        let now = clock.now();
+    ) -> Result<Timestamp, Fault> {
         let since = *self.since.get_or_insert(now);
         self.tries += 1;
         let spent = now >= since.after(PATIENCE) && self.tries >= TRIES;
@@ -318,8 +438,6 @@ impl Patience {
             return Err(fault);
         }
         tell(&format!("{}; trying again", fault.message));
-        let pace = PACE * self.tries.min(8);
-        clock.sleep_until(now.after(pace)).await;
-        Ok(())
+        Ok(now.after(PACE * self.tries.min(8)))
     }
 }

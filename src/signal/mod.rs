@@ -63,6 +63,13 @@ pub struct Memory {
     pub broken: u32,
 }
 
+impl Memory {
+    /// Breaches in a row, and bad observations that the window still holds.
+    pub(crate) fn bad(&self) -> (u32, usize) {
+        (self.broken, self.seen.iter().filter(|(_, good, _)| !good).count())
+    }
+}
+
 /// A kind of signal.
 #[async_trait::async_trait]
 pub trait Signal: Debug + Send + Sync {
