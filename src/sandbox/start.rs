@@ -119,7 +119,7 @@ pub async fn start(text: &str, name: &str, options: Options) -> Result<Sandbox, 
     tokio::spawn(tasks::follow(shared.clone(), servers));
     let ports = (sockets.ports.resolver(), sockets.ports.https);
     serve_all(&shared, &wiring, sockets, &certificates, &options);
-    let traffic = shared.look(|world, _| world.traffic.clone()).filter(|_| options.traffic);
+    let traffic = shared.look(|world, _| (*world.traffic).clone()).filter(|_| options.traffic);
     if let Some(traffic) = traffic {
         let sides =
             shared.look(|world, _| world.balancers.values().map(|b| (b.address, b.name.clone())).collect());
@@ -158,9 +158,9 @@ fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str, op
         ports: BTreeMap::from([(443, ports.https), (80, ports.http)]),
         ca_pem: ca_pem.to_owned(),
         time: clock.0,
-        params: world.params.clone(),
-        secrets: world.secrets.clone(),
-        people: world.people.clone(),
+        params: (*world.params).clone(),
+        secrets: (*world.secrets).clone(),
+        people: (*world.people).clone(),
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! A function of the request, the image's behaviour and the time; no sockets.
 
-use super::compute::Task;
+use super::compute::{Phase, Task};
 use super::file::{App, Behaviour, Dependency};
 use super::world::World;
 use crate::plan::Timestamp;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a program keeps in mind.
@@ -24,9 +25,9 @@ pub struct Memory {
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
     /// When it was asked for.
-    created: Timestamp,
+    pub(super) created: Timestamp,
     /// It ends as failed.
-    fails: bool,
+    pub(super) fails: bool,
     /// What is scanned.
     target: String,
 }
@@ -44,8 +45,11 @@ pub struct Reply {
     pub takes: Duration,
 }
 
+/// The path at which a program says whether it is ready.
+const READY: &str = "/health/ready";
 const QUEUED: Duration = Duration::from_secs(3);
-const RUNNING: Duration = Duration::from_secs(9);
+/// How old a scan is when it is over.
+pub(super) const RUNNING: Duration = Duration::from_secs(9);
 
 impl World {
     /// What a task answers.
@@ -53,8 +57,7 @@ impl World {
         let Some(found) = self.tasks.get_mut(task) else {
             return json_reply(503, json!({"error": "gone"}));
         };
-        let image = found.containers.first().map(|c| c.image.clone()).unwrap_or_default();
-        let behaviour = self.images.get(&image).cloned().unwrap_or_default();
+        let behaviour = self.images.get(found.image()).copied().unwrap_or_default();
         let health = path.starts_with("/health/");
         let path = path.split(['?', '#']).next().unwrap_or(path);
         let mut reply = if health {
@@ -62,7 +65,7 @@ impl World {
         } else if found.app.fails(&behaviour, now) {
             json_reply(500, json!({"error": "internal error"}))
         } else if behaviour.app == App::Frontend {
-            page(path, &image)
+            page(path, found.image())
         } else {
             self.scan_reply(&behaviour, method, path, body, now)
         };
@@ -75,9 +78,19 @@ impl World {
     /// Whether a target would pass a check now: for virtual time.
     pub(super) fn would_pass(&self, task: &str, path: &str, now: Timestamp) -> bool {
         let Some(task) = self.tasks.get(task).filter(|task| task.listens()) else { return false };
-        let image = task.containers.first().map(|c| c.image.clone()).unwrap_or_default();
-        let behaviour = self.images.get(&image).cloned().unwrap_or_default();
-        health_reply(&behaviour, task, path, now).status == 200
+        let how = self.images.get(task.image()).copied().unwrap_or_default();
+        path != READY || readiness(&how, task, now).is_well()
+    }
+
+    /// Whether it passes now, and will for as long as it runs and its image behaves as it does.
+    pub(super) fn stays_well(&self, task: &str, path: &str, now: Timestamp) -> bool {
+        let Some(task) = self.tasks.get(task) else { return false };
+        let how = self.images.get(task.image()).copied().unwrap_or_default();
+        let checked = path == READY;
+        task.listens()
+            && matches!(task.phase, Phase::Running(None))
+            && !(checked && how.overload.is_some())
+            && (!checked || readiness(&how, task, now).is_well())
     }
 
     fn scan_reply(
@@ -120,6 +133,30 @@ impl World {
     }
 }
 
+/// Requests for a path that come at a task in one moment, seen by whoever sent them: the status of those that it answers
+/// well, how long answers take, and how many of them fail.
+pub(super) fn bear(
+    task: &mut Task,
+    images: &BTreeMap<String, Behaviour>,
+    path: &str,
+    requests: u64,
+    now: Timestamp,
+) -> (u16, Duration, u64) {
+    let how = images.get(task.image()).copied().unwrap_or_default();
+    if path.starts_with("/health/") {
+        let well = path != READY || readiness(&how, task, now).is_well();
+        return (if well { 200 } else { 503 }, Duration::ZERO, 0);
+    }
+    let failed = task.app.fail_of(&how, requests, now);
+    let scans = || path.strip_prefix("/api/scans").is_some_and(|rest| rest.trim_matches('/').is_empty());
+    let known = match how.app {
+        App::Frontend => matches!(path, "/" | "/index.html"),
+        App::Backend | App::Job => matches!(path, "/" | "/api") || scans(),
+    };
+    let takes = how.latency.map_or(Duration::ZERO, |span| span.0);
+    (if known { 200 } else { 404 }, takes, failed)
+}
+
 impl Memory {
     /// Whether more came in this minute than it can bear.
     fn overloaded(&self, how: &Behaviour, now: Timestamp) -> bool {
@@ -129,16 +166,30 @@ impl Memory {
 
     /// Whether the next request fails: exactly the stated part of them, evenly spread.
     fn fails(&mut self, how: &Behaviour, now: Timestamp) -> bool {
-        self.asked += 1;
+        self.fail_of(how, 1, now) > 0
+    }
+
+    /// How many of the next requests fail.
+    fn fail_of(&mut self, how: &Behaviour, requests: u64, now: Timestamp) -> u64 {
+        self.asked += requests;
         let minute = super::balancer::minute(now);
-        self.minute = if self.minute.0 == minute { (minute, self.minute.1 + 1) } else { (minute, 1) };
-        let overload = how.overload.filter(|_| self.overloaded(how, now)).map_or(0.0, |o| o.error_rate);
-        self.owed += how.error_rate.max(overload).clamp(0.0, 1.0);
-        let fails = self.owed >= 1.0;
-        if fails {
-            self.owed -= 1.0;
-        }
-        fails
+        let before = if self.minute.0 == minute { self.minute.1 } else { 0 };
+        let after = before.saturating_add(u32::try_from(requests).unwrap_or(u32::MAX));
+        self.minute = (minute, after);
+        let borne = how.overload.map_or(after, |o| o.per_minute.clamp(before, after));
+        let rate = how.error_rate.clamp(0.0, 1.0);
+        let heavy = how.overload.map_or(rate, |o| o.error_rate.max(rate).min(1.0));
+        self.owed += f64::from(borne - before) * rate + f64::from(after - borne) * heavy;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the requests")]
+        let failed = self.owed.floor() as u64;
+        self.owed -= self.owed.floor();
+        failed
+    }
+
+    /// What decides which of the next requests fail.
+    pub(super) fn tendency(&self, how: &Behaviour) -> (u64, u32) {
+        let owed = if self.owed > 0.0 { self.owed.to_bits() } else { 0 };
+        (owed, if how.overload.is_some() { self.minute.1 } else { 0 })
     }
 }
 
@@ -155,23 +206,46 @@ impl Scan {
     }
 }
 
+/// Whether a program is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    Starting,
+    Degraded,
+}
+
+impl Readiness {
+    fn is_well(self) -> bool {
+        self == Self::Ready
+    }
+}
+
+fn readiness(how: &Behaviour, task: &Task, now: Timestamp) -> Readiness {
+    let age = task.started.map_or(Duration::ZERO, |at| now.since(at));
+    let easy = !task.app.overloaded(how, now);
+    if how.ready_after.is_some_and(|span| age < span.0) {
+        Readiness::Starting
+    } else if how.database == Dependency::Ok && how.redis == Dependency::Ok && easy {
+        Readiness::Ready
+    } else {
+        Readiness::Degraded
+    }
+}
+
 fn health_reply(how: &Behaviour, task: &Task, path: &str, now: Timestamp) -> Reply {
-    if path != "/health/ready" {
+    if path != READY {
         return json_reply(200, json!({"status": "alive"}));
     }
     let word = |d: Dependency| if d == Dependency::Ok { "ok" } else { "failing" };
-    let age = task.started.map_or(Duration::ZERO, |at| now.since(at));
-    let warm = how.ready_after.is_none_or(|span| age >= span.0);
-    let easy = !task.app.overloaded(how, now);
-    let well = how.database == Dependency::Ok && how.redis == Dependency::Ok && warm && easy;
-    let status = match (well, warm) {
-        (true, _) => "ready",
-        (_, false) => "starting",
-        _ => "degraded",
+    let ready = readiness(how, task, now);
+    let status = match ready {
+        Readiness::Ready => "ready",
+        Readiness::Starting => "starting",
+        Readiness::Degraded => "degraded",
     };
     let body =
         json!({"status": status, "checks": {"database": word(how.database), "redis": word(how.redis)}});
-    json_reply(if well { 200 } else { 503 }, body)
+    json_reply(if ready.is_well() { 200 } else { 503 }, body)
 }
 
 fn page(path: &str, image: &str) -> Reply {

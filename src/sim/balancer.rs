@@ -2,11 +2,12 @@
 //!
 //! Whoever checks health tells [`TargetGroup::checked`] what it saw: the sandbox really asks, a rehearsal predicts.
 
+use super::common::Common;
 use super::file::CheckFile;
 use super::world::World;
 use crate::plan::Timestamp;
 use crate::port::dns::Name;
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, ops::Range, time::Duration};
 
 /// The zone id of load balancers in eu-west-1; any will do elsewhere.
 pub const BALANCER_ZONE: &str = "Z32O12XQLNTSW2";
@@ -27,7 +28,7 @@ pub struct Balancer {
     /// How long a connection may be idle.
     pub idle_timeout: Duration,
     /// Requests by minute.
-    pub counts: BTreeMap<u64, Counts>,
+    pub counts: Common<BTreeMap<u64, Counts>>,
 }
 
 /// What a load balancer counted in one minute.
@@ -41,8 +42,8 @@ pub struct Counts {
     pub own_5xx: u64,
     /// Connections to targets that failed.
     pub connection_errors: u64,
-    /// How long targets took, in milliseconds.
-    pub took: Vec<u32>,
+    /// How long targets took, in milliseconds, and how many in a row took so long.
+    pub took: Common<Vec<(u32, u64)>>,
     /// New connections of clients.
     pub connections: u64,
     /// The most connections that were open at once.
@@ -66,10 +67,10 @@ pub struct TargetGroup {
     pub check: CheckFile,
     /// By the id of the task.
     pub targets: BTreeMap<String, Target>,
-    /// Hosts by minute.
-    pub hosts: BTreeMap<u64, Hosts>,
+    /// Hosts: from which minute on there were so many at each minute's end.
+    pub hosts: Common<Vec<(u64, Hosts)>>,
     /// Requests by minute.
-    pub counts: BTreeMap<u64, Counts>,
+    pub counts: Common<BTreeMap<u64, Counts>>,
 }
 
 /// How many hosts were what, at the end of a minute.
@@ -208,6 +209,14 @@ impl TargetGroup {
         if healthy.is_empty() { of(|h| !matches!(h, Health::Draining(_))) } else { healthy }
     }
 
+    /// The hosts at the end of each of these minutes, as far as there were any.
+    pub fn hosts_by_minute(&self, minutes: Range<u64>) -> impl Iterator<Item = (u64, Hosts)> + '_ {
+        let ends = self.hosts.iter().skip(1).map(|(minute, _)| *minute).chain([u64::MAX]);
+        self.hosts.iter().zip(ends).flat_map(move |(&(first, hosts), end)| {
+            (first.max(minutes.start)..end.min(minutes.end)).map(move |minute| (minute, hosts))
+        })
+    }
+
     /// How many are what, now.
     #[must_use]
     pub fn hosts_now(&self) -> Hosts {
@@ -242,33 +251,70 @@ pub enum Outcome {
 impl Counts {
     /// Counts one request.
     pub fn add(&mut self, outcome: Outcome) {
-        self.requests += 1;
+        self.add_many(outcome, 1);
+    }
+
+    /// Counts requests that all ended the same.
+    pub fn add_many(&mut self, outcome: Outcome, times: u64) {
+        self.requests += times;
         match outcome {
             Outcome::Answered { status, took } => {
                 if let Some(class) = usize::from(status / 100).checked_sub(2).filter(|c| *c < 4) {
-                    self.targets[class] += 1;
+                    self.targets[class] += times;
                 }
-                self.took.push(took);
+                match self.took.last().copied() {
+                    Some((last, _)) if last == took => {
+                        let place = self.took.len() - 1;
+                        self.took[place].1 += times;
+                    }
+                    _ => self.took.push((took, times)),
+                }
             }
-            Outcome::Nobody => self.own_5xx += 1,
+            Outcome::Nobody => self.own_5xx += times,
             Outcome::Failed => {
-                self.own_5xx += 1;
-                self.connection_errors += 1;
+                self.own_5xx += times;
+                self.connection_errors += times;
             }
         }
     }
+}
+
+/// The target group of a load balancer that takes a path.
+pub(super) fn taker<'a>(
+    groups: &'a BTreeMap<String, TargetGroup>,
+    balancer: &str,
+    path: &str,
+) -> Option<&'a TargetGroup> {
+    let mut own = groups.values().filter(|g| g.balancer == balancer);
+    own.clone().find(|g| g.takes(path)).or_else(|| own.find(|g| g.paths.is_empty()))
 }
 
 impl World {
     /// The target group of a load balancer that takes a path, and the target in it whose turn it is.
     #[must_use]
     pub fn choose(&self, balancer: &str, path: &str, turn: usize) -> (Option<String>, Option<String>) {
-        let mut own = self.groups.values().filter(|g| g.balancer == balancer);
-        let by_path = own.clone().find(|g| g.takes(path));
-        let Some(group) = by_path.or_else(|| own.find(|g| g.paths.is_empty())) else { return (None, None) };
+        let Some(group) = taker(&self.groups, balancer, path) else { return (None, None) };
         let candidates = group.candidates();
         let target = (!candidates.is_empty()).then(|| candidates[turn % candidates.len()].clone());
         (Some(group.name.clone()), target)
+    }
+
+    /// Notes for each group how many hosts are what from this minute on, where that changed.
+    pub(super) fn note_hosts(&mut self, now: Timestamp) {
+        let changed = |g: &TargetGroup| g.hosts.last().is_none_or(|(_, hosts)| *hosts != g.hosts_now());
+        if !self.groups.values().any(changed) {
+            return;
+        }
+        for group in self.groups.values_mut().filter(|g| changed(g)) {
+            let hosts = group.hosts_now();
+            match group.hosts.last().copied() {
+                Some((last, _)) if last == minute(now) => {
+                    let place = group.hosts.len() - 1;
+                    group.hosts[place].1 = hosts;
+                }
+                _ => group.hosts.push((minute(now), hosts)),
+            }
+        }
     }
 
     /// A request to a load balancer is over: it is counted there, and for the group that took it.

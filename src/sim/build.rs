@@ -1,6 +1,7 @@
 //! From a world file to the world as it stands at first: all tasks run, all targets are healthy.
 
 use super::balancer::{Balancer, Health, Target, TargetGroup};
+use super::common::Common;
 use super::compute::{Deployment, Phase, Rollout, Service};
 use super::file::{BalancerFile, DefinitionFile, ServiceFile, Verb, WorldError, WorldFile, ZoneFile};
 use super::world::World;
@@ -10,7 +11,7 @@ use crate::port::Person;
 use crate::port::dns::{Name, RecordSet, RecordType};
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     net::Ipv4Addr,
     time::Duration,
 };
@@ -30,7 +31,7 @@ pub(super) fn build(
     if world.name_servers.is_empty() || world.name_servers.len() > 50 {
         return Err(wrong("`dns: name_servers` must name 1 to 50 servers".into()));
     }
-    world.people = std::mem::take(&mut file.people)
+    let people: Vec<Person> = std::mem::take(&mut file.people)
         .into_iter()
         .map(|(name, person)| Person {
             name,
@@ -43,6 +44,7 @@ pub(super) fn build(
             after_ms: u64::try_from(person.after.0.as_millis()).unwrap_or(u64::MAX),
         })
         .collect();
+    world.people = people.into();
     for (place, (name, balancer)) in (1..).zip(std::mem::take(&mut file.load_balancers)) {
         add_balancer(&mut world, name, balancer, place);
     }
@@ -61,6 +63,7 @@ pub(super) fn build(
     for rule in std::mem::take(&mut file.faults) {
         world.faults.add(rule);
     }
+    world.note_hosts(now);
     Ok(world)
 }
 
@@ -78,7 +81,7 @@ fn add_balancer(world: &mut World, name: String, file: BalancerFile, place: u8) 
         address: world.address(0, place),
         keep_alive: file.client_keep_alive.map_or(HOUR, |span| span.0),
         idle_timeout: file.idle_timeout.map_or(Duration::from_secs(60), |span| span.0),
-        counts: BTreeMap::new(),
+        counts: Common::default(),
     };
     world.balancers.insert(name, balancer);
 }
@@ -161,8 +164,8 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
                 port: definition.containers().iter().find_map(|c| c.port).unwrap_or(8080),
                 check: file.check,
                 targets: BTreeMap::new(),
-                hosts: BTreeMap::new(),
-                counts: BTreeMap::new(),
+                hosts: Common::default(),
+                counts: Common::default(),
             };
             world.groups.insert(name.clone(), group);
             Some(name.clone())
@@ -185,7 +188,7 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         desired: file.desired,
         deployments: vec![deployment],
         tasks: Vec::new(),
-        events: VecDeque::new(),
+        events: Common::default(),
         group: group.clone(),
         grace: file.grace.0,
         breaker: file.breaker,

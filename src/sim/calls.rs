@@ -1,9 +1,11 @@
 //! What callers of ECS may do, with the service's own refusals.
 
-use super::compute::{Definition, Deployment, Refusal, Rollout, Service};
+use super::compute::{Definition, Deployment, Refusal, Rollout, Service, containers};
+use super::situation::print_of;
 use super::world::World;
 use crate::plan::Timestamp;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 /// A request to start a one-off task.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,15 +47,18 @@ impl World {
 
     pub(super) fn put_definition(&mut self, family: String, revision: u32, content: Json, now: Timestamp) {
         let arn = format!("arn:aws:ecs:{}:{}:task-definition/{family}:{revision}", self.region, self.account);
-        self.definitions.push(Definition { family, revision, arn, active: true, content, registered: now });
+        let (read, print) = (containers(&content), print_of(&content));
+        let new = Definition { family, revision, arn, active: true, content, registered: now, read, print };
+        self.definitions.push(Arc::new(new));
     }
 
     /// By ARN, `family:revision`, or family: then its newest active one.
     pub fn definition(&self, name: &str) -> Option<&Definition> {
-        let exact = |d: &&Definition| d.arn == name || format!("{}:{}", d.family, d.revision) == name;
+        let revision = name.rsplit_once(':').and_then(|(family, n)| Some((family, n.parse::<u32>().ok()?)));
+        let exact = |d: &&Arc<Definition>| d.arn == name || revision == Some((&*d.family, d.revision));
         let newest =
             || self.definitions.iter().filter(|d| d.family == name && d.active).max_by_key(|d| d.revision);
-        self.definitions.iter().find(exact).or_else(newest)
+        self.definitions.iter().find(exact).or_else(newest).map(|found| &**found)
     }
 
     /// Makes a definition INACTIVE.
@@ -63,7 +68,7 @@ impl World {
     pub fn deregister(&mut self, name: &str) -> Result<&Definition, Refusal> {
         let arn = self.definition(name).map(|d| d.arn.clone());
         let found = self.definitions.iter_mut().find(|d| Some(&d.arn) == arn.as_ref());
-        let definition = found.ok_or_else(no_definition)?;
+        let definition = Arc::make_mut(found.ok_or_else(no_definition)?);
         definition.active = false;
         Ok(definition)
     }
@@ -107,13 +112,13 @@ impl World {
             }
             None => None,
         };
-        let id = self.fresh_deployment();
-        let service = &mut self.services[place];
         if let Some(desired) = desired {
-            service.desired = desired;
+            self.services[place].desired = desired;
         }
-        let current = service.deployments[0].definition.clone();
+        let current = self.services[place].deployments[0].definition.clone();
         if force || wanted.as_ref().is_some_and(|w| *w != current) {
+            let id = self.fresh_deployment();
+            let service = &mut self.services[place];
             let new = Deployment {
                 reason: format!("ECS deployment {id} in progress."),
                 id,
@@ -158,11 +163,12 @@ impl World {
             );
             return Err(Refusal::new("ConflictException", message));
         }
+        let overrides = Arc::new(request.overrides.clone());
         let mut started = Vec::new();
         for _ in 0..request.count.clamp(1, 10) {
             let id = self.new_task(&request.cluster, &definition, request.started_by.clone(), now);
             if let Some(task) = self.tasks.get_mut(&id) {
-                task.overrides = request.overrides.clone();
+                task.overrides = overrides.clone();
             }
             started.push(id);
         }

@@ -1,10 +1,11 @@
 //! Clusters, services, their deployments and tasks, as plain data; how they move is in `schedule`, what callers may do in
 //! `calls`.
 
+use super::common::Common;
 use super::file::Breaker;
 use crate::plan::Timestamp;
 use serde_json::{Value as Json, json};
-use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
+use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
 
 /// A task definition.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct Definition {
     pub content: Json,
     /// When it was registered.
     pub registered: Timestamp,
+    /// Read from its content once.
+    pub(super) read: Arc<[Container]>,
+    /// Stands for its content.
+    pub(super) print: u64,
 }
 
 /// One container of a definition, read from its content.
@@ -40,18 +45,23 @@ impl Definition {
     /// Its containers.
     #[must_use]
     pub fn containers(&self) -> Vec<Container> {
-        let text = |json: &Json, key: &str| json[key].as_str().unwrap_or_default().to_owned();
-        let strings = |json: &Json| -> Vec<String> {
-            json.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
-        };
-        let read = |json: &Json| Container {
-            name: text(json, "name"),
-            image: text(json, "image"),
-            port: json["portMappings"][0]["containerPort"].as_u64().and_then(|p| u16::try_from(p).ok()),
-            command: strings(&json["command"]),
-        };
-        self.content["containerDefinitions"].as_array().into_iter().flatten().map(read).collect()
+        self.read.to_vec()
     }
+}
+
+/// The containers that the content of a definition states.
+pub(super) fn containers(content: &Json) -> Arc<[Container]> {
+    let text = |json: &Json, key: &str| json[key].as_str().unwrap_or_default().to_owned();
+    let strings = |json: &Json| -> Vec<String> {
+        json.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    };
+    let read = |json: &Json| Container {
+        name: text(json, "name"),
+        image: text(json, "image"),
+        port: json["portMappings"][0]["containerPort"].as_u64().and_then(|p| u16::try_from(p).ok()),
+        command: strings(&json["command"]),
+    };
+    content["containerDefinitions"].as_array().into_iter().flatten().map(read).collect()
 }
 
 /// A service.
@@ -70,7 +80,7 @@ pub struct Service {
     /// Its tasks by id, as long as they can be seen.
     pub tasks: Vec<String>,
     /// The newest first.
-    pub events: VecDeque<Event>,
+    pub events: Common<VecDeque<Arc<Event>>>,
     /// The name of its target group.
     pub group: Option<String>,
     /// How long unhealthy targets are forgiven.
@@ -165,7 +175,7 @@ pub struct Task {
     /// The deployment's id, or what the caller said.
     pub started_by: Option<String>,
     /// Its containers; the first decides how it behaves.
-    pub containers: Vec<Container>,
+    pub containers: Arc<[Container]>,
     /// Where it listens.
     pub address: Ipv4Addr,
     /// What it is doing.
@@ -179,7 +189,7 @@ pub struct Task {
     /// What its program keeps in mind.
     pub app: super::app::Memory,
     /// What the caller replaced.
-    pub overrides: Json,
+    pub overrides: Arc<Json>,
 }
 
 /// What a task is doing.
@@ -238,6 +248,12 @@ impl Task {
         matches!(self.phase, Phase::Running(_) | Phase::Stopping(..))
             && self.started.is_some()
             && !self.stillborn
+    }
+
+    /// Its image; that of its first container.
+    #[must_use]
+    pub fn image(&self) -> &str {
+        self.containers.first().map_or("", |container| &container.image)
     }
 
     /// Where its program listens.

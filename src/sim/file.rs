@@ -308,7 +308,7 @@ pub enum App {
 }
 
 /// How tasks of an image behave.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Behaviour {
     /// What it is.
@@ -415,6 +415,12 @@ pub struct Deed {
     pub delete_record: Option<String>,
     /// Somebody else sets a service's task definition: `cluster/service: family:revision`.
     pub set_service: BTreeMap<String, String>,
+    /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
+    pub deregister: Option<String>,
+    /// Nobody can pull this image any more; what runs of it goes on.
+    pub delete_image: Option<String>,
+    /// The running tasks of a service crash: `cluster/service`.
+    pub stop_tasks: Option<String>,
     /// A scripted fault.
     pub fault: Option<super::FaultRule>,
 }

@@ -3,7 +3,7 @@
 use super::balancer::{Counts, minute};
 use super::world::World;
 use crate::plan::Timestamp;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// A question for one series.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,11 @@ impl World {
         if asked.namespace != "AWS/ApplicationELB" {
             return Vec::new();
         }
-        let samples = self.samples(asked);
         let period = (asked.period / 60).max(1);
         let visible = minute(self.now).saturating_sub(DELAY_MINUTES);
+        // Whole periods, those at both ends too.
+        let minutes = minute(asked.from) / period * period..visible.min(minute(asked.to) + period);
+        let samples = self.samples(asked, minutes);
         let mut periods: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         for (at, values) in samples {
             let start = at / period * period;
@@ -54,7 +56,7 @@ impl World {
     }
 
     /// Samples by minute. The service publishes a series only under these dimensions.
-    fn samples(&self, asked: &Asked) -> Vec<(u64, Vec<f64>)> {
+    fn samples(&self, asked: &Asked, minutes: Range<u64>) -> Vec<(u64, Vec<f64>)> {
         let of = |arn: &str, part: &str| arn.rsplit_once(part).map(|(_, rest)| rest.to_owned());
         let balancer = asked.dimensions.get("LoadBalancer");
         let group = asked.dimensions.get("TargetGroup");
@@ -71,13 +73,10 @@ impl World {
                 && of(&g.arn, ":targetgroup/").map(|r| format!("targetgroup/{r}")).as_ref() == Some(id)
         });
         let Some(group) = group else { return Vec::new() };
+        let hosts = group.hosts_by_minute(minutes);
         match asked.name.as_str() {
-            "HealthyHostCount" => {
-                group.hosts.iter().map(|(at, h)| (*at, vec![f64::from(h.healthy)])).collect()
-            }
-            "UnHealthyHostCount" => {
-                group.hosts.iter().map(|(at, h)| (*at, vec![f64::from(h.unhealthy)])).collect()
-            }
+            "HealthyHostCount" => hosts.map(|(at, h)| (at, vec![f64::from(h.healthy)])).collect(),
+            "UnHealthyHostCount" => hosts.map(|(at, h)| (at, vec![f64::from(h.unhealthy)])).collect(),
             name => counted(&group.counts, name, true),
         }
     }
@@ -103,7 +102,11 @@ fn counted(counts: &BTreeMap<u64, Counts>, name: &str, of_group: bool) -> Vec<(u
     #[expect(clippy::cast_precision_loss, reason = "counts of a minute are small")]
     let series = |(at, c): (&u64, &Counts)| {
         if name == "TargetResponseTime" {
-            let took: Vec<f64> = c.took.iter().map(|ms| f64::from(*ms) / 1000.0).collect();
+            let each = |&(ms, times): &(u32, u64)| {
+                let times = usize::try_from(times).unwrap_or(usize::MAX);
+                std::iter::repeat_n(f64::from(ms) / 1000.0, times)
+            };
+            let took: Vec<f64> = c.took.iter().flat_map(each).collect();
             return (!took.is_empty()).then_some((*at, took));
         }
         (number(c) > 0).then(|| (*at, vec![number(c) as f64]))

@@ -9,13 +9,20 @@ mod balancer;
 mod build;
 mod calls;
 mod change;
+mod common;
 mod compute;
+mod course;
+mod deed;
 mod fault;
 mod file;
 mod metric;
 mod names;
 mod ports;
+mod resolver;
 mod schedule;
+mod situation;
+mod standing;
+mod users;
 mod world;
 mod zone;
 
@@ -26,6 +33,7 @@ pub use balancer::{
 };
 pub use calls::RunTask;
 pub use change::Verb;
+pub use common::Common;
 pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
@@ -33,6 +41,7 @@ pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
+pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
 pub use world::{NameServer, World};
 pub use zone::{ChangeInfo, Records, SetKey, Zone, written};
 

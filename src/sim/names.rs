@@ -53,7 +53,7 @@ impl World {
 
     /// Names that are in no zone of the world: name servers and load balancers.
     fn outside(&self, name: &Name, kind: &str) -> Said {
-        let servers = self.name_servers.iter().chain([&self.root]).filter(|server| server.name == *name);
+        let servers = self.name_servers.iter().chain([&*self.root]).filter(|server| server.name == *name);
         let servers = servers.map(|server| (server.address, DELEGATION_TTL));
         let balancers = self.balancer_addresses(name).into_iter().map(|address| (address, BALANCER_TTL));
         let found: Vec<_> = servers.chain(balancers).collect();

@@ -2,12 +2,13 @@
 //!
 //! One deterministic step per moment; the world calls it for each moment at which something is due.
 
-use super::balancer::{Check, Health, Target};
-use super::compute::{Deployment, Event, Phase, Rollout, Stopped, Task};
-use super::fault::{FaultKind, Met};
+use super::balancer::{Check, Health, Target, TargetGroup};
+use super::compute::{Deployment, Event, Phase, Rollout, Service, Stopped, Task};
+use super::fault::{FaultKind, FaultRule, Met};
 use super::file::{App, Breaker};
 use super::world::World;
 use crate::plan::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two tasks that a service starts.
@@ -20,7 +21,6 @@ const KEPT: Duration = Duration::from_secs(3600);
 impl World {
     /// Everything that is due at this moment.
     pub(super) fn step(&mut self, now: Timestamp) {
-        self.sample(now);
         self.move_tasks(now);
         self.leave_groups(now);
         if self.predicts {
@@ -29,62 +29,75 @@ impl World {
         for index in 0..self.services.len() {
             self.stop_unhealthy(index, now);
             self.trip(index, now);
-            while self.schedule(index, now) {}
+            while self.schedule_task(index, now) {}
         }
         self.forget(now);
+        self.note_hosts(now);
+        self.disturbed();
     }
 
     /// Tasks that were over long ago can be seen no more.
     fn forget(&mut self, now: Timestamp) {
-        let before = self.tasks.len();
-        self.tasks.retain(|_, task| !matches!(task.phase, Phase::Over(at, _) if at.after(KEPT) < now));
-        if self.tasks.len() < before {
-            for service in &mut self.services {
-                service.tasks.retain(|id| self.tasks.contains_key(id));
-            }
+        let old = |task: &Task| matches!(task.phase, Phase::Over(at, _) if at.after(KEPT) < now);
+        if !self.tasks.values().any(old) {
+            return;
+        }
+        self.tasks.retain(|_, task| !old(task));
+        for service in &mut self.services {
+            service.tasks.retain(|id| self.tasks.contains_key(id));
         }
     }
 
-    /// The next moment at which something is due.
-    pub fn next(&self) -> Timestamp {
-        let minute = Timestamp((self.now.0 / 60_000 + 1) * 60_000);
-        let tasks = self.tasks.values().filter_map(Task::next);
+    /// The next moment at which services, tasks or targets move.
+    pub(super) fn next_step(&self) -> Timestamp {
+        // Whoever serves a world in real time looks at it every minute.
+        let minute = (!self.predicts).then_some(Timestamp((self.now.0 / 60_000 + 1) * 60_000));
+        let tasks = self.tasks.values().filter_map(|task| match task.phase {
+            Phase::Over(at, _) => Some(at.after(KEPT + Duration::from_millis(1))),
+            _ => task.next(),
+        });
         let starts = self.services.iter().filter(|s| self.wants_task(s)).map(|s| s.next_start);
-        let leaving = self.groups.values().flat_map(|g| g.targets.values()).filter_map(|t| match t.state {
+        let targets = self.groups.values().flat_map(|g| g.targets.iter().map(move |(id, t)| (g, id, t)));
+        let targets = targets.filter_map(|(group, id, target)| match target.state {
             Health::Draining(until) => Some(until),
-            _ => self.predicts.then_some(t.next_check),
+            _ => self.next_check(group, id, target),
         });
-        let graces = self.services.iter().filter(|s| !s.grace.is_zero()).flat_map(|s| {
-            let live = self.tasks_of(s).filter(|t| !t.leaves());
-            live.filter_map(|t| t.started).map(|started| started.after(s.grace))
+        let graces = self.services.iter().flat_map(|s| {
+            self.unhealthy(s).filter_map(|task| task.started).map(|started| started.after(s.grace))
         });
-        let soonest = tasks.chain(starts).chain(leaving).chain(graces).filter(|at| *at > self.now).min();
-        soonest.map_or(minute, |at| at.min(minute))
+        let soonest = tasks.chain(starts).chain(targets).chain(graces).chain(minute).min();
+        // What should have happened already, but for a caller that came at this very moment, happens at once.
+        soonest.unwrap_or(Timestamp::NEVER).max(self.now.after(Duration::from_millis(1)))
     }
 
-    /// At each minute, how many hosts were healthy.
-    fn sample(&mut self, now: Timestamp) {
-        if now.0.is_multiple_of(60_000) {
-            for group in self.groups.values_mut() {
-                let hosts = group.hosts_now();
-                group.hosts.insert(super::balancer::minute(now).saturating_sub(1), hosts);
-            }
+    /// When a target is next checked; nobody does where nothing can come of it.
+    pub(super) fn next_check(&self, group: &TargetGroup, id: &str, target: &Target) -> Option<Timestamp> {
+        if !self.predicts || self.is_steady(id, target, &group.check.path) {
+            return None;
         }
+        let every = every(group);
+        let missed = (self.now.0 + 1).saturating_sub(target.next_check.0).div_ceil(every);
+        Some(Timestamp(target.next_check.0 + missed * every))
+    }
+
+    /// A target that is healthy, and whose checks will pass for as long as nobody disturbs the world.
+    fn is_steady(&self, id: &str, target: &Target, path: &str) -> bool {
+        let watched = |rule: &FaultRule| rule.service.is_empty() || rule.service == "app";
+        target.state == Health::Healthy
+            && target.streak == 0
+            && self.stays_well(id, path, self.now)
+            && !self.faults.all().iter().any(|fault| watched(&fault.rule))
     }
 
     fn move_tasks(&mut self, now: Timestamp) {
-        let due: Vec<String> = self
-            .tasks
-            .values()
-            .filter(|task| task.next().is_some_and(|at| at <= now))
-            .map(|task| task.id.clone())
-            .collect();
+        let due = |task: &&Task| task.next().is_some_and(|at| at <= now);
+        let due: Vec<String> = self.tasks.values().filter(due).map(|task| task.id.clone()).collect();
         for id in due {
             let Some(task) = self.tasks.get(&id) else { continue };
             match task.phase.clone() {
                 Phase::Pending(_) => self.begin(&id, now),
                 Phase::Unpullable(_) => {
-                    let image = task.containers.first().map(|c| c.image.clone()).unwrap_or_default();
+                    let image = task.image();
                     let reason = format!(
                         "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to \
                          resolve ref {image}: not found"
@@ -105,8 +118,7 @@ impl World {
     /// A task begins to run, and registers with its target group.
     fn begin(&mut self, id: &str, now: Timestamp) {
         let Some(task) = self.tasks.get_mut(id) else { return };
-        let image = task.containers.first().map(|c| c.image.clone()).unwrap_or_default();
-        let behaviour = self.images.get(&image).cloned().unwrap_or_default();
+        let behaviour = self.images.get(task.image()).copied().unwrap_or_default();
         let end = match (behaviour.app, behaviour.crashes_after) {
             (_, Some(after)) => Some((now.after(after.0), 1)),
             (App::Job, None) => {
@@ -148,8 +160,11 @@ impl World {
 
     /// Targets whose time is up leave their group.
     fn leave_groups(&mut self, now: Timestamp) {
-        for group in self.groups.values_mut() {
-            group.targets.retain(|_, t| !matches!(t.state, Health::Draining(until) if until <= now));
+        let over = |target: &Target| matches!(target.state, Health::Draining(until) if until <= now);
+        if self.groups.values().flat_map(|group| group.targets.values()).any(over) {
+            for group in self.groups.values_mut() {
+                group.targets.retain(|_, target| !over(target));
+            }
         }
     }
 
@@ -157,7 +172,13 @@ impl World {
     fn predict_checks(&mut self, now: Timestamp) {
         let mut due = Vec::new();
         for group in self.groups.values() {
-            let own = group.targets.iter().filter(|(_, target)| target.next_check <= now);
+            let own = group.targets.iter().filter(|(id, target)| {
+                let at = target.next_check;
+                at <= now
+                    && (now.0 - at.0).is_multiple_of(every(group))
+                    && !matches!(target.state, Health::Draining(_))
+                    && !self.is_steady(id, target, &group.check.path)
+            });
             due.extend(own.map(|(id, _)| (group.name.clone(), id.clone(), group.check.path.clone())));
         }
         let mut checks = Vec::new();
@@ -176,7 +197,9 @@ impl World {
             checks.push((group, id, check));
         }
         for (group, id, check) in checks {
-            self.checked(&group, &id, check, now);
+            if let Some(group) = self.groups.get_mut(&group) {
+                group.checked(&id, check, now);
+            }
         }
     }
 
@@ -185,19 +208,30 @@ impl World {
         if let Some(group) = self.groups.get_mut(group) {
             group.checked(task, check, now);
         }
+        self.note_hosts(now);
+        self.disturbed();
+    }
+
+    /// The tasks of a service that their load balancer finds unhealthy.
+    fn unhealthy<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Task> + 'a {
+        let group = service.group.as_ref().and_then(|g| self.groups.get(g));
+        group.into_iter().flat_map(move |group| {
+            let bad = |task: &&Task| group.targets.get(&task.id).is_some_and(|t| t.state == Health::Unhealthy);
+            self.tasks_of(service).filter(|task| !task.leaves()).filter(bad)
+        })
     }
 
     /// Tasks that fail their health checks are replaced.
     fn stop_unhealthy(&mut self, index: usize, now: Timestamp) {
         let service = &self.services[index];
-        let Some(group) = service.group.as_ref().and_then(|g| self.groups.get(g)) else { return };
-        let reason = format!("Task failed ELB health checks in (target-group {})", group.arn);
-        let bad: Vec<String> = self
-            .tasks_of(service)
-            .filter(|task| !task.leaves() && task.started.is_some_and(|at| at.after(service.grace) <= now))
-            .filter(|task| group.targets.get(&task.id).is_some_and(|t| t.state == Health::Unhealthy))
-            .map(|task| task.id.clone())
-            .collect();
+        let forgiven = |task: &&Task| task.started.is_none_or(|at| at.after(service.grace) > now);
+        let bad: Vec<String> =
+            self.unhealthy(service).filter(|task| !forgiven(task)).map(|task| task.id.clone()).collect();
+        if bad.is_empty() {
+            return;
+        }
+        let group = service.group.as_ref().and_then(|g| self.groups.get(g)).map_or("", |g| &g.arn);
+        let reason = format!("Task failed ELB health checks in (target-group {group})");
         for id in bad {
             self.stop(&id, now, "ServiceSchedulerInitiated", reason.clone());
         }
@@ -205,15 +239,16 @@ impl World {
 
     /// The circuit breaker.
     fn trip(&mut self, index: usize, now: Timestamp) {
-        let id = self.fresh_deployment();
-        let service = &mut self.services[index];
+        let service = &self.services[index];
         // Half of the desired count, at least 3 and at most 200.
         let threshold = service.desired.div_ceil(2).clamp(3, 200);
-        let primary = &mut service.deployments[0];
+        let primary = &service.deployments[0];
         let tripped = primary.rollout == Rollout::InProgress && primary.failed >= threshold;
         if !tripped || service.breaker == Breaker::Off {
             return;
         }
+        let service = &mut self.services[index];
+        let primary = &mut service.deployments[0];
         primary.rollout = Rollout::Failed;
         primary.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
         primary.updated = now;
@@ -224,7 +259,7 @@ impl World {
         if rolls_back {
             let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {settled}.");
             let back = Deployment {
-                id,
+                id: self.fresh_deployment(),
                 definition,
                 rollout: Rollout::InProgress,
                 reason,
@@ -238,51 +273,64 @@ impl World {
     }
 
     /// Whether the service would start a task, were it time.
-    fn wants_task(&self, service: &super::compute::Service) -> bool {
+    fn wants_task(&self, service: &Service) -> bool {
         let primary = &service.deployments[0];
-        let live: Vec<&Task> = self.tasks_of(service).filter(|t| !t.leaves()).collect();
-        let own = live.iter().filter(|t| t.started_by.as_ref() == Some(&primary.id)).count();
-        let (own, all) =
-            (u32::try_from(own).unwrap_or(u32::MAX), u32::try_from(live.len()).unwrap_or(u32::MAX));
+        let (mut own, mut all) = (0, 0);
+        for task in self.tasks_of(service).filter(|t| !t.leaves()) {
+            all += 1;
+            own += u32::from(task.started_by.as_ref() == Some(&primary.id));
+        }
         // maximumPercent is 200. What failed for good starts nothing more.
         primary.rollout != Rollout::Failed && own < service.desired && all < service.desired * 2
     }
 
     /// Starts or stops one task, or closes the deployment; says whether there may be more to do.
-    fn schedule(&mut self, index: usize, now: Timestamp) -> bool {
+    fn schedule_task(&mut self, index: usize, now: Timestamp) -> bool {
         let service = &self.services[index];
-        if self.wants_task(service) && service.next_start <= now {
+        if service.next_start <= now && self.wants_task(service) {
             self.start(index, now);
             return true;
         }
-        let primary = service.deployments[0].clone();
-        let live: Vec<&Task> = self.tasks_of(service).filter(|t| !t.leaves()).collect();
-        let healthy = |t: &&&Task| self.is_healthy(service, t);
-        let (own, old): (Vec<&Task>, Vec<&Task>) =
-            live.iter().partition(|t| t.started_by.as_ref() == Some(&primary.id));
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let well = count(own.iter().filter(healthy).count());
-        let all_well = well + count(old.iter().filter(healthy).count());
-        // minimumHealthyPercent is 100: one that is well goes only if enough others are.
-        let spare = primary.rollout != Rollout::Failed && all_well > service.desired;
-        let leaver = if count(own.len()) > service.desired {
-            own.last()
-        } else {
-            let failed = primary.rollout == Rollout::Failed;
-            old.iter().find(|t| !healthy(t) && !failed).or(old.first().filter(|_| spare))
-        };
-        if let Some(id) = leaver.map(|t| t.id.clone()) {
-            let reason = format!("Scaling activity initiated by (deployment {})", primary.id);
+        if let Some(id) = self.leaver(service).map(|task| task.id.clone()) {
+            let reason =
+                format!("Scaling activity initiated by (deployment {})", service.deployments[0].id);
             self.stop(&id, now, "ServiceSchedulerInitiated", reason);
             return true;
         }
-        let gone = self
-            .tasks_of(service)
-            .all(|t| matches!(t.phase, Phase::Over(..)) || t.started_by.as_ref() == Some(&primary.id));
-        if primary.rollout == Rollout::InProgress && gone && well == service.desired {
-            self.complete(index, now);
+        let primary = &service.deployments[0];
+        if primary.rollout == Rollout::InProgress {
+            let own = |task: &Task| task.started_by.as_ref() == Some(&primary.id);
+            let gone = self.tasks_of(service).all(|t| matches!(t.phase, Phase::Over(..)) || own(t));
+            let live = self.tasks_of(service).filter(|t| !t.leaves() && own(t));
+            let well = live.filter(|t| self.is_healthy(service, t)).count();
+            if gone && u32::try_from(well) == Ok(service.desired) {
+                self.complete(index, now);
+            }
         }
         false
+    }
+
+    /// The task that a service lets go, if it has one too many, or one that is not of its deployment.
+    fn leaver<'a>(&'a self, service: &'a Service) -> Option<&'a Task> {
+        let primary = &service.deployments[0];
+        let live = || self.tasks_of(service).filter(|t| !t.leaves());
+        let own = |t: &&Task| t.started_by.as_ref() == Some(&primary.id);
+        let (mut of_primary, mut old, mut all_well) = (0, 0, 0);
+        for task in live() {
+            *(if own(&task) { &mut of_primary } else { &mut old }) += 1;
+            all_well += u32::from(self.is_healthy(service, task));
+        }
+        if of_primary > service.desired {
+            return live().filter(own).last();
+        }
+        if old == 0 {
+            return None;
+        }
+        // minimumHealthyPercent is 100: one that is well goes only if enough others are.
+        let failed = primary.rollout == Rollout::Failed;
+        let spare = !failed && all_well > service.desired;
+        let sick = live().find(|t| !own(t) && !failed && !self.is_healthy(service, t));
+        sick.or_else(|| live().find(|t| !own(t)).filter(|_| spare))
     }
 
     fn complete(&mut self, index: usize, now: Timestamp) {
@@ -320,9 +368,9 @@ impl World {
         now: Timestamp,
     ) -> String {
         let id = self.fresh("task");
-        let containers = self.definition(definition).map(super::Definition::containers).unwrap_or_default();
-        let image = containers.first().map(|c| c.image.clone()).unwrap_or_default();
-        let behaviour = self.images.get(&image).cloned();
+        let containers = self.definition(definition).map(|found| found.read.clone()).unwrap_or_default();
+        let image = containers.first().map_or("", |c| &c.image);
+        let behaviour = self.images.get(image).copied();
         let starts = now.after(behaviour.as_ref().and_then(|b| b.starts_in).map_or(START, |span| span.0));
         let unpullable = behaviour.as_ref().is_none_or(|b| b.unpullable);
         let task = Task {
@@ -339,15 +387,18 @@ impl World {
             started: None,
             stillborn: behaviour.is_some_and(|b| b.crashes_after.is_some()),
             app: super::app::Memory::default(),
-            overrides: serde_json::json!({}),
+            overrides: Arc::new(serde_json::json!({})),
         };
+        self.disturbed();
         self.tasks.insert(id.clone(), task);
         id
     }
 
     /// Begins to stop a task: behind a load balancer it first drains.
     pub(super) fn stop(&mut self, id: &str, now: Timestamp, code: &'static str, reason: String) {
-        let Some(task) = self.tasks.get_mut(id).filter(|task| !task.leaves()) else { return };
+        if self.tasks.get(id).is_none_or(Task::leaves) {
+            return;
+        }
         let mut until = now.after(Duration::from_secs(1));
         for group in self.groups.values_mut() {
             let delay = group.check.deregistration_delay.0;
@@ -356,9 +407,13 @@ impl World {
                 until = now.after(delay);
             }
         }
-        // Ended by SIGTERM.
-        let exit = task.started.map(|_| 143);
-        task.phase = Phase::Stopping(until, Stopped { code, reason, exit });
+        if let Some(task) = self.tasks.get_mut(id) {
+            // Ended by SIGTERM.
+            let exit = task.started.map(|_| 143);
+            task.phase = Phase::Stopping(until, Stopped { code, reason, exit });
+        }
+        self.note_hosts(now);
+        self.disturbed();
     }
 
     /// Adds what a service says of itself.
@@ -366,7 +421,12 @@ impl World {
         let id = self.fresh("event");
         let service = &mut self.services[index];
         let message = format!("(service {}) {what}", service.name);
-        service.events.push_front(Event { id, at: now, message });
+        service.events.push_front(Arc::new(Event { id, at: now, message }));
         service.events.truncate(100);
     }
+}
+
+/// Between two checks of a target, in milliseconds.
+fn every(group: &TargetGroup) -> u64 {
+    u64::try_from(group.check.every.0.as_millis()).unwrap_or(u64::MAX).max(1)
 }

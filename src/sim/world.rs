@@ -5,14 +5,16 @@
 
 use super::balancer::{Balancer, Health, TargetGroup};
 use super::change::{AliasTarget, Verb, judge};
+use super::common::Common;
 use super::compute::{Definition, Phase, Refusal, Service, Task};
+use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
 use super::zone::{ChangeInfo, Records, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use serde_json::{Value as Json, json};
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 /// The last part of the root's address.
 const ROOT: u8 = 252;
@@ -28,8 +30,8 @@ pub struct NameServer {
     pub delay: Duration,
 }
 
-/// A world.
-#[derive(Debug)]
+/// A world. A copy of it is another world that goes on by itself; the two share what neither of them changes.
+#[derive(Clone, Debug)]
 pub struct World {
     /// Its name.
     pub name: String,
@@ -44,49 +46,50 @@ pub struct World {
     /// `eu-west-1`.
     pub region: String,
     /// Who answers approvals.
-    pub people: Vec<crate::port::Person>,
+    pub people: Common<Vec<crate::port::Person>>,
     /// Values for params.
-    pub params: BTreeMap<String, Json>,
+    pub params: Common<BTreeMap<String, Json>>,
     /// Values for secrets.
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: Common<BTreeMap<String, String>>,
     /// Users.
-    pub traffic: Option<TrafficFile>,
+    pub traffic: Common<Option<TrafficFile>>,
     /// Name servers of all zones.
-    pub name_servers: Vec<NameServer>,
+    pub name_servers: Common<Vec<NameServer>>,
     /// Where all names begin; stands for every parent of a zone.
-    pub root: NameServer,
+    pub root: Common<NameServer>,
     /// From PENDING to INSYNC.
     pub insync_after: Duration,
     /// Zones.
-    pub zones: Vec<Zone>,
+    pub zones: Common<Vec<Zone>>,
     /// Changes of zones that were accepted.
-    pub changes: Vec<ChangeInfo>,
+    pub changes: Common<Vec<ChangeInfo>>,
     /// Load balancers that stand.
-    pub balancers: BTreeMap<String, Balancer>,
+    pub balancers: Common<BTreeMap<String, Balancer>>,
     /// Names of load balancers that were torn down.
-    pub torn_down: Vec<String>,
+    pub torn_down: Common<Vec<String>>,
     /// Target groups.
-    pub groups: BTreeMap<String, TargetGroup>,
+    pub groups: Common<BTreeMap<String, TargetGroup>>,
     /// How images behave.
-    pub images: BTreeMap<String, Behaviour>,
+    pub images: Common<BTreeMap<String, Behaviour>>,
     /// Clusters.
-    pub clusters: Vec<String>,
+    pub clusters: Common<Vec<String>>,
     /// Task definitions, oldest first.
-    pub definitions: Vec<Definition>,
+    pub definitions: Common<Vec<Arc<Definition>>>,
     /// Services.
-    pub services: Vec<Service>,
+    pub services: Common<Vec<Service>>,
     /// Tasks by id.
-    pub tasks: BTreeMap<String, Task>,
+    pub tasks: Common<BTreeMap<String, Task>>,
     /// Scripted faults.
     pub faults: Faults,
     /// The moment up to which everything has happened.
     pub now: Timestamp,
     /// Health checks are predicted, not observed.
     pub predicts: bool,
-    pub(super) tokens: BTreeMap<String, (super::calls::RunTask, Vec<String>)>,
-    pub(super) scans: BTreeMap<String, super::app::Scan>,
+    pub(super) course: Course,
+    pub(super) tokens: Common<BTreeMap<String, (super::calls::RunTask, Vec<String>)>>,
+    pub(super) scans: Common<BTreeMap<String, super::app::Scan>>,
     pub(super) scans_gone: usize,
-    rules: Vec<Rule>,
+    pub(super) rules: Common<Vec<Rule>>,
     network: u8,
     issued: u64,
     addresses: u16,
@@ -120,43 +123,35 @@ impl World {
             scale: file.time.unwrap_or(Scale(1)).0,
             account: file.account.take().unwrap_or_default(),
             region: file.region.take().unwrap_or_else(|| "eu-west-1".into()),
-            people: Vec::new(),
-            params: std::mem::take(&mut file.params),
-            secrets: std::mem::take(&mut file.secrets),
-            traffic: file.traffic.take(),
-            name_servers: (1..).zip(dns.name_servers).map(server).collect(),
-            root: server((ROOT, ("a.root-servers.net".into(), super::file::Span::default()))),
+            people: Common::default(),
+            params: std::mem::take(&mut file.params).into(),
+            secrets: std::mem::take(&mut file.secrets).into(),
+            traffic: file.traffic.take().into(),
+            name_servers: (1..).zip(dns.name_servers).map(server).collect::<Vec<_>>().into(),
+            root: server((ROOT, ("a.root-servers.net".into(), super::file::Span::default()))).into(),
             insync_after: dns.insync_after.0,
-            zones: Vec::new(),
-            changes: Vec::new(),
-            balancers: BTreeMap::new(),
-            torn_down: Vec::new(),
-            groups: BTreeMap::new(),
-            images: std::mem::take(&mut file.images),
-            clusters: Vec::new(),
-            definitions: Vec::new(),
-            services: Vec::new(),
-            tasks: BTreeMap::new(),
+            zones: Common::default(),
+            changes: Common::default(),
+            balancers: Common::default(),
+            torn_down: Common::default(),
+            groups: Common::default(),
+            images: std::mem::take(&mut file.images).into(),
+            clusters: Common::default(),
+            definitions: Common::default(),
+            services: Common::default(),
+            tasks: Common::default(),
             faults: Faults::default(),
             now,
             predicts: true,
-            tokens: BTreeMap::new(),
-            scans: BTreeMap::new(),
+            course: Course::default(),
+            tokens: Common::default(),
+            scans: Common::default(),
             scans_gone: 0,
-            rules: std::mem::take(&mut file.on),
+            rules: std::mem::take(&mut file.on).into(),
             network,
             issued: 0,
             addresses: 0,
         }
-    }
-
-    /// Plays everything that is due up to this moment.
-    pub fn advance(&mut self, now: Timestamp) {
-        while self.next() <= now {
-            self.now = self.next();
-            self.step(self.now);
-        }
-        self.now = self.now.max(now);
     }
 
     /// The health of targets changed: services go by it.
@@ -184,12 +179,17 @@ impl World {
         let exists = |zone: &str, name: &Name| self.alias_target(zone, name);
         let next = judge(&self.zones[place], batch, &exists)
             .map_err(|wrong| Refusal::new("InvalidChangeBatch", format!("[{}]", wrong.join(", "))))?;
-        let slowest = self.name_servers.iter().map(|s| s.delay).max().unwrap_or_default();
+        let slowest = self.slowest();
         self.zones[place].put(now, next, slowest);
         let id = format!("C{}", self.fresh("change")[..20].to_uppercase());
         let info = ChangeInfo { id, submitted: now, insync: now.after(self.insync_after), comment };
         self.changes.push(info.clone());
         Ok(info)
+    }
+
+    /// How long after a change all name servers serve it.
+    pub(super) fn slowest(&self) -> Duration {
+        self.name_servers.iter().map(|s| s.delay).max().unwrap_or_default()
     }
 
     fn alias_target(&self, zone: &str, name: &Name) -> AliasTarget {
@@ -241,14 +241,13 @@ impl World {
     /// What a rule does was refused.
     pub fn told(&mut self, step: &str, event: &str, now: Timestamp) -> Result<(), Refusal> {
         // A run that was resumed tells again what it had told: a rule is followed once.
-        let mut deeds = Vec::new();
-        self.rules.retain(|rule| {
-            let due = rule.step == step && rule.event == event;
-            if due {
-                deeds.push(rule.deed.clone());
-            }
-            !due
-        });
+        let due = |rule: &Rule| rule.step == step && rule.event == event;
+        if !self.rules.iter().any(due) {
+            return Ok(());
+        }
+        let deeds: Vec<Deed> =
+            self.rules.iter().filter(|rule| due(rule)).map(|rule| rule.deed.clone()).collect();
+        self.rules.retain(|rule| !due(rule));
         deeds.into_iter().try_for_each(|deed| self.perform(deed, now))
     }
 
@@ -257,13 +256,18 @@ impl World {
     /// # Errors
     /// It was refused, as a caller's would be.
     pub fn perform(&mut self, deed: Deed, now: Timestamp) -> Result<(), Refusal> {
+        self.disturbed();
+        self.upset(&deed, now)?;
         if let Some(name) = deed.tear_down {
             self.balancers.remove(&name).ok_or_else(|| {
                 Refusal::new("NoSuchThing", format!("there is no load balancer `{name}` to tear down"))
             })?;
             self.torn_down.push(name);
         }
-        self.images.extend(deed.image);
+        if !deed.image.is_empty() {
+            self.images.extend(deed.image);
+            self.course.behave_anew(&self.images);
+        }
         if let Some(record) = deed.set_record {
             let record = self.foreign_record(&record)?;
             self.foreign_change(&record.name.clone(), Some(record), now)?;

@@ -4,6 +4,7 @@
 
 use crate::plan::Timestamp;
 use crate::port::dns::{Name, RecordSet, RecordType};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What makes a record set one: name in listing order, type, set identifier.
@@ -45,7 +46,26 @@ pub struct Zone {
     /// The name servers that its parent sends resolvers to.
     pub delegation: Vec<Name>,
     /// The accepted versions, oldest first; never empty. The last is what listing shows.
-    versions: Vec<(Timestamp, Arc<Records>)>,
+    versions: Vec<Version>,
+}
+
+/// One version of a zone.
+#[derive(Clone, Debug)]
+struct Version {
+    accepted: Timestamp,
+    records: Arc<Records>,
+    /// Stands for the records.
+    print: u64,
+}
+
+impl Version {
+    fn new(accepted: Timestamp, records: Records) -> Self {
+        let mut hash = DefaultHasher::new();
+        for record in records.values() {
+            write_record(record, &mut hash);
+        }
+        Self { accepted, records: Arc::new(records), print: hash.finish() }
+    }
 }
 
 /// A change that was accepted.
@@ -65,27 +85,42 @@ impl Zone {
     /// A zone with these record sets.
     #[must_use]
     pub fn new(id: String, name: Name, delegation: Vec<Name>, records: Records) -> Self {
-        Self { id, name, delegation, versions: vec![(Timestamp::PAST, Arc::new(records))] }
+        Self { id, name, delegation, versions: vec![Version::new(Timestamp::PAST, records)] }
     }
 
     /// The newest version, pending or not.
     #[must_use]
     pub fn newest(&self) -> &Arc<Records> {
-        &self.versions[self.versions.len() - 1].1
+        &self.versions[self.versions.len() - 1].records
     }
 
     /// What a name server serves that gets changes `delay` after they were accepted.
     #[must_use]
     pub fn served(&self, now: Timestamp, delay: Duration) -> &Arc<Records> {
-        let known = |(accepted, _): &&(Timestamp, Arc<Records>)| accepted.after(delay) <= now;
-        self.versions.iter().rev().find(known).map_or(&self.versions[0].1, |(_, records)| records)
+        let known = |version: &&Version| version.accepted.after(delay) <= now;
+        &self.versions.iter().rev().find(known).unwrap_or(&self.versions[0]).records
     }
 
     /// Puts a new version in place, and forgets those that no name server serves any more.
     pub fn put(&mut self, now: Timestamp, records: Records, slowest: Duration) {
-        self.versions.push((now, Arc::new(records)));
-        let oldest = self.versions.iter().rposition(|(accepted, _)| accepted.after(slowest) <= now);
-        self.versions.drain(..oldest.unwrap_or(0));
+        self.versions.push(Version::new(now, records));
+        let oldest = self.oldest_served(now, slowest);
+        self.versions.drain(..oldest);
+    }
+
+    fn oldest_served(&self, now: Timestamp, slowest: Duration) -> usize {
+        self.versions.iter().rposition(|version| version.accepted.after(slowest) <= now).unwrap_or(0)
+    }
+
+    /// The versions that any name server serves or will serve: what stands for their records, and when the slowest of
+    /// the name servers has each.
+    pub(super) fn travelling(
+        &self,
+        now: Timestamp,
+        slowest: Duration,
+    ) -> impl Iterator<Item = (u64, Timestamp)> + '_ {
+        let served = self.versions.iter().skip(self.oldest_served(now, slowest));
+        served.map(move |version| (version.print, version.accepted.after(slowest)))
     }
 
     /// Whether the name is in this zone.
@@ -93,6 +128,12 @@ impl Zone {
     pub fn holds(&self, name: &Name) -> bool {
         name.is_within(&self.name)
     }
+}
+
+fn write_record(record: &RecordSet, hash: &mut impl Hasher) {
+    (&record.name, &record.kind, record.ttl, &record.values, &record.extra).hash(hash);
+    let alias = record.alias.as_ref();
+    alias.map(|alias| (&alias.name, &alias.zone_id, alias.evaluate_health)).hash(hash);
 }
 
 /// The name as Route 53 writes it: with its dot, and octal escapes for what is not a letter, digit, `-`, `_` or `.`.
