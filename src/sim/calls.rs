@@ -41,6 +41,7 @@ impl World {
         }
         let last = self.definitions.iter().filter(|d| d.family == family).map(|d| d.revision).max();
         let revision = last.unwrap_or(0) + 1;
+        self.ledger.note(now, format!("definition {family}"), format!("revision {revision}"));
         self.put_definition(family, revision, content, now);
         Ok(&self.definitions[self.definitions.len() - 1])
     }
@@ -70,6 +71,11 @@ impl World {
         let found = self.definitions.iter_mut().find(|d| Some(&d.arn) == arn.as_ref());
         let definition = Arc::make_mut(found.ok_or_else(no_definition)?);
         definition.active = false;
+        let (place, what) = (
+            format!("definition {}", definition.family),
+            format!("revision {} is INACTIVE", definition.revision),
+        );
+        self.ledger.note(self.now, place, what);
         Ok(definition)
     }
 
@@ -112,6 +118,7 @@ impl World {
             }
             None => None,
         };
+        self.note_service(place, wanted.as_deref(), desired, force, now);
         if let Some(desired) = desired {
             self.services[place].desired = desired;
         }
@@ -172,6 +179,7 @@ impl World {
             }
             started.push(id);
         }
+        self.note_task(&request.cluster, &definition, "started", now);
         if let Some(key) = key {
             self.tokens.insert(key, (again, started.clone()));
         }
@@ -193,6 +201,10 @@ impl World {
         let id = task.rsplit('/').next().unwrap_or(task).to_owned();
         if self.tasks.get(&id).is_none_or(|t| t.cluster != cluster) {
             return Err(Refusal::new("InvalidParameterException", "The referenced task was not found."));
+        }
+        if let Some(task) = self.tasks.get(&id).filter(|task| !task.leaves()) {
+            let definition = task.definition.clone();
+            self.note_task(cluster, &definition, "stopped", now);
         }
         self.stop(&id, now, "UserInitiated", reason.into());
         Ok(id)

@@ -71,10 +71,11 @@ impl World {
     pub fn advance(&mut self, now: Timestamp) {
         loop {
             let due = self.due();
-            if due.soonest > now {
+            let soonest = due.soonest.min(self.ledger.next().unwrap_or(Timestamp::NEVER));
+            if soonest > now {
                 break;
             }
-            self.now = self.now.max(due.soonest);
+            self.now = self.now.max(soonest);
             self.play(due);
         }
         self.now = self.now.max(now);
@@ -83,7 +84,8 @@ impl World {
     /// The next moment at which something is due.
     #[must_use]
     pub fn next(&self) -> Timestamp {
-        self.next_step().min(self.course.apart())
+        let landing = self.ledger.next().unwrap_or(Timestamp::NEVER);
+        self.next_step().min(self.course.apart()).min(landing)
     }
 
     /// Something changed that may be due sooner than was thought.
@@ -123,6 +125,7 @@ impl World {
         if due.step <= now {
             self.step(now);
         }
+        self.land(now);
         while self.course.deeds.first().is_some_and(|scheduled| scheduled.at <= now) {
             let scheduled = self.course.deeds.remove(0);
             // A deed that is refused changes nothing; whoever scheduled it will see that.

@@ -8,6 +8,7 @@ mod app;
 mod balancer;
 mod build;
 mod calls;
+mod cell;
 mod change;
 mod common;
 mod compute;
@@ -15,6 +16,7 @@ mod course;
 mod deed;
 mod fault;
 mod file;
+mod ledger;
 mod metric;
 mod names;
 mod ports;
@@ -22,8 +24,10 @@ mod resolver;
 mod schedule;
 mod situation;
 mod standing;
+mod strike;
 mod users;
 mod world;
+mod write;
 mod zone;
 
 pub use answer::{Around, BALANCER_TTL, DELEGATION_TTL, Line, SOA_MINIMUM, SOA_TTL, Said, refer, say};
@@ -32,6 +36,7 @@ pub use balancer::{
     BALANCER_ZONE, Balancer, Check, Counts, Health, Hosts, Outcome, Target, TargetGroup, minute,
 };
 pub use calls::RunTask;
+pub use cell::{Cell, Program, Role};
 pub use change::Verb;
 pub use common::Common;
 pub use compute::{
@@ -39,9 +44,11 @@ pub use compute::{
 };
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
+pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
 pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
+pub use strike::Strike;
 pub use world::{NameServer, World};
 pub use zone::{ChangeInfo, Records, SetKey, Zone, written};
 

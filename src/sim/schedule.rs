@@ -6,6 +6,7 @@ use super::balancer::{Check, Health, Target, TargetGroup};
 use super::compute::{Deployment, Event, Phase, Rollout, Service, Stopped, Task};
 use super::fault::{FaultKind, FaultRule, Met};
 use super::file::{App, Breaker};
+use super::ledger::Whose;
 use super::world::World;
 use crate::plan::Timestamp;
 use std::sync::Arc;
@@ -257,6 +258,9 @@ impl World {
         let rolls_back = service.breaker == Breaker::Rollback && definition != primary.definition;
         self.say(index, now, &said);
         if rolls_back {
+            self.acting(Whose::Somebody, |world| {
+                world.note_service(index, Some(&definition), None, false, now);
+            });
             let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {settled}.");
             let back = Deployment {
                 id: self.fresh_deployment(),

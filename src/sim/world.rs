@@ -81,6 +81,8 @@ pub struct World {
     pub tasks: Common<BTreeMap<String, Task>>,
     /// Scripted faults.
     pub faults: Faults,
+    /// What came, what is struck, and what landed.
+    pub ledger: super::ledger::Ledger,
     /// The moment up to which everything has happened.
     pub now: Timestamp,
     /// Health checks are predicted, not observed.
@@ -141,6 +143,7 @@ impl World {
             services: Common::default(),
             tasks: Common::default(),
             faults: Faults::default(),
+            ledger: super::ledger::Ledger::default(),
             now,
             predicts: true,
             course: Course::default(),

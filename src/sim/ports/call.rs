@@ -1,10 +1,15 @@
 //! One call to the AWS of the world: when it may be sent, when it is tried again, and what its failure means.
 
 use super::Inside;
+use super::found::Found;
+use super::gate::Admitted;
 use crate::plan::Timestamp;
 use crate::port::Clock;
 use crate::run::Fault;
-use crate::sim::{Refusal, World};
+use crate::sim::ledger::{self, Passage};
+use crate::sim::write::Write;
+use crate::sim::{Refusal, Strike, World};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +96,8 @@ impl Failure {
     }
 
     /// As a fault of a look, or of a write.
-    pub(super) fn fault(self, call: &Call<'_>, write: bool) -> Fault {
+    pub(super) fn fault(self, call: &Call<'_>) -> Fault {
+        let write = call.writes;
         let code = if self.code.is_empty() { String::new() } else { format!("{}: ", self.code) };
         let text = format!("{} {} of {}: {code}{}", call.service, call.operation, call.resource, self.text);
         match self.class {
@@ -107,14 +113,15 @@ impl Failure {
 }
 
 /// What is called.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     /// `route53`, as scripted faults name it.
-    pub(super) service: &'a str,
+    pub(super) service: &'static str,
     /// `GetChange`.
-    pub(super) operation: &'a str,
-    /// What it is about; scripted faults look for their text in here.
-    pub(super) resource: &'a str,
+    pub(super) operation: &'static str,
+    /// What it is about; scripted faults look for their text in here. Nobody writes it down unless it is asked for.
+    pub(super) resource: &'a (dyn Display + Sync),
+    pub(super) writes: bool,
 }
 
 /// An account of the world, as a target names it.
@@ -126,34 +133,36 @@ pub(super) struct Account {
 
 impl Account {
     /// A look, told as a fault.
-    pub(super) async fn look<T: Send>(
+    pub(super) async fn look<T: Found>(
         &self,
         call: Call<'_>,
         look: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
     ) -> Result<T, Fault> {
-        self.read(call, look).await.map_err(|failure| failure.fault(&call, false))
+        self.read(call, look).await.map_err(|failure| failure.fault(&call))
     }
 
     /// A look: whatever may pass is tried again a few times.
-    pub(super) async fn read<T: Send>(
+    pub(super) async fn read<T: Found>(
         &self,
         call: Call<'_>,
         look: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
     ) -> Result<T, Failure> {
         self.ready().await?;
-        let again = |class| matches!(class, Class::Later | Class::Lost);
-        self.inside.repeat(call, LOOKS, Timestamp::NEVER, again, &look).await
+        self.inside.look_at(call, look).await
     }
 
     /// A write: only what was certainly refused, and may not be the next time, is tried again, until the deadline.
-    pub(super) async fn write<T: Send>(
+    /// Returns what names it.
+    pub(super) async fn write(
         &self,
         call: Call<'_>,
         until: Timestamp,
-        change: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
-    ) -> Result<T, Failure> {
+        write: Write,
+    ) -> Result<String, Failure> {
         self.ready().await?;
-        self.inside.repeat(call, u32::MAX, until, |class| class == Class::Later, &change).await
+        let perform =
+            |world: &mut World, now: Timestamp, passage: &Passage| world.write_struck(&write, passage, now);
+        self.inside.repeat(call, u32::MAX, until, |class| class == Class::Later, &perform).await
     }
 
     /// The account is asserted once: nothing is even looked at in a wrong one.
@@ -161,10 +170,8 @@ impl Account {
         if self.inside.known().accounts.contains(&self.number) {
             return Ok(());
         }
-        let call = Call { service: "sts", operation: "GetCallerIdentity", resource: "" };
-        let again = |class| matches!(class, Class::Later | Class::Lost);
-        let whose = |world: &mut World, _| Ok(world.account.clone());
-        let found = self.inside.repeat(call, LOOKS, Timestamp::NEVER, again, &whose).await?;
+        let call = Call { service: "sts", operation: "GetCallerIdentity", resource: &"", writes: false };
+        let found = self.inside.look_at(call, |world, _| Ok(world.account.clone())).await?;
         if found != self.number {
             let text = format!(
                 "the credentials are of account {found}, and the plan means {}; nothing was sent",
@@ -178,13 +185,37 @@ impl Account {
 }
 
 impl Inside {
+    async fn look_at<T: Found>(
+        &self,
+        call: Call<'_>,
+        look: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
+    ) -> Result<T, Failure> {
+        let perform = |world: &mut World, now: Timestamp, passage: &Passage| match passage.strike {
+            Some(Strike::Stale) => match world.ledger.past(now).cloned() {
+                Some(mut past) => look(&mut past, now),
+                None => look(world, now),
+            },
+            Some(Strike::Partial) => look(world, now).map(|mut found| {
+                found.cut();
+                found
+            }),
+            Some(Strike::Silent) => look(world, now).map(|mut found| {
+                found.hush();
+                found
+            }),
+            _ => look(world, now),
+        };
+        let again = |class| matches!(class, Class::Later | Class::Lost);
+        self.repeat(call, LOOKS, Timestamp::NEVER, again, &perform).await
+    }
+
     async fn repeat<T: Send>(
         &self,
         call: Call<'_>,
         tries: u32,
         until: Timestamp,
         again: impl Fn(Class) -> bool + Send,
-        perform: &(impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync),
+        perform: &(impl Fn(&mut World, Timestamp, &Passage) -> Result<T, Refusal> + Send + Sync),
     ) -> Result<T, Failure> {
         let mut pause = PAUSE;
         for _ in 1..tries {
@@ -206,17 +237,33 @@ impl Inside {
         &self,
         call: Call<'_>,
         until: Timestamp,
-        perform: &(impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync),
+        perform: &(impl Fn(&mut World, Timestamp, &Passage) -> Result<T, Refusal> + Send + Sync),
     ) -> Result<T, Failure> {
         if self.clock.now() >= until {
             let text = "the deadline of this call passed before it was sent";
             return Err(Failure::unanswered(Class::Late, text));
         }
-        let names = (call.service, call.operation, call.resource);
-        let refuse = |rule: crate::sim::FaultRule| Err(rule.refusal(call.service));
-        let perform = || std::future::ready(Some(self.look(perform)));
+        let Call { service, operation, resource, writes } = call;
+        let passage =
+            match self.admit(&ledger::Call { service, method: None, operation, resource, writes }, perform) {
+                Admitted::Done(answer) => return answer.map_err(Failure::of),
+                Admitted::Dead => return self.never().await,
+                Admitted::Met(passage) => passage,
+            };
+        let refuse = |rule: crate::sim::FaultRule| Err(rule.refusal(service));
+        let struck = || async {
+            let strike = passage.strike.as_ref();
+            if let Some(refusal) = strike.and_then(|strike| strike.refusal(service, operation)) {
+                return Some(Err(refusal));
+            }
+            let arrives = strike != Some(&Strike::LostBefore);
+            let answer = arrives.then(|| self.look(|world, now| perform(world, now, &passage)));
+            self.answer(strike).await;
+            answer
+        };
         let answer = tokio::select! {
-            answer = self.meet(names, refuse, perform) => answer,
+            biased;
+            answer = self.meet((service, &operation, resource), refuse, struck) => answer,
             () = self.wait(ANSWER) => None,
         };
         match answer {

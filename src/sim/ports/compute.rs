@@ -7,9 +7,11 @@ use crate::port::{
     TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
+use crate::sim::write::Write;
 use crate::sim::{self, Phase, Refusal, World};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
+use std::fmt::{self, Display};
 
 /// How many tasks one call describes.
 const BATCH: usize = 100;
@@ -18,8 +20,8 @@ const EVENTS: usize = 10;
 /// How many characters of a reason are kept.
 const REASON: usize = 255;
 
-fn call<'a>(operation: &'a str, resource: &'a str) -> Call<'a> {
-    Call { service: "ecs", operation, resource }
+fn look<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
+    Call { service: "ecs", operation, resource, writes: false }
 }
 
 /// The last part of an ARN, or the name itself.
@@ -30,8 +32,8 @@ fn short(name: &str) -> &str {
 #[async_trait]
 impl ReadCompute for Account {
     async fn service(&self, cluster: &str, service: &str) -> Result<Option<Service>, Fault> {
-        let resource = format!("{service} in {cluster}");
-        let looking = self.look(call("DescribeServices", &resource), |world, _| {
+        let resource = fmt::from_fn(|f| write!(f, "{service} in {cluster}"));
+        let looking = self.look(look("DescribeServices", &resource), |world, _| {
             world.cluster_exists(short(cluster))?;
             let found = world.service(short(cluster), short(service));
             Ok(found.map(|service| service_of(world, service)))
@@ -40,7 +42,7 @@ impl ReadCompute for Account {
     }
 
     async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault> {
-        let call = call("DescribeTaskDefinition", name);
+        let call = look("DescribeTaskDefinition", &name);
         let looking = self.read(call, |world, _| {
             let none = || Refusal::new("ClientException", "Unable to describe task definition.");
             world.definition(name).map(definition_of).ok_or_else(none)
@@ -48,7 +50,7 @@ impl ReadCompute for Account {
         match looking.await {
             Ok(found) => Ok(Some(found)),
             Err(failure) if failure.text.contains("Unable to describe task definition") => Ok(None),
-            Err(failure) => Err(failure.fault(&call, false)),
+            Err(failure) => Err(failure.fault(&call)),
         }
     }
 
@@ -74,7 +76,7 @@ impl ReadCompute for Account {
         found.dedup();
         let mut tasks: Vec<Task> = Vec::new();
         for batch in found.chunks(BATCH) {
-            let described = self.look(call("DescribeTasks", cluster), |world, _| {
+            let described = self.look(look("DescribeTasks", &cluster), |world, _| {
                 world.cluster_exists(short(cluster))?;
                 Ok(batch
                     .iter()
@@ -99,7 +101,7 @@ impl Account {
         which: impl Fn(&sim::Task) -> bool + Send + Sync,
     ) -> Result<Vec<String>, Fault> {
         let cluster = short(cluster);
-        let looking = self.look(call("ListTasks", cluster), |world, _| {
+        let looking = self.look(look("ListTasks", &cluster), |world, _| {
             world.cluster_exists(cluster)?;
             if service.is_some_and(|name| world.service(cluster, short(name)).is_none()) {
                 return Err(Refusal::new("ServiceNotFoundException", "Service not found."));
@@ -195,12 +197,14 @@ pub(super) struct Changing {
 }
 
 impl Changing {
-    async fn write<T: Send>(
+    async fn write(
         &self,
-        call: Call<'_>,
-        change: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
-    ) -> Result<T, Fault> {
-        self.account.write(call, self.until, change).await.map_err(|failure| failure.fault(&call, true))
+        operation: &'static str,
+        resource: &(dyn Display + Sync),
+        write: Write,
+    ) -> Result<String, Fault> {
+        let call = Call { writes: true, ..look(operation, resource) };
+        self.account.write(call, self.until, write).await.map_err(|failure| failure.fault(&call))
     }
 
     async fn only_container(&self, definition: &str) -> Result<String, Fault> {
@@ -224,21 +228,20 @@ impl WriteCompute for Changing {
         if family.is_empty() || !content["containerDefinitions"].is_array() {
             return Err(Fault::permanent("the content names no family or no containers"));
         }
-        let registering = self.write(call("RegisterTaskDefinition", family), |world, now| {
-            world.register(content.clone(), now).map(|found| found.arn.clone())
-        });
-        registering.await
+        self.write("RegisterTaskDefinition", &family, Write::Register(content.clone())).await
     }
 
     async fn update(&self, update: &UpdateService) -> Result<String, Fault> {
-        let resource = format!("{} in {} to {}", update.service, update.cluster, update.definition);
-        let (cluster, service) = (short(&update.cluster), short(&update.service));
-        let updating = self.write(call("UpdateService", &resource), |world, now| {
-            let definition = Some(&*update.definition);
-            let found = world.update_service(cluster, service, definition, update.desired, false, now)?;
-            Ok(found.deployments[0].id.clone())
-        });
-        updating.await
+        let resource =
+            fmt::from_fn(|f| write!(f, "{} in {} to {}", update.service, update.cluster, update.definition));
+        let setting = Write::Update {
+            cluster: short(&update.cluster).into(),
+            service: short(&update.service).into(),
+            definition: update.definition.clone(),
+            desired: update.desired,
+            force: false,
+        };
+        self.write("UpdateService", &resource, setting).await
     }
 
     async fn run_task(&self, task: &RunTask) -> Result<String, Fault> {
@@ -260,20 +263,22 @@ impl WriteCompute for Changing {
             token: Some(task.token.clone()),
             count: 1,
         };
-        let resource = format!("{} in {} for {}", task.definition, task.cluster, task.token);
-        let running = self.write(call("RunTask", &resource), |world, now| {
-            let started = world.run_task(&request, now)?;
-            Ok(started.iter().find_map(|id| world.tasks.get(id)).map(|task| task.arn.clone()))
-        });
-        running.await?.ok_or_else(|| Fault::lost("ecs RunTask: the answer does not name a task"))
+        let resource =
+            fmt::from_fn(|f| write!(f, "{} in {} for {}", task.definition, task.cluster, task.token));
+        let arn = self.write("RunTask", &resource, Write::Run(request)).await?;
+        if arn.is_empty() {
+            return Err(Fault::lost("ecs RunTask: the answer does not name a task"));
+        }
+        Ok(arn)
     }
 
     async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> Result<(), Fault> {
-        let resource = format!("{task} in {cluster}");
-        let reason: String = reason.chars().take(REASON).collect();
-        let stopping = self.write(call("StopTask", &resource), |world, now| {
-            world.stop_task(short(cluster), task, &reason, now).map(drop)
-        });
-        stopping.await
+        let resource = fmt::from_fn(|f| write!(f, "{task} in {cluster}"));
+        let stopping = Write::Stop {
+            cluster: short(cluster).into(),
+            task: task.into(),
+            reason: reason.chars().take(REASON).collect(),
+        };
+        self.write("StopTask", &resource, stopping).await.map(drop)
     }
 }

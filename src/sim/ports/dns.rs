@@ -7,8 +7,11 @@ use crate::port::dns::{
 };
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
-use crate::sim::{Line, Refusal, Said, Verb};
+use crate::sim::ledger;
+use crate::sim::write::Write;
+use crate::sim::{Line, Refusal, Said, Strike, Verb};
 use async_trait::async_trait;
+use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ use std::time::Duration;
 const PORT: u16 = 53;
 /// How many characters of a comment are kept.
 const COMMENT: usize = 256;
+/// How long an answer is waited for, with all tries.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A hosted zone.
 #[derive(Clone)]
@@ -24,8 +29,13 @@ pub(super) struct HostedZone {
     pub(super) id: String,
 }
 
-fn call<'a>(operation: &'a str, resource: &'a str) -> Call<'a> {
-    Call { service: "route53", operation, resource }
+fn look<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
+    Call { service: "route53", operation, resource, writes: false }
+}
+
+/// A question to a name server or to a resolver.
+fn question<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> ledger::Call<'a> {
+    ledger::Call { service: "dns", method: None, operation, resource, writes: false }
 }
 
 #[async_trait]
@@ -35,7 +45,7 @@ impl ReadDns for HostedZone {
         if let Some(zone) = self.account.inside.known().zones.get(&self.id) {
             return Ok(zone.clone());
         }
-        let looking = self.account.look(call("GetHostedZone", &self.id), |world, _| {
+        let looking = self.account.look(look("GetHostedZone", &self.id), |world, _| {
             let zone = world.zone(&self.id)?;
             let name_servers = world.name_servers.iter().map(|server| server.name.clone()).collect();
             Ok(Zone { id: zone.id.clone(), name: zone.name.clone(), name_servers })
@@ -46,8 +56,8 @@ impl ReadDns for HostedZone {
     }
 
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
-        let resource = format!("{name} in zone {}", self.id);
-        let looking = self.account.look(call("ListResourceRecordSets", &resource), |world, _| {
+        let resource = fmt::from_fn(|f| write!(f, "{name} in zone {}", self.id));
+        let looking = self.account.look(look("ListResourceRecordSets", &resource), |world, _| {
             let records = world.zone(&self.id)?.newest();
             Ok(records.values().filter(|record| record.name == *name).cloned().collect())
         });
@@ -55,7 +65,7 @@ impl ReadDns for HostedZone {
     }
 
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
-        let looking = self.account.look(call("GetChange", &change.0), |world, now| {
+        let looking = self.account.look(look("GetChange", &change.0), |world, now| {
             let found = world.changes.iter().find(|info| info.id == change.0).ok_or_else(|| Refusal {
                 status: 404,
                 code: "NoSuchChange".into(),
@@ -68,9 +78,17 @@ impl ReadDns for HostedZone {
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
         let zone = self.zone().await?;
-        let said = self.account.inside.look(|world, _| world.refer(&zone.name));
+        let inside = &self.account.inside;
+        let strike = inside.ask(&question("delegation", &zone.name)).await;
+        if strike == Some(Strike::Silent) {
+            return Err(Fault::blind(format!("no answer from the name servers above {}", zone.name)));
+        }
+        let said = inside.look(|world, _| world.refer(&zone.name));
         let mut servers: Vec<Name> = said.referral.iter().map(|line| Name::new(&line.value)).collect();
         servers.sort();
+        if strike == Some(Strike::Partial) {
+            servers.pop();
+        }
         Ok(servers)
     }
 
@@ -88,26 +106,59 @@ impl ReadDns for HostedZone {
 
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
         let inside = &self.account.inside;
+        let resource = fmt::from_fn(|f| write!(f, "{} {name} {}", authority.name, kind.0));
+        let strike = inside.ask(&question("ask", &resource)).await;
         let turn = inside.turn();
-        let said = inside.look(|world, _| {
+        let said = inside.look(|world, now| {
             let place = world.name_servers.iter().position(|server| {
                 IpAddr::V4(server.address) == authority.address.ip() && authority.address.port() == PORT
             });
-            place.map(|place| world.answer_of(place, name, &kind.0, turn))
+            let past = world.ledger.past(now).filter(|_| strike == Some(Strike::Stale));
+            place.map(|place| past.unwrap_or(world).answer_of(place, name, &kind.0, turn))
         });
-        let said = said.ok_or_else(|| {
+        let said = said.filter(|_| strike != Some(Strike::Silent)).ok_or_else(|| {
             let (server, address) = (&authority.name, authority.address);
             Fault::blind(format!("no answer from name server {server} ({address}) about {name} {}", kind.0))
         })?;
-        Ok(served(&said, name, kind))
+        let mut served = served(&said, name, kind);
+        match strike {
+            Some(Strike::Bad) => served.authoritative = false,
+            Some(Strike::Partial) => drop(served.values.pop()),
+            _ => {}
+        }
+        Ok(served)
     }
 
     async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
-        self.account.inside.addresses(name)
+        let inside = &self.account.inside;
+        let strike = inside.ask(&question("addresses", name)).await;
+        if strike == Some(Strike::Silent) {
+            return Err(Fault::blind(format!("{name}: no answer from the resolver")));
+        }
+        let mut found = inside.addresses(name)?;
+        if strike == Some(Strike::Partial) && found.len() > 1 {
+            found.pop();
+        }
+        Ok(found)
     }
 }
 
 impl super::Inside {
+    /// A question comes through. Whoever stays silent, or says something too late, was waited for.
+    async fn ask(&self, call: &ledger::Call<'_>) -> Option<Strike> {
+        match self.enter(call).await.strike {
+            Some(Strike::Slow(span)) if span < SILENCE => {
+                self.wait(span).await;
+                None
+            }
+            Some(Strike::Slow(_) | Strike::Silent) => {
+                self.wait(SILENCE).await;
+                Some(Strike::Silent)
+            }
+            strike => strike,
+        }
+    }
+
     /// The addresses that a resolver of the world finds: at least one.
     pub(super) fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
         let turn = self.turn();
@@ -153,25 +204,32 @@ pub(super) struct Changing {
 
 #[async_trait]
 impl WriteDns for Changing {
-    async fn change(&self, batch: &[RecordChange], comment: &str) -> Result<ChangeId, Fault> {
-        let batch: Vec<(Verb, RecordSet)> = batch
+    async fn change(&self, changes: &[RecordChange], comment: &str) -> Result<ChangeId, Fault> {
+        let batch: Vec<(Verb, RecordSet)> = changes
             .iter()
             .map(|change| match change {
                 RecordChange::Delete(set) => (Verb::Delete, set.clone()),
                 RecordChange::Create(set) => (Verb::Create, set.clone()),
             })
             .collect();
-        let told: Vec<String> =
-            batch.iter().map(|(verb, set)| format!("{} {} {set}", verb.word(), set.name)).collect();
-        let resource = format!("zone {} ({comment}): {}", self.zone.id, told.join(", "));
-        let call = call("ChangeResourceRecordSets", &resource);
-        let comment: String = comment.chars().take(COMMENT).collect();
-        let comment = (!comment.is_empty()).then_some(comment);
-        let changing = self
-            .zone
-            .account
-            .write(call, self.until, |world, now| world.change(&self.zone.id, &batch, comment.clone(), now));
-        Ok(ChangeId(changing.await.map_err(|failure| refused(failure, &call))?.id))
+        let resource = fmt::from_fn(|f| {
+            write!(f, "zone {} ({comment}):", self.zone.id)?;
+            for (place, change) in changes.iter().enumerate() {
+                let (verb, set) = match change {
+                    RecordChange::Delete(set) => (Verb::Delete, set),
+                    RecordChange::Create(set) => (Verb::Create, set),
+                };
+                let comma = if place > 0 { "," } else { "" };
+                write!(f, "{comma} {} {} {set}", verb.word(), set.name)?;
+            }
+            Ok(())
+        });
+        let call = Call { writes: true, ..look("ChangeResourceRecordSets", &resource) };
+        let kept: String = comment.chars().take(COMMENT).collect();
+        let comment = (!kept.is_empty()).then_some(kept);
+        let write = Write::Change { zone: self.zone.id.clone(), batch, comment };
+        let changing = self.zone.account.write(call, self.until, write).await;
+        changing.map(ChangeId).map_err(|failure| refused(failure, &call))
     }
 }
 
@@ -184,12 +242,12 @@ fn refused(mut failure: Failure, call: &Call<'_>) -> Fault {
             // A refusal that nobody has met yet: look before believing it.
             failure.class = Class::Lost;
         }
-        return failure.fault(call, true);
+        return failure.fault(call);
     }
     failure.class = Class::Refused;
     let text = failure.text.to_lowercase();
     let signs = ["do not match the current values", "was not found", "already exists", "conflicting rrset"];
     let foreign = !text.contains("protect") && signs.iter().any(|sign| text.contains(sign));
-    let fault = failure.fault(call, true);
+    let fault = failure.fault(call);
     if foreign { Fault::foreign(fault.message) } else { fault }
 }

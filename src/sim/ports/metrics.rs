@@ -1,11 +1,13 @@
 //! What the world measured.
 
 use super::call::{Account, Call};
+use super::found::Measurements;
 use crate::plan::Timestamp;
 use crate::port::{Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use crate::sim::{Asked, Refusal};
 use async_trait::async_trait;
+use std::fmt;
 
 #[async_trait]
 impl ReadMetrics for Account {
@@ -18,19 +20,30 @@ impl ReadMetrics for Account {
         for (from, to) in spans {
             let own: Vec<usize> =
                 (0..metrics.len()).filter(|&at| (metrics[at].from, metrics[at].to) == (from, to)).collect();
-            let names: Vec<&str> = own.iter().map(|&at| &*metrics[at].name).collect();
-            let names = names.join(" ");
-            let call = Call { service: "monitoring", operation: "GetMetricData", resource: &names };
+            let names = fmt::from_fn(|f| {
+                for (place, &at) in own.iter().enumerate() {
+                    write!(f, "{}{}", if place > 0 { " " } else { "" }, metrics[at].name)?;
+                }
+                Ok(())
+            });
+            let resource = &names;
+            let call = Call { service: "monitoring", operation: "GetMetricData", resource, writes: false };
             let looking = self.look(call, |world, _| {
                 if from >= to {
                     let text = "The parameter StartTime must be less than the parameter EndTime.";
                     return Err(Refusal::new("ValidationError", text));
                 }
-                Ok(own.iter().map(|&at| world.measure(&asked(&metrics[at]))).collect::<Vec<_>>())
+                let measure = |&at: &usize| {
+                    let measured = world.measure(&asked(&metrics[at])).into_iter();
+                    Series {
+                        points: measured.map(|(at, value)| Point { at, value }).collect(),
+                        complete: true,
+                    }
+                };
+                Ok(Measurements(own.iter().map(measure).collect()))
             });
-            for (&at, measured) in own.iter().zip(looking.await?) {
-                let points = measured.into_iter().map(|(at, value)| Point { at, value }).collect();
-                all[at] = Series { points, complete: true };
+            for (&at, series) in own.iter().zip(looking.await?.0) {
+                all[at] = series;
             }
         }
         Ok(all)

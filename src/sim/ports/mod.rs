@@ -1,11 +1,13 @@
 //! The ports directly over a world in memory: no sockets, no wall clock, the same scripted faults as when it is served.
 //!
-//! Not here: wire formats (`sandbox`), what the world does (the rest of `sim`). Commands are not modelled.
+//! Not here: wire formats (`sandbox`), what the world does (the rest of `sim`).
 
 mod call;
 mod clock;
 mod compute;
 mod dns;
+mod found;
+mod gate;
 mod http;
 mod metrics;
 mod process;
@@ -13,7 +15,6 @@ mod traffic;
 
 pub use clock::VirtualClock;
 
-use super::fault::{FaultKind, FaultRule, Met};
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
@@ -24,7 +25,6 @@ use crate::run::Fault;
 use call::Account;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A world in memory, by the names that a plan gives its targets.
@@ -38,7 +38,7 @@ struct Inside {
     clock: VirtualClock,
     world: Mutex<World>,
     known: Mutex<Known>,
-    /// Faults were taken away: whoever is held looks again.
+    /// Faults were taken away, or the process died: whoever waits for that looks again.
     released: Notify,
 }
 
@@ -70,6 +70,17 @@ impl Ports {
         let out = self.inside.look(look);
         self.inside.released.notify_waiters();
         out
+    }
+
+    /// Ends when the process that makes the calls dies: nothing that it waits for will ever come.
+    pub async fn death(&self) {
+        loop {
+            let released = self.inside.released.notified();
+            if self.inside.look(|world, _| world.ledger.died) {
+                return;
+            }
+            released.await;
+        }
     }
 
     fn account(&self, name: &str) -> Result<Account, Fault> {
@@ -113,69 +124,6 @@ impl Inside {
         known.turn += 1;
         known.turn
     }
-
-    async fn wait(&self, span: Duration) {
-        self.clock.sleep_until(self.clock.now().after(span)).await;
-    }
-
-    /// Answers a call as the fault that it meets wants it, if it meets one; counts it. `None`: no answer comes.
-    async fn meet<T, F: Future<Output = Option<T>> + Send>(
-        &self,
-        (service, operation, request): (&str, &str, &str),
-        refuse: impl FnOnce(FaultRule) -> T + Send,
-        perform: impl FnOnce() -> F + Send,
-    ) -> Option<T> {
-        let Met { hold: held, fate } = self.look(|world, _| world.faults.meet(service, operation, request));
-        let held = |kind| held.as_ref().filter(|fault| fault.rule.kind == kind).map(|fault| fault.id);
-        if let Some(fault) = held(FaultKind::HoldBefore) {
-            self.hold(fault).await;
-        }
-        let answered = match fate {
-            None => perform().await,
-            Some(fault) => match fault.rule.kind {
-                FaultKind::Throttle | FaultKind::Error => Some(refuse(fault.rule)),
-                FaultKind::DropBefore => None,
-                FaultKind::DropAfter => perform().await.and(None),
-                FaultKind::Delay => {
-                    self.wait(fault.rule.delay.0).await;
-                    perform().await
-                }
-                FaultKind::Change => {
-                    if let Some(deed) = fault.rule.change {
-                        // A deed that is refused changes nothing; whoever scripted it will see that.
-                        let _ = self.look(|world, now| world.perform(*deed, now));
-                    }
-                    perform().await
-                }
-                FaultKind::HoldBefore | FaultKind::HoldAfter => perform().await,
-            },
-        };
-        if let Some(fault) = held(FaultKind::HoldAfter) {
-            self.hold(fault).await;
-        }
-        self.look(|world, _| world.faults.answered(service, operation));
-        answered
-    }
-
-    /// Waits as long as the fault is in place.
-    async fn hold(&self, fault: u64) {
-        /// Also when the caller goes away, and this wait with it.
-        struct Held<'a>(&'a Inside, u64);
-        impl Drop for Held<'_> {
-            fn drop(&mut self) {
-                self.0.look(|world, _| world.faults.hold(self.1, false));
-            }
-        }
-        self.look(|world, _| world.faults.hold(fault, true));
-        let _held = Held(self, fault);
-        loop {
-            let released = self.released.notified();
-            if !self.look(|world, _| world.faults.in_place(fault)) {
-                return;
-            }
-            released.await;
-        }
-    }
 }
 
 impl ReadWorld for Ports {
@@ -198,7 +146,7 @@ impl ReadWorld for Ports {
         &*self.inside
     }
     fn process(&self) -> &dyn ReadProcess {
-        &process::NotModelled
+        &*self.inside
     }
 }
 
@@ -213,7 +161,7 @@ impl WriteWorld for Ports {
         &*self.inside
     }
     fn run_process(&self) -> &dyn WriteProcess {
-        &process::NotModelled
+        &*self.inside
     }
     fn as_reads(&self) -> &dyn ReadWorld {
         self

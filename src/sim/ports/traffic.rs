@@ -5,9 +5,10 @@ use crate::port::{LoadBalancer, ReadTraffic, TargetHealth};
 use crate::run::Fault;
 use crate::sim::{BALANCER_ZONE, Balancer, Refusal, World};
 use async_trait::async_trait;
+use std::fmt::Display;
 
-fn call<'a>(operation: &'a str, resource: &'a str) -> Call<'a> {
-    Call { service: "elasticloadbalancing", operation, resource }
+fn look<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
+    Call { service: "elasticloadbalancing", operation, resource, writes: false }
 }
 
 fn by_arn<'a>(world: &'a World, arn: &str) -> Result<&'a Balancer, Refusal> {
@@ -18,8 +19,8 @@ fn by_arn<'a>(world: &'a World, arn: &str) -> Result<&'a Balancer, Refusal> {
 #[async_trait]
 impl ReadTraffic for Account {
     async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault> {
-        let call_one = call("DescribeLoadBalancers", name);
-        let looking = self.read(call_one, |world, _| {
+        let call = look("DescribeLoadBalancers", &name);
+        let looking = self.read(call, |world, _| {
             let missing =
                 || Refusal::new("LoadBalancerNotFound", format!("Load balancer '{name}' not found"));
             world.balancers.get(name).map(|found| found.arn.clone()).ok_or_else(missing)
@@ -27,9 +28,9 @@ impl ReadTraffic for Account {
         let arn = match looking.await {
             Ok(arn) => arn,
             Err(failure) if failure.code == "LoadBalancerNotFound" => return Ok(None),
-            Err(failure) => return Err(failure.fault(&call_one, false)),
+            Err(failure) => return Err(failure.fault(&call)),
         };
-        let looking = self.look(call("DescribeLoadBalancerAttributes", &arn), |world, _| {
+        let looking = self.look(look("DescribeLoadBalancerAttributes", &arn), |world, _| {
             let found = by_arn(world, &arn)?;
             Ok(LoadBalancer {
                 arn: found.arn.clone(),
@@ -44,7 +45,7 @@ impl ReadTraffic for Account {
     }
 
     async fn target_groups(&self, load_balancer: &str) -> Result<Vec<String>, Fault> {
-        let looking = self.look(call("DescribeTargetGroups", load_balancer), |world, _| {
+        let looking = self.look(look("DescribeTargetGroups", &load_balancer), |world, _| {
             let name = &by_arn(world, load_balancer)?.name;
             let own = world.groups.values().filter(|group| group.balancer == *name);
             Ok(own.map(|group| group.arn.clone()).collect())
@@ -53,7 +54,7 @@ impl ReadTraffic for Account {
     }
 
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
-        let looking = self.look(call("DescribeTargetHealth", group), |world, _| {
+        let looking = self.look(look("DescribeTargetHealth", &group), |world, _| {
             let found = world.groups.values().find(|known| known.arn == group);
             let missing = || Refusal::new("TargetGroupNotFound", "One or more target groups not found");
             let found = found.ok_or_else(missing)?;

@@ -1,7 +1,9 @@
 //! What the world must keep, by area. All in virtual time: no sockets, no waiting.
 
+mod commands;
 mod compute;
 mod names;
+mod strikes;
 mod worlds;
 mod zones;
 

@@ -1,0 +1,266 @@
+//! Commands that a world knows: each sets, undoes or tells one cell. What a real one would do beyond that is not modelled.
+
+use super::ledger::Whose;
+use super::world::World;
+use super::write::Write;
+use crate::plan::Timestamp;
+use crate::port::{Command, StopSignal};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// What a command changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    /// As it was.
+    Before,
+    /// As the command makes it.
+    Desired,
+    /// As somebody else made it.
+    Foreign,
+}
+
+impl Cell {
+    /// In one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Desired => "desired",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// What a command is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Prints the cell's word.
+    Prior(Arc<str>),
+    /// Sets the cell.
+    Run(Arc<str>),
+    /// Exits with 0 where the cell is as desired, 10 as before, 12 as somebody else made it.
+    Check(Arc<str>),
+    /// Sets the cell as it was before.
+    Undo(Arc<str>),
+    /// Changes nothing.
+    Does {
+        /// Exits with this.
+        code: i32,
+    },
+}
+
+impl Role {
+    /// As the operation of its calls.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Prior(_) => "prior",
+            Self::Run(_) => "run",
+            Self::Check(_) => "check",
+            Self::Undo(_) => "undo",
+            Self::Does { .. } => "does",
+        }
+    }
+
+    /// The cell, and what it sets it to.
+    fn sets(&self) -> Option<(&Arc<str>, Cell)> {
+        match self {
+            Self::Run(cell) => Some((cell, Cell::Desired)),
+            Self::Undo(cell) => Some((cell, Cell::Before)),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes something.
+    pub(super) fn writes(&self) -> bool {
+        self.sets().is_some()
+    }
+
+    fn cell(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Prior(cell) | Self::Run(cell) | Self::Check(cell) | Self::Undo(cell) => Some(cell),
+            Self::Does { .. } => None,
+        }
+    }
+}
+
+/// A command that a world knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// What it is for.
+    pub role: Role,
+    /// How long it takes; what it does is done at its end.
+    pub takes: Duration,
+    /// It goes on when it is told to end, until its grace is over. Otherwise it ends at once, and has done nothing.
+    pub stubborn: bool,
+}
+
+impl From<Role> for Program {
+    fn from(role: Role) -> Self {
+        Self { role, takes: Duration::ZERO, stubborn: false }
+    }
+}
+
+/// All commands of a world.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Commands {
+    programs: Arc<BTreeMap<Vec<String>, Program>>,
+    cells: BTreeMap<Arc<str>, Cell>,
+    alive: Vec<Alive>,
+    started: u64,
+}
+
+/// A command under way that may change something.
+#[derive(Clone, Debug)]
+struct Alive {
+    id: u64,
+    token: Option<Arc<str>>,
+    ends: Timestamp,
+    /// What it does at its end, unless it is cut short.
+    does: Option<Write>,
+    by: Whose,
+    /// Puts it back so much later.
+    reverted: Option<Duration>,
+    /// How long it goes on when it is told to end; `None`: nobody can tell it.
+    grace: Option<Duration>,
+}
+
+/// How a command is under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Course {
+    /// It takes so much longer.
+    pub(super) longer: Duration,
+    /// It does nothing.
+    pub(super) idle: bool,
+    /// Nobody can stop it.
+    pub(super) orphan: bool,
+    /// Puts back what it did so much later.
+    pub(super) reverted: Option<Duration>,
+}
+
+impl Commands {
+    /// When commands under way end.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> + '_ {
+        self.alive.iter().map(|alive| alive.ends)
+    }
+
+    /// Who watched over them is dead: all are told to end.
+    pub(super) fn forsake(&mut self, now: Timestamp) {
+        self.alive.iter_mut().for_each(|alive| alive.told_to_end(now));
+    }
+}
+
+impl Alive {
+    fn told_to_end(&mut self, now: Timestamp) {
+        let Some(last) = self.grace.map(|grace| now.after(grace)) else { return };
+        if last < self.ends {
+            (self.ends, self.does) = (last, None);
+        }
+        // It was told once; a second word changes nothing.
+        self.grace = None;
+    }
+}
+
+impl World {
+    /// From now on the world knows a command, and the cell that it is about.
+    pub fn knows(&mut self, argv: Vec<String>, program: impl Into<Program>) {
+        let (program, commands) = (program.into(), &mut self.ledger.commands);
+        if let Some(cell) = program.role.cell() {
+            commands.cells.entry(cell.clone()).or_insert(Cell::Before);
+        }
+        Arc::make_mut(&mut commands.programs).insert(argv, program);
+    }
+
+    /// How all cells stand.
+    #[must_use]
+    pub fn cells(&self) -> &BTreeMap<Arc<str>, Cell> {
+        &self.ledger.commands.cells
+    }
+
+    /// Sets a cell, as whoever acts now.
+    pub fn set_cell(&mut self, cell: &Arc<str>, to: Cell, now: Timestamp) {
+        if self.ledger.commands.cells.insert(cell.clone(), to) != Some(to) {
+            self.ledger.note(now, format!("command {cell}"), to.word());
+        }
+    }
+
+    /// The command of these words.
+    pub(super) fn program(&self, argv: &[String]) -> Option<Program> {
+        self.ledger.commands.programs.get(argv).cloned()
+    }
+
+    /// The exit code and the output of a command that comes to its end now.
+    pub(super) fn tells(&self, role: &Role) -> (i32, String) {
+        let cell = role.cell().and_then(|cell| self.cells().get(cell)).copied().unwrap_or(Cell::Before);
+        match (role, cell) {
+            (Role::Prior(_), cell) => (0, format!("{}\n", cell.word())),
+            (Role::Check(_), Cell::Before) => (10, String::new()),
+            (Role::Check(_), Cell::Foreign) => (12, String::new()),
+            (Role::Check(_), Cell::Desired) | (Role::Run(_) | Role::Undo(_), _) => (0, String::new()),
+            (Role::Does { code }, _) => (*code, String::new()),
+        }
+    }
+
+    /// A command is started; returns what names it, and when it will end.
+    pub(super) fn start_command(
+        &mut self,
+        program: &Program,
+        command: &Command,
+        number: u64,
+        course: Course,
+        now: Timestamp,
+    ) -> (u64, Timestamp) {
+        let commands = &mut self.ledger.commands;
+        commands.started += 1;
+        let does = program.role.sets().filter(|_| !course.idle);
+        let heeds = !program.stubborn || command.stop.signal == StopSignal::Kill;
+        let grace = if heeds { Duration::ZERO } else { command.stop.grace };
+        let ends = now.after(program.takes + course.longer);
+        commands.alive.push(Alive {
+            id: commands.started,
+            token: command.token.as_deref().map(Into::into),
+            ends,
+            does: does.map(|(cell, to)| Write::Set { cell: cell.clone(), to }),
+            by: if course.orphan { Whose::Late(number) } else { Whose::Ours(number) },
+            reverted: course.reverted,
+            grace: (!course.orphan).then_some(grace),
+        });
+        let id = commands.started;
+        if ends <= now {
+            self.end_commands(now);
+        }
+        (id, ends)
+    }
+
+    /// A command is told to end; returns when it will. `None`: it has ended.
+    pub(super) fn stop_command(&mut self, id: u64, now: Timestamp) -> Option<Timestamp> {
+        let alive = self.ledger.commands.alive.iter_mut().find(|alive| alive.id == id)?;
+        alive.told_to_end(now);
+        let ends = alive.ends;
+        if ends <= now {
+            self.end_commands(now);
+        }
+        Some(ends)
+    }
+
+    /// What is alive of the command that was started under a token.
+    pub(super) fn alive(&self, token: &str) -> Option<u64> {
+        let own = |alive: &&Alive| alive.token.as_deref() == Some(token);
+        self.ledger.commands.alive.iter().find(own).map(|alive| alive.id)
+    }
+
+    /// Commands whose time has come end, and what they do is done.
+    pub(super) fn end_commands(&mut self, now: Timestamp) {
+        let due = |alive: &mut Alive| alive.ends <= now;
+        let mut ended: Vec<Alive> = self.ledger.commands.alive.extract_if(.., due).collect();
+        ended.sort_by_key(|alive| (alive.ends, alive.id));
+        for alive in ended {
+            let Some(write) = alive.does else { continue };
+            let back = alive.reverted.and_then(|after| Some((alive.ends.after(after), self.before(&write)?)));
+            // A cell refuses nothing.
+            let _ = self.write(&write, alive.by, alive.ends);
+            if let Some((at, back)) = back {
+                self.ledger.hold(at, back, Whose::Somebody);
+            }
+        }
+    }
+}

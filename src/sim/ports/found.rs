@@ -1,0 +1,41 @@
+//! What looks find, and what is left of it where evidence is missing.
+
+use crate::port::dns::{ChangeStatus, Zone};
+use crate::port::{LoadBalancer, Series, Service, TaskDefinition};
+
+/// Something that a look finds.
+pub(super) trait Found: Send {
+    /// A part is missed.
+    fn cut(&mut self) {}
+    /// Nothing is told.
+    fn hush(&mut self) {}
+}
+
+impl Found for String {}
+impl Found for Zone {}
+impl Found for ChangeStatus {}
+impl Found for TaskDefinition {}
+impl Found for LoadBalancer {}
+impl Found for Option<Service> {}
+
+/// The last of a list is missed.
+impl<T: Send> Found for Vec<T> {
+    fn cut(&mut self) {
+        self.pop();
+    }
+}
+
+/// Series of one call: each is told without its newest point and as incomplete, or without any.
+pub(super) struct Measurements(pub(super) Vec<Series>);
+
+impl Found for Measurements {
+    fn cut(&mut self) {
+        for series in &mut self.0 {
+            series.points.pop();
+            series.complete = false;
+        }
+    }
+    fn hush(&mut self) {
+        self.0.iter_mut().for_each(|series| series.points.clear());
+    }
+}
