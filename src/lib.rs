@@ -9,6 +9,7 @@ pub mod doc;
 pub mod driver;
 pub mod plan;
 pub mod port;
+pub mod rehearse;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -15,11 +15,14 @@ mod tasks;
 mod work;
 
 pub use actions::Actions;
+pub(crate) use desk::{Desk, Fate, waits_for_a_human};
 pub use drive::{DriveError, Driven, Driver, Rest};
 pub use interrupt::Interruption;
 pub use observe::Observer;
 pub use preview::{Previewed, StepPreview, preview};
 pub use redact::Redactor;
+
+pub(crate) use work::{Hands, Host, Piece, Turn};
 
 #[cfg(test)]
 mod tests;

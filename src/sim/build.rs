@@ -10,11 +10,7 @@ use crate::plan::Timestamp;
 use crate::port::Person;
 use crate::port::dns::{Name, RecordSet, RecordType};
 use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    net::Ipv4Addr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// In milliseconds.

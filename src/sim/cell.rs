@@ -5,6 +5,7 @@ use super::world::World;
 use super::write::Write;
 use crate::plan::Timestamp;
 use crate::port::{Command, StopSignal};
+use std::hash::{Hash, Hasher};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What a command changes.
@@ -126,7 +127,7 @@ struct Alive {
 
 /// How a command is under way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Course {
+pub(super) struct Conduct {
     /// It takes so much longer.
     pub(super) longer: Duration,
     /// It does nothing.
@@ -141,6 +142,17 @@ impl Commands {
     /// When commands under way end.
     pub(super) fn ends(&self) -> impl Iterator<Item = Timestamp> + '_ {
         self.alive.iter().map(|alive| alive.ends)
+    }
+
+    /// As [`Ledger::situation`](super::Ledger::situation).
+    pub(super) fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
+        for (cell, stands) in &self.cells {
+            (cell, stands.word()).hash(hash);
+        }
+        for alive in &self.alive {
+            (&alive.token, alive.ends.since(now).as_secs(), alive.grace).hash(hash);
+            (alive.reverted, format!("{:?}", alive.does)).hash(hash);
+        }
     }
 
     /// Who watched over them is dead: all are told to end.
@@ -206,23 +218,23 @@ impl World {
         program: &Program,
         command: &Command,
         number: u64,
-        course: Course,
+        conduct: Conduct,
         now: Timestamp,
     ) -> (u64, Timestamp) {
         let commands = &mut self.ledger.commands;
         commands.started += 1;
-        let does = program.role.sets().filter(|_| !course.idle);
+        let does = program.role.sets().filter(|_| !conduct.idle);
         let heeds = !program.stubborn || command.stop.signal == StopSignal::Kill;
         let grace = if heeds { Duration::ZERO } else { command.stop.grace };
-        let ends = now.after(program.takes + course.longer);
+        let ends = now.after(program.takes + conduct.longer);
         commands.alive.push(Alive {
             id: commands.started,
             token: command.token.as_deref().map(Into::into),
             ends,
             does: does.map(|(cell, to)| Write::Set { cell: cell.clone(), to }),
-            by: if course.orphan { Whose::Late(number) } else { Whose::Ours(number) },
-            reverted: course.reverted,
-            grace: (!course.orphan).then_some(grace),
+            by: if conduct.orphan { Whose::Late(number) } else { Whose::Ours(number) },
+            reverted: conduct.reverted,
+            grace: (!conduct.orphan).then_some(grace),
         });
         let id = commands.started;
         if ends <= now {

@@ -11,6 +11,7 @@ use super::zone::Records;
 use crate::plan::Timestamp;
 use crate::port::dns::{Name, RecordSet, RecordType};
 use std::fmt::{self, Display};
+use std::hash::{Hash, Hasher};
 use std::{sync::Arc, time::Duration};
 
 /// For how long after a write a look may still miss it.
@@ -164,6 +165,18 @@ pub(super) struct Passage {
 }
 
 impl Ledger {
+    /// Writes what may still strike, and what will still land, into a hash.
+    pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
+        for armed in self.armed.iter().filter(|armed| armed.left()) {
+            (&armed.service, &armed.operation, armed.times.saturating_sub(armed.met)).hash(hash);
+            discriminant(&armed.strike).hash(hash);
+        }
+        for held in &self.held {
+            held.at.since(now).as_secs().hash(hash);
+        }
+        self.past(now).is_some().hash(hash);
+    }
+
     fn pass(&mut self, call: &Call<'_>, now: Timestamp) -> Passage {
         self.count += 1;
         let number = self.count;
@@ -209,6 +222,24 @@ impl Ledger {
     /// The next moment at which something lands.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.held.iter().map(|held| held.at).chain(self.commands.ends()).min()
+    }
+
+    /// Writes what decides how calls fare from now on, and what still lands, into a hash: moments as how long until
+    /// them, in seconds. Not in it: what came and what landed before.
+    pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
+        self.died.hash(hash);
+        for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
+            (place, armed.times.saturating_sub(armed.met), armed.from.saturating_sub(self.count)).hash(hash);
+        }
+        for held in &self.held {
+            (held.at.since(now).as_secs(), format!("{:?}", held.write)).hash(hash);
+            std::mem::discriminant(&held.by).hash(hash);
+        }
+        self.commands.situation(now, hash);
+        // Only a stale look sees it.
+        let stale = self.armed.iter().any(|armed| armed.left() && armed.strike == Strike::Stale);
+        let past = self.past.as_ref().filter(|_| stale && self.past(now).is_some());
+        past.map(|(at, _)| now.since(*at).as_secs()).hash(hash);
     }
 
     /// The world that a stale look sees.

@@ -43,12 +43,12 @@ pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
-pub use file::{App, Behaviour, Breaker, Deed, TrafficFile, WorldError, WorldFile};
+pub use file::{App, Behaviour, Breaker, Deed, RecordFile, Span, TrafficFile, WorldError, WorldFile};
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
-pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
 pub use strike::Strike;
+pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
 pub use world::{NameServer, World};
 pub use zone::{ChangeInfo, Records, SetKey, Zone, written};
 

@@ -83,6 +83,11 @@ impl Resolver {
         if self.way.address.is_some() { Trouble::NobodyThere } else { Trouble::NoAnswer }
     }
 
+    /// For how long it keeps an answer at least.
+    pub(super) fn keeps(&self) -> Duration {
+        self.least
+    }
+
     /// One that respects TTLs does so no more.
     pub(super) fn ignore_ttl(&mut self, keep: Duration) {
         if self.kind != ResolverKind::Respects {

@@ -217,7 +217,8 @@ impl World {
     fn unhealthy<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Task> + 'a {
         let group = service.group.as_ref().and_then(|g| self.groups.get(g));
         group.into_iter().flat_map(move |group| {
-            let bad = |task: &&Task| group.targets.get(&task.id).is_some_and(|t| t.state == Health::Unhealthy);
+            let bad =
+                |task: &&Task| group.targets.get(&task.id).is_some_and(|t| t.state == Health::Unhealthy);
             self.tasks_of(service).filter(|task| !task.leaves()).filter(bad)
         })
     }
@@ -296,8 +297,7 @@ impl World {
             return true;
         }
         if let Some(id) = self.leaver(service).map(|task| task.id.clone()) {
-            let reason =
-                format!("Scaling activity initiated by (deployment {})", service.deployments[0].id);
+            let reason = format!("Scaling activity initiated by (deployment {})", service.deployments[0].id);
             self.stop(&id, now, "ServiceSchedulerInitiated", reason);
             return true;
         }

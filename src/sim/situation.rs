@@ -8,8 +8,10 @@ use super::balancer::{Health, Target};
 use super::compute::{Phase, Service, Task};
 use super::world::World;
 use crate::plan::Timestamp;
+use crate::port::dns::Name;
 use std::fmt::{self, Debug, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 /// Stands for something that rarely changes, by how it is written.
 pub(super) fn print_of(thing: &impl Debug) -> u64 {
@@ -65,8 +67,22 @@ impl World {
             (fault.id, fault.seen.min(nth), fault.met.min(times), fault.holding).hash(hash);
         }
         if let Some(users) = &self.course.users {
-            users.situation(self.now, hash);
+            let leads = self.leads_everywhere(users.host());
+            users.situation(self.now, leads.as_ref().map(|(name, ttl)| (&**name, *ttl)), hash);
         }
+    }
+
+    /// The load balancer to which every name server leads, and for how long its answer may be kept.
+    fn leads_everywhere(&self, host: &Name) -> Option<(String, Duration)> {
+        let slowest = self.slowest();
+        if self.zones.iter().any(|zone| zone.travelling(self.now, slowest).count() > 1) {
+            return None;
+        }
+        let said = self.resolve(host, "A", 0);
+        let last = said.answers.last()?;
+        let ttl = said.answers.iter().map(|line| line.ttl).max()?;
+        let found = self.balancers.values().find(|balancer| balancer.address.to_string() == last.value)?;
+        Some((found.name.clone(), Duration::from_secs(ttl.into())))
     }
 
     fn left(&self, at: Timestamp) -> u64 {

@@ -319,23 +319,36 @@ impl Users {
     }
 
     /// What decides where they go from now on.
-    pub(super) fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
-        for cache in self.caches() {
-            let within = |(balancer, until): (&str, Timestamp), hash: &mut _| {
-                (balancer, left(now, until, TICK_MS)).hash(hash);
+    /// `now_leads`: where every name server leads them now, and for how long; `None`: they do not agree.
+    pub(super) fn situation(
+        &self,
+        now: Timestamp,
+        now_leads: Option<(&str, Duration)>,
+        hash: &mut impl Hasher,
+    ) {
+        for group in &self.groups {
+            let resolver = &group.resolver;
+            // Whoever is where everybody is led asks again sooner or later, and is led there again.
+            let settled = |name: &str, until: Timestamp, longest: Duration| {
+                now_leads.is_some_and(|(leads, ttl)| leads == name && until.since(now) <= ttl.max(longest))
             };
-            if let Some(leads) = cache.leads {
-                within(leads, hash);
+            if let Some((name, until)) = resolver.leads() {
+                let left = (!settled(name, until, resolver.keeps() + TICK)).then(|| left(now, until, TICK_MS));
+                (name, left).hash(hash);
             }
             0u8.hash(hash);
-            if let Some(connected) = cache.connected.filter(|(_, until)| *until > now) {
-                within(connected, hash);
+            let kept = group.connection.as_ref().map(|kept| (&*kept.balancer, kept.until.min(kept.idle)));
+            if let Some((name, until)) = kept.filter(|(_, until)| *until > now) {
+                let left = (!settled(name, until, Duration::MAX)).then(|| left(now, until, TICK_MS));
+                left.map(|left| (name, left)).hash(hash);
             }
-            1u8.hash(hash);
+            (1u8, resolver.ignored()).hash(hash);
         }
-        for group in &self.groups {
-            group.resolver.ignored().hash(hash);
-        }
+    }
+
+    /// What they call.
+    pub(super) fn host(&self) -> &Name {
+        &self.habits.host
     }
 }
 

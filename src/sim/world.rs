@@ -183,6 +183,7 @@ impl World {
         let next = judge(&self.zones[place], batch, &exists)
             .map_err(|wrong| Refusal::new("InvalidChangeBatch", format!("[{}]", wrong.join(", "))))?;
         let slowest = self.slowest();
+        self.note_records(place, batch, &next, now);
         self.zones[place].put(now, next, slowest);
         let id = format!("C{}", self.fresh("change")[..20].to_uppercase());
         let info = ChangeInfo { id, submitted: now, insync: now.after(self.insync_after), comment };

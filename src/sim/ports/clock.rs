@@ -36,17 +36,29 @@ impl VirtualClock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The next moment that anybody waits for; none: nobody waits.
+    #[must_use]
+    pub fn soonest(&self) -> Option<Timestamp> {
+        self.state().sleepers.keys().next().map(|(moment, _)| *moment)
+    }
+
     /// Moves to the next moment that anybody waits for, and wakes all who do. `false`: nobody waits, and nothing will
     /// ever happen. Not before everything that can go on has gone on: that is what makes a world repeatable.
     pub fn advance(&self) -> bool {
+        let Some(moment) = self.soonest() else { return false };
+        self.advance_to(moment);
+        true
+    }
+
+    /// Moves to this moment, never back, and wakes all who waited for it or for any before, in order.
+    pub fn advance_to(&self, moment: Timestamp) {
         let mut state = self.state();
-        let Some((moment, _)) = state.sleepers.keys().next().copied() else { return false };
         state.now = state.now.max(moment);
-        let later = state.sleepers.split_off(&(moment, u64::MAX));
+        let last = (state.now, u64::MAX);
+        let later = state.sleepers.split_off(&last);
         let due = std::mem::replace(&mut state.sleepers, later);
         drop(state);
         due.into_values().for_each(Waker::wake);
-        true
     }
 
     /// Drives this to its end, advancing whenever it waits. `None`: it waits for what will never happen.
@@ -138,6 +150,24 @@ mod tests {
         };
         clock.drive(async { tokio::join!(wait(7), wait(3), wait(5), wait(3)) }).unwrap();
         assert_eq!(*seen.lock().unwrap(), [3, 3, 5, 7].map(|seconds| (seconds, at(seconds))));
+    }
+
+    #[test]
+    fn time_can_be_moved_past_several_waits_and_never_back() {
+        let clock = VirtualClock::new(Timestamp(0));
+        let mut three = pin!(clock.sleep_until(Timestamp(3)));
+        let mut nine = pin!(clock.sleep_until(Timestamp(9)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(
+            three.as_mut().poll(&mut context).is_pending() && nine.as_mut().poll(&mut context).is_pending()
+        );
+        assert_eq!(clock.soonest(), Some(Timestamp(3)));
+        clock.advance_to(Timestamp(5));
+        clock.advance_to(Timestamp(2));
+        assert_eq!((clock.now(), clock.soonest()), (Timestamp(5), Some(Timestamp(9))));
+        assert!(
+            three.as_mut().poll(&mut context).is_ready() && nine.as_mut().poll(&mut context).is_pending()
+        );
     }
 
     #[test]

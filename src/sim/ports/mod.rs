@@ -15,6 +15,8 @@ mod traffic;
 
 pub use clock::VirtualClock;
 
+use super::common::Common;
+
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
@@ -30,7 +32,7 @@ use tokio::sync::Notify;
 /// A world in memory, by the names that a plan gives its targets.
 pub struct Ports {
     inside: Arc<Inside>,
-    targets: Vec<Arc<Target>>,
+    targets: Arc<[Arc<Target>]>,
 }
 
 /// What all ports of one world share.
@@ -43,10 +45,10 @@ struct Inside {
 }
 
 /// What is asked once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
-    accounts: BTreeSet<String>,
-    zones: BTreeMap<String, Zone>,
+    accounts: Common<BTreeSet<String>>,
+    zones: Common<BTreeMap<String, Zone>>,
     turn: u64,
 }
 
@@ -56,7 +58,24 @@ impl Ports {
     pub fn new(world: World, targets: Vec<Arc<Target>>) -> Self {
         let clock = VirtualClock::new(world.now);
         let (known, released) = (Mutex::default(), Notify::new());
-        Self { inside: Arc::new(Inside { clock, world: Mutex::new(world), known, released }), targets }
+        let inside = Inside { clock, world: Mutex::new(world), known, released };
+        Self { inside: Arc::new(inside), targets: targets.into() }
+    }
+
+    /// The same world at the same moment, once more, with all that was asked once: from here on the two go their own
+    /// ways. Nobody waits in the new one.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let world = self.inside.look(|world, _| world.clone());
+        let clock = VirtualClock::new(self.inside.clock.now());
+        let known = Mutex::new(self.inside.known().clone());
+        let inside = Inside { clock, world: Mutex::new(world), known, released: Notify::new() };
+        Self { inside: Arc::new(inside), targets: self.targets.clone() }
+    }
+
+    /// Another process asks once more what is asked once.
+    pub fn forget(&self) {
+        *self.inside.known() = Known { turn: self.inside.known().turn, ..Known::default() };
     }
 
     /// Its time, for whoever drives it.

@@ -3,7 +3,7 @@
 use super::Inside;
 use crate::port::{Clock, Command, Output, ReadProcess, Stop, WriteProcess};
 use crate::run::{Fault, Landed};
-use crate::sim::cell::Course;
+use crate::sim::cell::Conduct;
 use crate::sim::ledger::{Call, Passage};
 use crate::sim::{Program, Strike, UNKNOWN};
 use async_trait::async_trait;
@@ -74,24 +74,24 @@ impl WriteProcess for Inside {
             return Err(Fault::transient(text));
         }
         let (program, Passage { number, strike }) = self.command(&command, true).await?;
-        let mut course = Course::default();
+        let mut conduct = Conduct::default();
         match strike {
             Some(Strike::LostBefore) => return Err(unsupervised(&command)),
-            Some(Strike::Slow(span)) => course.longer = span,
-            Some(Strike::Late(span)) => (course.longer, course.orphan) = (span, true),
-            Some(Strike::Reverted(span)) => course.reverted = Some(span),
-            Some(Strike::Wrong | Strike::Bad) => course.idle = true,
+            Some(Strike::Slow(span)) => conduct.longer = span,
+            Some(Strike::Late(span)) => (conduct.longer, conduct.orphan) = (span, true),
+            Some(Strike::Reverted(span)) => conduct.reverted = Some(span),
+            Some(Strike::Wrong | Strike::Bad) => conduct.idle = true,
             _ => {}
         }
         let started = self.look(|world, now| {
             let twice = command.token.as_deref().and_then(|token| world.alive(token));
-            twice.is_none().then(|| world.start_command(&program, &command, number, course, now))
+            twice.is_none().then(|| world.start_command(&program, &command, number, conduct, now))
         });
         let Some((id, ends)) = started else {
             // It is the same call, lost and still alive.
             return Err(Fault::transient(not_started(&command, "it is still alive")));
         };
-        if course.orphan {
+        if conduct.orphan {
             return Err(unsupervised(&command));
         }
         let stopped = self.attend(id, ends, command.timeout, stop).await;

@@ -109,13 +109,23 @@ fn what_a_dead_process_started_lives_for_its_grace() {
         [(false, 5, false, Cell::Before), (true, 5, true, Cell::Before), (true, 50, true, Cell::Desired)]
     {
         let ports = known(stubborn, None);
+        let dies = async {
+            ports.clock().sleep_until(after(died)).await;
+            ports.look(|world, now| {
+                world.die(now);
+                world.clone()
+            })
+        };
         let play = async {
             tokio::select! {
                 _ = run(&ports, "set") => panic!("it ended"),
-                () = ports.clock().sleep_until(after(died)) => ports.look(World::die),
+                copy = dies => copy,
             }
         };
-        ports.virtual_clock().drive(play).unwrap();
+        // A copy of that moment needs nobody who lets go of the command.
+        let mut copy = ports.virtual_clock().drive(play).unwrap();
+        copy.advance(after(90));
+        assert_eq!(copy.cells()["cell"], end, "{stubborn} {died}");
         let alive = |ports: &Ports| ports.process().left_of("token").unwrap();
         assert_eq!(alive(&ports).is_some(), left, "{stubborn} {died}");
         ports.look(|world, _| world.revive());

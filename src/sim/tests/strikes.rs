@@ -202,6 +202,26 @@ fn a_late_landing_is_copied_with_its_world() {
 }
 
 #[test]
+fn what_still_lands_is_part_of_the_situation_and_what_landed_is_not() {
+    use std::hash::{DefaultHasher, Hasher};
+    let print = |world: &World| {
+        let mut hash = DefaultHasher::new();
+        world.ledger.situation(world.now, &mut hash);
+        hash.finish()
+    };
+    let late = Strike::Late(seconds(30));
+    let (_, ports) = struck(ZONE, CHANGE, late, async |ports| switch(ports).await.is_err());
+    let mut world = ports.look(|world, _| world.clone());
+    let waits = print(&world);
+    world.advance(after(60));
+    let landed = print(&world);
+    world.advance(after(90));
+    assert!(waits != landed && landed == print(&world));
+    world.ledger.armed.push(Armed::once("ecs", "RunTask", 0, Strike::Wrong));
+    assert_ne!(landed, print(&world));
+}
+
+#[test]
 fn a_look_may_be_stale_but_not_for_long() {
     let play = async |ports: &Ports| {
         let before = listed(ports).await;

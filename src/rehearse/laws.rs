@@ -1,0 +1,168 @@
+//! What must hold of every scenario, whatever goes wrong in it, and in which words a breach is told.
+
+use serde::{Deserialize, Serialize};
+
+/// A law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Law {
+    /// No hang, no livelock.
+    Ends,
+    /// Completed means that the world is as desired.
+    AsDesired,
+    /// Rolled back means that the world is as before.
+    AsBefore,
+    /// An undo is stuck only where a fault makes it impossible.
+    StuckForAReason,
+    /// Nothing is undone on which something in force stands.
+    HeldBack,
+    /// No effect without its intent in the journal.
+    Announced,
+    /// A look changes nothing.
+    LooksOnly,
+    /// Somebody else's change is not overwritten.
+    ForeignKept,
+    /// No call is carried out twice.
+    Once,
+    /// The name that users resolve leads to a side that serves them.
+    UsersServed,
+    /// Nothing is undone while users still resolve to what stands on it.
+    Drained,
+    /// A rollback takes no longer than the plan's `rto`.
+    WithinRto,
+    /// The run takes no longer than the plan's `deadline`.
+    WithinDeadline,
+    /// A trigger that the plan relies on fires when its cause is there.
+    Fires,
+    /// What passes by itself asks nobody and turns nothing back.
+    Patient,
+    /// An abort turns the run back.
+    Obeys,
+    /// A point of no return is passed only after somebody said yes, and nothing before it is undone by itself.
+    AsksFirst,
+    /// Replaying the journal gives the same state.
+    Replays,
+}
+
+impl Law {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Ends,
+        Self::AsDesired,
+        Self::AsBefore,
+        Self::StuckForAReason,
+        Self::HeldBack,
+        Self::Announced,
+        Self::LooksOnly,
+        Self::ForeignKept,
+        Self::Once,
+        Self::UsersServed,
+        Self::Drained,
+        Self::WithinRto,
+        Self::WithinDeadline,
+        Self::Fires,
+        Self::Patient,
+        Self::Obeys,
+        Self::AsksFirst,
+        Self::Replays,
+    ];
+
+    /// In one line.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Ends => "every run ends",
+            Self::AsDesired => "completed means that the world is as desired",
+            Self::AsBefore => "rolled back means that the world is as before",
+            Self::StuckForAReason => "an undo is stuck only where a fault makes it impossible",
+            Self::HeldBack => "nothing is undone on which something in force stands",
+            Self::Announced => "no effect without its intent in the journal",
+            Self::LooksOnly => "a look changes nothing",
+            Self::ForeignKept => "somebody else's change is not overwritten",
+            Self::Once => "no call is carried out twice",
+            Self::UsersServed => "the name that users resolve leads to a side that serves them",
+            Self::Drained => "nothing is undone while users still resolve to what stands on it",
+            Self::WithinRto => "a rollback takes no longer than the plan's `rto`",
+            Self::WithinDeadline => "a run takes no longer than the plan's `deadline`",
+            Self::Fires => "every trigger that the plan relies on fires when its cause is there",
+            Self::Patient => "what passes by itself asks nobody and turns nothing back",
+            Self::Obeys => "an abort turns the run back",
+            Self::AsksFirst => "a point of no return is passed only after somebody said yes",
+            Self::Replays => "replaying the journal gives the same state",
+        }
+    }
+
+    /// What to change in the plan, where that may help.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::UsersServed => {
+                "lower the TTL and let the old one drain before the switch (`dns.ttl`), and keep the old side until its \
+                 measured traffic is gone (`drain`)"
+            }
+            Self::Fires => {
+                "let a monitor or a guard watch what users meet from the switch on, with a condition that can breach in \
+                 the time it watches"
+            }
+            Self::AsBefore => {
+                "give the step an undo that puts back what was there and a `check` that reads it, or say why it is left: \
+                 `undo: { keep: … }`"
+            }
+            Self::AsDesired => "let the step look at what it made: `check`, `healthy`, `expect`",
+            Self::WithinRto => {
+                "lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep"
+            }
+            Self::WithinDeadline => "state a longer `deadline`, or shorter times",
+            Self::StuckForAReason | Self::HeldBack | Self::Drained => {
+                "see what the undo needs, and whether it is still there on the way back"
+            }
+            Self::AsksFirst => "put an `approve` step before it",
+            Self::Patient => "give the step `retry`, or the check more `passes` and time",
+            Self::ForeignKept => "find out who else writes there, and take it from them first",
+            _ => "this is a fault of switchover itself: please report it with the line that repeats it",
+        }
+    }
+}
+
+/// A breach of a law.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Breach {
+    /// Which.
+    pub law: Law,
+    /// The step that it is about, if it is about one.
+    pub step: Option<String>,
+    /// What was seen.
+    pub text: String,
+}
+
+/// What a scenario may come to by its own fault, beyond what every run may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct May {
+    /// Users meet it themselves.
+    pub(super) hurt: bool,
+    /// An undo may become impossible.
+    pub(super) stick: bool,
+    /// A human may be asked, or the run may turn back. If not, it passes by itself.
+    pub(super) stop: bool,
+    /// A rollback may take longer.
+    pub(super) delay: bool,
+    /// The run must not complete.
+    pub(super) must_fire: bool,
+    /// What the plan wants may not be there in the end: somebody else changed it.
+    pub(super) differ: bool,
+}
+
+impl May {
+    /// Both of two faults strike.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            hurt: self.hurt || other.hurt,
+            stick: self.stick || other.stick,
+            stop: self.stop || other.stop,
+            delay: self.delay || other.delay,
+            // One may hide the other.
+            must_fire: false,
+            differ: self.differ || other.differ,
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Faults that meet no call, but strike between two facts: deaths of the process, people, the world by itself.
+
+use super::faults::Class;
+use super::laws::May;
+use super::operator::{Answer, operator};
+use super::scene::Scene;
+use crate::plan::{Kind, StepIx};
+use crate::run::{Mode, Order, Phase, Rewind};
+use crate::sim::{Behaviour, Deed, RecordFile, Span, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A fault that strikes between two facts.
+#[derive(Debug)]
+pub(super) struct MomentFault {
+    pub(super) name: &'static str,
+    /// What happens, for people.
+    pub(super) text: &'static str,
+    pub(super) class: Class,
+    pub(super) may: May,
+    /// Strikes once for each of these; none: it means nothing at this moment.
+    pub(super) targets: fn(&Scene) -> Vec<String>,
+    pub(super) strike: fn(&mut Scene, &str),
+}
+
+const NOTHING: May =
+    May { hurt: false, stick: false, stop: false, delay: false, must_fire: false, differ: false };
+const STOPS: May = May { stop: true, ..NOTHING };
+const GONE: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
+const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, differ: true, ..NOTHING };
+
+/// For how long a resolver keeps an answer that ignores its TTL.
+const IGNORED: Duration = Duration::from_secs(1800);
+
+/// All of them.
+pub(super) const MOMENTS: &[MomentFault] = &[
+    MomentFault {
+        name: "people.abort",
+        text: "an operator aborts",
+        class: Class::People,
+        may: STOPS,
+        targets: live,
+        strike: |scene, _| order(scene, Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() }, 0),
+    },
+    MomentFault {
+        name: "people.pause",
+        text: "an operator pauses, and goes on five minutes later",
+        class: Class::People,
+        may: STOPS,
+        targets: live,
+        strike: |scene, _| {
+            order(scene, Order::Pause { reason: None }, 0);
+            order(scene, Order::Continue, 300);
+        },
+    },
+    MomentFault {
+        name: "people.silent",
+        text: "nobody answers the approval",
+        class: Class::People,
+        may: STOPS,
+        targets: before_approval,
+        strike: |scene, _| scene.operator.answer = Answer::Never,
+    },
+    MomentFault {
+        name: "people.reject",
+        text: "the approval is rejected",
+        class: Class::People,
+        may: STOPS,
+        targets: before_approval,
+        strike: |scene, _| scene.operator.answer = Answer::Reject,
+    },
+    MomentFault {
+        name: "people.late",
+        text: "the approval comes after it has expired",
+        class: Class::People,
+        may: STOPS,
+        targets: before_approval,
+        strike: |scene, _| scene.operator.answer = Answer::Late,
+    },
+    MomentFault {
+        name: "process.sleeps",
+        text: "the machine is asleep for ten minutes: its clock jumps",
+        class: Class::Process,
+        may: May { stop: true, delay: true, ..NOTHING },
+        targets: live,
+        strike: |scene, _| scene.sleep(Duration::from_secs(600)),
+    },
+    MomentFault {
+        name: "world.foreign-record",
+        text: "somebody else changes the record",
+        class: Class::World,
+        may: FOREIGN,
+        targets: records,
+        strike: |scene, target| foreign_record(scene, target),
+    },
+    MomentFault {
+        name: "world.foreign-service",
+        text: "somebody else deploys",
+        class: Class::World,
+        may: FOREIGN,
+        targets: services,
+        strike: foreign_service,
+    },
+    MomentFault {
+        name: "world.definition-gone",
+        text: "the task definition that ran before is deregistered",
+        class: Class::WayBack,
+        may: GONE,
+        targets: services,
+        strike: |scene, target| {
+            let Some(definition) = first_definition(scene, target) else { return };
+            deed(scene, Deed { deregister: Some(definition), ..Deed::default() });
+        },
+    },
+    MomentFault {
+        name: "world.image-gone",
+        text: "the image that ran before is deleted",
+        class: Class::WayBack,
+        may: GONE,
+        targets: services,
+        strike: |scene, target| {
+            let Some(image) = first_image(scene, target) else { return };
+            deed(scene, Deed { delete_image: Some(image), ..Deed::default() });
+        },
+    },
+    MomentFault {
+        name: "world.old-side-gone",
+        text: "the load balancer of the old side is torn down",
+        class: Class::WayBack,
+        may: GONE,
+        targets: old_sides,
+        strike: |scene, target| deed(scene, Deed { tear_down: Some(target.into()), ..Deed::default() }),
+    },
+    MomentFault {
+        name: "world.new-side-fails",
+        text: "what was deployed fails its users from then on",
+        class: Class::Deployment,
+        may: May { stop: true, hurt: true, must_fire: true, ..NOTHING },
+        targets: while_watched,
+        strike: |scene, _| every_new_image(scene, |how| how.error_rate = 1.0),
+    },
+    MomentFault {
+        name: "world.tasks-crash",
+        text: "tasks crash after they were healthy",
+        class: Class::Deployment,
+        may: May { stop: true, hurt: true, ..NOTHING },
+        targets: services_done,
+        strike: |scene, target| deed(scene, Deed { stop_tasks: Some(target.into()), ..Deed::default() }),
+    },
+    MomentFault {
+        name: "deploy.never-stable",
+        text: "the new tasks never become ready",
+        class: Class::Deployment,
+        may: May { stop: true, ..NOTHING },
+        targets: deploying,
+        strike: |scene, _| {
+            every_new_image(scene, |how| how.ready_after = Some(Span(Duration::from_secs(86_400))))
+        },
+    },
+    MomentFault {
+        name: "deploy.crashes",
+        text: "the new tasks crash as they begin: the circuit breaker rolls back",
+        class: Class::Deployment,
+        may: May { stop: true, ..NOTHING },
+        targets: deploying,
+        strike: |scene, _| {
+            every_new_image(scene, |how| how.crashes_after = Some(Span(Duration::from_secs(3))))
+        },
+    },
+    MomentFault {
+        name: "deploy.image-missing",
+        text: "the new image cannot be pulled",
+        class: Class::Deployment,
+        may: May { stop: true, ..NOTHING },
+        targets: deploying,
+        strike: |scene, _| every_new_image(scene, |how| how.unpullable = true),
+    },
+    MomentFault {
+        name: "task.fails",
+        text: "the one-off task exits with 1",
+        class: Class::Deployment,
+        may: May { stop: true, ..NOTHING },
+        targets: deploying,
+        strike: |scene, _| every_job(scene, |how| how.exit_code = 1),
+    },
+    MomentFault {
+        name: "dns.one-lags",
+        text: "one name server serves changes five minutes late",
+        class: Class::Dns,
+        may: May { stop: true, delay: true, ..NOTHING },
+        targets: live,
+        strike: |scene, _| {
+            scene.world(|world, _| {
+                if let Some(server) = world.name_servers.last_mut() {
+                    server.delay = Duration::from_secs(300);
+                }
+            });
+        },
+    },
+    MomentFault {
+        name: "dns.pending",
+        text: "changes stay PENDING for ten minutes",
+        class: Class::Dns,
+        may: May { stop: true, delay: true, ..NOTHING },
+        targets: live,
+        strike: |scene, _| scene.world(|world, _| world.insync_after = Duration::from_secs(600)),
+    },
+    MomentFault {
+        name: "dns.ignores-ttl",
+        text: "a resolver keeps answers for half an hour, whatever their TTL",
+        class: Class::Dns,
+        may: May { hurt: true, ..NOTHING },
+        targets: with_users,
+        strike: |scene, _| {
+            scene.world(|world, _| world.users_mut().into_iter().for_each(|users| users.ignore_ttl(IGNORED)))
+        },
+    },
+];
+
+fn one() -> Vec<String> {
+    vec![String::new()]
+}
+
+fn live(scene: &Scene) -> Vec<String> {
+    if scene.run.is_live() { one() } else { Vec::new() }
+}
+
+fn with_users(scene: &Scene) -> Vec<String> {
+    let has = scene.world(|world, _| world.users().is_some());
+    if has { live(scene) } else { Vec::new() }
+}
+
+fn before_approval(scene: &Scene) -> Vec<String> {
+    let run = &scene.run;
+    let waits = |ix: StepIx| {
+        matches!(run.plan[ix].kind, Kind::Approve(_))
+            && run[ix].phase == Phase::Waiting
+            && run.plan[ix].needs.iter().all(|need| run[*need].phase != Phase::Waiting)
+    };
+    if run.plan.places().any(waits) { one() } else { Vec::new() }
+}
+
+fn order(scene: &mut Scene, order: Order, after: u64) {
+    let at = scene.now().after(Duration::from_secs(after));
+    scene.operator.will(at, operator(), order);
+}
+
+fn deed(scene: &Scene, deed: Deed) {
+    // What the world refuses does not happen.
+    let _ = scene.world(|world, now| world.perform(deed, now));
+}
+
+/// What the plan's steps write, by the words of its locks.
+fn written(scene: &Scene, kind: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for ix in scene.run.plan.places() {
+        let Some(action) = scene.setting.actions.get(ix) else { continue };
+        let traits = action.traits();
+        let own = traits.resources.iter().filter(|_| traits.writes);
+        all.extend(own.filter_map(|name| name.strip_prefix(kind)).map(str::to_owned));
+    }
+    all
+}
+
+fn records(scene: &Scene) -> Vec<String> {
+    written(scene, "dns:").into_iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect()
+}
+
+fn foreign_record(scene: &Scene, name: &str) {
+    let record = RecordFile {
+        name: name.into(),
+        kind: "A".into(),
+        ttl: Some(60),
+        values: vec!["203.0.113.9".into()],
+        ..RecordFile::default()
+    };
+    deed(scene, Deed { set_record: Some(record), ..Deed::default() });
+}
+
+/// `cluster/service`, of the services that the plan deploys.
+fn services(scene: &Scene) -> Vec<String> {
+    let places = written(scene, "ecs:");
+    let two = |place: &String| {
+        let mut parts = place.rsplit('/');
+        let service = parts.next()?;
+        Some(format!("{}/{service}", parts.next()?))
+    };
+    places.iter().filter_map(two).collect()
+}
+
+fn services_done(scene: &Scene) -> Vec<String> {
+    let forward = scene.run.mode == Mode::Forward;
+    let done = scene.run.plan.places().any(|ix| scene.run[ix].phase == Phase::Done && scene.run[ix].marked());
+    if forward && done { services(scene) } else { Vec::new() }
+}
+
+fn service_of<'w>(world: &'w World, target: &str) -> Option<&'w crate::sim::Service> {
+    let (cluster, name) = target.split_once('/')?;
+    world.service(cluster, name)
+}
+
+fn first_definition(scene: &Scene, target: &str) -> Option<String> {
+    let world = &scene.setting.world;
+    Some(world.definition(&service_of(world, target)?.deployments.first()?.definition)?.arn.clone())
+}
+
+fn first_image(scene: &Scene, target: &str) -> Option<String> {
+    let world = &scene.setting.world;
+    let definition = world.definition(&service_of(world, target)?.deployments.first()?.definition)?;
+    Some(definition.containers().first()?.image.clone())
+}
+
+fn foreign_service(scene: &mut Scene, target: &str) {
+    let Some((cluster, name)) = target.split_once('/') else { return };
+    scene.world(|world, now| {
+        let Some(found) = world.service(cluster, name) else { return };
+        let Some(definition) = world.definition(&found.deployments[0].definition) else { return };
+        let mut content = definition.content.clone();
+        content["tags"] = serde_json::json!([{"key": "by", "value": "somebody else"}]);
+        content["cpu"] = "128".into();
+        let Ok(registered) = world.register(content, now) else { return };
+        let arn = registered.arn.clone();
+        let set_service = BTreeMap::from([(target.to_owned(), arn)]);
+        let _ = world.perform(Deed { set_service, ..Deed::default() }, now);
+    });
+}
+
+/// Load balancers that users were led to at first.
+fn old_sides(scene: &Scene) -> Vec<String> {
+    scene.setting.home.clone()
+}
+
+/// Images that nothing ran at first: what the plan deploys.
+fn new_images(scene: &Scene) -> Vec<String> {
+    let world = &scene.setting.world;
+    let old: BTreeSet<String> = world
+        .definitions
+        .iter()
+        .flat_map(|definition| definition.containers())
+        .map(|container| container.image)
+        .collect();
+    world.images.keys().filter(|image| !old.contains(*image)).cloned().collect()
+}
+
+fn change_images(scene: &Scene, images: Vec<String>, change: impl Fn(&mut Behaviour)) {
+    let image = scene.world(|world, _| {
+        let changed = images.into_iter().filter_map(|image| {
+            let mut how = world.images.get(&image)?.clone();
+            change(&mut how);
+            Some((image, how))
+        });
+        changed.collect()
+    });
+    deed(scene, Deed { image, ..Deed::default() });
+}
+
+fn every_new_image(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
+    change_images(scene, new_images(scene), change);
+}
+
+fn every_job(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
+    let world = &scene.setting.world;
+    let jobs = world.images.iter().filter(|(_, how)| how.app == crate::sim::App::Job);
+    change_images(scene, jobs.map(|(image, _)| image.clone()).collect(), change);
+}
+
+/// A step that deploys or runs something is about to write.
+fn deploying(scene: &Scene) -> Vec<String> {
+    let run = &scene.run;
+    let writes = |ix: StepIx| {
+        let action = scene.setting.actions.get(ix);
+        let own =
+            action.is_some_and(|action| action.traits().resources.iter().any(|name| name.starts_with("ecs")));
+        own && matches!(run[ix].phase, Phase::Applying { .. })
+    };
+    if run.mode == Mode::Forward && run.plan.places().any(writes) { one() } else { Vec::new() }
+}
+
+/// How long after its beginning a monitor, or a switch, is struck by what it should find out.
+const EARLY: Duration = Duration::from_secs(90);
+
+/// Users are on the new side: whoever relies on the plan relies on somebody seeing it there.
+fn while_watched(scene: &Scene) -> Vec<String> {
+    let run = &scene.run;
+    let switched = run.plan.places().any(|ix| run.plan[ix].writes.is_some() && run[ix].phase == Phase::Done);
+    let early = |ix: StepIx| run.since(ix).is_some_and(|since| scene.now().since(since) < EARLY);
+    let monitors =
+        |ix: StepIx| matches!(&run.plan[ix].kind, Kind::Act(Some(uses)) if &*uses.kind == "monitor");
+    let watched = run.plan.places().any(monitors);
+    let begins = |ix: StepIx| monitors(ix) && matches!(run[ix].phase, Phase::Watching { .. }) && early(ix);
+    let users = scene.world(|world, _| world.users().is_some());
+    let now = !watched || run.plan.places().any(begins);
+    // At its very end a monitor may have seen enough; from the middle on it is not asked of it.
+    if run.mode == Mode::Forward && switched && users && now { one() } else { Vec::new() }
+}

@@ -1,0 +1,194 @@
+//! The people of a rehearsal: who answers approvals, and what an operator does with a run that asks.
+//!
+//! An operator goes on once, then puts right what refuses and tries again, then turns back, then takes it over: every
+//! scenario is brought to an ending as a careful person would bring it.
+
+use super::setting::Setting;
+use crate::plan::{Kind, StepIx, Timestamp};
+use crate::run::{Actor, Event, Input, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an operator needs to see that a run asks.
+const SEES: Duration = Duration::from_secs(120);
+
+/// After so many visits an operator gives up.
+const VISITS: u32 = 16;
+
+/// What people do when they are asked for approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Answer {
+    /// As the world says.
+    AsStated,
+    /// Nobody says anything; an operator asks again later.
+    Never,
+    /// No.
+    Reject,
+    /// Yes, but after it has expired.
+    Late,
+}
+
+/// What people have done and will do.
+#[derive(Clone)]
+pub(super) struct Operator {
+    pub(super) answer: Answer,
+    acts: Vec<(Timestamp, Actor, Order)>,
+    last_order: u64,
+    /// How often somebody came since the run last got on.
+    came: u32,
+    /// How often in all.
+    visits: u32,
+    /// Somebody put right what refused.
+    pub(super) mended: bool,
+    /// Somebody had to decide what the run does not decide by itself.
+    pub(super) took_over: bool,
+}
+
+/// What an operator does with a run that rests.
+pub(super) enum Comes {
+    /// Gives an order.
+    Orders(Order),
+    /// Puts right what refuses, and gives an order.
+    Mends(Order),
+    /// Nothing is left to do.
+    Gives,
+}
+
+impl Operator {
+    pub(super) fn new() -> Self {
+        Self {
+            answer: Answer::AsStated,
+            acts: Vec::new(),
+            last_order: 0,
+            came: 0,
+            visits: 0,
+            mended: false,
+            took_over: false,
+        }
+    }
+
+    /// Somebody will give this order.
+    pub(super) fn will(&mut self, at: Timestamp, by: Actor, order: Order) {
+        self.acts.push((at, by, order));
+    }
+
+    /// When somebody acts next.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.acts.iter().map(|(at, ..)| *at).min()
+    }
+
+    /// What decides how people go on: not how often they came.
+    pub(super) fn situation(&self, now: Timestamp) -> impl std::hash::Hash + use<> {
+        let acts: Vec<(u64, Order)> =
+            self.acts.iter().map(|(at, _, order)| (at.since(now).as_secs(), order.clone())).collect();
+        (self.answer, acts, self.came, self.mended)
+    }
+
+    /// The orders that are given by now.
+    pub(super) fn orders(&mut self, now: Timestamp) -> Vec<Input> {
+        if self.next().is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let (mut due, later): (Vec<_>, Vec<_>) = self.acts.drain(..).partition(|(at, ..)| *at <= now);
+        self.acts = later;
+        due.sort_by_key(|(at, ..)| *at);
+        let mut number = |(_, by, order)| {
+            self.last_order += 1;
+            Input::Ordered { id: self.last_order, by, order }
+        };
+        due.into_iter().map(&mut number).collect()
+    }
+
+    /// People hear that they are asked.
+    pub(super) fn hears(&mut self, setting: &Setting, at: Timestamp, event: &Event) {
+        if let Event::Step(_, StepEvent::Succeeded { .. } | StepEvent::Undone { .. }) = event {
+            // It has got on: whatever comes next is another question.
+            (self.came, self.mended) = (0, false);
+        }
+        let Event::Step(step, StepEvent::ApprovalAsked { until }) = event else { return };
+        let Kind::Approve(rule) = &setting.plan[*step].kind else { return };
+        let wanted = rule.by.any as usize;
+        let people = setting.approvers(&rule.by.of);
+        match self.answer {
+            Answer::AsStated => {
+                for (by, after) in people.into_iter().take(wanted) {
+                    self.will(at.after(after), by, Order::Approve { step: *step });
+                }
+            }
+            Answer::Never => {}
+            Answer::Reject => {
+                if let Some((by, after)) = people.into_iter().next() {
+                    let reason = "not today".into();
+                    self.will(at.after(after), by, Order::Reject { step: *step, reason });
+                }
+            }
+            Answer::Late => {
+                for (by, after) in people.into_iter().take(wanted) {
+                    self.will(until.after(after), by, Order::Approve { step: *step });
+                }
+            }
+        }
+        // Whoever was silent, said no or was late is asked again, and then says yes.
+        self.answer = Answer::AsStated;
+    }
+
+    /// Somebody comes to a run that rests, and decides.
+    pub(super) fn comes(&mut self, run: &Run) -> Comes {
+        self.came += 1;
+        self.visits += 1;
+        if self.visits > VISITS {
+            return Comes::Gives;
+        }
+        let all = || Order::Rollback { rewind: Rewind::All, reason: "taken over".into() };
+        let back = || Order::Rollback { rewind: Rewind::Safe, reason: "it does not go on".into() };
+        let held = matches!(
+            run.paused,
+            Some(
+                PauseCause::Barrier(_)
+                    | PauseCause::Checkpoint(_)
+                    | PauseCause::Diverged { .. }
+                    | PauseCause::Rewound(_)
+            )
+        );
+        let stuck = stuck(run);
+        match (run.mode, self.came) {
+            _ if held => {
+                self.took_over = true;
+                Comes::Orders(all())
+            }
+            (Mode::Forward, 1) => Comes::Orders(Order::Continue),
+            (Mode::Forward, 2) => self.mends(Order::Continue),
+            (Mode::Forward, _) => Comes::Orders(back()),
+            (Mode::Rollback, _) if run.paused.is_some() && stuck.is_none() => Comes::Orders(Order::Continue),
+            (Mode::Rollback, _) => match stuck {
+                Some(step) if !self.mended => self.mends(Order::Retry { step }),
+                Some(step) => {
+                    self.took_over = true;
+                    Comes::Orders(Order::Skip { step, reason: "put right by hand".into() })
+                }
+                None => Comes::Gives,
+            },
+            (Mode::Idle | Mode::Finished(_), _) => Comes::Gives,
+        }
+    }
+
+    fn mends(&mut self, order: Order) -> Comes {
+        self.mended = true;
+        Comes::Mends(order)
+    }
+
+    /// When somebody who is called has come.
+    pub(super) fn arrives(now: Timestamp) -> Timestamp {
+        now.after(SEES)
+    }
+}
+
+/// A step whose undo is stuck.
+fn stuck(run: &Run) -> Option<StepIx> {
+    run.plan.places().find(|ix| matches!(run[*ix].phase, Phase::Stuck(_)))
+}
+
+/// Somebody who may do anything.
+pub(super) fn operator() -> Actor {
+    Actor { name: Arc::from("operator"), automatic: false }
+}

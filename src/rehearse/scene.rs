@@ -1,0 +1,357 @@
+//! One instant of a rehearsed run: the world, the journal, the process that drives it, the people. It can be copied, so
+//! that many scenarios go on from one instant.
+//!
+//! [`Scene::next`] plays until something is about to be recorded; whoever plays says whether it is, or whether the
+//! process dies before or after it. Not here: which scenarios there are (`explore`), what must hold (`laws`).
+
+use super::journal::Journal;
+use super::operator::{Comes, Operator, operator};
+use super::process::{Process, Watched};
+use super::setting::Setting;
+use super::witness::Witness;
+use crate::driver::{Desk, Hands, waits_for_a_human};
+use crate::plan::Timestamp;
+use crate::port::Clock;
+use crate::run::{Event, Input, Mode, Order, Rewind, Run, Work, decide};
+use crate::sim::{Ports, World};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long it takes until somebody starts the tool again.
+const RESTART: Duration = Duration::from_secs(20);
+/// How long a run stays with a process that has fallen silent, and a little more.
+const LEASE: Duration = Duration::from_secs(65);
+/// More turns than any run needs: it goes round in circles.
+const TURNS: u32 = 200_000;
+/// Longer than any run takes.
+const ENDLESS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// One instant of a run.
+pub(super) struct Scene {
+    pub(super) setting: Arc<Setting>,
+    ports: Arc<Ports>,
+    hands: Arc<Hands>,
+    /// As the journal has it.
+    pub(super) run: Run,
+    pub(super) journal: Journal,
+    /// What a process learns from the journal.
+    desk: Desk,
+    process: Option<Process>,
+    /// When a process takes the run over, if there is none.
+    restart: Timestamp,
+    suspended: Option<Suspended>,
+    pub(super) operator: Operator,
+    pub(super) witness: Witness,
+    begun: Timestamp,
+    turns: u32,
+}
+
+/// A process that was stopped in the middle of its work, and wakes up later.
+struct Suspended {
+    process: Process,
+    run: Run,
+    wakes: Timestamp,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// These facts are about to be recorded; the run would then be this.
+    Facts(Vec<Event>, Box<Run>),
+    /// Nothing more happens without a human.
+    Rests,
+    /// The run is over.
+    Over,
+    /// The process died in the middle of a call.
+    Died,
+    /// Nothing will ever happen, or it never ends.
+    Hangs,
+}
+
+/// How a process ends that is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Death {
+    /// It is gone; somebody resumes the run.
+    Resumed,
+    /// It is gone; somebody aborts the run.
+    Aborted,
+    /// It is suspended; another one takes the run over, and then it wakes up.
+    Suspended,
+}
+
+impl Scene {
+    /// The run before it begins.
+    pub(super) fn start(setting: &Arc<Setting>) -> Self {
+        let ports = Arc::new(setting.ports());
+        let begun = ports.virtual_clock().now();
+        Self {
+            setting: setting.clone(),
+            hands: setting.hands(ports.clone()),
+            ports,
+            run: Run::new(setting.plan.clone()),
+            journal: Journal::default(),
+            desk: setting.desk(),
+            process: None,
+            restart: begun,
+            suspended: None,
+            operator: Operator::new(),
+            witness: Witness::default(),
+            begun,
+            turns: 0,
+        }
+    }
+
+    /// The same instant once more. `None`: a process is in the middle of a call.
+    pub(super) fn fork(&self) -> Option<Self> {
+        let process = match &self.process {
+            Some(process) => Some(process.fork()?),
+            None => None,
+        };
+        let suspended = match &self.suspended {
+            Some(Suspended { process, run, wakes }) => {
+                Some(Suspended { process: process.fork()?, run: run.clone(), wakes: *wakes })
+            }
+            None => None,
+        };
+        Some(self.copy(process, suspended))
+    }
+
+    /// It could be copied.
+    pub(super) fn is_between(&self) -> bool {
+        let between = |process: &Process| process.is_between();
+        self.process.as_ref().is_none_or(between)
+            && self.suspended.as_ref().is_none_or(|suspended| between(&suspended.process))
+    }
+
+    fn copy(&self, process: Option<Process>, suspended: Option<Suspended>) -> Self {
+        let ports = Arc::new(self.ports.fork());
+        Self {
+            setting: self.setting.clone(),
+            hands: self.setting.hands(ports.clone()),
+            ports,
+            run: self.run.clone(),
+            journal: self.journal.clone(),
+            desk: self.desk.clone(),
+            process,
+            restart: self.restart,
+            suspended,
+            operator: self.operator.clone(),
+            witness: self.witness.clone(),
+            begun: self.begun,
+            turns: self.turns,
+        }
+    }
+
+    /// This instant, with the process killed. `None`: it cannot be suspended in the middle of a call.
+    pub(super) fn killed(&self, death: Death) -> Option<Self> {
+        let now = self.now();
+        let suspended = match death {
+            Death::Suspended => {
+                let process = self.process.as_ref()?.fork()?;
+                Some(Suspended { process, run: self.run.clone(), wakes: now.after(LEASE * 2) })
+            }
+            Death::Resumed | Death::Aborted => None,
+        };
+        let mut scene = self.copy(None, suspended);
+        scene.restart = now.after(if death == Death::Suspended { LEASE } else { RESTART });
+        if death == Death::Aborted {
+            let order = Order::Rollback { rewind: Rewind::Safe, reason: "it was killed".into() };
+            scene.operator.will(scene.restart, operator(), order);
+        }
+        scene.witness.died();
+        scene.ports.forget();
+        if death != Death::Suspended {
+            // What it had started is told to end.
+            scene.world(|world, now| {
+                world.die(now);
+                world.revive();
+            });
+        }
+        Some(scene)
+    }
+
+    /// The process is gone, and somebody resumes the run.
+    pub(super) fn die(&mut self) {
+        self.process = None;
+        self.restart = self.now().after(RESTART);
+        self.witness.died();
+        self.ports.forget();
+        self.world(|world, _| world.revive());
+    }
+
+    /// The machine is asleep for so long: nothing is looked at and nothing is sent meanwhile.
+    pub(super) fn sleep(&self, span: Duration) {
+        self.ports.virtual_clock().advance_to(self.now().after(span));
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.ports.virtual_clock().now()
+    }
+
+    /// When the run was started.
+    pub(super) fn begun(&self) -> Timestamp {
+        self.begun
+    }
+
+    /// The world as it is now.
+    pub(super) fn world<R>(&self, look: impl FnOnce(&mut World, Timestamp) -> R) -> R {
+        self.ports.look(look)
+    }
+
+    /// Plays on.
+    pub(super) fn next(&mut self) -> Next {
+        loop {
+            if self.run.is_finished() {
+                return Next::Over;
+            }
+            if self.turns > TURNS || self.now().since(self.begun) > ENDLESS {
+                return Next::Hangs;
+            }
+            let inputs = match self.wait() {
+                Ok(inputs) => inputs,
+                Err(next) => return next,
+            };
+            if self.world(|world, _| world.ledger.died) {
+                return Next::Died;
+            }
+            let (events, run) = follow(&self.run, &inputs, self.now());
+            if !events.is_empty() {
+                return Next::Facts(events, Box::new(run));
+            }
+        }
+    }
+
+    /// Waits for the next moment at which anything is due; gives what the run is then told.
+    fn wait(&mut self) -> Result<Vec<Input>, Next> {
+        let now = self.now();
+        let mut moments = [self.operator.next(), self.suspended.as_ref().map(|s| s.wakes), None, None];
+        match &mut self.process {
+            None => moments[2] = Some(self.restart),
+            Some(process) => {
+                process.reconcile(&self.run, now);
+                if !process.is_writing() && waits_for_a_human(&self.run) && moments[0].is_none() {
+                    return Err(Next::Rests);
+                }
+                moments[2] = process.next();
+                moments[3] = self.ports.virtual_clock().soonest();
+            }
+        }
+        let Some(moment) = moments.into_iter().flatten().min() else { return Err(Next::Hangs) };
+        self.ports.virtual_clock().advance_to(moment);
+        let now = self.now();
+        self.wake(now);
+        let mut inputs = Vec::new();
+        if let Some(mut process) = self.process.take() {
+            let mut watched = Watching::new(&self.setting, &self.run, &self.ports, &mut self.witness);
+            inputs = process.turns(&self.hands, now, &mut watched);
+            self.turns += watched.turns + 1;
+            self.process = Some(process);
+            inputs.extend(self.operator.orders(now));
+        } else if self.restart <= now {
+            self.process = Some(Process::new(self.desk.clone()));
+            inputs.push(match self.run.mode {
+                Mode::Idle => Input::Begin { by: Setting::starter() },
+                _ => Input::Resume { owner: "another process".into() },
+            });
+            inputs.extend(self.operator.orders(now));
+        }
+        Ok(inputs)
+    }
+
+    /// Whoever was suspended goes on where it was: it does what it had begun, and may record none of it.
+    fn wake(&mut self, now: Timestamp) {
+        if self.suspended.as_ref().is_none_or(|suspended| suspended.wakes > now) {
+            return;
+        }
+        if let Some(Suspended { mut process, run, .. }) = self.suspended.take() {
+            let mut watched = Watching::new(&self.setting, &run, &self.ports, &mut self.witness);
+            let _fenced = process.turns(&self.hands, now, &mut watched);
+        }
+    }
+
+    /// The facts are recorded.
+    pub(super) fn record(&mut self, events: Vec<Event>, run: Run) {
+        let at = self.now();
+        self.run = run;
+        for event in events {
+            self.desk.learn(at, &event);
+            if let Some(process) = &mut self.process {
+                process.desk().learn(at, &event);
+            }
+            self.operator.hears(&self.setting, at, &event);
+            self.witness.recorded(&self.setting, &self.run, at, &event);
+            self.journal.push(at, event);
+        }
+    }
+
+    /// Somebody comes to a run that rests. `false`: there is nothing left to do.
+    pub(super) fn ask(&mut self) -> bool {
+        let at = Operator::arrives(self.now());
+        self.witness.asked(&self.run, self.now());
+        let order = match self.operator.comes(&self.run) {
+            Comes::Orders(order) => order,
+            Comes::Mends(order) => {
+                self.world(|world, _| world.ledger.armed.clear());
+                order
+            }
+            Comes::Gives => return false,
+        };
+        self.operator.will(at, operator(), order);
+        true
+    }
+
+    /// Names this instant by all that decides how things go on, and by nothing else.
+    pub(super) fn situation(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let now = self.now();
+        super::situation::of(&self.run, now, &mut hasher);
+        self.world(|world, _| {
+            world.situation(&mut hasher);
+            world.ledger.situation(now, &mut hasher);
+        });
+        self.operator.situation(now).hash(&mut hasher);
+        self.witness.situation(&mut hasher);
+        match &self.process {
+            Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut hasher)),
+            None => self.restart.since(now).hash(&mut hasher),
+        }
+        self.suspended.as_ref().map(|s| s.wakes.since(now)).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What follows from these inputs, and the run as it then is.
+fn follow(run: &Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Run) {
+    let mut next = run.clone();
+    let mut events = Vec::new();
+    for input in inputs {
+        for event in decide(&next, input, now) {
+            next.evolve(&event).expect("what the machine decides can follow");
+            events.push(event);
+        }
+    }
+    (events, next)
+}
+
+/// Keeps an eye on what a process does to the world.
+struct Watching<'a> {
+    setting: &'a Setting,
+    run: &'a Run,
+    ports: &'a Ports,
+    witness: &'a mut Witness,
+    turns: u32,
+}
+
+impl<'a> Watching<'a> {
+    fn new(setting: &'a Setting, run: &'a Run, ports: &'a Ports, witness: &'a mut Witness) -> Self {
+        Self { setting, run, ports, witness, turns: 0 }
+    }
+}
+
+impl Watched for Watching<'_> {
+    fn turned(&mut self, work: Work) {
+        self.turns += 1;
+        let Self { setting, run, ports, witness, .. } = self;
+        ports.look(|world, now| witness.turned(setting, run, work, world, now));
+    }
+}

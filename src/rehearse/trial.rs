@@ -1,0 +1,366 @@
+//! One scenario: played to its end, killed again where that is asked for, and judged.
+//!
+//! Two scenarios that come to one situation have one future: what was played from there once is not played again.
+
+use super::laws::{Breach, Law, May};
+use super::scene::{Death, Next, Scene};
+use super::setting::Setting;
+use super::witness::Times;
+use crate::plan::Timestamp;
+use crate::run::{Mode, Run, Verdict};
+use crate::sim::{ResolverKind, Users};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All steps are done.
+    Completed,
+    /// The world is as before.
+    RolledBack,
+    /// A human took something over.
+    TakenOver,
+    /// Not at all.
+    Hung,
+}
+
+/// What is counted on the way, and only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    /// A human was asked.
+    asked: u32,
+    /// The run turned back.
+    turned: bool,
+    /// An undo was stuck.
+    stuck: u32,
+    /// Requests of users failed whose resolver respects TTLs.
+    failed: u64,
+}
+
+impl Counts {
+    fn of(scene: &Scene) -> Self {
+        let respects = |(kind, _): &(ResolverKind, _)| *kind == ResolverKind::Respects;
+        let failed =
+            |users: &Users| users.by_resolver().filter(respects).map(|(_, tally)| tally.failed).sum();
+        Self {
+            asked: scene.witness.rests,
+            turned: scene.witness.times.turned.is_some(),
+            stuck: scene.witness.stuck,
+            failed: scene.world(|world, _| world.users().map(failed).unwrap_or_default()),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            asked: self.asked - before.asked,
+            turned: self.turned && !before.turned,
+            stuck: self.stuck - before.stuck,
+            failed: self.failed.saturating_sub(before.failed),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            turned: self.turned || other.turned,
+            stuck: self.stuck + other.stuck,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// What comes of a situation.
+#[derive(Clone, Debug)]
+pub(super) struct Future {
+    outcome: Outcome,
+    counts: Counts,
+    left: Duration,
+    /// What its end breaks, whatever the fault was.
+    broken: Option<Breach>,
+}
+
+/// Situations whose future is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Futures(HashMap<u64, Future>);
+
+/// How the world should stand in the end.
+pub(super) struct Ends {
+    pub(super) before: BTreeMap<String, String>,
+    pub(super) desired: Option<BTreeMap<String, String>>,
+}
+
+/// What came of a scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Tale {
+    pub(super) outcome: Outcome,
+    pub(super) breaches: Vec<Breach>,
+    pub(super) asked: bool,
+    pub(super) stuck: bool,
+    /// It came to a situation whose future was known.
+    pub(super) merged: bool,
+    pub(super) times: Times,
+    pub(super) lasted: Duration,
+    /// From its turning back to its end, if it turned.
+    pub(super) back: Option<Duration>,
+}
+
+/// What is played.
+pub(super) struct Plays<'a> {
+    pub(super) ends: &'a Ends,
+    /// Known from elsewhere.
+    pub(super) known: &'a Futures,
+    /// Learned here.
+    pub(super) learned: &'a mut Futures,
+    pub(super) may: May,
+}
+
+/// A scenario that goes on from another one's way: where the process dies.
+pub(super) struct Killed {
+    /// `killed-before-41`.
+    pub(super) name: String,
+    pub(super) scene: Scene,
+}
+
+impl Plays<'_> {
+    /// Plays to the very end, whatever is known, and gives the scene there.
+    pub(super) fn tell(&mut self, mut scene: Scene) -> (Tale, Scene) {
+        let outcome = loop {
+            match scene.next() {
+                Next::Facts(events, run) => scene.record(events, *run),
+                Next::Rests if scene.ask() => {}
+                Next::Rests => break Outcome::TakenOver,
+                Next::Died => scene.die(),
+                Next::Over => break of(&scene.run),
+                Next::Hangs => break Outcome::Hung,
+            }
+        };
+        let broken = self.at_the_end(&scene, outcome);
+        let future = Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken };
+        (self.judged(&scene, &future, Counts::of(&scene), false), scene)
+    }
+
+    /// Plays to the end. Where `deaths` is not empty, each fact on the way is also a place to die, before and after it
+    /// is recorded: those scenes are given back.
+    pub(super) fn play(&mut self, mut scene: Scene, deaths: &[Death]) -> (Tale, Vec<Killed>) {
+        let mut killed = Vec::new();
+        let mut passed: Vec<(u64, Counts, Timestamp)> = Vec::new();
+        let outcome = loop {
+            match scene.next() {
+                Next::Facts(events, run) => {
+                    let seq = scene.journal.len() + 1;
+                    die(&scene, "before", seq, deaths, &mut killed);
+                    scene.record(events, *run);
+                    die(&scene, "after", seq, deaths, &mut killed);
+                    let situation = scene.situation();
+                    let known = self.known.0.get(&situation).or_else(|| self.learned.0.get(&situation));
+                    if let Some(future) = known.cloned() {
+                        self.learn(&scene, &passed, &future, scene.now());
+                        return (self.merged(&scene, &future), killed);
+                    }
+                    passed.push((situation, Counts::of(&scene), scene.now()));
+                }
+                Next::Rests => {
+                    if !scene.ask() {
+                        break Outcome::TakenOver;
+                    }
+                }
+                Next::Died => scene.die(),
+                Next::Over => break of(&scene.run),
+                Next::Hangs => break Outcome::Hung,
+            }
+        };
+        let counts = Counts::of(&scene);
+        let future = Future {
+            outcome,
+            counts: Counts::default(),
+            left: Duration::ZERO,
+            broken: self.at_the_end(&scene, outcome),
+        };
+        let end = scene.now();
+        for (situation, before, at) in &passed {
+            let future = Future { counts: counts.since(*before), left: end.since(*at), ..future.clone() };
+            self.learned.0.entry(*situation).or_insert(future);
+        }
+        (self.judged(&scene, &future, counts, false), killed)
+    }
+
+    /// The situations on the way have the future that was found at their end.
+    fn learn(&mut self, scene: &Scene, passed: &[(u64, Counts, Timestamp)], future: &Future, now: Timestamp) {
+        let counts = Counts::of(scene);
+        for (situation, before, at) in passed {
+            let counts = counts.since(*before).and(future.counts);
+            let left = now.since(*at) + future.left;
+            let future = Future { counts, left, ..future.clone() };
+            self.learned.0.entry(*situation).or_insert(future);
+        }
+    }
+
+    fn merged(&self, scene: &Scene, future: &Future) -> Tale {
+        let counts = Counts::of(scene).and(future.counts);
+        self.judged(scene, future, counts, true)
+    }
+
+    fn judged(&self, scene: &Scene, future: &Future, counts: Counts, merged: bool) -> Tale {
+        let times = scene.witness.times;
+        let end = scene.now().after(future.left);
+        let mut breaches = scene.witness.breaches().to_vec();
+        breaches.extend(future.broken.clone());
+        if !merged {
+            breaches.extend(replays(scene));
+        }
+        breaches.extend(self.by_fault(scene, future.outcome, counts));
+        breaches.sort();
+        breaches.dedup();
+        Tale {
+            outcome: future.outcome,
+            breaches,
+            asked: counts.asked > 0,
+            stuck: counts.stuck > 0,
+            merged,
+            times,
+            lasted: end.since(scene.begun()),
+            back: times.turned.map(|turned| end.since(turned)),
+        }
+    }
+
+    /// What must hold given what was done to it.
+    fn by_fault(&self, scene: &Scene, outcome: Outcome, counts: Counts) -> Vec<Breach> {
+        let may = self.may;
+        let breach = |law, text: String| Breach { law, step: None, text };
+        let mut found = Vec::new();
+        if counts.failed > 0 && !may.hurt {
+            let text = scene.world(|world, _| world.users().and_then(first_failure));
+            let text = text.unwrap_or_else(|| format!("{} requests failed", counts.failed));
+            found.push(breach(Law::UsersServed, text));
+        }
+        if counts.stuck > 0 && !may.stick {
+            found
+                .push(breach(Law::StuckForAReason, "an undo was stuck, and nothing stood in its way".into()));
+        }
+        if (counts.asked > 0 || counts.turned) && !may.stop {
+            let what = if counts.turned { "the run turned back" } else { "a human was asked" };
+            let why = scene.witness.rested.as_ref().map(|cause| format!(" ({cause:?})")).unwrap_or_default();
+            found.push(breach(Law::Patient, format!("{what}{why}")));
+        }
+        if may.must_fire && outcome == Outcome::Completed {
+            found.push(breach(Law::Fires, "every user was failed, and the run completed".into()));
+        }
+        if scene.witness.obliged && outcome == Outcome::Completed {
+            found.push(breach(Law::Obeys, "it was aborted, and completed".into()));
+        }
+        if outcome == Outcome::TakenOver && !may.stick && counts.stuck == 0 && !scene.operator.took_over {
+            found.push(breach(Law::Ends, "it rests, and nobody can get it on".into()));
+        }
+        if !may.delay
+            && let (Some(rto), Some(turned), Some(back)) =
+                (scene.setting.plan.policy.rto, scene.witness.times.turned, scene.witness.times.led_back)
+            && back.since(turned) > rto
+        {
+            let took = crate::plan::format_duration(back.since(turned));
+            let text =
+                format!("new lookups led back after {took}; `rto` is {}", crate::plan::format_duration(rto));
+            found.push(breach(Law::WithinRto, text));
+        }
+        found
+    }
+
+    /// What the end itself must be like.
+    fn at_the_end(&self, scene: &Scene, outcome: Outcome) -> Option<Breach> {
+        let broken = |law, text: String| Some(Breach { law, step: None, text });
+        let wanted = match outcome {
+            Outcome::Hung => return broken(Law::Ends, "it goes on for ever, or waits for nothing".into()),
+            Outcome::TakenOver => return None,
+            Outcome::Completed => self.ends.desired.as_ref()?,
+            Outcome::RolledBack => &self.ends.before,
+        };
+        let law = if outcome == Outcome::Completed { Law::AsDesired } else { Law::AsBefore };
+        let found = scene.world(|world, _| world.standing());
+        let differs = differences(scene, wanted, &found, outcome);
+        differs.and_then(|text| broken(law, text))
+    }
+}
+
+/// Of those whose resolver respects TTLs.
+fn first_failure(users: &Users) -> Option<String> {
+    let mut told = users.failures().iter().filter(|failure| failure.resolver == ResolverKind::Respects);
+    let failure = told.next()?;
+    let side = failure.balancer.as_deref().unwrap_or("nobody");
+    Some(format!("users who were led to {side} failed: {}", failure.reason))
+}
+
+/// The first place that is not as it should be.
+fn differences(
+    scene: &Scene,
+    wanted: &BTreeMap<String, String>,
+    found: &BTreeMap<String, String>,
+    outcome: Outcome,
+) -> Option<String> {
+    if scene.witness.differs {
+        return None;
+    }
+    let left = |place: &str| {
+        let kept = place.starts_with("definition ") || place.starts_with("scans");
+        // What the plan leaves in force deliberately is told by its receipts.
+        kept || outcome == Outcome::RolledBack && scene.setting.is_left(place)
+    };
+    let places = wanted.keys().chain(found.keys().filter(|place| !wanted.contains_key(*place)));
+    for place in places {
+        if left(place) || scene.witness.is_foreign(place) {
+            continue;
+        }
+        let (is, should) = (found.get(place), wanted.get(place));
+        if is != should {
+            let say = |text: Option<&String>| text.map_or("nothing", String::as_str).to_owned();
+            return Some(format!("{place} is {}, and should be {}", say(is), say(should)));
+        }
+    }
+    None
+}
+
+fn of(run: &Run) -> Outcome {
+    match run.mode {
+        Mode::Finished(Verdict::Completed) => Outcome::Completed,
+        Mode::Finished(Verdict::RolledBack) => Outcome::RolledBack,
+        _ => Outcome::TakenOver,
+    }
+}
+
+fn die(scene: &Scene, when: &str, seq: u64, deaths: &[Death], killed: &mut Vec<Killed>) {
+    for death in deaths {
+        // Who is suspended has recorded what it did; before that it is as good as dead.
+        if *death == Death::Suspended && when == "before" {
+            continue;
+        }
+        let how = match death {
+            Death::Resumed => "",
+            Death::Aborted => "-aborted",
+            Death::Suspended => "-suspended",
+        };
+        if let Some(scene) = scene.killed(*death) {
+            killed.push(Killed { name: format!("killed-{when}-{seq}{how}"), scene });
+        }
+    }
+}
+
+/// The journal tells the state, also read back from what is stored of it.
+fn replays(scene: &Scene) -> Option<Breach> {
+    let plan = scene.setting.plan.clone();
+    let facts = scene.journal.facts();
+    let again = Run::replay(plan, facts.iter().map(|fact| &fact.event));
+    let same = again.is_ok_and(|again| again == scene.run);
+    (!same).then(|| Breach {
+        law: Law::Replays,
+        step: None,
+        text: "the journal, replayed, gives another state".into(),
+    })
+}
+
+impl Setting {
+    /// Nothing of this place is put back, by the plan's own word.
+    pub(super) fn is_left(&self, place: &str) -> bool {
+        place.starts_with("task ")
+    }
+}

@@ -1,0 +1,244 @@
+//! Who watches a scenario: each effect as it lands, each fact as it is recorded. What breaks a law on the way is kept.
+
+use super::laws::{Breach, Law};
+use super::setting::Setting;
+use crate::plan::{Kind, StepIx, Timestamp};
+use crate::run::{Event, Order, PauseCause, Phase, Rewind, Run, StepEvent, Work};
+use crate::sim::{CallSeen, ResolverKind, Whose, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// What was seen of a scenario so far.
+#[derive(Clone, Default)]
+pub(super) struct Witness {
+    breaches: Vec<Breach>,
+    /// Effects that were seen.
+    seen: usize,
+    /// Places that somebody else changed.
+    foreign: BTreeSet<Arc<str>>,
+    /// What each call has carried out: step, whether it is the undo, its round, the place.
+    done: BTreeMap<(StepIx, bool, u32, Arc<str>), u32>,
+    pub(super) times: Times,
+    /// Why the run rested first.
+    pub(super) rested: Option<PauseCause>,
+    /// How often the run rested and somebody was asked; how often an undo was stuck.
+    pub(super) rests: u32,
+    pub(super) stuck: u32,
+    /// By the fault itself a place may be left as nobody wants it.
+    pub(super) differs: bool,
+    /// An abort was taken, and nobody has said otherwise since.
+    pub(super) obliged: bool,
+    /// How often a process died.
+    deaths: u32,
+    /// Calls since the last time they were taken, if they are recorded.
+    pub(super) calls: Vec<(Work, CallSeen)>,
+}
+
+/// When what happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    /// The fault struck.
+    pub(super) struck: Option<Timestamp>,
+    /// The run first knew of something.
+    pub(super) noticed: Option<Timestamp>,
+    /// It turned back.
+    pub(super) turned: Option<Timestamp>,
+    /// New lookups lead to the old side again.
+    pub(super) led_back: Option<Timestamp>,
+    /// The first step was undone, the last one.
+    pub(super) undone: Option<Timestamp>,
+}
+
+impl Witness {
+    pub(super) fn died(&mut self) {
+        self.deaths += 1;
+    }
+
+    pub(super) fn asked(&mut self, run: &Run, now: Timestamp) {
+        if self.rested.is_none() {
+            self.rested.clone_from(&run.paused);
+        }
+        self.rests += 1;
+        self.times.noticed.get_or_insert(now);
+    }
+
+    /// What it knows that decides how things go on.
+    pub(super) fn situation(&self, hasher: &mut impl Hasher) {
+        (&self.foreign, self.differs).hash(hasher);
+    }
+
+    /// What it has found.
+    pub(super) fn breaches(&self) -> &[Breach] {
+        &self.breaches
+    }
+
+    pub(super) fn is_foreign(&self, place: &str) -> bool {
+        self.foreign.contains(place)
+    }
+
+    fn breach(&mut self, law: Law, step: Option<String>, text: String) {
+        let breach = Breach { law, step, text };
+        if !self.breaches.contains(&breach) {
+            self.breaches.push(breach);
+        }
+    }
+
+    /// This work had a turn: what did it do?
+    pub(super) fn turned(
+        &mut self,
+        setting: &Setting,
+        run: &Run,
+        work: Work,
+        world: &mut World,
+        now: Timestamp,
+    ) {
+        self.calls.extend(world.ledger.calls.drain(..).map(|call| (work, call)));
+        while let Some(effect) = world.ledger.landed.get(self.seen) {
+            self.seen += 1;
+            let place = effect.place.clone();
+            match effect.by {
+                Whose::Ours(_) => self.landed(setting, run, work, &place, world, now),
+                Whose::Late(_) => {}
+                Whose::Somebody => drop(self.foreign.insert(place)),
+            }
+        }
+    }
+
+    fn landed(
+        &mut self,
+        setting: &Setting,
+        run: &Run,
+        work: Work,
+        place: &Arc<str>,
+        world: &World,
+        now: Timestamp,
+    ) {
+        let Some(ix) = work.step() else {
+            return self.breach(Law::LooksOnly, None, format!("a guard changed {place}"));
+        };
+        let id = || Some(run.plan[ix].id.to_string());
+        if !work.writes() {
+            // A check may send requests of its own: those that the plan calls reading.
+            if !place.starts_with("http ") {
+                self.breach(Law::LooksOnly, id(), format!("{place} was changed by a look"));
+            }
+            return;
+        }
+        let announced = matches!(
+            (work, run[ix].phase),
+            (Work::Apply(_), Phase::Applying { .. }) | (Work::Undo(_), Phase::Undoing { .. })
+        );
+        if !announced {
+            self.breach(Law::Announced, id(), format!("{place} was changed, and the journal has no intent"));
+        }
+        let back = matches!(work, Work::Undo(_));
+        if self.foreign.contains(place) {
+            let what = if back { "the undo" } else { "the step" };
+            self.breach(
+                Law::ForeignKept,
+                id(),
+                format!("{what} changed {place}, which somebody else had changed"),
+            );
+        }
+        let once = !place.starts_with("http ") && !place.starts_with("definition ");
+        let count = self.done.entry((ix, back, run[ix].round, place.clone())).or_default();
+        *count += 1;
+        if *count > 1 && once {
+            self.breach(Law::Once, id(), format!("{place} was changed twice for one call"));
+        }
+        if back && place.starts_with("record ") {
+            let slowest = world.name_servers.iter().map(|server| server.delay).max().unwrap_or_default();
+            self.times.led_back = Some(now.after(slowest));
+        }
+        if back {
+            self.undone_under_users(setting, run, ix, world, now);
+        }
+    }
+
+    /// While users still resolve to the new side, nothing is taken away that it stands on.
+    fn undone_under_users(
+        &mut self,
+        setting: &Setting,
+        run: &Run,
+        ix: StepIx,
+        world: &World,
+        now: Timestamp,
+    ) {
+        let switches = |other: StepIx| run.plan[other].writes.is_some() && run[other].changed.is_some();
+        let above = |other: &StepIx| setting.stands_on(*other, ix) && switches(*other);
+        let Some(switch) = run.plan.places().find(above) else { return };
+        let Some(users) = world.users() else { return };
+        let elsewhere = |cache: &crate::sim::Cache<'_>| {
+            let (name, until) = cache.leads?;
+            let away = until > now && !setting.home.iter().any(|home| home == name);
+            (away && cache.resolver == ResolverKind::Respects).then(|| (name.to_owned(), until))
+        };
+        if let Some((name, until)) = users.caches().find_map(|cache| elsewhere(&cache)) {
+            let text = format!(
+                "undone {} s before the last resolver forgets where `{}` led ({name})",
+                until.since(now).as_secs(),
+                run.plan[switch].id,
+            );
+            self.breach(Law::Drained, Some(run.plan[ix].id.to_string()), text);
+        }
+    }
+
+    /// A fact was recorded; `run` has taken all facts of the same moment.
+    pub(super) fn recorded(&mut self, setting: &Setting, run: &Run, at: Timestamp, event: &Event) {
+        match event {
+            Event::RollbackStarted { .. } => {
+                self.times.turned.get_or_insert(at);
+                self.times.noticed.get_or_insert(at);
+            }
+            Event::GuardTripped { .. } | Event::RunPaused { .. } => {
+                self.times.noticed.get_or_insert(at);
+            }
+            Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
+            Event::OrderTaken { order: Order::Continue, .. } => self.obliged = false,
+            Event::Step(ix, event) => self.of_step(setting, run, at, *ix, event),
+            _ => {}
+        }
+    }
+
+    fn of_step(&mut self, setting: &Setting, run: &Run, at: Timestamp, ix: StepIx, event: &StepEvent) {
+        let id = || Some(setting.plan[ix].id.to_string());
+        match event {
+            StepEvent::WasInDoubt { .. }
+            | StepEvent::RetryScheduled { .. }
+            | StepEvent::FoundForeign { .. }
+            | StepEvent::WentBlind { .. }
+            | StepEvent::Failed { .. } => {
+                self.times.noticed.get_or_insert(at);
+            }
+            StepEvent::GotStuck { .. } => {
+                self.stuck += 1;
+                self.times.noticed.get_or_insert(at);
+            }
+            StepEvent::Applying { .. } if run.is_irreversible(ix) => {
+                let asked =
+                    |other: StepIx| matches!(setting.plan[other].kind, Kind::Approve(_)) && run.passed(other);
+                if !setting.plan.places().any(|other| setting.stands_on(ix, other) && asked(other)) {
+                    let text = "a point of no return, and nobody was asked".to_owned();
+                    self.breach(Law::AsksFirst, id(), text);
+                }
+            }
+            StepEvent::Undoing { .. } => {
+                let above =
+                    |other: &StepIx| setting.stands_on(*other, ix) && !setting.plan.is_finally(*other);
+                let in_force = setting.plan.places().find(|other| above(other) && !run[*other].settled());
+                if let Some(other) = in_force {
+                    let text =
+                        format!("undone while `{}`, which stands on it, is in force", setting.plan[other].id);
+                    self.breach(Law::HeldBack, id(), text);
+                }
+                if run.rewind == Rewind::Safe && run.barrier().is_some() {
+                    let text = "undone by itself past a point of no return".to_owned();
+                    self.breach(Law::AsksFirst, id(), text);
+                }
+            }
+            StepEvent::Undone { .. } => self.times.undone = Some(at),
+            _ => {}
+        }
+    }
+}
