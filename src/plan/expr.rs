@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 mod paths;
 mod program;
+pub mod wish;
 
 use program::Program;
 

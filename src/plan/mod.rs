@@ -15,7 +15,7 @@ mod time;
 mod value;
 
 pub use decode::{Constants, Fields, Kinds, Known, StepTraits, nearest};
-pub use expr::{Expr, ExprError};
+pub use expr::{Expr, ExprError, wish};
 pub use graph::{Node, lower};
 pub use policy::{Freeze, OnBreach, Policy, Window};
 pub use problem::{Code, Label, Problem, Problems, Severity};

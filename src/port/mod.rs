@@ -8,6 +8,7 @@ mod compute;
 pub mod dns;
 mod http;
 mod metrics;
+pub mod need;
 mod process;
 mod traffic;
 mod wiring;

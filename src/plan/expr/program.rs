@@ -51,6 +51,11 @@ impl Program {
         &self.paths
     }
 
+    /// Its syntax; `None` where it only names a value.
+    pub(super) fn root(&self) -> Option<&cel::IdedExpr> {
+        self.compiled.as_ref().map(cel::Program::expression)
+    }
+
     /// The functions that it calls; operators do not count.
     pub(super) fn functions(&self) -> Vec<String> {
         let references = self.compiled.as_ref().map(cel::Program::references);
