@@ -5,6 +5,7 @@ use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{
     Fields, StepTraits, Target, Timestamp, duration, format_duration, integer, number, target, text,
 };
+use crate::port::need::{Account, Need};
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,11 @@ impl Action for Drain {
                     .into(),
             undo: Vec::new(),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let (at, name) = (Account::of(&self.target), self.load_balancer.to_string());
+        vec![Need::Balancer { at, name, left: true }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

@@ -2,7 +2,7 @@
 
 use super::{Action, ByHand, Known, Planned, Seen};
 use crate::plan::{StepTraits, Timestamp};
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Fault, Look, Memo, Proposal};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
@@ -36,6 +36,10 @@ pub trait AnyAction: Debug + Send + Sync {
     fn traits(&self) -> StepTraits;
     /// How people would do this by hand.
     fn by_hand(&self) -> ByHand;
+    /// What must be there for it, as far as the plan tells.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
     /// What it would do.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault>;
     /// Writes one stage.
@@ -54,6 +58,10 @@ impl<A: Action> AnyAction for A {
 
     fn by_hand(&self) -> ByHand {
         Action::by_hand(self)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Action::needs(self)
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {

@@ -6,6 +6,7 @@ use crate::plan::{
     Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
     template, text,
 };
+use crate::port::need::{Need, Role};
 use crate::port::{Command, Output, Reads, StopSignal, StopWith, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,17 @@ impl Action for Exec {
             },
             undo: self.undo.iter().map(|argv| line(argv)).collect(),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let run = (if self.reads { Role::Reads } else { Role::Run }, Some(&self.run));
+        let others = [&self.prior, &self.check, &self.undo].map(Option::as_ref);
+        let others = [Role::Prior, Role::Check, Role::Undo].into_iter().zip(others);
+        let argv = |argv: &Vec<Template>| argv.iter().map(Template::source).collect();
+        let need = |(role, command): (Role, Option<&Vec<Template>>)| {
+            command.map(|command| Need::Command { role, argv: argv(command) })
+        };
+        std::iter::once(run).chain(others).filter_map(need).collect()
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

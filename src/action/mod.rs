@@ -25,7 +25,7 @@ use secret::refuse_secrets;
 use text::{aws, fill};
 
 use crate::plan::{Fields, StepTraits};
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
@@ -44,6 +44,8 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn traits(&self) -> StepTraits;
     /// How people would do this by hand, and undo it.
     fn by_hand(&self) -> ByHand;
+    /// What must be there for it, as far as the plan tells.
+    fn needs(&self) -> Vec<Need>;
     /// What it would do from what is there now.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
     /// Writes one stage, from 1.

@@ -5,7 +5,7 @@ use crate::plan::{
     Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Value, duration, expr,
     format_duration, list, nested, text, value,
 };
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::Fault;
 use crate::signal::{Condition, Memory, Sample, SignalRegistry, Verdict, Watch};
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,10 @@ impl Action for Monitor {
             expect: "none is broken, and each has evidence: silence is not a pass".into(),
             undo: Vec::new(),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        self.signals.iter().flat_map(|line| line.watch.needs()).collect()
     }
 
     async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<()>, Fault> {

@@ -3,7 +3,7 @@
 
 use super::{AnyAction, ByHand, Record, Toward};
 use crate::plan::StepTraits;
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Fault, Look, Memo, Proposal};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -78,6 +78,11 @@ impl AnyAction for Reversal {
         let back = self.back.by_hand();
         let forward = self.forward.as_ref().map(|forward| forward.by_hand()).unwrap_or_default();
         ByHand { undo: back.apply, ..forward }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let forward = self.forward.iter().flat_map(|forward| forward.needs());
+        forward.chain(self.back.needs().into_iter().map(Need::backwards)).collect()
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {

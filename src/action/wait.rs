@@ -2,7 +2,7 @@
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{Fields, StepTraits, duration, format_duration};
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -37,6 +37,10 @@ impl Action for Wait {
             apply: vec![format!("sleep {}", self.length.as_secs().max(1))],
             ..ByHand::default()
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
     }
 
     async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Nothing>, Fault> {

@@ -2,6 +2,7 @@
 
 use crate::action::{AnyAction, Registry, Reversal};
 use crate::plan::{Fields, Kind, Plan, Problems, Severity, StepIx, Undo, Use};
+use crate::port::need::{Asker, Need};
 use crate::run::Fault;
 use crate::signal::{self, Watch};
 use std::collections::BTreeSet;
@@ -54,6 +55,20 @@ impl Actions {
     #[must_use]
     pub fn guard(&self, place: usize) -> Option<&Watch> {
         self.guards.get(place)
+    }
+
+    /// What must be there for each step and guard, as far as the plan tells; in the order of the plan.
+    #[must_use]
+    pub fn needs(&self) -> Vec<(Asker, Need)> {
+        let places = (0..).map(StepIx).zip(&self.steps);
+        let steps = places.flat_map(|(ix, action)| {
+            let needs = action.iter().flat_map(|action| action.needs());
+            needs.map(move |need| (Asker::Step(ix), need)).collect::<Vec<_>>()
+        });
+        let guards = self.guards.iter().enumerate().flat_map(|(place, watch)| {
+            watch.needs().into_iter().map(move |need| (Asker::Guard(place), need))
+        });
+        steps.chain(guards).collect()
     }
 
     /// All that these steps write: what a run locks.

@@ -12,7 +12,7 @@ pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
 pub use watch::{Condition, NoEvidence, Watch};
 
 use crate::plan::{Fields, Timestamp};
-use crate::port::Reads;
+use crate::port::{Reads, need::Need};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -83,6 +83,10 @@ pub trait Signal: Debug + Send + Sync {
     fn names() -> &'static [&'static str]
     where
         Self: Sized;
+    /// What must be there for it to measure that all is well, as far as the plan tells.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
     /// Measures what happened between `since` and now; it may keep observations in `memory`.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::{Measured, Memory, Signal};
 use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, map, template};
+use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response};
 use crate::run::Fault;
 use std::{sync::Arc, time::Duration};
@@ -50,6 +51,17 @@ impl Signal for Probe {
 
     fn names() -> &'static [&'static str] {
         NAMES
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let holds: Vec<Expr> = self.expect.iter().cloned().collect();
+        let accepted = holds.is_empty();
+        vec![Need::Answer {
+            method: "GET".into(),
+            url: known_text(&self.url),
+            connect_to: self.connect_to.as_ref().map(known_text),
+            wanted: Wanted { holds, accepted, ..Wanted::default() },
+        }]
     }
 
     async fn measure(

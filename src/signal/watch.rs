@@ -2,7 +2,7 @@
 
 use super::{Measured, Memory, Sample, Signal, Verdict};
 use crate::plan::{Code, Expr, Fields, Timestamp, duration, integer, nested, one_of};
-use crate::port::Reads;
+use crate::port::{Reads, need::Need};
 use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 
@@ -132,6 +132,12 @@ impl Watch {
     #[must_use]
     pub fn period(&self) -> Duration {
         self.signal.period()
+    }
+
+    /// What must be there for it to measure that all is well.
+    #[must_use]
+    pub fn needs(&self) -> Vec<Need> {
+        self.signal.needs()
     }
 
     /// When it is broken.

@@ -3,6 +3,7 @@
 use super::sets;
 use crate::plan::{Fields, Target, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
+use crate::port::need;
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
@@ -35,6 +36,11 @@ impl Place {
     /// For locks.
     pub(super) fn resource(&self) -> String {
         format!("dns:{}/{}", self.target.place(), self.name())
+    }
+
+    /// The zone, as the plan knows it.
+    pub(super) fn zone(&self) -> need::Zone {
+        need::Zone::of(&self.target)
     }
 
     /// The zone's own name, as far as can be told without asking.

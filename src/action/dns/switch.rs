@@ -14,7 +14,7 @@ use crate::plan::{
     Code, Fields, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -117,6 +117,15 @@ impl Action for Switch {
                 "aws route53 get-change --id <ChangeInfo.Id>   # until INSYNC".into(),
             ],
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let ttl = match &self.to {
+            To::LoadBalancer { .. } | To::Alias { .. } => None,
+            To::Cname { ttl, .. } | To::Addresses { ttl, .. } => *ttl,
+        };
+        let (from, to) = (self.from.as_ref().map(From::leads), Some(self.to.leads()));
+        vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

@@ -7,6 +7,7 @@ use crate::plan::{
     target, text,
 };
 use crate::port::dns::{Name, RecordSet};
+use crate::port::need::{Account, Leads};
 use serde_json::{Value as Json, json};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::{sync::Arc, time::Duration};
@@ -78,6 +79,18 @@ impl To {
             }
             (None, None, Some(name)) => Some(Self::Cname { name, ttl }),
             _ => None,
+        }
+    }
+
+    /// Where it leads, without how.
+    pub(super) fn leads(&self) -> Leads {
+        match self {
+            Self::LoadBalancer { name, target, .. } => {
+                Leads::Balancer { at: Account::of(target), name: name.to_string() }
+            }
+            Self::Alias { name, .. } => Leads::Alias(name.to_string()),
+            Self::Cname { name, .. } => Leads::Cname(name.to_string()),
+            Self::Addresses { four, six, .. } => Leads::Addresses { four: four.clone(), six: six.clone() },
         }
     }
 
@@ -224,6 +237,16 @@ impl From {
             (_, _, Some(name)) => Some(Self::Alias(name)),
             _ if listed => Some(Self::Addresses { four: four?, six: six? }),
             _ => None,
+        }
+    }
+
+    /// Where it leads.
+    pub(super) fn leads(&self) -> Leads {
+        match self {
+            Self::Absent => Leads::Nowhere,
+            Self::Cname(name) => Leads::Cname(name.to_string()),
+            Self::Alias(name) => Leads::Alias(name.to_string()),
+            Self::Addresses { four, six } => Leads::Addresses { four: four.clone(), six: six.clone() },
         }
     }
 

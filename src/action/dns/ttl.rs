@@ -11,7 +11,7 @@ use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration};
 use crate::port::dns::RecordSet;
-use crate::port::{Reads, Writes};
+use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -74,6 +74,11 @@ impl Action for LowerTtl {
             expect: format!("dig +norecurse @<each name server> {record}: TTL {}", self.ttl),
             undo: vec![self.place.swap_by_hand(&new, &old)],
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let (zone, name) = (self.place.zone(), self.place.name());
+        vec![Need::Record { zone, name, from: None, to: None, ttl: Some(self.ttl) }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

@@ -10,6 +10,7 @@ use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{
     Code, Fields, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
 };
+use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{Deployment, POLL, Reads, Writes};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
@@ -158,6 +159,21 @@ impl Action for Deploy {
             ),
             undo: vec![update("<the taskDefinition noted before>"), look],
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let image = |(container, image): &(Arc<str>, Template)| (container.to_string(), known_text(image));
+        let runs = match &self.to {
+            To::Images(images) => Runs::Images(images.iter().map(image).collect()),
+            To::Definition(definition) => Runs::Definition(known_text(definition)),
+        };
+        vec![Need::Service {
+            at: Account::of(&self.target),
+            cluster: self.cluster.to_string(),
+            name: self.service.to_string(),
+            runs,
+            tasks: u32::try_from(self.healthy.targets).unwrap_or(u32::MAX),
+        }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

@@ -6,6 +6,7 @@ use crate::plan::{
     Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
     value,
 };
+use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,28 @@ impl Action for RunOnce {
             ),
             undo: if self.stops { vec![ecs("stop-task --task <the task's ARN>")] } else { Vec::new() },
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let (at, cluster) = (Account::of(&self.target), self.cluster.to_string());
+        let beside = match &self.network {
+            Network::Like(service) => Some(Need::Service {
+                at: at.clone(),
+                cluster: cluster.clone(),
+                name: service.to_string(),
+                runs: Runs::AsItIs,
+                tasks: 1,
+            }),
+            Network::Default | Network::Stated(_) => None,
+        };
+        let definition = Need::Definition {
+            at,
+            cluster,
+            name: known_text(&self.definition),
+            container: self.container.as_deref().map(str::to_owned),
+            command: self.command.iter().flatten().map(known_text).collect(),
+        };
+        std::iter::once(definition).chain(beside).collect()
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

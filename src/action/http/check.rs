@@ -3,6 +3,7 @@
 use super::answer;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{Expr, Fields, StepTraits, Template, duration, expr, integer, map, one_of, template};
+use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response, Writes};
 use crate::run::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,15 @@ impl Action for Check {
             expect: format!("{}, {} times in a row", self.expect.source(), self.passes),
             undo: Vec::new(),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Answer {
+            method: self.method.into(),
+            url: known_text(&self.url),
+            connect_to: self.connect_to.as_ref().map(known_text),
+            wanted: Wanted { holds: vec![self.expect.clone()], ..Wanted::default() },
+        }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Nothing>, Fault> {

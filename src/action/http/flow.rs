@@ -4,6 +4,7 @@ use super::course::Course;
 use super::request::Asking;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::plan::{Code, Fields, Span, StepTraits, Template, duration, list, nested, template};
+use crate::port::need::{self, Need, known_text};
 use crate::port::{Reads, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,31 @@ impl Action for Flow {
             expect: expected.collect::<Vec<_>>().join("; "),
             undo: self.cleanup.iter().map(curl).collect(),
         }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let mut captures = Map::new();
+        let need = |asking: &Asking| {
+            let wanted = asking.wanted(captures.clone());
+            // What is captured here, later requests hold their answers against.
+            let variables =
+                need::answer(&[&wanted]).map(|answer| wanted.variables(&answer)).unwrap_or_default();
+            for (name, capture) in &asking.capture {
+                if let Ok(value) = capture.value.eval(&variables) {
+                    captures.insert(name.to_string(), value);
+                }
+            }
+            let url = known_text(&asking.url);
+            let url = match &self.base_url {
+                Some(base) if url.starts_with('/') => {
+                    format!("{}{url}", known_text(base).trim_end_matches('/'))
+                }
+                _ => url,
+            };
+            let connect_to = self.connect_to.as_ref().map(known_text);
+            Need::Answer { method: asking.method.into(), url, connect_to, wanted }
+        };
+        self.requests.iter().chain(&self.cleanup).map(need).collect()
     }
 
     async fn plan(&self, _: &Reads<'_>) -> Result<Planned<Prior>, Fault> {

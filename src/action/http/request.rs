@@ -8,6 +8,8 @@ use crate::plan::{
     Code, Expr, Fields, Known, Problems, Shape, Template, Value, boolean, duration, expr, map, nested,
     template,
 };
+use crate::port::need::Wanted;
+use serde_json::{Map, Value as Json};
 use std::{sync::Arc, time::Duration};
 
 /// What conditions of a flow may name.
@@ -119,6 +121,18 @@ impl Asking {
         paths.extend(conditions.chain(self.capture.iter().map(|(_, c)| &c.value)).flat_map(Expr::paths));
         let captures = paths.into_iter().filter(|path| path[0] == "captures");
         captures.filter_map(|path| path.into_iter().nth(1)).collect()
+    }
+
+    /// What its answer should be like, after these captures.
+    pub(super) fn wanted(&self, captures: Map<String, Json>) -> Wanted {
+        let until = self.until.iter().map(|polling| &polling.until);
+        Wanted {
+            holds: until.chain(&self.expect).cloned().collect(),
+            never: self.until.iter().filter_map(|polling| polling.fail_if.clone()).collect(),
+            taken: self.capture.iter().map(|(_, capture)| capture.value.clone()).collect(),
+            accepted: self.expect.is_none() && self.until.is_none(),
+            captures,
+        }
     }
 
     /// By hand.
