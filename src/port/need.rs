@@ -148,7 +148,12 @@ pub enum Leads {
     /// By a CNAME.
     Cname(String),
     /// By an alias to a name.
-    Alias(String),
+    Alias {
+        /// The name.
+        name: String,
+        /// The zone that it is in, as far as the plan says.
+        zone_id: Option<String>,
+    },
     /// By an alias to a load balancer.
     Balancer {
         /// Where.

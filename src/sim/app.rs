@@ -3,7 +3,7 @@
 //! A function of the request, the image's behaviour and the time; no sockets.
 
 use super::compute::{Phase, Task};
-use super::file::{App, Behaviour, Dependency};
+use super::file::{App, Behaviour, Dependency, StatedAnswer};
 use super::world::World;
 use crate::plan::Timestamp;
 use serde_json::json;
@@ -57,13 +57,20 @@ impl World {
         let Some(found) = self.tasks.get_mut(task) else {
             return json_reply(503, json!({"error": "gone"}));
         };
-        let behaviour = self.images.get(found.image()).copied().unwrap_or_default();
+        let behaviour = self.images.get(found.image()).cloned().unwrap_or_default();
         let health = path.starts_with("/health/");
         let path = path.split(['?', '#']).next().unwrap_or(path);
+        let stated = behaviour.answers.iter().find(|answer| answer.fits(method, path));
         let mut reply = if health {
-            health_reply(&behaviour, found, path, now)
+            let own = health_reply(&behaviour, found, path, now);
+            // One that is not well does not say what is stated.
+            stated.filter(|_| own.status == 200).map_or(own, stated_reply)
         } else if found.app.fails(&behaviour, now) {
             json_reply(500, json!({"error": "internal error"}))
+        } else if let Some(stated) = stated {
+            stated_reply(stated)
+        } else if behaviour.app == App::Stated {
+            json_reply(404, json!({"error": "not found"}))
         } else if behaviour.app == App::Frontend {
             page(path, found.image())
         } else {
@@ -78,14 +85,14 @@ impl World {
     /// Whether a target would pass a check now: for virtual time.
     pub(super) fn would_pass(&self, task: &str, path: &str, now: Timestamp) -> bool {
         let Some(task) = self.tasks.get(task).filter(|task| task.listens()) else { return false };
-        let how = self.images.get(task.image()).copied().unwrap_or_default();
+        let how = self.images.get(task.image()).cloned().unwrap_or_default();
         path != READY || readiness(&how, task, now).is_well()
     }
 
     /// Whether it passes now, and will for as long as it runs and its image behaves as it does.
     pub(super) fn stays_well(&self, task: &str, path: &str, now: Timestamp) -> bool {
         let Some(task) = self.tasks.get(task) else { return false };
-        let how = self.images.get(task.image()).copied().unwrap_or_default();
+        let how = self.images.get(task.image()).cloned().unwrap_or_default();
         let checked = path == READY;
         task.listens()
             && matches!(task.phase, Phase::Running(None))
@@ -142,14 +149,16 @@ pub(super) fn bear(
     requests: u64,
     now: Timestamp,
 ) -> (u16, Duration, u64) {
-    let how = images.get(task.image()).copied().unwrap_or_default();
+    let how = images.get(task.image()).cloned().unwrap_or_default();
     if path.starts_with("/health/") {
         let well = path != READY || readiness(&how, task, now).is_well();
         return (if well { 200 } else { 503 }, Duration::ZERO, 0);
     }
     let failed = task.app.fail_of(&how, requests, now);
     let scans = || path.strip_prefix("/api/scans").is_some_and(|rest| rest.trim_matches('/').is_empty());
+    let stated = how.answers.iter().find(|answer| answer.fits("GET", path));
     let known = match how.app {
+        App::Stated => stated.is_some_and(|answer| answer.status < 400),
         App::Frontend => matches!(path, "/" | "/index.html"),
         App::Backend | App::Job => matches!(path, "/" | "/api") || scans(),
     };
@@ -258,6 +267,11 @@ fn page(path: &str, image: &str) -> Reply {
         return Reply { status: 200, kind: "text/html", body, takes: Duration::ZERO };
     }
     Reply { status: 404, kind: "text/plain", body: "not found".into(), takes: Duration::ZERO }
+}
+
+fn stated_reply(stated: &StatedAnswer) -> Reply {
+    let kind = if stated.body.starts_with(['{', '[']) { "application/json" } else { "text/html" };
+    Reply { status: stated.status, kind, body: stated.body.clone(), takes: Duration::ZERO }
 }
 
 fn json_reply(status: u16, body: serde_json::Value) -> Reply {

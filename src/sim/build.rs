@@ -74,7 +74,7 @@ fn add_balancer(world: &mut World, name: String, file: BalancerFile, place: u8) 
         ),
         name: name.clone(),
         dns_name: Name::new(&dns_name),
-        address: world.address(0, place),
+        address: file.address.unwrap_or_else(|| world.address(0, place)),
         keep_alive: file.client_keep_alive.map_or(HOUR, |span| span.0),
         idle_timeout: file.idle_timeout.map_or(Duration::from_secs(60), |span| span.0),
         counts: Common::default(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A scripted fault, as a world file or a test states it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
     /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`; `http` at a load balancer; `app` at a task, where

@@ -3,9 +3,9 @@
 //! A file may `extends:` another one. An entry of a map then replaces the base's entry of the same name; everything
 //! else that is stated replaces what the base states. Each file is read on its own, so that errors name their line.
 
-use crate::plan::parse_duration;
-use serde::{Deserialize, Deserializer};
-use std::{collections::BTreeMap, time::Duration};
+use crate::plan::{format_duration, parse_duration};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 /// What went wrong with a world file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,52 +25,77 @@ impl WorldError {
 }
 
 /// A world file.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorldFile {
     /// `v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub world: Option<String>,
     /// What happens here, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// The file that this one changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
     /// The verdict that a run here must end in: `completed`, `rolled_back`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
     /// How much faster its time runs: `60x`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Scale>,
     /// Twelve digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// `eu-west-1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Who answers approvals.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub people: BTreeMap<String, PersonFile>,
     /// Values for a plan's params.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, serde_json::Value>,
     /// Values for a plan's secrets. They open nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
     /// How DNS changes travel.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsFile>,
     /// Zones by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub zones: BTreeMap<String, ZoneFile>,
     /// By name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub load_balancers: BTreeMap<String, BalancerFile>,
     /// How tasks behave, by image with digest.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, Behaviour>,
     /// By family.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub task_definitions: BTreeMap<String, DefinitionFile>,
     /// Services by cluster.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clusters: BTreeMap<String, BTreeMap<String, ServiceFile>>,
     /// The users.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
     /// What happens when the run tells of a step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on: Vec<Rule>,
     /// Faults from the start on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<super::FaultRule>,
 }
 
 /// `60x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale(pub u32);
+
+impl Serialize for Scale {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{}x", self.0))
+    }
+}
 
 impl<'de> Deserialize<'de> for Scale {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -88,6 +113,16 @@ impl<'de> Deserialize<'de> for Scale {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        // Words for people leave out what is less than a second.
+        if self.0.subsec_millis() == 0 {
+            return to.serialize_str(&format_duration(self.0));
+        }
+        to.collect_str(&format_args!("{}ms", self.0.as_millis()))
+    }
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
@@ -99,13 +134,15 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl Span {
-    const fn seconds(seconds: u64) -> Self {
+    /// So many seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 }
 
 /// Somebody who answers approvals.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonFile {
     /// `approve`, `reject`, `ignore`.
@@ -116,7 +153,7 @@ pub struct PersonFile {
 }
 
 /// What somebody does when asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Says yes.
@@ -128,7 +165,7 @@ pub enum Verb {
 }
 
 /// How changes of zones travel.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DnsFile {
     /// From PENDING to INSYNC.
@@ -149,21 +186,21 @@ impl Default for DnsFile {
 }
 
 /// A zone.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneFile {
     /// `Z…`.
     pub id: String,
     /// The name servers that its parent sends resolvers to: the world's own unless stated. Others: nobody reaches it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_to: Option<Vec<String>>,
     /// Its record sets, without the SOA and NS of the zone itself.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordFile>,
 }
 
 /// A record set.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordFile {
     /// Inside the zone; `@` is the zone itself.
@@ -172,31 +209,42 @@ pub struct RecordFile {
     #[serde(rename = "type")]
     pub kind: String,
     /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
     /// Values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
     /// The name of a load balancer, in place of `ttl` and `values`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// `SetIdentifier` of a weighted set.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<String>,
     /// Its weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u8>,
 }
 
 /// A load balancer.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BalancerFile {
+    /// Its address; one of the world's own if absent. The sandbox serves only those of this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
     /// The name that its address is under; made from its own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_name: Option<String>,
     /// How long a client may keep a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_keep_alive: Option<Span>,
     /// How long a connection may be idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Span>,
 }
 
 /// A task definition as it is registered at the start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionFile {
     /// The newest revision.
@@ -210,25 +258,29 @@ const fn one() -> u32 {
     1
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A container.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContainerFile {
     /// With digest.
     pub image: String,
     /// Where it listens.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// What it runs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// Its environment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
 }
 
 /// A service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceFile {
     /// Its family; the newest revision runs.
@@ -237,24 +289,24 @@ pub struct ServiceFile {
     #[serde(default = "one")]
     pub desired: u32,
     /// Which load balancer sends it requests, if any.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<String>,
     /// Which paths: `/api/*`. None: all that nobody else takes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     /// How its targets are checked.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub check: CheckFile,
     /// How long unhealthy targets are forgiven after a task began.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub grace: Span,
     /// Whether failing deployments are given up, and rolled back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub breaker: Breaker,
 }
 
 /// The circuit breaker of a service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Breaker {
     /// Gives up and rolls back.
@@ -267,7 +319,7 @@ pub enum Breaker {
 }
 
 /// Health checks of a load balancer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckFile {
     /// Where.
@@ -295,7 +347,7 @@ impl Default for CheckFile {
 }
 
 /// What kind of program an image is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum App {
     /// `/health/…`, `/api/scans`.
@@ -305,42 +357,105 @@ pub enum App {
     Frontend,
     /// Runs once and ends.
     Job,
+    /// Only what `answers` states, and health.
+    Stated,
 }
 
 /// How tasks of an image behave.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Behaviour {
     /// What it is.
     pub app: App,
     /// From PENDING to RUNNING.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub starts_in: Option<Span>,
     /// It ends by itself, with exit code 1, so long after it began to run, and before it ever listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub crashes_after: Option<Span>,
     /// `/health/ready` says no for so long after it began to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_after: Option<Span>,
     /// How long every answer takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Span>,
     /// The part of the requests that fail with 500.
+    #[serde(skip_serializing_if = "is_default")]
     pub error_rate: f64,
     /// The part of the requests that fail once it gets more than so many a minute: what only real users show.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub overload: Option<Overload>,
     /// What `/health/ready` says of its database.
+    #[serde(skip_serializing_if = "is_default")]
     pub database: Dependency,
     /// What `/health/ready` says of its cache.
+    #[serde(skip_serializing_if = "is_default")]
     pub redis: Dependency,
     /// Scans end as failed.
+    #[serde(skip_serializing_if = "is_default")]
     pub scans_fail: bool,
     /// How long a job runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub runs_for: Option<Span>,
     /// How a job ends.
+    #[serde(skip_serializing_if = "is_default")]
     pub exit_code: i32,
     /// Nobody can pull it.
+    #[serde(skip_serializing_if = "is_default")]
     pub unpullable: bool,
+    /// What it answers, before all that its kind does; the first that fits.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub answers: Arc<[StatedAnswer]>,
+}
+
+/// What a program answers to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedAnswer {
+    /// `GET`.
+    pub method: String,
+    /// The path; `*` in it stands for any text.
+    pub path: String,
+    /// 200 unless stated.
+    #[serde(default = "ok", skip_serializing_if = "is_ok")]
+    pub status: u16,
+    /// The body.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
+}
+
+const fn ok() -> u16 {
+    200
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_ok(status: &u16) -> bool {
+    *status == ok()
+}
+
+impl StatedAnswer {
+    /// Whether it is what a request is answered with.
+    #[must_use]
+    pub fn fits(&self, method: &str, path: &str) -> bool {
+        if self.method != method {
+            return false;
+        }
+        let Some((start, rest)) = self.path.split_once('*') else { return self.path == path };
+        let Some(mut left) = path.strip_prefix(start) else { return false };
+        let mut parts = rest.split('*').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return left.ends_with(part);
+            }
+            let Some(at) = left.find(part) else { return false };
+            left = &left[at + part.len()..];
+        }
+        true
+    }
 }
 
 /// Errors under load.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overload {
     /// Requests a minute that one task still answers well.
@@ -350,7 +465,7 @@ pub struct Overload {
 }
 
 /// Something that an app needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dependency {
     /// Works.
@@ -361,7 +476,7 @@ pub enum Dependency {
 }
 
 /// The users.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrafficFile {
     /// What they call.
@@ -389,7 +504,7 @@ impl Default for TrafficFile {
 }
 
 /// What happens when the run tells of a step.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The step's id.
@@ -402,30 +517,48 @@ pub struct Rule {
 }
 
 /// Something that the world does by itself.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deed {
     /// A load balancer goes away.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tear_down: Option<String>,
     /// An image behaves differently from now on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub image: BTreeMap<String, Behaviour>,
     /// Somebody else sets a record set: what was there is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub set_record: Option<RecordFile>,
     /// Somebody else deletes all record sets of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_record: Option<String>,
     /// Somebody else sets a service's task definition: `cluster/service: family:revision`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_service: BTreeMap<String, String>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
     /// Nobody can pull this image any more; what runs of it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_image: Option<String>,
     /// The running tasks of a service crash: `cluster/service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_tasks: Option<String>,
     /// A scripted fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<super::FaultRule>,
 }
 
 impl WorldFile {
+    /// As text that reads back as the same.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self) -> Result<String, WorldError> {
+        let name = self.summary.as_deref().unwrap_or("world");
+        serde_yaml::to_string(self).map_err(|error| WorldError::new(name, error.to_string()))
+    }
+
     /// Reads a file, and those that it extends through `find`.
     ///
     /// # Errors

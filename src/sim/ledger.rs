@@ -165,18 +165,6 @@ pub(super) struct Passage {
 }
 
 impl Ledger {
-    /// Writes what may still strike, and what will still land, into a hash.
-    pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
-        for armed in self.armed.iter().filter(|armed| armed.left()) {
-            (&armed.service, &armed.operation, armed.times.saturating_sub(armed.met)).hash(hash);
-            discriminant(&armed.strike).hash(hash);
-        }
-        for held in &self.held {
-            held.at.since(now).as_secs().hash(hash);
-        }
-        self.past(now).is_some().hash(hash);
-    }
-
     fn pass(&mut self, call: &Call<'_>, now: Timestamp) -> Passage {
         self.count += 1;
         let number = self.count;
@@ -229,7 +217,10 @@ impl Ledger {
     pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
         self.died.hash(hash);
         for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
-            (place, armed.times.saturating_sub(armed.met), armed.from.saturating_sub(self.count)).hash(hash);
+            let left = armed.times.saturating_sub(armed.met);
+            (place, left, armed.from.saturating_sub(self.count)).hash(hash);
+            (&armed.service, &armed.operation, &armed.containing).hash(hash);
+            std::mem::discriminant(&armed.strike).hash(hash);
         }
         for held in &self.held {
             (held.at.since(now).as_secs(), format!("{:?}", held.write)).hash(hash);

@@ -14,8 +14,10 @@ mod common;
 mod compute;
 mod course;
 mod deed;
+mod derive;
 mod fault;
 mod file;
+mod from_live;
 mod ledger;
 mod metric;
 mod names;
@@ -42,8 +44,12 @@ pub use common::Common;
 pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
+pub use derive::{Derived, OneCommand, asker_name, derive};
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
-pub use file::{App, Behaviour, Breaker, Deed, RecordFile, Span, TrafficFile, WorldError, WorldFile};
+pub use file::{
+    App, Behaviour, Breaker, Deed, RecordFile, Span, StatedAnswer, TrafficFile, WorldError, WorldFile,
+};
+pub use from_live::from_live;
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};

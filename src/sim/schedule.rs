@@ -119,7 +119,7 @@ impl World {
     /// A task begins to run, and registers with its target group.
     fn begin(&mut self, id: &str, now: Timestamp) {
         let Some(task) = self.tasks.get_mut(id) else { return };
-        let behaviour = self.images.get(task.image()).copied().unwrap_or_default();
+        let behaviour = self.images.get(task.image()).cloned().unwrap_or_default();
         let end = match (behaviour.app, behaviour.crashes_after) {
             (_, Some(after)) => Some((now.after(after.0), 1)),
             (App::Job, None) => {
@@ -374,7 +374,7 @@ impl World {
         let id = self.fresh("task");
         let containers = self.definition(definition).map(|found| found.read.clone()).unwrap_or_default();
         let image = containers.first().map_or("", |c| &c.image);
-        let behaviour = self.images.get(image).copied();
+        let behaviour = self.images.get(image).cloned();
         let starts = now.after(behaviour.as_ref().and_then(|b| b.starts_in).map_or(START, |span| span.0));
         let unpullable = behaviour.as_ref().is_none_or(|b| b.unpullable);
         let task = Task {

@@ -122,7 +122,7 @@ impl World {
     }
 
     fn task_situation(&self, task: &Task, hash: &mut impl Hasher) {
-        let how = self.images.get(task.image()).copied().unwrap_or_default();
+        let how = self.images.get(task.image()).cloned().unwrap_or_default();
         let (kind, exit) = match &task.phase {
             Phase::Pending(_) => (0, None),
             Phase::Unpullable(_) => (1, None),

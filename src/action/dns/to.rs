@@ -88,7 +88,9 @@ impl To {
             Self::LoadBalancer { name, target, .. } => {
                 Leads::Balancer { at: Account::of(target), name: name.to_string() }
             }
-            Self::Alias { name, .. } => Leads::Alias(name.to_string()),
+            Self::Alias { name, zone_id, .. } => {
+                Leads::Alias { name: name.to_string(), zone_id: Some(zone_id.to_string()) }
+            }
             Self::Cname { name, .. } => Leads::Cname(name.to_string()),
             Self::Addresses { four, six, .. } => Leads::Addresses { four: four.clone(), six: six.clone() },
         }
@@ -245,7 +247,7 @@ impl From {
         match self {
             Self::Absent => Leads::Nowhere,
             Self::Cname(name) => Leads::Cname(name.to_string()),
-            Self::Alias(name) => Leads::Alias(name.to_string()),
+            Self::Alias(name) => Leads::Alias { name: name.to_string(), zone_id: None },
             Self::Addresses { four, six } => Leads::Addresses { four: four.clone(), six: six.clone() },
         }
     }

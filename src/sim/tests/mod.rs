@@ -2,6 +2,7 @@
 
 mod commands;
 mod compute;
+mod derived;
 mod names;
 mod strikes;
 mod worlds;

@@ -1,3 +1,5 @@
+//! Conditions as people write them, and the answers that they are content with.
+
 use super::*;
 use crate::plan::Constants;
 use serde_json::json;

@@ -1,0 +1,373 @@
+//! What runs in a derived world: the services of the plan behind the sides that they are deployed to, what stands behind the
+//! other load balancers, and the programs that are run once.
+
+use super::super::file::{
+    App, Behaviour, CheckFile, ContainerFile, DefinitionFile, ServiceFile, Span, StatedAnswer, WorldFile,
+};
+use super::answers::Stated;
+use super::facts::{Facts, FoundDefinition};
+use super::sides::Sides;
+use crate::port::need::{ANY, Asker, Need, Runs};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How long a task takes to run.
+const STARTS: u64 = 15;
+/// How long a job runs.
+const RUNS: u64 = 60;
+/// How long a new task is given to become healthy.
+const GRACE: u64 = 60;
+/// Where services listen.
+const PORT: u16 = 8080;
+/// Where it is that the plan does not say.
+const ELSEWHERE: &str = "elsewhere";
+/// Names of what shows pages: it takes all requests that nobody else takes.
+const PAGES: [&str; 6] = ["front", "web", "ui", "site", "www", "page"];
+
+/// Services and jobs.
+#[derive(Default)]
+pub(super) struct Compute {
+    services: Vec<Service>,
+    jobs: BTreeMap<String, Job>,
+    clusters: BTreeSet<String>,
+}
+
+/// A service of the plan.
+struct Service {
+    cluster: String,
+    name: String,
+    tasks: u32,
+    balancer: Option<String>,
+    /// Images that it is set to, by container, one after the other.
+    images: Vec<(String, String)>,
+    /// Definitions that it is set to.
+    definitions: Vec<FoundDefinition>,
+    /// What it really runs.
+    found: Option<FoundDefinition>,
+}
+
+/// A definition that is run once.
+#[derive(Default)]
+struct Job {
+    revision: u32,
+    containers: BTreeMap<String, String>,
+}
+
+impl Compute {
+    pub(super) fn read(
+        &mut self,
+        needs: &[(Asker, Need)],
+        facts: &Facts,
+        sides: &Sides<'_>,
+        opaque: &mut Vec<(Asker, String)>,
+    ) {
+        for (asker, need) in needs {
+            match need {
+                Need::Service { cluster, name, runs, tasks, .. } => {
+                    let known = self.service(short(cluster), short(name), facts, sides);
+                    known.tasks = known.tasks.max(*tasks);
+                    if let Err(why) = known.runs(runs, facts) {
+                        opaque.push((*asker, why));
+                    }
+                }
+                Need::Definition { cluster, name, container, .. } => {
+                    self.clusters.insert(short(cluster).into());
+                    if name.contains(ANY) {
+                        opaque.push((*asker, "which definition is run is known only in the run".into()));
+                        continue;
+                    }
+                    self.job(&definition(name, facts), container.as_deref());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn service(&mut self, cluster: &str, name: &str, facts: &Facts, sides: &Sides<'_>) -> &mut Service {
+        let place = self.services.iter().position(|known| known.cluster == cluster && known.name == name);
+        let place = place.unwrap_or_else(|| {
+            self.clusters.insert(cluster.into());
+            let found = facts.services.get(&(cluster.to_owned(), name.to_owned())).cloned();
+            // A target group has the name of its service, whatever the cluster.
+            let taken = self.services.iter().any(|known| known.name == name);
+            let balancer = match &found {
+                Some(found) if found.groups.is_empty() => None,
+                Some(found) => facts.behind(&found.groups).cloned().or_else(|| likely(cluster, name, sides)),
+                None => likely(cluster, name, sides),
+            };
+            self.services.push(Service {
+                cluster: cluster.into(),
+                name: name.into(),
+                tasks: 0,
+                balancer: balancer.filter(|_| !taken),
+                images: Vec::new(),
+                definitions: Vec::new(),
+                found,
+            });
+            self.services.len() - 1
+        });
+        &mut self.services[place]
+    }
+
+    fn job(&mut self, found: &FoundDefinition, container: Option<&str>) {
+        let job = self.jobs.entry(found.family.clone()).or_default();
+        job.revision = found.revision;
+        if found.containers.is_empty() {
+            let name = container.unwrap_or(&found.family);
+            job.containers.insert(name.into(), made_up(&found.family, name));
+        }
+        job.containers.extend(found.containers.iter().map(|(name, image, _)| (name.clone(), image.clone())));
+    }
+
+    /// Puts all of it in the file.
+    pub(super) fn write(self, stated: &Stated, sides: &Sides<'_>, file: &mut WorldFile) {
+        for cluster in &self.clusters {
+            file.clusters.entry(cluster.clone()).or_default();
+        }
+        let jobs: BTreeSet<String> = self.jobs.keys().cloned().collect();
+        for (family, job) in self.jobs {
+            let behaviour = Behaviour {
+                app: App::Job,
+                starts_in: Some(Span::seconds(STARTS)),
+                runs_for: Some(Span::seconds(RUNS)),
+                ..Behaviour::default()
+            };
+            let container = |(name, image): (String, String)| (name, container(image, None));
+            let images = job.containers.values().map(|image| (image.clone(), behaviour.clone()));
+            file.images.extend(images);
+            let containers = job.containers.into_iter().map(container).collect();
+            file.task_definitions.insert(family, DefinitionFile { revision: job.revision, containers });
+        }
+        let paths = paths(&self.services, stated);
+        let none: Arc<[StatedAnswer]> = Arc::default();
+        for (service, paths) in self.services.into_iter().zip(paths) {
+            let answers = service.balancer.as_ref().and_then(|name| stated.get(name)).unwrap_or(&none);
+            service.write(paths, answers, &jobs, file);
+        }
+        for (balancer, users) in sides.names() {
+            let served = file.clusters.values().flat_map(BTreeMap::values);
+            if served.filter_map(|service| service.load_balancer.as_deref()).all(|name| name != balancer) {
+                let answers = stated.get(balancer).unwrap_or(&none);
+                elsewhere(balancer, users, answers, file);
+            }
+        }
+    }
+}
+
+impl Service {
+    fn runs(&mut self, runs: &Runs, facts: &Facts) -> Result<(), String> {
+        match runs {
+            Runs::Images(images) => {
+                let known = images.iter().filter(|(_, image)| !image.contains(ANY));
+                self.images.extend(known.cloned());
+                let unknown = images.iter().find(|(_, image)| image.contains(ANY));
+                unknown.map_or(Ok(()), |(name, _)| {
+                    self.images.push((name.clone(), made_up(&self.name, name)));
+                    Err(format!("which image {name} of {} gets is known only in the run", self.name))
+                })
+            }
+            Runs::Definition(name) if name.contains(ANY) => {
+                Err(format!("which definition {} gets is known only in the run", self.name))
+            }
+            Runs::Definition(name) => {
+                self.definitions.push(definition(name, facts));
+                Ok(())
+            }
+            Runs::AsItIs => Ok(()),
+        }
+    }
+
+    fn write(
+        self,
+        paths: Vec<String>,
+        answers: &Arc<[StatedAnswer]>,
+        jobs: &BTreeSet<String>,
+        file: &mut WorldFile,
+    ) {
+        let behaviour = Behaviour {
+            app: App::Stated,
+            starts_in: Some(Span::seconds(STARTS)),
+            answers: answers.clone(),
+            ..Behaviour::default()
+        };
+        for mut wanted in self.definitions {
+            if wanted.containers.is_empty() {
+                wanted.containers.push((self.name.clone(), made_up(&wanted.family, &self.name), Some(PORT)));
+            }
+            put(&wanted.family.clone(), &wanted, &behaviour, file);
+        }
+        for (_, image) in &self.images {
+            file.images.insert(image.clone(), behaviour.clone());
+        }
+        let running = self.found.unwrap_or_else(|| FoundDefinition {
+            family: self.name.clone(),
+            revision: 1,
+            containers: before(&self.name, &self.images),
+            desired: self.tasks.max(2),
+            groups: Vec::new(),
+        });
+        // A family is in a world once, and what is run once must end.
+        let taken = |family: &str, file: &WorldFile| {
+            let same = |known: &DefinitionFile| known.revision == running.revision && !jobs.contains(family);
+            file.task_definitions.get(family).is_some_and(|known| !same(known))
+        };
+        let mut family = running.family.clone();
+        for suffix in ["service", "before", "running"] {
+            if taken(&family, file) {
+                family = format!("{}-{suffix}", running.family);
+            }
+        }
+        put(&family, &running, &behaviour, file);
+        let service = ServiceFile {
+            task_definition: family,
+            desired: running.desired,
+            load_balancer: self.balancer,
+            paths,
+            check: CheckFile { path: "/health/ready".into(), ..CheckFile::default() },
+            grace: Span::seconds(GRACE),
+            breaker: super::super::file::Breaker::default(),
+        };
+        file.clusters.entry(self.cluster).or_default().insert(self.name, service);
+    }
+}
+
+/// A definition with its images.
+fn put(family: &str, found: &FoundDefinition, behaviour: &Behaviour, file: &mut WorldFile) {
+    let containers = found.containers.iter().map(|(name, image, port)| {
+        file.images.entry(image.clone()).or_insert_with(|| behaviour.clone());
+        (name.clone(), container(image.clone(), *port))
+    });
+    let containers = containers.collect();
+    file.task_definitions.insert(family.into(), DefinitionFile { revision: found.revision, containers });
+}
+
+/// What stands behind a load balancer that nothing is deployed behind.
+fn elsewhere(balancer: &str, users: bool, answers: &Arc<[StatedAnswer]>, file: &mut WorldFile) {
+    let image = made_up(balancer, "app");
+    let behaviour = Behaviour {
+        app: App::Stated,
+        starts_in: Some(Span::seconds(STARTS)),
+        answers: answers.clone(),
+        ..Behaviour::default()
+    };
+    let mut name = format!("{balancer}-app");
+    while file.task_definitions.contains_key(&name) || file.clusters.values().any(|c| c.contains_key(&name)) {
+        name.push_str("-app");
+    }
+    file.images.insert(image.clone(), behaviour);
+    let containers = [("app".to_owned(), container(image, Some(PORT)))].into();
+    file.task_definitions.insert(name.clone(), DefinitionFile { revision: 1, containers });
+    let service = ServiceFile {
+        task_definition: name.clone(),
+        desired: if users { 2 } else { 1 },
+        load_balancer: Some(balancer.into()),
+        paths: Vec::new(),
+        check: CheckFile { path: "/health/ready".into(), every: Span::seconds(30), ..CheckFile::default() },
+        grace: Span::seconds(GRACE),
+        breaker: super::super::file::Breaker::default(),
+    };
+    file.clusters.entry(ELSEWHERE.into()).or_default().insert(name, service);
+}
+
+fn container(image: String, port: Option<u16>) -> ContainerFile {
+    ContainerFile { image, port, command: Vec::new(), environment: BTreeMap::new() }
+}
+
+/// The load balancer that a service is likely behind: the one that has most words of its name and its cluster's.
+fn likely(cluster: &str, name: &str, sides: &Sides<'_>) -> Option<String> {
+    let words: BTreeSet<&str> = cluster.split(['-', '_']).chain(name.split(['-', '_'])).collect();
+    let alike = |balancer: &str| balancer.split(['-', '_']).filter(|word| words.contains(word)).count();
+    let mut best: Option<(usize, &str)> = None;
+    for balancer in sides.deployable() {
+        let alike = alike(balancer);
+        if best.is_none_or(|(most, _)| alike > most) {
+            best = Some((alike, balancer));
+        }
+    }
+    best.map(|(_, balancer)| balancer.to_owned())
+}
+
+/// Which paths each service takes. One of those behind a load balancer takes all that the others do not: what shows pages,
+/// or the last; the others are dealt the paths that are asked for.
+fn paths(services: &[Service], stated: &Stated) -> Vec<Vec<String>> {
+    let mut paths = vec![Vec::new(); services.len()];
+    let balancers: BTreeSet<&String> =
+        services.iter().filter_map(|service| service.balancer.as_ref()).collect();
+    for balancer in balancers {
+        let behind: Vec<usize> = (0..services.len())
+            .filter(|place| services[*place].balancer.as_ref() == Some(balancer))
+            .collect();
+        let shows = |place: &&usize| PAGES.iter().any(|word| services[**place].name.contains(word));
+        let rest = behind.iter().rfind(shows).or(behind.last()).copied();
+        let others: Vec<usize> = behind.into_iter().filter(|place| Some(*place) != rest).collect();
+        if others.is_empty() {
+            continue;
+        }
+        let first = |answer: &StatedAnswer| {
+            let segment = answer.path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            (!segment.is_empty() && segment != ANY).then(|| segment.to_owned())
+        };
+        let asked: BTreeSet<String> =
+            stated.get(balancer).into_iter().flat_map(|answers| answers.iter().filter_map(first)).collect();
+        for (turn, segment) in asked.into_iter().enumerate() {
+            let named = others.iter().find(|place| services[**place].name.contains(&segment));
+            let place = *named.unwrap_or(&others[turn % others.len()]);
+            paths[place].push(format!("/{segment}*"));
+        }
+        for place in others {
+            if paths[place].is_empty() {
+                paths[place].push(format!("/{}/*", services[place].name));
+            }
+        }
+    }
+    paths
+}
+
+/// What a service runs before it is set to images: earlier ones of the same repositories.
+fn before(service: &str, images: &[(String, String)]) -> Vec<(String, String, Option<u16>)> {
+    if images.is_empty() {
+        return vec![(service.into(), made_up(service, service), Some(PORT))];
+    }
+    let mut found: Vec<(String, String, Option<u16>)> = Vec::new();
+    for (name, image) in images {
+        if !found.iter().any(|(known, ..)| known == name) {
+            found.push((name.clone(), earlier(image), Some(PORT)));
+        }
+    }
+    found
+}
+
+/// Another image of the same repository.
+fn earlier(image: &str) -> String {
+    let repository = image.split_once('@').map_or(image, |(repository, _)| repository);
+    let tag = repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let repository = tag.map_or(repository, |(repository, _)| repository);
+    format!("{repository}@sha256:{}", digest(&format!("before {image}")))
+}
+
+fn made_up(family: &str, container: &str) -> String {
+    format!("derived/{family}@sha256:{}", digest(&format!("{family}/{container}")))
+}
+
+fn digest(of: &str) -> String {
+    let bytes = Sha256::digest(of);
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// The last part of an ARN, or the name itself.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// A definition by family, `family:revision` or ARN.
+fn definition(name: &str, facts: &Facts) -> FoundDefinition {
+    if let Some(found) = facts.definitions.get(name) {
+        return found.clone();
+    }
+    let name = short(name);
+    let (family, revision) = name.rsplit_once(':').unwrap_or((name, ""));
+    let revision = revision.parse().unwrap_or(1);
+    FoundDefinition { family: family.into(), revision, ..FoundDefinition::default() }
+}

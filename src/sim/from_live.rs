@@ -1,0 +1,163 @@
+//! The world of a plan as it stands: what is really there, read and never written, in place of what would be made up.
+//!
+//! Values of environments, commands and secrets of what runs are left out: nothing in a world goes by them, and a world
+//! file is passed around. Not here: what is made up all the same (`derive`).
+
+use super::derive::{Derived, Facts, FoundBalancer, FoundDefinition, FoundZone, with_facts};
+use crate::plan::Plan;
+use crate::port::need::{ANY, Account, Asker, Leads, Need, Runs};
+use crate::port::{ReadWorld, Service, TaskDefinition};
+use crate::run::Fault;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// The world of a plan, by what is there now; `params` are the values that the plan was read with.
+///
+/// # Errors
+/// Something could not be read. What is not there is no error: it is made up, and a note says so.
+pub async fn from_live(
+    plan: &Plan,
+    needs: &[(Asker, Need)],
+    params: &BTreeMap<String, Json>,
+    world: &dyn ReadWorld,
+) -> Result<Derived, Fault> {
+    let mut reading = Reading { world, facts: Facts::default(), notes: Vec::new() };
+    for (_, need) in needs {
+        reading.read(need).await?;
+    }
+    let mut derived = with_facts(plan, needs, params, &reading.facts);
+    derived.file.summary = Some(format!("The world of the plan {} as it was found.", plan.name));
+    derived.notes = reading.notes;
+    Ok(derived)
+}
+
+/// What was read so far.
+struct Reading<'w> {
+    world: &'w dyn ReadWorld,
+    facts: Facts,
+    notes: Vec<String>,
+}
+
+impl Reading<'_> {
+    async fn read(&mut self, need: &Need) -> Result<(), Fault> {
+        match need {
+            Need::Record { zone, name, to, .. } => {
+                let dns = self.world.dns(&zone.target)?;
+                if !self.facts.zones.contains_key(&zone.id) {
+                    let name_servers = dns.zone().await?.name_servers;
+                    let found = FoundZone { name_servers, records: BTreeMap::new() };
+                    self.facts.zones.insert(zone.id.clone(), found);
+                }
+                let sets = dns.record_sets(name).await?;
+                if let Some(found) = self.facts.zones.get_mut(&zone.id) {
+                    found.records.insert(name.clone(), sets);
+                }
+                match to {
+                    Some(Leads::Balancer { at, name }) => self.balancer(at, name).await,
+                    _ => Ok(()),
+                }
+            }
+            Need::Balancer { at, name, .. } => self.balancer(at, name).await,
+            Need::Service { at, cluster, name, runs, .. } => {
+                self.service(at, cluster, name).await?;
+                match runs {
+                    Runs::Definition(definition) => self.definition(at, definition).await,
+                    Runs::Images(_) | Runs::AsItIs => Ok(()),
+                }
+            }
+            Need::Definition { at, name, .. } => self.definition(at, name).await,
+            Need::Answer { .. } | Need::Command { .. } | Need::Opaque { .. } => Ok(()),
+        }
+    }
+
+    async fn balancer(&mut self, at: &Account, name: &str) -> Result<(), Fault> {
+        if self.facts.balancers.contains_key(name) {
+            return Ok(());
+        }
+        let traffic = self.world.traffic(&at.target)?;
+        let Some(described) = traffic.load_balancer(name).await? else {
+            self.note(format!(
+                "there is no load balancer `{name}` in target `{}`: one was made up",
+                at.target
+            ));
+            return Ok(());
+        };
+        let groups = traffic.target_groups(&described.arn).await?;
+        for group in &groups {
+            let targets = traffic.targets(group).await?;
+            let healthy = targets.iter().filter(|target| target.state == "healthy").count();
+            if healthy < targets.len() {
+                let short = group.rsplit_once(":targetgroup/").map_or(group.as_str(), |(_, rest)| rest);
+                let all = targets.len();
+                self.note(format!(
+                    "{healthy} of {all} targets of {short} behind {name} are healthy; here all are"
+                ));
+            }
+        }
+        self.facts.balancers.insert(name.to_owned(), FoundBalancer { described, groups });
+        Ok(())
+    }
+
+    async fn service(&mut self, at: &Account, cluster: &str, name: &str) -> Result<(), Fault> {
+        let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+        let key = (short(cluster), short(name));
+        if self.facts.services.contains_key(&key) {
+            return Ok(());
+        }
+        let compute = self.world.compute(&at.target)?;
+        let Some(service) = compute.service(cluster, name).await? else {
+            self.note(format!("there is no service {name} of {cluster}: one was made up"));
+            return Ok(());
+        };
+        let Some(definition) = compute.definition(&service.definition).await? else {
+            self.note(format!("service {name} of {cluster} runs {}, which is gone", service.definition));
+            return Ok(());
+        };
+        if service.running != service.desired || service.deployments.len() > 1 {
+            let (running, desired) = (service.running, service.desired);
+            self.note(format!(
+                "service {name} of {cluster} is moving: {running} of {desired} tasks run; here it is settled"
+            ));
+        }
+        self.facts.services.insert(key, found(&definition, Some(&service)));
+        Ok(())
+    }
+
+    async fn definition(&mut self, at: &Account, name: &str) -> Result<(), Fault> {
+        if name.contains(ANY) || self.facts.definitions.contains_key(name) {
+            return Ok(());
+        }
+        match self.world.compute(&at.target)?.definition(name).await? {
+            Some(definition) => {
+                self.facts.definitions.insert(name.to_owned(), found(&definition, None));
+            }
+            None => self.note(format!("there is no task definition {name}: one was made up")),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// What a world needs to know of a definition, and no more.
+fn found(definition: &TaskDefinition, service: Option<&Service>) -> FoundDefinition {
+    let revision =
+        definition.arn.rsplit_once(':').and_then(|(_, revision)| revision.parse().ok()).unwrap_or(1);
+    let described = definition.content["containerDefinitions"].as_array();
+    let port = |name: &str| {
+        let own = described.into_iter().flatten().find(|container| container["name"] == *name)?;
+        own["portMappings"][0]["containerPort"].as_u64().and_then(|port| u16::try_from(port).ok())
+    };
+    let containers = definition.containers.iter();
+    FoundDefinition {
+        family: definition.family.clone(),
+        revision,
+        containers: containers.map(|c| (c.name.clone(), c.image.clone(), port(&c.name))).collect(),
+        desired: service.map_or(0, |service| service.desired),
+        groups: service.map_or_else(Vec::new, |service| service.target_groups.clone()),
+    }
+}
