@@ -223,7 +223,7 @@ fn grant(value: &mut Json, test: &Test) -> Option<()> {
         Test::Size(comparison, size) => resize(value, *comparison, *size)?,
         Test::Contains(text) => change(value, |old| if old.contains(text) { old } else { old + text }),
         Test::Begins(text) => {
-            change(value, |old| if old.starts_with(text) { old } else { text.clone() + &old })
+            change(value, |old| if old.starts_with(text) { old } else { text.clone() + &old });
         }
         Test::Ends(text) => change(value, |old| if old.ends_with(text) { old } else { old + text }),
         Test::Matches(pattern) => change(value, |old| if old.is_empty() { matching(pattern) } else { old }),

@@ -57,7 +57,7 @@ impl Answers {
                     wanted: wanted.clone(),
                 }),
                 Err(why) => {
-                    opaque.push((*asker, format!("the answer to {method} {url} is not modelled: {why}")))
+                    opaque.push((*asker, format!("the answer to {method} {url} is not modelled: {why}")));
                 }
             }
         }
@@ -178,7 +178,9 @@ impl Answers {
                 }
             }
         }
-        kept.iter().for_each(|place| content[*place] = true);
+        for place in kept {
+            content[place] = true;
+        }
         found
     }
 }
