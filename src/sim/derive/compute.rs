@@ -198,7 +198,7 @@ impl Service {
             put(&wanted.family.clone(), &wanted, &behaviour, file);
         }
         for (_, image) in &self.images {
-            file.images.insert(image.clone(), behaviour.clone());
+            add_image(image, &behaviour, file);
         }
         let running = self.found.unwrap_or_else(|| FoundDefinition {
             family: self.name.clone(),
@@ -235,11 +235,28 @@ impl Service {
 /// A definition with its images.
 fn put(family: &str, found: &FoundDefinition, behaviour: &Behaviour, file: &mut WorldFile) {
     let containers = found.containers.iter().map(|(name, image, port)| {
-        file.images.entry(image.clone()).or_insert_with(|| behaviour.clone());
+        add_image(image, behaviour, file);
         (name.clone(), container(image.clone(), *port))
     });
     let containers = containers.collect();
     file.task_definitions.insert(family.into(), DefinitionFile { revision: found.revision, containers });
+}
+
+/// An image that may run in several services answers what is asked of any of them.
+fn add_image(image: &str, behaviour: &Behaviour, file: &mut WorldFile) {
+    let Some(known) = file.images.get_mut(image) else {
+        file.images.insert(image.to_owned(), behaviour.clone());
+        return;
+    };
+    if known.app == App::Stated && known.answers != behaviour.answers {
+        let new = |answer: &&StatedAnswer| {
+            !known.answers.iter().any(|old| old.method == answer.method && old.path == answer.path)
+        };
+        let all = known.answers.iter().chain(behaviour.answers.iter().filter(new));
+        let mut all: Vec<StatedAnswer> = all.cloned().collect();
+        all.sort_by_key(|answer| answer.path.contains(ANY));
+        known.answers = all.into();
+    }
 }
 
 /// What stands behind a load balancer that nothing is deployed behind.

@@ -160,6 +160,32 @@ fn every_step_of_the_shipped_plans_arrives() {
     }
 }
 
+#[test]
+fn one_image_behind_two_load_balancers_answers_for_both() {
+    let digest = "a".repeat(64);
+    let mut text = String::from(
+        "switchover: v1\nname: two\ntargets:\n  prod: { aws: { account: \"000000000012\", region: us-east-1 } }\nsteps:\n",
+    );
+    for side in ["blue", "green"] {
+        writeln!(
+            text,
+            "  - {{ id: {side}, uses: ecs.deploy, with: {{ target: prod, cluster: {side}, service: web-{side}, images: {{ web: \
+             \"web@sha256:{digest}\" }} }} }}\n  - {{ id: {side}-up, uses: http.check, with: {{ url: \"https://web-{side}/{side}\", expect: \
+             \"json.side == '{side}'\" }} }}"
+        )
+        .unwrap();
+    }
+    let plan = plan("two.yaml", &text);
+    let ports = ports(&plan, &derived(&plan).file);
+    let actions = Actions::of(&plan).unwrap();
+    for ix in plan.places() {
+        let (action, id) = (actions.get(ix).unwrap(), &plan[ix].id);
+        let scope = Scope::default();
+        let looked = ports.virtual_clock().drive(done(&ports, &**action, &scope, &id.0)).expect("it ends");
+        assert!(matches!(looked.unwrap(), Some(Look::Desired { .. })), "{id}");
+    }
+}
+
 /// Steps of five kinds, so many in all.
 fn long_plan(steps: usize) -> String {
     let mut text = String::from(
