@@ -8,6 +8,7 @@ use crate::plan::{
 };
 use crate::port::need::{Need, Role};
 use crate::port::{Command, Output, Reads, StopSignal, StopWith, Writes};
+use crate::port::need::known_text;
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -158,7 +159,7 @@ impl Action for Exec {
         let run = (if self.reads { Role::Reads } else { Role::Run }, Some(&self.run));
         let others = [&self.prior, &self.check, &self.undo].map(Option::as_ref);
         let others = [Role::Prior, Role::Check, Role::Undo].into_iter().zip(others);
-        let argv = |argv: &Vec<Template>| argv.iter().map(Template::source).collect();
+        let argv = |argv: &Vec<Template>| argv.iter().map(known_text).collect();
         let need = |(role, command): (Role, Option<&Vec<Template>>)| {
             command.map(|command| Need::Command { role, argv: argv(command) })
         };

@@ -7,7 +7,7 @@ use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Clock, Reads, Stop, WriteWorld, Writes};
-use crate::run::{Answer, Due, Fault, FaultKind, Input, Look, Memo, Proposal, Work};
+use crate::run::{Answer, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
 use crate::signal::{Memory, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,9 @@ const PACE: Duration = Duration::from_secs(2);
 const HOLD: Duration = Duration::from_secs(30);
 const HOLD_ON_WALL: Duration = Duration::from_secs(2);
 const BELIEVED: Duration = Duration::from_millis(200);
+/// How long the world must look as if somebody else had been there before that is believed: what a provider tells may lag
+/// behind what it was told. ECS says so of itself ("eventual consistency", API reference).
+const LAGS: Duration = Duration::from_secs(5);
 /// For how long, and how often, a read that fails is repeated before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: u32 = 5;
@@ -64,6 +67,8 @@ pub(crate) struct Piece {
     said: String,
     /// Of what should hold: not before it is seen twice is a change believed.
     gone: Option<bool>,
+    /// Since when the world looks as if somebody else had been there.
+    doubted: Option<Timestamp>,
     watching: Option<Watching>,
 }
 
@@ -100,7 +105,20 @@ impl Piece {
             stop.ask();
         }
         let (patience, said) = (Patience::default(), String::new());
-        Self { due, from, stop, scope, record, toward, token, patience, said, gone: None, watching: None }
+        Self {
+            due,
+            from,
+            stop,
+            scope,
+            record,
+            toward,
+            token,
+            patience,
+            said,
+            gone: None,
+            doubted: None,
+            watching: None,
+        }
     }
 
     /// The same, for another world: whoever stops one does not stop the other.
@@ -120,6 +138,7 @@ impl Piece {
             patience: self.patience.clone(),
             said: self.said.clone(),
             gone: self.gone,
+            doubted: self.doubted,
             watching: self.watching.clone(),
         }
     }
@@ -127,7 +146,7 @@ impl Piece {
     /// What it has seen that is not over: reads that failed, a change that is not believed yet, bad samples.
     pub(crate) fn trouble(&self) -> (u32, bool, u32, usize) {
         let (broken, bad) = self.watching.as_ref().map_or((0, 0), |watching| watching.memory.bad());
-        (self.patience.tries, self.gone == Some(true), broken, bad)
+        (self.patience.tries, self.gone == Some(true) || self.doubted.is_some(), broken, bad)
     }
 }
 
@@ -157,8 +176,14 @@ impl Hands {
             Work::Wake => return Turn::Answered(Input::Tick),
             Work::Guard(guard) => return self.guard(guard, piece).await,
             Work::Plan(ix) => self.plan(ix, piece).await.map(Answer::Planned),
-            Work::Apply(ix) => Some(Answer::Applied(self.apply(ix, piece).await)),
-            Work::Undo(ix) => Some(Answer::Undone(self.undo(ix, piece).await)),
+            Work::Apply(ix) => {
+                let result = self.apply(ix, piece).await;
+                self.believe(piece, result).map(Answer::Applied)
+            }
+            Work::Undo(ix) => {
+                let result = self.undo(ix, piece).await;
+                self.believe(piece, result).map(Answer::Undone)
+            }
             Work::Settle(ix) | Work::Watch(ix) | Work::Confirm(ix) => {
                 self.look(ix, piece).await.map(Answer::Looked)
             }
@@ -293,6 +318,17 @@ impl Hands {
         // The last look is taken at the deadline, not before.
         let late = clock.now() >= until;
         let look = self.look_once(&**action, piece, &tell).await;
+        let work = piece.due.work;
+        let strange = match &look {
+            Err(fault) => fault.is_foreign(),
+            Ok(Look::Prior) => matches!(work, Work::Watch(_)),
+            Ok(Look::Desired { .. }) => matches!(work, Work::Confirm(_)),
+            Ok(Look::Moving { .. }) => false,
+        };
+        if strange && !late && self.doubts(piece) {
+            return None;
+        }
+        piece.doubted = piece.doubted.filter(|_| strange);
         if let Some(said) = said.lock().unwrap_or_else(PoisonError::into_inner).take() {
             piece.said = said;
         }
@@ -326,6 +362,21 @@ impl Hands {
             Some(record) => action.look(&reads, piece.toward, record).await,
             None => Ok(Look::Desired { out: "null".into() }),
         }
+    }
+
+    /// Whoever finds somebody else's change has written nothing, and may look once more. `None`: that is done.
+    fn believe<T>(&self, piece: &mut Piece, result: Result<T, Fault>) -> Option<Result<T, Fault>> {
+        let strange = result.as_ref().is_err_and(|fault| fault.is_foreign() && fault.landed == Landed::No);
+        let left = piece.due.until.since(self.world.clock().now());
+        (!(strange && left > LAGS && self.doubts(piece))).then_some(result)
+    }
+
+    /// The world looks strange: it is looked at again, unless it has looked so for long enough.
+    fn doubts(&self, piece: &mut Piece) -> bool {
+        let now = self.world.clock().now();
+        let since = *piece.doubted.get_or_insert(now);
+        piece.from = since.after(LAGS);
+        now < piece.from
     }
 
     /// What a read that failed comes to: it is tried again at `piece.from`, or the fault is told.

@@ -54,11 +54,10 @@ impl Leg {
 
     /// The calls that are worth striking: of several alike the first and the last.
     pub(super) fn points(&self) -> Vec<&(Work, CallSeen)> {
-        let alike = |a: &(Work, CallSeen), b: &(Work, CallSeen)| {
-            a.0 == b.0
-                && a.1.service == b.1.service
-                && a.1.operation == b.1.operation
-                && a.1.resource == b.1.resource
+        let alike = |(work, a): &(Work, CallSeen), (other, b): &(Work, CallSeen)| {
+            // Which name server is asked makes no difference, only that it is the first, or the last.
+            let about = a.service == "dns" || a.resource == b.resource;
+            work == other && a.service == b.service && a.operation == b.operation && about
         };
         let mut points: Vec<&(Work, CallSeen)> = Vec::new();
         for (place, call) in self.calls.iter().enumerate() {

@@ -201,6 +201,7 @@ fn with_death<'a>(variant: &'a Variant<'a>) -> Variant<'a> {
 pub(super) fn strike(scene: &mut Scene, leg: &Leg, blow: &Blow<'_>, may: May) {
     let now = scene.now();
     scene.witness.differs |= may.differ;
+    scene.witness.astray |= may.hurt;
     match blow {
         Blow::Nothing => return,
         Blow::Call(fault, call) => {

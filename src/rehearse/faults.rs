@@ -86,6 +86,8 @@ const PASSES: fn(&CallSeen) -> May = |_| May { delay: true, ..May::default() };
 const STOPS: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, ..May::default() };
 /// It lasts until somebody puts it right: an undo does not get through meanwhile.
 const LASTS: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, stick: true, ..May::default() };
+/// What is seen is not so: what was recorded of it may not be there to go back to.
+const LIES: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, stick: true, ..May::default() };
 /// Somebody else has the last word.
 const DIFFERS: fn(&CallSeen) -> May =
     |_| May { stop: true, delay: true, stick: true, differ: true, hurt: true, ..May::default() };
@@ -119,8 +121,8 @@ pub(super) const CALLS: &[CallFault] = &[
     fault("wrong", "answered as if done, and something else was done", || Strike::Wrong, 1, DIFFERS),
     fault("reverted", "done, and put back by another controller", || Strike::Reverted(REVERTS), 1, DIFFERS),
     fault("slow", "answered late", || Strike::Slow(SLOW), 1, STOPS),
-    fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, STOPS),
-    fault("partial", "sees only a part", || Strike::Partial, 1, STOPS),
+    fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, LIES),
+    fault("partial", "sees only a part", || Strike::Partial, 1, LIES),
     fault("silent", "says nothing, once", || Strike::Silent, 1, PASSES),
     fault("no-evidence", "says nothing from then on", || Strike::Silent, 0, LASTS),
     fault("fails-once", "answers that something is wrong, once", || Strike::Bad, 1, STOPS),

@@ -27,7 +27,7 @@ const NOTHING: May =
     May { hurt: false, stick: false, stop: false, delay: false, must_fire: false, differ: false };
 const STOPS: May = May { stop: true, ..NOTHING };
 const GONE: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
-const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, differ: true, ..NOTHING };
+const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
 
 /// For how long a resolver keeps an answer that ignores its TTL.
 const IGNORED: Duration = Duration::from_secs(1800);
@@ -137,7 +137,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         class: Class::Deployment,
         may: May { stop: true, hurt: true, must_fire: true, ..NOTHING },
         targets: while_watched,
-        strike: |scene, _| every_new_image(scene, |how| how.error_rate = 1.0),
+        strike: |scene, _| change_images(scene, new_side(scene), |how| how.error_rate = 1.0),
     },
     MomentFault {
         name: "world.tasks-crash",
@@ -340,6 +340,19 @@ fn new_images(scene: &Scene) -> Vec<String> {
         .map(|container| container.image)
         .collect();
     world.images.keys().filter(|image| !old.contains(*image)).cloned().collect()
+}
+
+/// Images that run behind load balancers to which users were not led at first.
+fn new_side(scene: &Scene) -> Vec<String> {
+    scene.world(|world, _| {
+        let away = |service: &&crate::sim::Service| {
+            let group = service.group.as_ref().and_then(|group| world.groups.get(group));
+            group.is_some_and(|group| !scene.setting.home.contains(&group.balancer))
+        };
+        let definitions = world.services.iter().filter(away);
+        let definitions = definitions.filter_map(|service| world.definition(&service.deployments[0].definition));
+        definitions.flat_map(|definition| definition.containers()).map(|container| container.image).collect()
+    })
 }
 
 fn change_images(scene: &Scene, images: Vec<String>, change: impl Fn(&mut Behaviour)) {

@@ -101,7 +101,9 @@ impl Operator {
 
     /// People hear that they are asked.
     pub(super) fn hears(&mut self, setting: &Setting, at: Timestamp, event: &Event) {
-        if let Event::Step(_, StepEvent::Succeeded { .. } | StepEvent::Undone { .. }) = event {
+        if let Event::Step(ix, StepEvent::Succeeded { .. } | StepEvent::Undone { .. }) = event
+            && !setting.plan.is_finally(*ix)
+        {
             // It has got on: whatever comes next is another question.
             (self.came, self.mended) = (0, false);
         }

@@ -71,6 +71,7 @@ pub(super) fn begin(ground: &Ground, seed: u64, number: u64) -> Option<(Scene, V
     arm(&scene, call, fault);
     let may = first.may.and(fault.may(call, true)).and(May { stop: true, delay: true, ..May::default() });
     scene.witness.differs |= may.differ;
+    scene.witness.astray |= may.hurt;
     let fault = format!("{} and {}.{}", first.fault, thing(call), fault.name);
     let name = format!("pair:{seed}:{number}");
     let step = first.step.clone();

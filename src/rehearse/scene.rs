@@ -226,7 +226,8 @@ impl Scene {
         let now = self.now();
         let mut moments = [self.operator.next(), self.suspended.as_ref().map(|s| s.wakes), None, None];
         match &mut self.process {
-            None => moments[2] = Some(self.restart),
+            // Nobody is there to take an order.
+            None => (moments[0], moments[2]) = (None, Some(self.restart)),
             Some(process) => {
                 process.reconcile(&self.run, now);
                 if !process.is_writing() && waits_for_a_human(&self.run) && moments[0].is_none() {

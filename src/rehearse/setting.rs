@@ -4,7 +4,8 @@ use crate::driver::{Actions, Desk, Hands, Host, Redactor};
 use crate::plan::{Kind, Plan, Scope, StepIx};
 use crate::port::dns::Name;
 use crate::run::Actor;
-use crate::sim::{Ports, World, WorldError};
+use crate::port::need::{Need, Role as Needed};
+use crate::sim::{Ports, Role, World, WorldError, asker_name};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ impl Setting {
     /// The world's users call what is no URL.
     pub fn new(plan: Arc<Plan>, actions: Arc<Actions>, mut world: World) -> Result<Self, WorldError> {
         world.populate()?;
+        know_commands(&plan, &actions, &mut world);
         let home = home(&world);
         let secrets = plan.secrets.iter().map(|(name, _)| {
             let value = world.secrets.get(&**name).cloned().unwrap_or_else(|| "a secret".to_owned());
@@ -129,4 +131,23 @@ fn home(world: &World) -> Vec<String> {
         said.answers.iter().any(|line| line.value == balancer.address.to_string())
     };
     world.balancers.values().filter(leads).map(|balancer| balancer.name.clone()).collect()
+}
+
+/// Commands of the plan's own become cells of the world: what one sets, the others of its step tell.
+fn know_commands(plan: &Plan, actions: &Actions, world: &mut World) {
+    for (asker, need) in actions.needs() {
+        let Need::Command { argv, role } = need else { continue };
+        let cell: Arc<str> = asker_name(plan, asker).into();
+        world.knows(
+            argv,
+            match role {
+                Needed::Prior => Role::Prior(cell),
+                Needed::Run => Role::Run(cell),
+                Needed::Check => Role::Check(cell),
+                Needed::Undo => Role::Undo(cell),
+                Needed::CheckUndone => Role::CheckUndone(cell),
+                Needed::Reads => Role::Does { code: 0 },
+            },
+        );
+    }
 }

@@ -245,7 +245,7 @@ impl Plays<'_> {
             let why = scene.witness.rested.as_ref().map(|cause| format!(" ({cause:?})")).unwrap_or_default();
             found.push(breach(Law::Patient, format!("{what}{why}")));
         }
-        if may.must_fire && outcome == Outcome::Completed {
+        if may.must_fire && counts.failed > 0 && outcome == Outcome::Completed {
             found.push(breach(Law::Fires, "every user was failed, and the run completed".into()));
         }
         if scene.witness.obliged && outcome == Outcome::Completed {
@@ -302,7 +302,8 @@ fn differences(
         return None;
     }
     let left = |place: &str| {
-        let kept = place.starts_with("definition ") || place.starts_with("scans");
+        let others = ["definition ", "load balancer ", "scans"];
+        let kept = others.iter().any(|start| place.starts_with(start));
         // What the plan leaves in force deliberately is told by its receipts.
         kept || outcome == Outcome::RolledBack && scene.setting.is_left(place)
     };

@@ -5,7 +5,7 @@ use super::setting::Setting;
 use crate::plan::{Kind, StepIx, Timestamp};
 use crate::run::{Event, Order, PauseCause, Phase, Rewind, Run, StepEvent, Work};
 use crate::sim::{CallSeen, ResolverKind, Whose, World};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,8 +15,11 @@ pub(super) struct Witness {
     breaches: Vec<Breach>,
     /// Effects that were seen.
     seen: usize,
-    /// Places that somebody else changed.
-    foreign: BTreeSet<Arc<str>>,
+    /// Places that somebody else changed, and the newest effect that was.
+    foreign: BTreeMap<Arc<str>, usize>,
+    /// How many effects had been seen when a step was planned, and when a human last decided to go on.
+    planned: BTreeMap<StepIx, usize>,
+    decided: usize,
     /// What each call has carried out: step, whether it is the undo, its round, the place.
     done: BTreeMap<(StepIx, bool, u32, Arc<str>), u32>,
     pub(super) times: Times,
@@ -25,8 +28,9 @@ pub(super) struct Witness {
     /// How often the run rested and somebody was asked; how often an undo was stuck.
     pub(super) rests: u32,
     pub(super) stuck: u32,
-    /// By the fault itself a place may be left as nobody wants it.
+    /// By the fault itself a place may be left as nobody wants it; users may be led astray.
     pub(super) differs: bool,
+    pub(super) astray: bool,
     /// An abort was taken, and nobody has said otherwise since.
     pub(super) obliged: bool,
     /// How often a process died.
@@ -65,7 +69,7 @@ impl Witness {
 
     /// What it knows that decides how things go on.
     pub(super) fn situation(&self, hasher: &mut impl Hasher) {
-        (&self.foreign, self.differs).hash(hasher);
+        (self.foreign.keys().collect::<Vec<_>>(), self.differs, self.astray).hash(hasher);
     }
 
     /// What it has found.
@@ -74,7 +78,7 @@ impl Witness {
     }
 
     pub(super) fn is_foreign(&self, place: &str) -> bool {
-        self.foreign.contains(place)
+        self.foreign.contains_key(place)
     }
 
     fn breach(&mut self, law: Law, step: Option<String>, text: String) {
@@ -99,8 +103,9 @@ impl Witness {
             let place = effect.place.clone();
             match effect.by {
                 Whose::Ours(_) => self.landed(setting, run, work, &place, world, now),
-                Whose::Late(_) => {}
-                Whose::Somebody => drop(self.foreign.insert(place)),
+                Whose::Late(_) | Whose::Provider => {}
+                Whose::Somebody if place.starts_with("definition ") => {}
+                Whose::Somebody => drop(self.foreign.insert(place, self.seen)),
             }
         }
     }
@@ -133,7 +138,10 @@ impl Witness {
             self.breach(Law::Announced, id(), format!("{place} was changed, and the journal has no intent"));
         }
         let back = matches!(work, Work::Undo(_));
-        if self.foreign.contains(place) {
+        let known = self.planned.get(&ix).copied().unwrap_or(0).max(self.decided);
+        let changed = self.foreign.get(place).copied();
+        // What was there before the step looked is what it found; what a human has seen is theirs to decide.
+        if changed.is_some_and(|effect| effect > known) && !self.differs {
             let what = if back { "the undo" } else { "the step" };
             self.breach(
                 Law::ForeignKept,
@@ -144,14 +152,14 @@ impl Witness {
         let once = !place.starts_with("http ") && !place.starts_with("definition ");
         let count = self.done.entry((ix, back, run[ix].round, place.clone())).or_default();
         *count += 1;
-        if *count > 1 && once {
+        if *count > 1 && once && changed.is_none() && !self.differs {
             self.breach(Law::Once, id(), format!("{place} was changed twice for one call"));
         }
         if back && place.starts_with("record ") {
             let slowest = world.name_servers.iter().map(|server| server.delay).max().unwrap_or_default();
             self.times.led_back = Some(now.after(slowest));
         }
-        if back {
+        if back && !self.astray {
             self.undone_under_users(setting, run, ix, world, now);
         }
     }
@@ -195,7 +203,9 @@ impl Witness {
                 self.times.noticed.get_or_insert(at);
             }
             Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
-            Event::OrderTaken { order: Order::Continue, .. } => self.obliged = false,
+            Event::OrderTaken { order: Order::Continue | Order::Retry { .. }, .. } => {
+                (self.obliged, self.decided) = (false, self.seen);
+            }
             Event::Step(ix, event) => self.of_step(setting, run, at, *ix, event),
             _ => {}
         }
@@ -215,6 +225,7 @@ impl Witness {
                 self.stuck += 1;
                 self.times.noticed.get_or_insert(at);
             }
+            StepEvent::Planned { .. } => drop(self.planned.insert(ix, self.seen)),
             StepEvent::Applying { .. } if run.is_irreversible(ix) => {
                 let asked =
                     |other: StepIx| matches!(setting.plan[other].kind, Kind::Approve(_)) && run.passed(other);

@@ -42,6 +42,8 @@ pub enum Role {
     Check(Arc<str>),
     /// Sets the cell as it was before.
     Undo(Arc<str>),
+    /// Exits with 0 where the cell is as before, 10 as desired, 12 as somebody else made it.
+    CheckUndone(Arc<str>),
     /// Changes nothing.
     Does {
         /// Exits with this.
@@ -56,7 +58,7 @@ impl Role {
         match self {
             Self::Prior(_) => "prior",
             Self::Run(_) => "run",
-            Self::Check(_) => "check",
+            Self::Check(_) | Self::CheckUndone(_) => "check",
             Self::Undo(_) => "undo",
             Self::Does { .. } => "does",
         }
@@ -78,7 +80,8 @@ impl Role {
 
     fn cell(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Prior(cell) | Self::Run(cell) | Self::Check(cell) | Self::Undo(cell) => Some(cell),
+            Self::Prior(cell) | Self::Run(cell) | Self::Undo(cell) => Some(cell),
+            Self::Check(cell) | Self::CheckUndone(cell) => Some(cell),
             Self::Does { .. } => None,
         }
     }
@@ -161,6 +164,20 @@ impl Commands {
     }
 }
 
+/// Whether a text is one that a pattern stands for.
+fn like(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let Some((middle, last)) = rest.rsplit_once('*') else { return left.ends_with(rest) };
+    for part in middle.split('*') {
+        match left.split_once(part) {
+            Some((_, behind)) => left = behind,
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
 impl Alive {
     fn told_to_end(&mut self, now: Timestamp) {
         let Some(last) = self.grace.map(|grace| now.after(grace)) else { return };
@@ -195,9 +212,14 @@ impl World {
         }
     }
 
-    /// The command of these words.
+    /// The command of these words; `*` in what is known stands for any text.
     pub(super) fn program(&self, argv: &[String]) -> Option<Program> {
-        self.ledger.commands.programs.get(argv).cloned()
+        let programs = &self.ledger.commands.programs;
+        let fits = |known: &Vec<String>| {
+            known.len() == argv.len() && known.iter().zip(argv).all(|(known, word)| like(known, word))
+        };
+        let alike = || programs.iter().find(|(known, _)| fits(known)).map(|(_, program)| program);
+        programs.get(argv).or_else(alike).cloned()
     }
 
     /// The exit code and the output of a command that comes to its end now.
@@ -205,9 +227,9 @@ impl World {
         let cell = role.cell().and_then(|cell| self.cells().get(cell)).copied().unwrap_or(Cell::Before);
         match (role, cell) {
             (Role::Prior(_), cell) => (0, format!("{}\n", cell.word())),
-            (Role::Check(_), Cell::Before) => (10, String::new()),
-            (Role::Check(_), Cell::Foreign) => (12, String::new()),
-            (Role::Check(_), Cell::Desired) | (Role::Run(_) | Role::Undo(_), _) => (0, String::new()),
+            (Role::Check(_) | Role::CheckUndone(_), Cell::Foreign) => (12, String::new()),
+            (Role::Check(_), Cell::Before) | (Role::CheckUndone(_), Cell::Desired) => (10, String::new()),
+            (Role::Check(_) | Role::CheckUndone(_) | Role::Run(_) | Role::Undo(_), _) => (0, String::new()),
             (Role::Does { code }, _) => (*code, String::new()),
         }
     }

@@ -115,6 +115,8 @@ pub enum Whose {
     Ours(u64),
     /// The call of this number, when nobody waited for it any more.
     Late(u64),
+    /// The provider itself, as its rules say: a circuit breaker.
+    Provider,
     /// Anybody else.
     #[default]
     Somebody,

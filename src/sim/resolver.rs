@@ -57,13 +57,16 @@ struct Way {
     leads: Timestamp,
     /// When some of it has to be asked again.
     until: Timestamp,
+    /// It has expired, and is given once more.
+    stale: bool,
 }
 
 impl Resolver {
     pub(super) fn new(kind: ResolverKind, turn: u64) -> Self {
         let least = if kind == ResolverKind::Stretches { STRETCH } else { Duration::ZERO };
         let past = Timestamp::PAST;
-        let way = Way { balancer: None, end: None, address: None, leads: past, until: past };
+        let way =
+            Way { balancer: None, end: None, address: None, leads: past, until: past, stale: false };
         Self { kind, least, links: Vec::new(), way, turn }
     }
 
@@ -111,12 +114,12 @@ impl Resolver {
         if now < self.way.until {
             return;
         }
-        if self.kind == ResolverKind::ServesStale && self.way.address.is_some() {
+        if self.kind == ResolverKind::ServesStale && self.way.address.is_some() && !self.way.stale {
             // Whoever asks first gets the old answer; only then does it look for a new one.
             let old = self.way.clone();
             self.follow(host, world, now);
             let until = now.after(Duration::from_millis(1));
-            self.way = Way { leads: old.leads, until, ..old };
+            self.way = Way { until, stale: true, ..old };
             return;
         }
         self.follow(host, world, now);
@@ -124,7 +127,8 @@ impl Resolver {
 
     fn follow(&mut self, host: &Name, world: &World, now: Timestamp) {
         let never = Timestamp::NEVER;
-        let mut way = Way { balancer: None, end: None, address: None, leads: never, until: never };
+        let mut way =
+            Way { balancer: None, end: None, address: None, leads: never, until: never, stale: false };
         let mut name = host.clone();
         for _ in 0..FOLLOWED {
             let known = |link: &Link| link.name == name;

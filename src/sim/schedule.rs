@@ -14,10 +14,20 @@ use std::time::Duration;
 
 /// Between two tasks that a service starts.
 const PACE: Duration = Duration::from_secs(4);
+/// So many failures are tried again at once; after that the service waits longer and longer, a quarter of an hour at most
+/// ("service throttle logic", ECS Developer Guide).
+const TRIED: u32 = 6;
+const LONGEST_PACE: Duration = Duration::from_secs(900);
 /// From PENDING to RUNNING, unless the image says otherwise.
 const START: Duration = Duration::from_secs(6);
 /// How long stopped tasks can be seen.
 const KEPT: Duration = Duration::from_secs(3600);
+
+/// Between two tasks of a deployment of which so many have failed.
+fn pace(failed: u32) -> Duration {
+    let doubled = 2u32.saturating_pow(failed.saturating_sub(TRIED));
+    PACE.saturating_mul(doubled).min(LONGEST_PACE)
+}
 
 impl World {
     /// Everything that is due at this moment.
@@ -259,7 +269,7 @@ impl World {
         let rolls_back = service.breaker == Breaker::Rollback && definition != primary.definition;
         self.say(index, now, &said);
         if rolls_back {
-            self.acting(Whose::Somebody, |world| {
+            self.acting(Whose::Provider, |world| {
                 world.note_service(index, Some(&definition), None, false, now);
             });
             let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {settled}.");
@@ -352,7 +362,7 @@ impl World {
 
     fn start(&mut self, index: usize, now: Timestamp) {
         let service = &mut self.services[index];
-        service.next_start = now.after(PACE);
+        service.next_start = now.after(pace(service.deployments[0].failed));
         let (cluster, name) = (service.cluster.clone(), service.name.clone());
         let deployment = service.deployments[0].clone();
         let id = self.new_task(&cluster, &deployment.definition, Some(deployment.id), now);

@@ -49,8 +49,9 @@ fn main() {
     let shown = std::env::var("SHOW").is_ok();
     let threads = rest.first().and_then(|word| word.parse().ok()).unwrap_or(1);
     let fault = rest.get(1).map(|word| (word.clone(), None));
+    let limit: u64 = rest.get(2).and_then(|word| word.parse().ok()).unwrap_or(3600);
     let begun = Instant::now();
-    let options = Options { pairs: 0, seed: 1, threads, fault, stop: &|| false };
+    let options = Options { pairs: 0, seed: 1, threads, fault, stop: &|| begun.elapsed().as_secs() > limit };
     let result = rehearse(&setting, &options);
     let took = begun.elapsed();
     for finding in result.findings.iter().take(60) {

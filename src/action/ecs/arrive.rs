@@ -161,14 +161,8 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let Some(note) = &record.note else { return Ok(Seen::Prior) };
-        let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
-        let gave_up = ours.is_some_and(|ours| ours.rollout == Rollout::Failed)
-            || primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker"))
-            || service
-                .events
-                .iter()
-                .any(|event| event.contains(&note.deployment) && event.contains("failed"));
-        if gave_up {
+        if gave_up(service, primary, note) {
+            let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
             return Err(self.failed(compute, service, ours.unwrap_or(primary)).await);
         }
         // The same deployment as before we called: what is told may be older than the call.
@@ -176,6 +170,22 @@ impl Deploy {
             return Ok(moving(reads, "the new deployment is not listed yet"));
         }
         Ok(Seen::Prior)
+    }
+
+    /// It was set to what was recorded, and runs what the step made: the undo did not take, or was taken back.
+    pub(super) async fn look_kept(
+        &self,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        primary: &Deployment,
+        record: &Known<Self>,
+    ) -> Result<Seen<Note>, Fault> {
+        match &record.note {
+            Some(note) if gave_up(service, primary, note) => {
+                Err(self.failed(compute, service, primary).await)
+            }
+            _ => Ok(Seen::Desired { out: json!(null) }),
+        }
     }
 
     /// It should run what was recorded: does it?
@@ -229,6 +239,14 @@ impl Deploy {
             reason(deployment)
         ))
     }
+}
+
+/// The provider gave this deployment up, as its rollout, the one that took its place, or an event says.
+fn gave_up(service: &Service, primary: &Deployment, note: &Note) -> bool {
+    let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
+    ours.is_some_and(|ours| ours.rollout == Rollout::Failed)
+        || primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker"))
+        || service.events.iter().any(|event| event.contains(&note.deployment) && event.contains("failed"))
 }
 
 fn said(reason: Option<&str>) -> String {

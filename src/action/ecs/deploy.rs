@@ -244,7 +244,9 @@ impl Action for Deploy {
             (Toward::Prior, Standing::Ours(_)) if may_be_stale(reads, record) => {
                 Ok(Seen::Moving { note: None, again: POLL })
             }
-            (Toward::Prior, Standing::Ours(_)) => Ok(Seen::Desired { out: Json::Null }),
+            (Toward::Prior, Standing::Ours(primary)) => {
+                self.look_kept(&*compute, &service, primary, record).await
+            }
             (_, Standing::Other) => Err(self.foreign(&*compute, &service, &record.prior).await),
         }
     }

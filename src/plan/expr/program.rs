@@ -3,7 +3,8 @@
 
 use super::{ExprError, paths};
 use serde_json::Value as Json;
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, sync::Arc};
+use std::sync::{Arc, LazyLock};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 
 /// A compiled source.
 pub(super) struct Program {
@@ -69,7 +70,7 @@ impl Program {
     /// Its value, where `variable` knows those of its names.
     pub(super) fn value<'j>(&self, variable: impl Fn(&str) -> Option<&'j Json>) -> Result<Json, String> {
         let Some(compiled) = &self.compiled else { return follow(&self.paths[0], variable) };
-        let mut context = cel::Context::default();
+        let mut context = cel::Context::with_env(STANDARD.clone());
         for name in compiled.references().variables() {
             if let Some(value) = variable(name) {
                 context.add_variable_from_value(name, to_cel(value));
@@ -79,6 +80,9 @@ impl Program {
         from_cel(&value).ok_or_else(|| "its value is a function".into())
     }
 }
+
+/// The functions of the language: made once, because that takes longer than most conditions.
+static STANDARD: LazyLock<Arc<cel::Env>> = LazyLock::new(|| Arc::new(cel::Env::stdlib()));
 
 /// The value at the end of a path.
 fn follow<'j>(path: &[String], variable: impl Fn(&str) -> Option<&'j Json>) -> Result<Json, String> {

@@ -75,7 +75,8 @@ impl Ports {
 
     /// Another process asks once more what is asked once.
     pub fn forget(&self) {
-        *self.inside.known() = Known { turn: self.inside.known().turn, ..Known::default() };
+        let mut known = self.inside.known();
+        *known = Known { turn: known.turn, ..Known::default() };
     }
 
     /// Its time, for whoever drives it.
