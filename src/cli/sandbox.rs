@@ -6,7 +6,7 @@ use super::{Context, Exit, Failure, runtime};
 use crate::adapter::{Http, PlanFiles};
 use crate::plan::{Plan, StepIx, format_duration};
 use crate::port::{Request, Wiring, WriteHttp};
-use crate::report::{self, Runbook};
+use crate::report::{self, Runbook, grouped};
 use crate::run::{Event, Fault};
 use crate::sandbox::{self, Traffic};
 use serde_json::{Value as Json, json};
@@ -281,19 +281,6 @@ pub(super) fn lines(traffic: &Traffic) -> Vec<String> {
         lines.push(format!("  the first at {first}"));
     }
     lines
-}
-
-/// `12,345`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// What a sandbox is told of an event: the step, and the name of what happened.

@@ -28,6 +28,13 @@ fn escape(text: &str, property: bool) -> String {
     if property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
 }
 
+/// An annotation.
+pub(super) fn error(title: &str, message: &str) -> String {
+    let looks = Looks::default();
+    let lines: Vec<String> = message.lines().map(|line| looks.safe(line)).collect();
+    format!("::error title={}::{}", escape(&looks.safe(title), true), escape(&lines.join("\n"), false))
+}
+
 impl<W: Write + Send> Renderer for GitHub<W> {
     fn fact(&mut self, story: &Story, fact: &Fact<'_>) {
         let line = words::line(story, fact.at, fact.event);

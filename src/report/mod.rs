@@ -1,6 +1,6 @@
 //! Facts into words: one stream, several renderers. Rendering a replay is rendering it live.
 //!
-//! Not here: the driver, the store, the world. It knows plans and facts.
+//! Not here: the driver, the store, the world. It knows plans and facts, and what a rehearsal counted.
 
 mod brief;
 mod github;
@@ -11,6 +11,7 @@ mod looks;
 mod markdown;
 mod plain;
 mod preview;
+mod rehearsal;
 mod renderer;
 mod runbook;
 mod runbooks;
@@ -27,13 +28,17 @@ pub use looks::{Looks, Tone};
 pub use markdown::markdown;
 pub use plain::Plain;
 pub use preview::{DnsClock, Preview, PreviewStep, Seen, preview_json, preview_text};
+pub use rehearsal::{
+    Cut, Progress, Rehearsed, annotations, catalogue_json, catalogue_text, junit, rehearsal_json,
+    rehearsal_text, scenario_end, scenario_json, struck,
+};
 pub use renderer::{Fact, Renderer};
 pub use runbook::{Hand, change_line, runbook};
 pub use runbooks::Runbook;
 pub use story::{StepStory, Story};
 pub use summary::{Extras, headline, outcome, state, summary, told};
 pub use tree::{TreeRow, tree};
-pub use words::{Line, line, pause, refused, span, why_back};
+pub use words::{Line, grouped, line, pause, refused, span, why_back};
 
 #[cfg(test)]
 mod tests;

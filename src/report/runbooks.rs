@@ -75,6 +75,8 @@ runbooks! {
     Stale = "R-stale-preview",
     /// The window is closed, or a freeze holds.
     Closed = "R-window-closed",
+    /// A rehearsal found something.
+    Rehearsal = "R-rehearsal",
     /// Credentials or permissions are missing.
     Credentials = "R-credentials",
     /// The sandbox of the run is gone.

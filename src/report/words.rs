@@ -149,6 +149,20 @@ pub fn span(duration: Duration) -> String {
     }
 }
 
+/// `12,345`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn tenths(duration: Duration) -> Duration {
     if duration >= Duration::from_secs(1) { Duration::from_secs(duration.as_secs()) } else { duration }
 }

@@ -1,0 +1,80 @@
+//! How long things take in a rehearsal, in the time of its runs.
+
+use super::Rehearsed;
+use super::columns::Page;
+use crate::plan::format_duration;
+use crate::rehearse::{Class, Spread};
+use crate::report::Tone;
+use std::time::Duration;
+
+/// Until a fault was noticed, decided on, led back from and undone: by class.
+pub(super) fn spreads(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
+    let rows = Class::ALL.iter().filter_map(|class| Some((class, of.rehearsal.rows.get(class)?)));
+    let rows: Vec<Vec<String>> = rows
+        .map(|(class, row)| {
+            let spans = [&row.detect, &row.decide, &row.lead_back, &row.undo];
+            std::iter::once(class.text().to_owned()).chain(spans.into_iter().map(spread)).collect()
+        })
+        .filter(|row: &Vec<String>| row.iter().skip(1).any(|cell| cell != "-"))
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    page.table("median/worst to", &["notice it", "turn back", "lead users back", "undo all"], &rows)
+}
+
+fn spread(spread: &Spread) -> String {
+    match (spread.median(), spread.worst()) {
+        (Some(median), Some(worst)) => format!("{}/{}", format_duration(median), format_duration(worst)),
+        _ => "-".into(),
+    }
+}
+
+/// The longest way back, and what the plan demands of it.
+pub(super) fn way_back(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(slowest) = &of.rehearsal.slowest {
+        lines.push(format!("slowest rollback: {}", format_duration(whole(slowest.took))));
+        // To be copied: it stays on one line.
+        let repeat = page.looks.safe(&of.repeat(&slowest.name));
+        lines.push(format!("  repeat  {}", page.looks.tint(Tone::Strong, &repeat)));
+    }
+    if let Some(rto) = of.plan.policy.rto {
+        let worst = of.rehearsal.rows.values().filter_map(|row| row.lead_back.worst()).max();
+        let worst = worst.map_or("no switch was undone".to_owned(), |worst| {
+            format!("users were led back within {} at worst, whatever went wrong", format_duration(worst))
+        });
+        lines.extend(page.hanging("", 2, &format!("rto of {}: {worst}", format_duration(rto))));
+    }
+    lines
+}
+
+/// When each step begins and ends where nothing goes wrong, and the way back from there.
+pub(super) fn timeline(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
+    let steps: Vec<String> = of.steps().collect();
+    let told = of.rehearsal.estimates.iter().filter(|estimate| steps.contains(&estimate.step));
+    let rows: Vec<Vec<String>> = told
+        .map(|estimate| {
+            let begins = estimate.until.saturating_sub(estimate.takes);
+            let spans = [begins, estimate.takes, estimate.until];
+            std::iter::once(page.looks.safe(&estimate.step))
+                .chain(spans.map(|span| format_duration(whole(span))))
+                .collect()
+        })
+        .collect();
+    let mut lines = Vec::new();
+    if !rows.is_empty() {
+        lines = page.table("where nothing goes wrong", &["begins after", "takes", "done after"], &rows);
+    }
+    if let Some(back) = of.rehearsal.way_back {
+        let text =
+            format!("the whole way back, from where most is in force: {}", format_duration(whole(back)));
+        lines.extend(page.hanging("", 2, &text).iter().map(|line| page.looks.tint(Tone::Plain, line)));
+    }
+    lines
+}
+
+/// Without what is less than a second, where there is more.
+fn whole(span: Duration) -> Duration {
+    if span >= Duration::from_secs(1) { Duration::from_secs(span.as_secs()) } else { span }
+}
