@@ -12,6 +12,7 @@ mod orders;
 mod people;
 mod plans;
 mod preview;
+mod rehearsal;
 mod sandbox;
 mod screen;
 mod signals;

@@ -6,6 +6,7 @@ use crate::action::Registry;
 use crate::adapter::PlanFiles;
 use crate::doc::{self, Inputs, Reading};
 use crate::plan::{Plan, Severity};
+use crate::report::quoted;
 use crate::signal::SignalRegistry;
 use crate::store::RunRecord;
 use std::collections::BTreeMap;
@@ -41,6 +42,16 @@ impl PlanArgs {
     /// Refuses a file that is not there, before anything is made for it.
     pub(super) fn exists(&self) -> Result<(), Failure> {
         if self.plan.is_file() { Ok(()) } else { self.read(BTreeMap::new()).map(drop) }
+    }
+
+    /// As it was given, for commands that people repeat.
+    pub(super) fn again(&self) -> String {
+        let mut words = vec![quoted(&self.plan.display().to_string())];
+        words.extend(self.set.iter().map(|set| format!("--set {}", quoted(set))));
+        words.extend(
+            self.params.iter().map(|file| format!("--params {}", quoted(&file.display().to_string()))),
+        );
+        words.join(" ")
     }
 
     /// Reads the file, whatever is wrong with it. `given` are values that a world states.

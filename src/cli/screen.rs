@@ -36,6 +36,12 @@ fn height() -> usize {
     rustix::termios::tcgetwinsize(io::stderr()).map_or(24, |size| usize::from(size.ws_row))
 }
 
+/// How many columns results have: those of the terminal, or as many as pages are commonly printed with.
+pub(super) fn width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { 80 } else { columns }
+}
+
 /// Tells how a run ended, or stands.
 pub(super) fn tell(
     context: &Context,

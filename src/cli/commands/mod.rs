@@ -9,6 +9,7 @@ mod man;
 mod pause;
 mod preview;
 mod proceed;
+mod rehearse;
 mod reject;
 mod report;
 mod resume;
@@ -35,6 +36,8 @@ pub(super) enum Verb {
     Validate(validate::Args),
     /// Say what each step would change from what is there now; it cannot write
     Preview(preview::Args),
+    /// Say whether a plan ends well, whatever goes wrong at any moment of it; in a world in memory
+    Rehearse(rehearse::Args),
     /// Carry a plan out
     Run(run::Args),
     /// Go on with a run whose process is gone
@@ -89,6 +92,7 @@ impl Verb {
         match self {
             Self::Validate(args) => validate::run(&args, context),
             Self::Preview(args) => preview::run(&args, context),
+            Self::Rehearse(args) => rehearse::run(&args, context),
             Self::Run(args) => run::run(&args, context),
             Self::Resume(args) => resume::run(&args, context),
             Self::Runs(args) => runs::run(&args, context),
