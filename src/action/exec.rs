@@ -6,9 +6,9 @@ use crate::plan::{
     Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
     template, text,
 };
+use crate::port::need::known_text;
 use crate::port::need::{Need, Role};
 use crate::port::{Command, Output, Reads, StopSignal, StopWith, Writes};
-use crate::port::need::known_text;
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+#[derive(Debug)]
 struct Said {
     code: Option<i32>,
     stdout: String,
@@ -66,6 +67,13 @@ fn wrong_usage_ends_with_64_and_says_so_on_standard_error() {
         &["status"],
         &["resume", "nope"],
         &["reject", "go"],
+        &["rehearse"],
+        &["rehearse", "plans/one-record.yaml", "--budget", "soon"],
+        &["rehearse", "plans/one-record.yaml", "--threads", "0"],
+        &["rehearse", "plans/one-record.yaml", "--world", "nowhere"],
+        &["rehearse", "plans/one-record.yaml", "--world", "aep", "--from-live"],
+        &["rehearse", "plans/one-record.yaml", "--only", "switch/dns.chance.lost@1"],
+        &["rehearse", "plans/one-record.yaml", "--fault", "nope"],
     ] {
         let said = say(home.path(), arguments);
         assert_eq!(said.code, Some(64), "{arguments:?}: {}", said.stderr);
@@ -150,6 +158,8 @@ fn pages_scripts_and_schemas_are_the_result() {
         (&["man"], ".TH switchover 1"),
         (&["man", "rollback"], "rollback"),
         (&["sandbox", "worlds"], "aep"),
+        (&["rehearse", "--catalogue"], "people.abort"),
+        (&["rehearse", "--catalogue", "--output", "json"], "\"law\": \"as-before\""),
     ] {
         let said = say(home.path(), arguments);
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -201,6 +211,135 @@ fn a_frozen_plan_does_not_start() {
       caused by: frozen until 2999-12-31 (for ever)
       see: runbooks/R-window-closed.md (`switchover explain R-window-closed` prints it)
     ");
+}
+
+#[test]
+fn a_plan_that_ends_well_is_rehearsed_in_a_world_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let path = plan(home.path(), SMALL);
+    let file = |name: &str| home.path().join(name).display().to_string();
+    let (saved, junit, world) = (file("saved.json"), file("junit.xml"), file("world.yaml"));
+    let arguments = ["rehearse", &path, "--save", &saved, "--junit", &junit, "--save-world", &world];
+    let said = say(home.path(), &arguments);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.stdout.starts_with("no findings in "), "{}", said.stdout);
+    assert!(said.stdout.lines().all(|line| line.contains(" --only ") || line.chars().count() <= 80));
+
+    // In the same words, with the world that was saved, on any number of threads.
+    let again = |threads: &str| {
+        let said = say(
+            home.path(),
+            &["rehearse", &path, "--world", &world, "--threads", threads, "--output", "json"],
+        );
+        let mut told: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        for of_this_time in ["at", "took_seconds", "world", "slowest_rollback"] {
+            told.as_object_mut().unwrap().remove(of_this_time);
+        }
+        told
+    };
+    let first = again("1");
+    assert_eq!(first, again("2"));
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&saved).unwrap()).unwrap();
+    for of_this_time in ["at", "took_seconds", "world", "slowest_rollback"] {
+        kept.as_object_mut().unwrap().remove(of_this_time);
+    }
+    assert_eq!(first, kept);
+    assert_eq!((kept["complete"].as_bool(), kept["found"].as_u64()), (Some(true), Some(0)));
+    let validated = say(home.path(), &["validate", &path, "--output", "json"]);
+    let validated: serde_json::Value = serde_json::from_str(&validated.stdout).unwrap();
+    assert_eq!(kept["plan_digest"], validated["digest"]);
+    assert_eq!(kept["params_digest"], validated["params_digest"]);
+    assert!(std::fs::read_to_string(&junit).unwrap().contains("<testsuite name=\"small.laws\""));
+}
+
+#[test]
+fn what_is_found_ends_with_5_and_says_what_to_read() {
+    let home = tempfile::tempdir().unwrap();
+    let world = home.path().join("empty.yaml");
+    std::fs::write(&world, "world: v1\naccount: '123456789012'\n").unwrap();
+    let world = world.display().to_string();
+    let arguments = ["rehearse", "plans/one-record.yaml", "--world", &world, "--fault", "people.abort"];
+    let said = say(home.path(), &[&arguments[..], &["--output", "github"]].concat());
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    for part in
+        ["1. broken: ", "\n   repeat  switchover rehearse plans/one-record.yaml --world ", "\n::error title="]
+    {
+        assert!(said.stdout.contains(part), "no {part}: {said:#?}");
+    }
+    for part in ["one-record does not end well", "--only undisturbed`", "runbooks/R-rehearsal.md"] {
+        assert!(said.stderr.contains(part), "no {part}: {said:#?}");
+    }
+    let said =
+        say(home.path(), &["rehearse", "plans/one-record.yaml", "--world", &world, "--only", "undisturbed"]);
+    assert!(said.stdout.contains("\nit ended: "), "{said:#?}");
+}
+
+#[test]
+fn one_that_is_interrupted_reports_what_was_played() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = tool(home.path())
+        .args(["rehearse", "plans/one-record.yaml", "--budget", "10m"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until it hears signals: the second of them, SIGINT, is caught.
+    let hears = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0
+    };
+    while !hears(child.id()) {
+        assert!(child.try_wait().unwrap().is_none(), "{:#?}", child.wait_with_output());
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("\nPARTIAL: it was interrupted; "), "{said}");
+}
+
+#[test]
+fn one_scenario_is_told_as_its_operator_would_have_seen_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = plan(home.path(), SMALL);
+    let said = say(home.path(), &["rehearse", &path, "--only", "rest/people.abort@2"]);
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(said.stdout, @r"
+    2026-01-06T10:00:00Z run   small started by rehearsal
+    2026-01-06T10:00:00Z rest  looking at what is there
+    >>> people.abort strikes here: an operator aborts
+    2026-01-06T10:00:00Z rest  watching
+    2026-01-06T10:00:00Z run   rollback by operator: enough
+    2026-01-06T10:00:00Z run   rolling back: operator said so (enough)
+    2026-01-06T10:00:00Z run   rolled back and verified after 0s
+
+    it ended: rolled back
+    it breaks no law
+    ");
+    let said = say(home.path(), &["rehearse", &path, "--only", "rest/people.abort@99"]);
+    assert_eq!(said.code, Some(64));
+    insta::assert_snapshot!(said.stderr.replace(&path, "plan.yaml"), @r"
+    error: there is no scenario `rest/people.abort@99`
+      hint: `switchover rehearse plan.yaml --catalogue` lists all faults
+    ");
+}
+
+#[test]
+fn a_window_that_is_closed_on_that_day_is_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let rehearsed = |policy: &str| {
+        let text = SMALL.replace("name: small", &format!("name: small\npolicy: {policy}"));
+        say(home.path(), &["rehearse", &plan(home.path(), &text), "--budget", "0", "--output", "json"])
+    };
+    let said = rehearsed("{ window: { zone: Europe/Paris, days: [wed], from: \"09:00\", to: \"16:00\" } }");
+    let told: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(told["begins"], "2026-01-07T08:00:00Z");
+    let said = rehearsed("{ freeze: [{ from: 2000-01-01, to: 2999-12-31, reason: for ever }] }");
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    assert!(said.stderr.contains("may never start"), "{said:#?}");
 }
 
 #[test]

@@ -10,7 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("run", &["plan"]),
     ("doc", &["plan"]),
     ("store", &["plan", "run", "port"]),
-    ("report", &["plan", "run"]),
+    // A report of a rehearsal is of its plain data.
+    ("report", &["plan", "run", "rehearse"]),
     ("port", &["plan", "run"]),
     ("action", &["plan", "run", "port", "signal"]),
     ("signal", &["plan", "run", "port"]),
@@ -18,11 +19,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("adapter", &["plan", "run", "port", "doc"]),
     ("sandbox", &["plan", "port", "sim"]),
     ("driver", &["plan", "run", "store", "port", "action", "signal"]),
+    ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver"]),
     (
         "cli",
         &[
-            "action", "adapter", "cli", "doc", "driver", "plan", "port", "report", "run", "sandbox",
-            "signal", "sim", "store",
+            "action", "adapter", "cli", "doc", "driver", "plan", "port", "rehearse", "report", "run",
+            "sandbox", "signal", "sim", "store",
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 use super::columns::Page;
 use crate::rehearse::{Outcome, Story, catalogue};
 use crate::report::{Looks, Tone};
+use crate::run::Event;
 
 /// What strikes after which fact, in order. Both ends of a name are told: the fault, and the deaths that follow.
 #[must_use]
@@ -28,11 +29,18 @@ pub fn struck(name: &str, story: &Story) -> Vec<(u64, String)> {
         };
         let (after, when) = match when {
             Some("before") => (seq.saturating_sub(1), "before the next fact is recorded"),
-            _ => (seq, "with this fact recorded"),
+            _ => (with_its_like(story, seq), "with this fact recorded"),
         };
         all.push((after, format!("the process dies here, {when}{how}")));
     }
     all
+}
+
+/// Facts that follow from one another are recorded at once: the last of them, before somebody takes over.
+fn with_its_like(story: &Story, seq: u64) -> u64 {
+    let resumed = |event: &Event| matches!(event, Event::RunResumed { .. });
+    let next = story.facts.iter().find(|fact| fact.seq.0 > seq && resumed(&fact.event));
+    next.map_or(seq, |fact| fact.seq.0 - 1)
 }
 
 /// `dns.change.lost-answer` of `switch/dns.change.lost-answer@41#1`.
