@@ -87,13 +87,12 @@ impl StageArgs {
         let setting = World::new(file, &name, begins, NETWORK)
             .and_then(|world| Setting::new(loaded.plan.clone(), actions, world))
             .map_err(|error| wrong_world(&error))?;
-        let mut command = format!("switchover rehearse {}", plan.again());
-        if let Some(world) = &self.world {
-            command += &format!(" --world {}", quoted(world));
-        }
-        if self.from_live {
-            command += " --from-live";
-        }
+        let world = match &self.world {
+            Some(world) => format!(" --world {}", quoted(world)),
+            None if self.from_live => " --from-live".to_owned(),
+            None => String::new(),
+        };
+        let command = format!("switchover rehearse {}{world}", plan.again());
         Ok(Stage { loaded, setting: Arc::new(setting), begins, opaque, command })
     }
 

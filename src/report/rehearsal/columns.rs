@@ -57,15 +57,11 @@ impl Page {
         });
         let Some(gap) = gap else { return self.list(heading, head, rows) };
         let line = |cells: &mut dyn Iterator<Item = &str>| {
-            let mut line = String::new();
-            for (place, (cell, width)) in cells.zip(&widths).enumerate() {
-                if place == 0 {
-                    line.push_str(&format!("{cell:width$}"));
-                } else {
-                    line.push_str(&format!("{:gap$}{cell:>width$}", ""));
-                }
-            }
-            line.trim_end().to_owned()
+            let padded = cells.zip(&widths).enumerate().map(|(place, (cell, width))| match place {
+                0 => format!("{cell:width$}"),
+                _ => format!("{:gap$}{cell:>width$}", ""),
+            });
+            padded.collect::<String>().trim_end().to_owned()
         };
         let first = line(&mut std::iter::once(heading).chain(head.iter().copied()));
         let mut lines = vec![self.looks.tint(Tone::Strong, &first)];
