@@ -87,7 +87,9 @@ impl StageArgs {
         let setting = World::new(file, &name, begins, NETWORK)
             .and_then(|world| Setting::new(loaded.plan.clone(), actions, world))
             .map_err(|error| wrong_world(&error))?;
-        let world = match &self.world {
+        // What is really there may be another thing next time; what was saved is not.
+        let saved = self.save_world.as_ref().map(|file| file.display().to_string());
+        let world = match saved.as_ref().or(self.world.as_ref()) {
             Some(world) => format!(" --world {}", quoted(world)),
             None if self.from_live => " --from-live".to_owned(),
             None => String::new(),
