@@ -10,6 +10,7 @@ use super::scene::{Death, Scene};
 use super::setting::Setting;
 use super::tally::{Rehearsal, Tally};
 use super::trial::{Ends, Futures, Killed, Plays};
+use crate::plan::StepIx;
 use crate::run::Work;
 use crate::sim::{Armed, CallSeen};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +34,8 @@ pub struct Options<'a> {
 pub(super) enum Blow<'a> {
     /// Nothing: only deaths.
     Nothing,
-    Call(&'static CallFault, &'a CallSeen),
+    /// A call, and whose it is.
+    Call(&'static CallFault, &'a CallSeen, Option<StepIx>),
     Moment(&'static MomentFault, String),
 }
 
@@ -65,7 +67,7 @@ impl Ground {
         let before = setting.world.standing();
         let forward = undisturbed(setting);
         let completed = !forward.hangs && forward.end.run.mode == completed();
-        let desired = completed.then(|| forward.end.world(|world, _| world.standing()));
+        let desired = completed.then(|| forward.end.at_rest());
         let back = way_back(&forward);
         let courses: Vec<Course> = [Some(forward), back].into_iter().flatten().collect();
         let ends = Ends { before, desired };
@@ -204,13 +206,19 @@ pub(super) fn strike(scene: &mut Scene, leg: &Leg, blow: &Blow<'_>, may: May) {
     scene.witness.astray |= may.hurt;
     match blow {
         Blow::Nothing => return,
-        Blow::Call(fault, call) => {
+        Blow::Call(fault, call, step) => {
+            scene.struck = *step;
             let behind = call.number - leg.before;
             scene.world(|world, _| {
                 let from = world.ledger.count + behind;
                 let armed = Armed::once(call.service, &call.operation, from, (fault.strike)());
                 let containing = call.resource.clone();
-                world.ledger.armed.push(Armed { times: fault.times, containing, ..armed });
+                world.ledger.armed.push(Armed {
+                    times: fault.times,
+                    every: fault.every,
+                    containing,
+                    ..armed
+                });
             });
         }
         Blow::Moment(fault, target) => (fault.strike)(scene, target),
@@ -222,7 +230,7 @@ pub(super) fn strike(scene: &mut Scene, leg: &Leg, blow: &Blow<'_>, may: May) {
 pub(super) fn variants<'a>(course: &Course, leg: &'a Leg) -> Vec<Variant<'a>> {
     let way = if course.back { "back:" } else { "" };
     let Some(scene) = leg.begin() else { return Vec::new() };
-    let id = |step: Option<crate::plan::StepIx>| {
+    let id = |step: Option<StepIx>| {
         step.map_or_else(|| "run".to_owned(), |ix| scene.setting.plan[ix].id.to_string())
     };
     let step = id(leg.step);
@@ -263,7 +271,7 @@ pub(super) fn variants<'a>(course: &Course, leg: &'a Leg) -> Vec<Variant<'a>> {
                 fault: name,
                 class: fault.class(call, course.back),
                 may: May { stop: may.stop || course.back, ..may },
-                blow: Blow::Call(fault, call),
+                blow: Blow::Call(fault, call, work.step()),
             });
         }
     }

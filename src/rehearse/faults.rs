@@ -77,6 +77,8 @@ pub(super) struct CallFault {
     pub(super) strike: fn() -> Strike,
     /// How many calls of the same kind it meets; 0: all from then on, until somebody puts it right.
     pub(super) times: u32,
+    /// Of these it meets every so many-th.
+    pub(super) every: u32,
     may: fn(&CallSeen) -> May,
 }
 
@@ -99,7 +101,7 @@ const fn fault(
     times: u32,
     may: fn(&CallSeen) -> May,
 ) -> CallFault {
-    CallFault { name, text, strike, times, may }
+    CallFault { name, text, strike, times, every: 1, may }
 }
 
 /// How much later an answer comes that is late: after its call counts as lost, and may land no more.
@@ -127,6 +129,12 @@ pub(super) const CALLS: &[CallFault] = &[
     fault("no-evidence", "says nothing from then on", || Strike::Silent, 0, LASTS),
     fault("fails-once", "answers that something is wrong, once", || Strike::Bad, 1, STOPS),
     fault("fails", "answers that something is wrong, from then on", || Strike::Bad, 0, LASTS),
+    CallFault {
+        every: 2,
+        ..fault("flaps", "answers every other time that something is wrong", || Strike::Bad, 0, LASTS)
+    },
+    fault("late-evidence", "answers after nobody waits any more, once", || Strike::Slow(LATE), 1, STOPS),
+    fault("protected", "the record is protected: changes of it are refused", protected, 0, LASTS),
     fault("killed-before", "the process dies before the call is sent", || Strike::KillBefore, 1, STOPS),
     fault("killed-after", "the process dies before it hears the answer", || Strike::KillAfter, 1, STOPS),
 ];
@@ -135,10 +143,22 @@ fn refused() -> Strike {
     Strike::Refused { code: "ValidationError".into(), message: "a rehearsed refusal".into() }
 }
 
+/// In the words of Route 53, as far as they are known: the refusal of a batch that names a protected record.
+fn protected() -> Strike {
+    let message = "The resource record set is protected and cannot be changed".into();
+    Strike::Refused { code: "InvalidChangeBatch".into(), message }
+}
+
 impl CallFault {
     /// Whether it means something for this call.
     pub(super) fn meets(&self, call: &CallSeen) -> bool {
         let strike = (self.strike)();
+        match self.name {
+            "protected" => return thing(call) == "dns.change",
+            "late-evidence" => return matches!(thing(call), "http.get" | "metrics.read"),
+            "flaps" if call.writes => return false,
+            _ => {}
+        }
         // A lost read is a failed read; a smoke test that fails once has failed.
         let same =
             !call.writes && matches!(strike, Strike::LostBefore | Strike::Refused { .. } | Strike::Slow(_));

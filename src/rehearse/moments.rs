@@ -4,7 +4,7 @@ use super::faults::Class;
 use super::laws::May;
 use super::operator::{Answer, operator};
 use super::scene::Scene;
-use crate::plan::{Kind, StepIx};
+use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
 use crate::run::{Mode, Order, Phase, Rewind};
 use crate::sim::{Behaviour, Deed, RecordFile, Span, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ const STOPS: May = May { stop: true, ..NOTHING };
 const GONE: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
 const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
 
+/// How late the last name server is.
+const LAGS: Duration = Duration::from_secs(300);
 /// For how long a resolver keeps an answer that ignores its TTL.
 const IGNORED: Duration = Duration::from_secs(1800);
 
@@ -84,6 +86,30 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { stop: true, delay: true, ..NOTHING },
         targets: live,
         strike: |scene, _| scene.sleep(Duration::from_secs(600)),
+    },
+    MomentFault {
+        name: "process.clock-set-back",
+        text: "the clock was wrong, and is set back by two minutes",
+        class: Class::Process,
+        may: May { stop: true, delay: true, ..NOTHING },
+        targets: live,
+        strike: |scene, _| scene.set_clock_back(Duration::from_secs(120)),
+    },
+    MomentFault {
+        name: "process.disk-full",
+        text: "no room is left: the run pauses on what was set aside, and is resumed when there is room",
+        class: Class::Process,
+        may: May { stop: true, delay: true, ..NOTHING },
+        targets: live,
+        strike: |scene, _| scene.interrupt(),
+    },
+    MomentFault {
+        name: "signal.breach-at-the-edge",
+        text: "what was deployed fails its users from just before the last look of a monitor on",
+        class: Class::Check,
+        may: May { stop: true, hurt: true, must_fire: true, ..NOTHING },
+        targets: while_watched,
+        strike: |scene, _| fail_at_the_edge(scene),
     },
     MomentFault {
         name: "world.foreign-record",
@@ -184,15 +210,23 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         strike: |scene, _| every_job(scene, |how| how.exit_code = 1),
     },
     MomentFault {
+        name: "task.exit-code-absent",
+        text: "the one-off task never runs: it has no exit code",
+        class: Class::Deployment,
+        may: May { stop: true, ..NOTHING },
+        targets: deploying,
+        strike: |scene, _| every_job(scene, |how| how.unpullable = true),
+    },
+    MomentFault {
         name: "dns.one-lags",
         text: "one name server serves changes five minutes late",
         class: Class::Dns,
         may: May { stop: true, delay: true, ..NOTHING },
-        targets: live,
+        targets: before_dns_changes,
         strike: |scene, _| {
             scene.world(|world, _| {
                 if let Some(server) = world.name_servers.last_mut() {
-                    server.delay = Duration::from_secs(300);
+                    server.delay = LAGS;
                 }
             });
         },
@@ -223,6 +257,20 @@ fn one() -> Vec<String> {
 
 fn live(scene: &Scene) -> Vec<String> {
     if scene.run.is_live() { one() } else { Vec::new() }
+}
+
+/// A record is about to be changed, and no other change is on its way.
+fn before_dns_changes(scene: &Scene) -> Vec<String> {
+    let run = &scene.run;
+    let writes = |ix: StepIx| {
+        let action = scene.setting.actions.get(ix);
+        let own = action
+            .is_some_and(|action| action.traits().resources.iter().any(|name| name.starts_with("dns:")));
+        own && matches!(run[ix].phase, Phase::Applying { .. } | Phase::Undoing { .. })
+    };
+    let quiet = scene
+        .world(|world, now| world.changes.last().is_none_or(|change| now.since(change.submitted) > LAGS));
+    if quiet && run.plan.places().any(writes) { one() } else { Vec::new() }
 }
 
 fn with_users(scene: &Scene) -> Vec<String> {
@@ -262,7 +310,22 @@ fn written(scene: &Scene, kind: &str) -> BTreeSet<String> {
     all
 }
 
+/// The run still does something, or looks at what it did: what happens after that is nobody's to notice.
+fn is_busy(scene: &Scene) -> bool {
+    let (run, plan) = (&scene.run, &scene.setting.plan);
+    let own = |ix: &StepIx| !plan.is_finally(*ix);
+    match run.mode {
+        Mode::Idle => true,
+        Mode::Forward => plan.places().filter(own).any(|ix| !run.passed(ix)),
+        Mode::Rollback => plan.places().filter(own).any(|ix| !run[ix].settled()),
+        Mode::Finished(_) => false,
+    }
+}
+
 fn records(scene: &Scene) -> Vec<String> {
+    if !is_busy(scene) {
+        return Vec::new();
+    }
     written(scene, "dns:").into_iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect()
 }
 
@@ -279,6 +342,9 @@ fn foreign_record(scene: &Scene, name: &str) {
 
 /// `cluster/service`, of the services that the plan deploys.
 fn services(scene: &Scene) -> Vec<String> {
+    if !is_busy(scene) {
+        return Vec::new();
+    }
     let places = written(scene, "ecs:");
     let two = |place: &String| {
         let mut parts = place.rsplit('/');
@@ -350,21 +416,30 @@ fn new_side(scene: &Scene) -> Vec<String> {
             group.is_some_and(|group| !scene.setting.home.contains(&group.balancer))
         };
         let definitions = world.services.iter().filter(away);
-        let definitions = definitions.filter_map(|service| world.definition(&service.deployments[0].definition));
+        let definitions =
+            definitions.filter_map(|service| world.definition(&service.deployments[0].definition));
         definitions.flat_map(|definition| definition.containers()).map(|container| container.image).collect()
     })
 }
 
 fn change_images(scene: &Scene, images: Vec<String>, change: impl Fn(&mut Behaviour)) {
-    let image = scene.world(|world, _| {
+    let image = changed_images(scene, images, change);
+    deed(scene, Deed { image, ..Deed::default() });
+}
+
+fn changed_images(
+    scene: &Scene,
+    images: Vec<String>,
+    change: impl Fn(&mut Behaviour),
+) -> BTreeMap<String, Behaviour> {
+    scene.world(|world, _| {
         let changed = images.into_iter().filter_map(|image| {
             let mut how = world.images.get(&image)?.clone();
             change(&mut how);
             Some((image, how))
         });
         changed.collect()
-    });
-    deed(scene, Deed { image, ..Deed::default() });
+    })
 }
 
 fn every_new_image(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
@@ -375,6 +450,24 @@ fn every_job(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
     let world = &scene.setting.world;
     let jobs = world.images.iter().filter(|(_, how)| how.app == crate::sim::App::Job);
     change_images(scene, jobs.map(|(image, _)| image.clone()).collect(), change);
+}
+
+/// How long before its last look a monitor is met at its edge, in milliseconds.
+const EDGE: u64 = 1000;
+
+/// What was deployed fails just before a monitor is over; at once, if it does not say how long it watches.
+fn fail_at_the_edge(scene: &mut Scene) {
+    let run = &scene.run;
+    let last = run.plan.places().find_map(|ix| {
+        let Kind::Act(Some(uses)) = &run.plan[ix].kind else { return None };
+        let length =
+            uses.with.get("for").and_then(Value::as_text).and_then(|text| parse_duration(text).ok())?;
+        matches!(run[ix].phase, Phase::Watching { .. })
+            .then(|| run.since(ix).map(|since| since.after(length)))?
+    });
+    let at = last.map_or(scene.now(), |last| Timestamp(last.0.saturating_sub(EDGE)));
+    let image = changed_images(scene, new_side(scene), |how| how.error_rate = 1.0);
+    scene.world(|world, _| world.schedule(at, Deed { image, ..Deed::default() }));
 }
 
 /// A step that deploys or runs something is about to write.

@@ -33,6 +33,8 @@ pub(super) enum Answer {
 pub(super) struct Operator {
     pub(super) answer: Answer,
     acts: Vec<(Timestamp, Actor, Order)>,
+    /// Orders that were given, by their numbers: kept until a run has answered them.
+    given: Vec<(u64, Actor, Order)>,
     last_order: u64,
     /// How often somebody came since the run last got on.
     came: u32,
@@ -59,6 +61,7 @@ impl Operator {
         Self {
             answer: Answer::AsStated,
             acts: Vec::new(),
+            given: Vec::new(),
             last_order: 0,
             came: 0,
             visits: 0,
@@ -81,22 +84,33 @@ impl Operator {
     pub(super) fn situation(&self, now: Timestamp) -> impl std::hash::Hash + use<> {
         let acts: Vec<(u64, Order)> =
             self.acts.iter().map(|(at, _, order)| (at.since(now).as_secs(), order.clone())).collect();
-        (self.answer, acts, self.came, self.mended)
+        let given: Vec<Order> = self.given.iter().map(|(.., order)| order.clone()).collect();
+        (self.answer, acts, given, self.came, self.mended)
     }
 
-    /// The orders that are given by now.
-    pub(super) fn orders(&mut self, now: Timestamp) -> Vec<Input> {
-        if self.next().is_none_or(|next| next > now) {
-            return Vec::new();
+    /// The orders that are given by now and that a run has not answered.
+    pub(super) fn orders(&mut self, run: &Run, now: Timestamp) -> Vec<Input> {
+        if self.next().is_some_and(|next| next <= now) {
+            let (mut due, later): (Vec<_>, Vec<_>) = self.acts.drain(..).partition(|(at, ..)| *at <= now);
+            self.acts = later;
+            due.sort_by_key(|(at, ..)| *at);
+            for (_, by, order) in due {
+                self.last_order += 1;
+                self.given.push((self.last_order, by, order));
+            }
         }
-        let (mut due, later): (Vec<_>, Vec<_>) = self.acts.drain(..).partition(|(at, ..)| *at <= now);
-        self.acts = later;
-        due.sort_by_key(|(at, ..)| *at);
-        let mut number = |(_, by, order)| {
-            self.last_order += 1;
-            Input::Ordered { id: self.last_order, by, order }
+        self.answered(run);
+        let input = |(id, by, order): &(u64, Actor, Order)| Input::Ordered {
+            id: *id,
+            by: by.clone(),
+            order: order.clone(),
         };
-        due.into_iter().map(&mut number).collect()
+        self.given.iter().map(input).collect()
+    }
+
+    /// The run has answered orders.
+    pub(super) fn answered(&mut self, run: &Run) {
+        self.given.retain(|(id, ..)| *id > run.last_order);
     }
 
     /// People hear that they are asked.
@@ -143,17 +157,15 @@ impl Operator {
         }
         let all = || Order::Rollback { rewind: Rewind::All, reason: "taken over".into() };
         let back = || Order::Rollback { rewind: Rewind::Safe, reason: "it does not go on".into() };
-        let held = matches!(
-            run.paused,
-            Some(
-                PauseCause::Barrier(_)
-                    | PauseCause::Checkpoint(_)
-                    | PauseCause::Diverged { .. }
-                    | PauseCause::Rewound(_)
-            )
-        );
+        let held = matches!(run.paused, Some(PauseCause::Barrier(_) | PauseCause::Diverged { .. }));
+        // What was before it may be gone: nobody goes past it without need.
+        let kept = matches!(run.paused, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_)));
         let stuck = stuck(run);
         match (run.mode, self.came) {
+            _ if kept => {
+                self.took_over = self.came > 3;
+                if self.took_over { Comes::Gives } else { Comes::Orders(Order::Continue) }
+            }
             _ if held => {
                 self.took_over = true;
                 Comes::Orders(all())

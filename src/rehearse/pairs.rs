@@ -91,6 +91,6 @@ fn arm(scene: &Scene, call: &CallSeen, fault: &CallFault) {
     scene.world(|world, _| {
         let from = world.ledger.count + 1;
         let armed = Armed::once(call.service, &call.operation, from, (fault.strike)());
-        world.ledger.armed.push(Armed { times: fault.times, ..armed });
+        world.ledger.armed.push(Armed { times: fault.times, every: fault.every, ..armed });
     });
 }

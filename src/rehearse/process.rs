@@ -63,11 +63,6 @@ impl Process {
         Some(Self { desk: self.desk.clone(), flights })
     }
 
-    /// It could be copied.
-    pub(super) fn is_between(&self) -> bool {
-        self.flights.iter().all(|flight| matches!(flight, Flight::Between(_)))
-    }
-
     /// A call is under way, or about to be sent.
     pub(super) fn is_writing(&self) -> bool {
         self.flights.iter().any(|flight| flight.due().work.writes())
@@ -84,9 +79,9 @@ impl Process {
         })
     }
 
-    /// Makes the work under way what the run calls for.
-    pub(super) fn reconcile(&mut self, run: &Run, now: Timestamp) {
-        let agenda = self.desk.agenda(run, false);
+    /// Makes the work under way what the run calls for. `only_writes`: nothing new is looked at.
+    pub(super) fn reconcile(&mut self, run: &Run, only_writes: bool, now: Timestamp) {
+        let agenda = self.desk.agenda(run, only_writes);
         self.flights.retain(|flight| {
             let fate = agenda.fate(flight.due());
             if fate == Fate::Stop {

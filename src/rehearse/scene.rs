@@ -10,18 +10,24 @@ use super::process::{Process, Watched};
 use super::setting::Setting;
 use super::witness::Witness;
 use crate::driver::{Desk, Hands, waits_for_a_human};
-use crate::plan::Timestamp;
+use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
-use crate::run::{Event, Input, Mode, Order, Rewind, Run, Work, decide};
+use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide};
 use crate::sim::{Ports, World};
+use crate::store::record::EventRecord;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long it takes until somebody starts the tool again.
 const RESTART: Duration = Duration::from_secs(20);
+/// How long it takes until somebody resumes what was interrupted.
+const RESUMED: Duration = Duration::from_secs(300);
 /// How long a run stays with a process that has fallen silent, and a little more.
 const LEASE: Duration = Duration::from_secs(65);
+/// After its end a world comes to rest within so long.
+const RESTS: Duration = Duration::from_secs(900);
 /// More turns than any run needs: it goes round in circles.
 const TURNS: u32 = 200_000;
 /// Longer than any run takes.
@@ -45,6 +51,17 @@ pub(super) struct Scene {
     pub(super) witness: Witness,
     begun: Timestamp,
     turns: u32,
+    /// The step whose calls are struck: once it is over, so is the fault.
+    pub(super) struck: Option<StepIx>,
+    /// The process was asked to stop; or is stopping: nothing new is begun.
+    stopping: Option<Stopping>,
+}
+
+/// How far a process is that stops by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stopping {
+    Asked,
+    Paused,
 }
 
 /// A process that was stopped in the middle of its work, and wakes up later.
@@ -98,6 +115,8 @@ impl Scene {
             witness: Witness::default(),
             begun,
             turns: 0,
+            struck: None,
+            stopping: None,
         }
     }
 
@@ -116,13 +135,6 @@ impl Scene {
         Some(self.copy(process, suspended))
     }
 
-    /// It could be copied.
-    pub(super) fn is_between(&self) -> bool {
-        let between = |process: &Process| process.is_between();
-        self.process.as_ref().is_none_or(between)
-            && self.suspended.as_ref().is_none_or(|suspended| between(&suspended.process))
-    }
-
     fn copy(&self, process: Option<Process>, suspended: Option<Suspended>) -> Self {
         let ports = Arc::new(self.ports.fork());
         Self {
@@ -139,6 +151,8 @@ impl Scene {
             witness: self.witness.clone(),
             begun: self.begun,
             turns: self.turns,
+            struck: self.struck,
+            stopping: self.stopping,
         }
     }
 
@@ -153,6 +167,7 @@ impl Scene {
             Death::Resumed | Death::Aborted => None,
         };
         let mut scene = self.copy(None, suspended);
+        scene.stopping = None;
         scene.restart = now.after(if death == Death::Suspended { LEASE } else { RESTART });
         if death == Death::Aborted {
             let order = Order::Rollback { rewind: Rewind::Safe, reason: "it was killed".into() };
@@ -172,7 +187,7 @@ impl Scene {
 
     /// The process is gone, and somebody resumes the run.
     pub(super) fn die(&mut self) {
-        self.process = None;
+        (self.process, self.stopping) = (None, None);
         self.restart = self.now().after(RESTART);
         self.witness.died();
         self.ports.forget();
@@ -182,6 +197,16 @@ impl Scene {
     /// The machine is asleep for so long: nothing is looked at and nothing is sent meanwhile.
     pub(super) fn sleep(&self, span: Duration) {
         self.ports.virtual_clock().advance_to(self.now().after(span));
+    }
+
+    /// The clock was wrong, and is set back.
+    pub(super) fn set_clock_back(&self, span: Duration) {
+        self.ports.virtual_clock().set_back(span);
+    }
+
+    /// The process is asked to stop: calls under way finish, then the run pauses until somebody resumes it.
+    pub(super) fn interrupt(&mut self) {
+        self.stopping = Some(Stopping::Asked);
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -207,9 +232,14 @@ impl Scene {
             if self.turns > TURNS || self.now().since(self.begun) > ENDLESS {
                 return Next::Hangs;
             }
-            let inputs = match self.wait() {
-                Ok(inputs) => inputs,
-                Err(next) => return next,
+            let inputs = if self.stopping == Some(Stopping::Asked) {
+                self.stopping = Some(Stopping::Paused);
+                vec![Input::Interrupted]
+            } else {
+                match self.wait() {
+                    Ok(inputs) => inputs,
+                    Err(next) => return next,
+                }
             };
             if self.world(|world, _| world.ledger.died) {
                 return Next::Died;
@@ -229,7 +259,13 @@ impl Scene {
             // Nobody is there to take an order.
             None => (moments[0], moments[2]) = (None, Some(self.restart)),
             Some(process) => {
-                process.reconcile(&self.run, now);
+                let stops = self.stopping.is_some();
+                process.reconcile(&self.run, stops, now);
+                if stops && !process.is_writing() {
+                    (self.process, self.stopping) = (None, None);
+                    self.restart = now.after(RESUMED);
+                    return Ok(Vec::new());
+                }
                 if !process.is_writing() && waits_for_a_human(&self.run) && moments[0].is_none() {
                     return Err(Next::Rests);
                 }
@@ -244,17 +280,18 @@ impl Scene {
         let mut inputs = Vec::new();
         if let Some(mut process) = self.process.take() {
             let mut watched = Watching::new(&self.setting, &self.run, &self.ports, &mut self.witness);
-            inputs = process.turns(&self.hands, now, &mut watched);
+            let answers = process.turns(&self.hands, now, &mut watched);
             self.turns += watched.turns + 1;
             self.process = Some(process);
-            inputs.extend(self.operator.orders(now));
+            inputs.extend(self.operator.orders(&self.run, now));
+            inputs.extend(answers);
         } else if self.restart <= now {
-            self.process = Some(Process::new(self.desk.clone()));
+            (self.process, self.stopping) = (Some(Process::new(self.desk.clone())), None);
             inputs.push(match self.run.mode {
                 Mode::Idle => Input::Begin { by: Setting::starter() },
                 _ => Input::Resume { owner: "another process".into() },
             });
-            inputs.extend(self.operator.orders(now));
+            inputs.extend(self.operator.orders(&self.run, now));
         }
         Ok(inputs)
     }
@@ -276,19 +313,62 @@ impl Scene {
         self.run = run;
         for event in events {
             self.desk.learn(at, &event);
+            self.operator.answered(&self.run);
+            self.relent(&event);
             if let Some(process) = &mut self.process {
                 process.desk().learn(at, &event);
             }
             self.operator.hears(&self.setting, at, &event);
             self.witness.recorded(&self.setting, &self.run, at, &event);
+            self.tell(at, &event);
             self.journal.push(at, event);
         }
+    }
+
+    /// The fault of a step's calls ends with the step: the next ones have faults of their own.
+    fn relent(&mut self, event: &Event) {
+        let Event::Step(ix, event) = event else { return };
+        let over =
+            matches!(event, StepEvent::Succeeded { .. } | StepEvent::Skipped | StepEvent::Undone { .. });
+        if over && self.struck == Some(*ix) {
+            self.struck = None;
+            self.world(|world, _| world.ledger.armed.clear());
+        }
+    }
+
+    /// The world hears what the run tells, as far as it goes by it.
+    fn tell(&self, at: Timestamp, event: &Event) {
+        let Event::Step(ix, _) = event else { return };
+        self.world(|world, _| {
+            if !world.listens() {
+                return;
+            }
+            let plan = &self.setting.plan;
+            let record = serde_json::to_value(EventRecord::of(event, plan)).unwrap_or_default();
+            let word = record["fact"]["is"].as_str().unwrap_or_default();
+            // What the world refuses does not happen.
+            let _ = world.told(&plan[*ix].id.0, word, at);
+        });
+    }
+
+    /// Long enough after the end for what began by itself to have come to rest, how the world stands.
+    pub(super) fn at_rest(&self) -> BTreeMap<String, String> {
+        let (copy, now) = self.world(|world, now| (world.clone(), now));
+        let mut world = copy;
+        world.advance(now.after(RESTS));
+        world.standing()
+    }
+
+    /// Effects that landed since anybody looked are seen.
+    pub(super) fn look_around(&mut self) {
+        let Self { setting, run, ports, witness, .. } = self;
+        ports.look(|world, now| witness.turned(setting, run, Work::Wake, world, now));
     }
 
     /// Somebody comes to a run that rests. `false`: there is nothing left to do.
     pub(super) fn ask(&mut self) -> bool {
         let at = Operator::arrives(self.now());
-        self.witness.asked(&self.run, self.now());
+        self.witness.asked(self.now());
         let order = match self.operator.comes(&self.run) {
             Comes::Orders(order) => order,
             Comes::Mends(order) => {
@@ -311,12 +391,12 @@ impl Scene {
             world.ledger.situation(now, &mut hasher);
         });
         self.operator.situation(now).hash(&mut hasher);
-        self.witness.situation(&mut hasher);
+        self.witness.situation(&self.run, &mut hasher);
         match &self.process {
             Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut hasher)),
             None => self.restart.since(now).hash(&mut hasher),
         }
-        self.suspended.as_ref().map(|s| s.wakes.since(now)).hash(&mut hasher);
+        (self.suspended.as_ref().map(|s| s.wakes.since(now)), self.stopping).hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -3,8 +3,8 @@
 use crate::driver::{Actions, Desk, Hands, Host, Redactor};
 use crate::plan::{Kind, Plan, Scope, StepIx};
 use crate::port::dns::Name;
-use crate::run::Actor;
 use crate::port::need::{Need, Role as Needed};
+use crate::run::Actor;
 use crate::sim::{Ports, Role, World, WorldError, asker_name};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;

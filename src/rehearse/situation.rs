@@ -2,8 +2,8 @@
 //!
 //! Left out: how often and when things happened, names of calls, texts for people. Of time only what is left counts.
 
-use crate::plan::Timestamp;
-use crate::run::{Mark, Mode, PauseCause, Phase, Run, StepRun};
+use crate::plan::{Kind, Timestamp};
+use crate::run::{Mark, Mode, PauseCause, Phase, Receipt, Run, StepRun};
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 
@@ -24,13 +24,29 @@ pub(super) fn of(run: &Run, now: Timestamp, hasher: &mut impl Hasher) {
     let left =
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);
     left.hash(hasher);
-    for step in &run.steps {
-        of_step(step, run.mode, now, hasher);
+    // On the way back a step of which nothing is left is like one that never began; a checkpoint may send it forward
+    // again, and then it is not.
+    let checked = |ix| run.plan[ix].kind == Kind::Checkpoint && run[ix].phase == Phase::Done;
+    let back = run.mode == Mode::Rollback && !run.plan.places().any(checked);
+    for ix in run.plan.places() {
+        let step = &run[ix];
+        let gone = back && !run.plan.is_finally(ix) && step.settled() && !step.is_open() && !step.goes_back();
+        if gone {
+            let taken_over = step.phase == Phase::Undone(Receipt::TakenOver);
+            (u8::MAX, taken_over, left_of(step.settles, now)).hash(hasher);
+        } else {
+            of_step(step, run.mode, now, hasher);
+        }
     }
 }
 
+/// How much time is left until then, as far as it counts.
+fn left_of(moment: Timestamp, now: Timestamp) -> u64 {
+    moment.since(now).as_secs() / GRAIN
+}
+
 fn of_step(step: &StepRun, mode: Mode, now: Timestamp, hasher: &mut impl Hasher) {
-    let left = |moment: Timestamp| moment.since(now).as_secs() / GRAIN;
+    let left = |moment| left_of(moment, now);
     discriminant(&step.phase).hash(hasher);
     match step.phase {
         Phase::Asking { until }
@@ -55,7 +71,10 @@ fn of_step(step: &StepRun, mode: Mode, now: Timestamp, hasher: &mut impl Hasher)
     let Some(record) = &step.record else { return };
     (record.reached, record.mark, record.proposal.stages).hash(hasher);
     // What an undo restores matters for as long as anything is in force.
-    if record.mark != Mark::None && !over && !matches!(mode, Mode::Finished(_)) {
+    if (record.mark != Mark::None || record.proposal.stages > 0)
+        && !over
+        && !matches!(mode, Mode::Finished(_))
+    {
         record.proposal.prior.hash(hasher);
         if !matches!(step.phase, Phase::Done) {
             record.note.hash(hasher);

@@ -181,7 +181,7 @@ impl Tally {
             }
         }
         *self.coverage.entry(variant.step.clone()).or_default().entry(variant.class).or_default() += 1;
-        if !self.kinds.contains(&variant.fault) {
+        if variant.class != Class::Pair && !self.kinds.contains(&variant.fault) {
             self.kinds.insert(variant.fault.clone());
         }
         for breach in &tale.breaches {

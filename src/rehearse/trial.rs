@@ -102,7 +102,6 @@ pub(super) struct Tale {
     /// It came to a situation whose future was known.
     pub(super) merged: bool,
     pub(super) times: Times,
-    pub(super) lasted: Duration,
     /// From its turning back to its end, if it turned.
     pub(super) back: Option<Duration>,
 }
@@ -137,6 +136,7 @@ impl Plays<'_> {
                 Next::Hangs => break Outcome::Hung,
             }
         };
+        scene.look_around();
         let broken = self.at_the_end(&scene, outcome);
         let future = Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken };
         (self.judged(&scene, &future, Counts::of(&scene), false), scene)
@@ -172,6 +172,7 @@ impl Plays<'_> {
                 Next::Hangs => break Outcome::Hung,
             }
         };
+        scene.look_around();
         let counts = Counts::of(&scene);
         let future = Future {
             outcome,
@@ -207,7 +208,9 @@ impl Plays<'_> {
         let times = scene.witness.times;
         let end = scene.now().after(future.left);
         let mut breaches = scene.witness.breaches().to_vec();
-        breaches.extend(future.broken.clone());
+        // What the fault itself left there is nobody's fault.
+        let stands = |breach: &&Breach| breach.law == Law::Ends || !scene.witness.differs;
+        breaches.extend(future.broken.as_ref().filter(stands).cloned());
         if !merged {
             breaches.extend(replays(scene));
         }
@@ -221,7 +224,6 @@ impl Plays<'_> {
             stuck: counts.stuck > 0,
             merged,
             times,
-            lasted: end.since(scene.begun()),
             back: times.turned.map(|turned| end.since(turned)),
         }
     }
@@ -242,14 +244,10 @@ impl Plays<'_> {
         }
         if (counts.asked > 0 || counts.turned) && !may.stop {
             let what = if counts.turned { "the run turned back" } else { "a human was asked" };
-            let why = scene.witness.rested.as_ref().map(|cause| format!(" ({cause:?})")).unwrap_or_default();
-            found.push(breach(Law::Patient, format!("{what}{why}")));
+            found.push(breach(Law::Patient, what.to_owned()));
         }
         if may.must_fire && counts.failed > 0 && outcome == Outcome::Completed {
             found.push(breach(Law::Fires, "every user was failed, and the run completed".into()));
-        }
-        if scene.witness.obliged && outcome == Outcome::Completed {
-            found.push(breach(Law::Obeys, "it was aborted, and completed".into()));
         }
         if outcome == Outcome::TakenOver && !may.stick && counts.stuck == 0 && !scene.operator.took_over {
             found.push(breach(Law::Ends, "it rests, and nobody can get it on".into()));
@@ -277,7 +275,7 @@ impl Plays<'_> {
             Outcome::RolledBack => &self.ends.before,
         };
         let law = if outcome == Outcome::Completed { Law::AsDesired } else { Law::AsBefore };
-        let found = scene.world(|world, _| world.standing());
+        let found = scene.at_rest();
         let differs = differences(scene, wanted, &found, outcome);
         differs.and_then(|text| broken(law, text))
     }
@@ -298,9 +296,6 @@ fn differences(
     found: &BTreeMap<String, String>,
     outcome: Outcome,
 ) -> Option<String> {
-    if scene.witness.differs {
-        return None;
-    }
     let left = |place: &str| {
         let others = ["definition ", "load balancer ", "scans"];
         let kept = others.iter().any(|start| place.starts_with(start));

@@ -3,7 +3,7 @@
 use super::laws::{Breach, Law};
 use super::setting::Setting;
 use crate::plan::{Kind, StepIx, Timestamp};
-use crate::run::{Event, Order, PauseCause, Phase, Rewind, Run, StepEvent, Work};
+use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
 use crate::sim::{CallSeen, ResolverKind, Whose, World};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -23,8 +23,6 @@ pub(super) struct Witness {
     /// What each call has carried out: step, whether it is the undo, its round, the place.
     done: BTreeMap<(StepIx, bool, u32, Arc<str>), u32>,
     pub(super) times: Times,
-    /// Why the run rested first.
-    pub(super) rested: Option<PauseCause>,
     /// How often the run rested and somebody was asked; how often an undo was stuck.
     pub(super) rests: u32,
     pub(super) stuck: u32,
@@ -32,7 +30,7 @@ pub(super) struct Witness {
     pub(super) differs: bool,
     pub(super) astray: bool,
     /// An abort was taken, and nobody has said otherwise since.
-    pub(super) obliged: bool,
+    obliged: bool,
     /// How often a process died.
     deaths: u32,
     /// Calls since the last time they were taken, if they are recorded.
@@ -59,17 +57,16 @@ impl Witness {
         self.deaths += 1;
     }
 
-    pub(super) fn asked(&mut self, run: &Run, now: Timestamp) {
-        if self.rested.is_none() {
-            self.rested.clone_from(&run.paused);
-        }
+    pub(super) fn asked(&mut self, now: Timestamp) {
         self.rests += 1;
         self.times.noticed.get_or_insert(now);
     }
 
     /// What it knows that decides how things go on.
-    pub(super) fn situation(&self, hasher: &mut impl Hasher) {
-        (self.foreign.keys().collect::<Vec<_>>(), self.differs, self.astray).hash(hasher);
+    pub(super) fn situation(&self, run: &Run, hasher: &mut impl Hasher) {
+        // A run that turned back has obeyed; whoever sends it forward again takes the abort back.
+        let obliged = self.obliged && run.mode == Mode::Forward;
+        (self.foreign.keys().collect::<Vec<_>>(), obliged).hash(hasher);
     }
 
     /// What it has found.
@@ -103,7 +100,9 @@ impl Witness {
             let place = effect.place.clone();
             match effect.by {
                 Whose::Ours(_) => self.landed(setting, run, work, &place, world, now),
-                Whose::Late(_) | Whose::Provider => {}
+                Whose::Late(_) => {}
+                // What it undid may be done again.
+                Whose::Provider => self.done.retain(|(.., done), _| **done != *place),
                 Whose::Somebody if place.starts_with("definition ") => {}
                 Whose::Somebody => drop(self.foreign.insert(place, self.seen)),
             }
@@ -173,7 +172,10 @@ impl Witness {
         world: &World,
         now: Timestamp,
     ) {
-        let switches = |other: StepIx| run.plan[other].writes.is_some() && run[other].changed.is_some();
+        // What a human took over is theirs to look after.
+        let taken_over = |other: StepIx| run[other].phase == Phase::Undone(Receipt::TakenOver);
+        let changed = |other: StepIx| run[other].changed.is_some() && !taken_over(other);
+        let switches = |other: StepIx| run.plan[other].writes.is_some() && changed(other);
         let above = |other: &StepIx| setting.stands_on(*other, ix) && switches(*other);
         let Some(switch) = run.plan.places().find(above) else { return };
         let Some(users) = world.users() else { return };
@@ -203,6 +205,9 @@ impl Witness {
                 self.times.noticed.get_or_insert(at);
             }
             Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
+            Event::RunFinished { verdict: Verdict::Completed } if self.obliged => {
+                self.breach(Law::Obeys, None, "it was aborted, and completed".into());
+            }
             Event::OrderTaken { order: Order::Continue | Order::Retry { .. }, .. } => {
                 (self.obliged, self.decided) = (false, self.seen);
             }

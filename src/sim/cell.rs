@@ -104,11 +104,30 @@ impl From<Role> for Program {
     }
 }
 
+/// How two cells of one thing stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Same,
+    Opposite,
+}
+
+impl Link {
+    fn of(self, cell: Cell) -> Cell {
+        match (self, cell) {
+            (Self::Opposite, Cell::Before) => Cell::Desired,
+            (Self::Opposite, Cell::Desired) => Cell::Before,
+            (_, cell) => cell,
+        }
+    }
+}
+
 /// All commands of a world.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Commands {
     programs: Arc<BTreeMap<Vec<String>, Program>>,
     cells: BTreeMap<Arc<str>, Cell>,
+    /// Cells of one thing: what one of them is, the other is too, or is not.
+    linked: Arc<BTreeMap<Arc<str>, (Arc<str>, Link)>>,
     alive: Vec<Alive>,
     started: u64,
 }
@@ -196,7 +215,19 @@ impl World {
         if let Some(cell) = program.role.cell() {
             commands.cells.entry(cell.clone()).or_insert(Cell::Before);
         }
-        Arc::make_mut(&mut commands.programs).insert(argv, program);
+        // One command of two steps is about one thing.
+        match commands.programs.get(&argv).and_then(|known| Some((known.role.sets()?, program.role.sets()?)))
+        {
+            Some(((first, one), (second, other))) if first != second => {
+                let link = if one == other { Link::Same } else { Link::Opposite };
+                let (first, second) = (first.clone(), second.clone());
+                let stands = commands.cells.get(&first).copied().unwrap_or(Cell::Before);
+                commands.cells.insert(second.clone(), link.of(stands));
+                Arc::make_mut(&mut commands.linked).insert(first.clone(), (second.clone(), link));
+                Arc::make_mut(&mut commands.linked).insert(second, (first, link));
+            }
+            _ => drop(Arc::make_mut(&mut commands.programs).entry(argv).or_insert(program)),
+        }
     }
 
     /// How all cells stand.
@@ -207,8 +238,12 @@ impl World {
 
     /// Sets a cell, as whoever acts now.
     pub fn set_cell(&mut self, cell: &Arc<str>, to: Cell, now: Timestamp) {
-        if self.ledger.commands.cells.insert(cell.clone(), to) != Some(to) {
-            self.ledger.note(now, format!("command {cell}"), to.word());
+        let linked = self.ledger.commands.linked.get(cell).cloned();
+        let both = [Some((cell.clone(), to)), linked.map(|(other, link)| (other, link.of(to)))];
+        for (cell, to) in both.into_iter().flatten() {
+            if self.ledger.commands.cells.insert(cell.clone(), to) != Some(to) {
+                self.ledger.note(now, format!("command {cell}"), to.word());
+            }
         }
     }
 

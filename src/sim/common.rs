@@ -56,6 +56,7 @@ impl<T: PartialEq> PartialEq for Common<T> {
     }
 }
 
+#[expect(clippy::into_iter_without_iter, reason = "the part itself has one")]
 impl<'a, T> IntoIterator for &'a Common<T>
 where
     &'a T: IntoIterator,
@@ -68,6 +69,7 @@ where
     }
 }
 
+#[expect(clippy::into_iter_without_iter, reason = "the part itself has one")]
 impl<'a, T: Clone> IntoIterator for &'a mut Common<T>
 where
     &'a mut T: IntoIterator,

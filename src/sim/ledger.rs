@@ -77,6 +77,10 @@ pub struct Armed {
     pub strike: Strike,
     /// How many it has met.
     pub met: u32,
+    /// Of calls of this kind it meets only every so many-th: 1, or 0, for each.
+    pub every: u32,
+    /// Calls of this kind that it let pass since it met one.
+    pub passed: u32,
 }
 
 impl Armed {
@@ -84,7 +88,17 @@ impl Armed {
     #[must_use]
     pub fn once(service: &str, operation: &str, from: u64, strike: Strike) -> Self {
         let (service, operation) = (service.into(), operation.into());
-        Self { service, operation, containing: Arc::default(), from, times: 1, strike, met: 0 }
+        Self {
+            service,
+            operation,
+            containing: Arc::default(),
+            from,
+            times: 1,
+            strike,
+            met: 0,
+            every: 1,
+            passed: 0,
+        }
     }
 
     fn left(&self) -> bool {
@@ -191,9 +205,14 @@ impl Ledger {
             // Last: nobody writes down what a call is about unless somebody asks.
             named && (armed.containing.is_empty() || call.resource.to_string().contains(&*armed.containing))
         };
-        let strike = self.armed.iter_mut().find(meets).map(|armed| {
-            armed.met += 1;
-            armed.strike.clone()
+        let strike = self.armed.iter_mut().find(meets).and_then(|armed| {
+            let lets_pass = armed.met > 0 && armed.passed + 1 < armed.every;
+            if lets_pass {
+                armed.passed += 1;
+                return None;
+            }
+            (armed.met, armed.passed) = (armed.met + 1, 0);
+            Some(armed.strike.clone())
         });
         Passage { number, strike }
     }
@@ -220,7 +239,7 @@ impl Ledger {
         self.died.hash(hash);
         for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
             let left = armed.times.saturating_sub(armed.met);
-            (place, left, armed.from.saturating_sub(self.count)).hash(hash);
+            (place, left, armed.from.saturating_sub(self.count), armed.passed).hash(hash);
             (&armed.service, &armed.operation, &armed.containing).hash(hash);
             std::mem::discriminant(&armed.strike).hash(hash);
         }

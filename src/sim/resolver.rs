@@ -26,6 +26,8 @@ pub(super) struct Resolver {
     least: Duration,
     links: Vec<Link>,
     way: Way,
+    /// The newer answer that it has got by now, while it still gave the old one.
+    newer: Option<Way>,
     turn: u64,
 }
 
@@ -57,17 +59,14 @@ struct Way {
     leads: Timestamp,
     /// When some of it has to be asked again.
     until: Timestamp,
-    /// It has expired, and is given once more.
-    stale: bool,
 }
 
 impl Resolver {
     pub(super) fn new(kind: ResolverKind, turn: u64) -> Self {
         let least = if kind == ResolverKind::Stretches { STRETCH } else { Duration::ZERO };
         let past = Timestamp::PAST;
-        let way =
-            Way { balancer: None, end: None, address: None, leads: past, until: past, stale: false };
-        Self { kind, least, links: Vec::new(), way, turn }
+        let way = Way { balancer: None, end: None, address: None, leads: past, until: past };
+        Self { kind, least, links: Vec::new(), way, newer: None, turn }
     }
 
     /// The load balancer that its answer leads to.
@@ -111,24 +110,25 @@ impl Resolver {
 
     /// Somebody wants to know where a name leads.
     pub(super) fn resolve(&mut self, host: &Name, world: &World, now: Timestamp) {
+        if let Some(newer) = self.newer.take() {
+            self.way = newer;
+        }
         if now < self.way.until {
             return;
         }
-        if self.kind == ResolverKind::ServesStale && self.way.address.is_some() && !self.way.stale {
+        if self.kind == ResolverKind::ServesStale && self.way.address.is_some() {
             // Whoever asks first gets the old answer; only then does it look for a new one.
             let old = self.way.clone();
             self.follow(host, world, now);
-            let until = now.after(Duration::from_millis(1));
-            self.way = Way { until, stale: true, ..old };
-            return;
+            self.newer = Some(std::mem::replace(&mut self.way, old));
+        } else {
+            self.follow(host, world, now);
         }
-        self.follow(host, world, now);
     }
 
     fn follow(&mut self, host: &Name, world: &World, now: Timestamp) {
         let never = Timestamp::NEVER;
-        let mut way =
-            Way { balancer: None, end: None, address: None, leads: never, until: never, stale: false };
+        let mut way = Way { balancer: None, end: None, address: None, leads: never, until: never };
         let mut name = host.clone();
         for _ in 0..FOLLOWED {
             let known = |link: &Link| link.name == name;

@@ -83,7 +83,8 @@ impl World {
 
     /// When a target is next checked; nobody does where nothing can come of it.
     pub(super) fn next_check(&self, group: &TargetGroup, id: &str, target: &Target) -> Option<Timestamp> {
-        if !self.predicts || self.is_steady(id, target, &group.check.path) {
+        let leaves = matches!(target.state, Health::Draining(_));
+        if !self.predicts || leaves || self.is_steady(id, target, &group.check.path) {
             return None;
         }
         let every = every(group);

@@ -5,7 +5,7 @@
 //! A world that is served has users with real sockets instead.
 
 use super::app::bear;
-use super::balancer::{Health, Outcome, minute, taker};
+use super::balancer::{Health, Outcome, TargetGroup, minute, taker};
 use super::common::Common;
 use super::file::{TrafficFile, WorldError};
 use super::resolver::Resolver;
@@ -137,7 +137,10 @@ pub struct Users {
 #[derive(Debug)]
 struct Habits {
     host: Name,
-    paths: Vec<String>,
+    /// Each path once, and its places among all that they ask for in turn.
+    paths: Vec<(String, Vec<u64>)>,
+    /// How many places there are.
+    places: u64,
     /// In milliseconds.
     every: u64,
 }
@@ -192,7 +195,8 @@ struct Tick<'a> {
     world: &'a mut World,
     now: Timestamp,
     resolver: ResolverKind,
-    paths: &'a [String],
+    habits: &'a Habits,
+    outcomes: Vec<(Outcome, u64)>,
     by_balancer: &'a mut Common<BTreeMap<String, Tally>>,
     failures: &'a mut Common<Vec<UserFailure>>,
 }
@@ -228,11 +232,7 @@ impl Users {
         let url = url::Url::parse(&traffic.url).map_err(|error| format!("`traffic: url`: {error}"))?;
         let host = url.host_str().filter(|_| url.scheme() == "https");
         let host = Name::new(host.ok_or("`traffic: url` must begin with https:// and name a host")?);
-        let path = |path: &String| path.split(['?', '#']).next().unwrap_or_default().to_owned();
-        let mut paths: Vec<String> = traffic.paths.iter().map(path).collect();
-        if paths.is_empty() {
-            paths.push("/".into());
-        }
+        let (paths, places) = in_turn(&traffic.paths);
         let every = u64::try_from(traffic.every.0.as_millis()).unwrap_or(u64::MAX).max(1);
         let all = u64::from(traffic.users);
         let part = |of_thousand: u64| (all * of_thousand).div_ceil(1000).min(all / 3);
@@ -259,7 +259,7 @@ impl Users {
                 }
             })
             .collect();
-        let habits = Arc::new(Habits { host, paths, every });
+        let habits = Arc::new(Habits { host, paths, places, every });
         let users = Self { habits, groups, by_balancer: Common::default(), failures: Common::default() };
         Ok((all > 0).then_some(users))
     }
@@ -310,11 +310,12 @@ impl Users {
                 world: &mut *world,
                 now,
                 resolver: group.resolver.kind,
-                paths: &self.habits.paths,
+                habits: &self.habits,
+                outcomes: Vec::new(),
                 by_balancer: &mut self.by_balancer,
                 failures: &mut self.failures,
             };
-            group.ask(&self.habits, &mut tick);
+            group.ask(&mut tick);
         }
     }
 
@@ -333,7 +334,8 @@ impl Users {
                 now_leads.is_some_and(|(leads, ttl)| leads == name && until.since(now) <= ttl.max(longest))
             };
             if let Some((name, until)) = resolver.leads() {
-                let left = (!settled(name, until, resolver.keeps() + TICK)).then(|| left(now, until, TICK_MS));
+                let left =
+                    (!settled(name, until, resolver.keeps() + TICK)).then(|| left(now, until, TICK_MS));
                 (name, left).hash(hash);
             }
             0u8.hash(hash);
@@ -352,6 +354,22 @@ impl Users {
     }
 }
 
+/// Each path once, with its places among all of them; and how many there are. Nothing stated: the root.
+fn in_turn(all: &[String]) -> (Vec<(String, Vec<u64>)>, u64) {
+    let mut paths: Vec<(String, Vec<u64>)> = Vec::new();
+    for (place, path) in (0..).zip(all) {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        match paths.iter_mut().find(|(known, _)| known == path) {
+            Some((_, places)) => places.push(place),
+            None => paths.push((path.to_owned(), vec![place])),
+        }
+    }
+    match u64::try_from(all.len()) {
+        Ok(places) if places > 0 => (paths, places),
+        _ => (vec![("/".into(), vec![0])], 1),
+    }
+}
+
 fn keepers(users: u64, part: f64) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "users are fewer than 2^32")]
     let keepers = (users as f64 * part.clamp(0.0, 1.0)).round();
@@ -361,7 +379,8 @@ fn keepers(users: u64, part: f64) -> u64 {
 }
 
 impl Group {
-    fn ask(&mut self, habits: &Habits, tick: &mut Tick<'_>) {
+    fn ask(&mut self, tick: &mut Tick<'_>) {
+        let habits = tick.habits;
         let (kept, fresh) = (self.keepers.requests(habits.every), self.others.requests(habits.every));
         let now = tick.now;
         let open = |kept: &Connection| now < kept.until && now < kept.idle;
@@ -371,34 +390,36 @@ impl Group {
         if kept > 0 && self.connection.is_none() {
             new += kept;
         }
-        if new > 0 {
-            self.resolver.resolve(&habits.host, tick.world, now);
-        }
+        // Somebody behind it always asks.
+        self.resolver.resolve(&habits.host, tick.world, now);
         let there = self.resolver.balancer().filter(|balancer| stands(balancer, tick)).cloned();
         if let (Some(balancer), true, true) = (&there, kept > 0, self.connection.is_none()) {
             let keep_alive = tick.world.balancers.get(&**balancer).map_or(Duration::ZERO, |b| b.keep_alive);
-            let until = now.after(keep_alive);
+            // The first one was opened a while ago: were it not, and its time part of a TTL, it would always end with it.
+            let ago = if self.sent == 0 { TICK } else { Duration::ZERO };
+            let until = now.after(keep_alive.saturating_sub(ago));
             self.connection = Some(Connection { balancer: balancer.clone(), until, idle: now });
         }
+        let together = self.connection.as_ref().is_some_and(|kept| Some(&kept.balancer) == there.as_ref());
+        // Requests that come to one load balancer at one moment are one to it, however they are sent.
+        let first = if together || self.connection.is_none() { fresh + kept } else { fresh };
         let failed = match there {
-            _ if new == 0 => 0,
-            Some(balancer) => tick.send(&balancer, fresh, fresh, self.sent),
-            None => tick.fail(self.resolver.balancer(), self.resolver.leads_nowhere(), new),
+            Some(balancer) => tick.send(&balancer, first, new, self.sent),
+            None => tick.fail(self.resolver.balancer(), self.resolver.leads_nowhere(), first),
         };
-        self.tally.add(fresh, failed);
-        self.sent += fresh;
-        let Some(connection) = &mut self.connection else {
-            // Whoever would keep a connection failed with the others.
-            self.sent += kept;
-            return self.tally.add(kept, 0);
-        };
-        if kept > 0 {
-            let failed = tick.send(&connection.balancer, kept, new - fresh, self.sent);
-            let idle = tick.world.balancers.get(&*connection.balancer).map(|b| b.idle_timeout);
-            connection.idle = now.after(idle.unwrap_or_default());
-            self.tally.add(kept, failed);
-            self.sent += kept;
+        self.book(first, failed);
+        let Some(connection) = self.connection.as_mut().filter(|_| kept > 0) else { return };
+        let idle = tick.world.balancers.get(&*connection.balancer).map(|b| b.idle_timeout);
+        connection.idle = now.after(idle.unwrap_or_default());
+        if !together {
+            let failed = tick.send(&connection.balancer, kept, 0, self.sent);
+            self.book(kept, failed);
         }
+    }
+
+    fn book(&mut self, requests: u64, failed: u64) {
+        self.tally.add(requests, failed);
+        self.sent += requests;
     }
 }
 
@@ -413,12 +434,13 @@ impl Tick<'_> {
             counts.connections += new;
             counts.active = counts.active.max(requests);
         }
-        let count = u64::try_from(self.paths.len()).unwrap_or(u64::MAX);
+        let all = self.habits.places;
         let mut failed = 0;
-        for (place, path) in (0..).zip(self.paths) {
+        for (path, places) in &self.habits.paths {
             // In turn, whoever asks: the requests whose number belongs to this path.
-            let own = |until: u64| (until + count - 1 - place) / count;
-            let part = own(sent + requests) - own(sent);
+            let before =
+                |number: u64| -> u64 { places.iter().map(|place| (number + all - 1 - place) / all).sum() };
+            let part = before(sent + requests) - before(sent);
             if part > 0 {
                 failed += self.serve(balancer, path, part, sent);
             }
@@ -430,17 +452,17 @@ impl Tick<'_> {
     /// What the load balancer and its targets make of requests for one path; how many failed.
     fn serve(&mut self, balancer: &Arc<str>, path: &str, requests: u64, turn: u64) -> u64 {
         let world = &mut *self.world;
-        let mut outcomes: Vec<(Outcome, u64)> = Vec::new();
-        let Some(group) = taker(&world.groups, balancer, path) else {
-            return self.book(balancer, None, &[(Outcome::Nobody, requests)]);
-        };
-        let healthy = group.targets.values().filter(|t| t.state == Health::Healthy).count();
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.clear();
+        let group = taker(&world.groups, balancer, path);
+        let targets = || group.into_iter().flat_map(|group| &group.targets);
+        let healthy = targets().filter(|(_, target)| target.state == Health::Healthy).count();
         // Nobody is healthy: all that are not leaving get requests ("fail open").
         let open = |state: Health| match healthy {
             0 => !matches!(state, Health::Draining(_)),
             _ => state == Health::Healthy,
         };
-        let candidates = || group.targets.iter().filter(|(_, target)| open(target.state));
+        let candidates = || targets().filter(|(_, target)| open(target.state));
         let all = u64::try_from(candidates().count()).unwrap_or(u64::MAX);
         if all == 0 {
             outcomes.push((Outcome::Nobody, requests));
@@ -460,14 +482,22 @@ impl Tick<'_> {
                         continue;
                     }
                     let took = u32::try_from(takes.as_millis()).unwrap_or(u32::MAX);
-                    for (status, times) in [(status, part - failed), (500, failed)] {
-                        outcomes.push((Outcome::Answered { status, took }, times));
+                    let answered = |status| Outcome::Answered { status, took };
+                    match outcomes.last_mut() {
+                        Some((last, times)) if *last == answered(status) => *times += part - failed,
+                        _ => outcomes.push((answered(status), part - failed)),
+                    }
+                    if failed > 0 {
+                        outcomes.push((answered(500), failed));
                     }
                 }
             }
         }
-        let place = world.groups.values().position(|other| std::ptr::eq(other, group));
-        self.book(balancer, place, &outcomes)
+        let same = |other: &TargetGroup| group.is_some_and(|group| std::ptr::eq(other, group));
+        let place = world.groups.values().position(same);
+        let failed = self.book(balancer, place, &outcomes);
+        self.outcomes = outcomes;
+        failed
     }
 
     /// Counts what came of requests, at the load balancer and at its group; how many failed.
@@ -498,6 +528,9 @@ impl Tick<'_> {
 
     /// Requests that never came to a load balancer; all of them failed.
     fn fail(&mut self, balancer: Option<&Arc<str>>, reason: Trouble, requests: u64) -> u64 {
+        if requests == 0 {
+            return 0;
+        }
         self.tell(balancer, reason, requests);
         self.count(balancer, requests, requests);
         requests
@@ -514,7 +547,7 @@ impl Tick<'_> {
     fn tell(&mut self, balancer: Option<&Arc<str>>, reason: Trouble, requests: u64) {
         if self.failures.len() < TOLD {
             let (at, resolver) = (self.now, self.resolver);
-            let balancer = balancer.map(|balancer| balancer.to_string());
+            let balancer = balancer.map(ToString::to_string);
             self.failures.push(UserFailure { at, resolver, balancer, reason, requests });
         }
     }

@@ -239,6 +239,12 @@ impl World {
             && target.is_none_or(|target| target.is_some_and(|t| t.state == Health::Healthy))
     }
 
+    /// Whether there are rules left for what a run tells.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// The run tells of a step: the rules for it are followed, each once.
     ///
     /// # Errors

@@ -113,3 +113,17 @@ def hostile():
         "a tab": head + "\t- id: a\n",
     }
     return {name: text.encode() for name, text in texts.items()}
+
+
+def rehearsed(count):
+    """A plan of so many steps, half of which change something and can be undone, in groups of ten."""
+
+    def step(n):
+        if n % 2:
+            return f"  - {{ id: wait-{n}, uses: wait, with: {{ for: 10s }} }}\n"
+        return (
+            f"  - id: change-{n}\n    uses: exec\n    with:\n      prior: [state, \"{n}\"]\n"
+            f"      run: [change, \"{n}\"]\n      check: [check, \"{n}\"]\n      undo: [undo, \"{n}\"]\n"
+        )
+
+    return f"switchover: v1\nname: steps-{count}\nsteps:\n" + "".join(step(n) for n in range(count))

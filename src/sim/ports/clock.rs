@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 /// A clock that stands still until it is advanced: then it moves to the next moment that anybody waits for. Between
 /// such moments a world has nobody to be seen by, so that nothing is missed.
@@ -59,6 +60,13 @@ impl VirtualClock {
         let due = std::mem::replace(&mut state.sleepers, later);
         drop(state);
         due.into_values().for_each(Waker::wake);
+    }
+
+    /// It was wrong, and is set back. The world, which has no other clock, stands still until it is caught up.
+    pub fn set_back(&self, span: Duration) {
+        let mut state = self.state();
+        let back = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        state.now = Timestamp(state.now.0.saturating_sub(back));
     }
 
     /// Drives this to its end, advancing whenever it waits. `None`: it waits for what will never happen.
@@ -137,7 +145,6 @@ impl Drop for Sleep<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn time_passes_from_one_wait_to_the_next_and_no_further() {

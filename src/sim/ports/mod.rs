@@ -16,7 +16,6 @@ mod traffic;
 pub use clock::VirtualClock;
 
 use super::common::Common;
-
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{

@@ -3,8 +3,10 @@
 mod commands;
 mod compute;
 mod derived;
+mod forks;
 mod names;
 mod strikes;
+mod users;
 mod worlds;
 mod zones;
 
