@@ -66,7 +66,7 @@ impl Agenda {
     }
 
     /// What is wanted and not under way.
-    pub(crate) fn to_begin<'d>(self, under_way: impl Iterator<Item = &'d Due>) -> Vec<Due> {
+    pub(crate) fn not_begun<'d>(self, under_way: impl Iterator<Item = &'d Due>) -> Vec<Due> {
         let under_way: HashSet<Name> = under_way.map(name).collect();
         self.wanted.into_iter().filter(|due| !under_way.contains(&name(due))).collect()
     }

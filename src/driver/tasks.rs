@@ -51,7 +51,7 @@ impl Tasks {
             fate != Fate::Drop
         });
         let now = self.hands.world.clock().now();
-        for due in agenda.to_begin(self.flights.values().map(|flight| &flight.due)) {
+        for due in agenda.not_begun(self.flights.values().map(|flight| &flight.due)) {
             let piece = self.desk.piece(run, due, now);
             let stop = piece.stop.clone();
             let handle = self.set.spawn(self.hands.clone().perform(piece));

@@ -219,7 +219,7 @@ impl Hands {
     fn teller(&self, ix: StepIx) -> impl Fn(&str) + Send + Sync + use<'_> {
         move |text| match &self.host {
             Host::Runtime { progress, .. } => {
-                drop(progress.send((ix, self.redactor.text(text).into_owned())))
+                drop(progress.send((ix, self.redactor.text(text).into_owned())));
             }
             Host::Rehearsal => {}
         }

@@ -6,7 +6,7 @@ use super::operator::{Answer, operator};
 use super::scene::Scene;
 use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
 use crate::run::{Mode, Order, Phase, Rewind};
-use crate::sim::{Behaviour, Deed, RecordFile, Span, World};
+use crate::sim::{Behaviour, Deed, Definition, RecordFile, Span, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { stop: true, ..NOTHING },
         targets: deploying,
         strike: |scene, _| {
-            every_new_image(scene, |how| how.ready_after = Some(Span(Duration::from_secs(86_400))))
+            every_new_image(scene, |how| how.ready_after = Some(Span(Duration::from_secs(86_400))));
         },
     },
     MomentFault {
@@ -190,7 +190,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { stop: true, ..NOTHING },
         targets: deploying,
         strike: |scene, _| {
-            every_new_image(scene, |how| how.crashes_after = Some(Span(Duration::from_secs(3))))
+            every_new_image(scene, |how| how.crashes_after = Some(Span(Duration::from_secs(3))));
         },
     },
     MomentFault {
@@ -246,7 +246,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { hurt: true, ..NOTHING },
         targets: with_users,
         strike: |scene, _| {
-            scene.world(|world, _| world.users_mut().into_iter().for_each(|users| users.ignore_ttl(IGNORED)))
+            scene.world(|world, _| world.users_mut().into_iter().for_each(|users| users.ignore_ttl(IGNORED)));
         },
     },
 ];
@@ -418,7 +418,7 @@ fn new_side(scene: &Scene) -> Vec<String> {
         let definitions = world.services.iter().filter(away);
         let definitions =
             definitions.filter_map(|service| world.definition(&service.deployments[0].definition));
-        definitions.flat_map(|definition| definition.containers()).map(|container| container.image).collect()
+        definitions.flat_map(Definition::containers).map(|container| container.image).collect()
     })
 }
 

@@ -92,7 +92,7 @@ impl Process {
             }
             fate != Fate::Drop
         });
-        for due in agenda.to_begin(self.flights.iter().map(Flight::due)) {
+        for due in agenda.not_begun(self.flights.iter().map(Flight::due)) {
             let piece = self.desk.piece(run, due, now);
             self.flights.push(Flight::Between(piece));
         }

@@ -285,7 +285,9 @@ impl Rehearsal {
         }
         for (step, classes) in tally.coverage {
             let own = self.coverage.entry(step).or_default();
-            classes.into_iter().for_each(|(class, times)| *own.entry(class).or_default() += times);
+            for (class, times) in classes {
+                *own.entry(class).or_default() += times;
+            }
         }
         tally.findings.into_iter().for_each(|finding| put(&mut self.findings, finding));
         self.kinds.extend(tally.kinds);

@@ -4,7 +4,6 @@
 
 use super::laws::{Breach, Law, May};
 use super::scene::{Death, Next, Scene};
-use super::setting::Setting;
 use super::witness::Times;
 use crate::plan::Timestamp;
 use crate::run::{Mode, Run, Verdict};
@@ -300,7 +299,7 @@ fn differences(
         let others = ["definition ", "load balancer ", "scans"];
         let kept = others.iter().any(|start| place.starts_with(start));
         // What the plan leaves in force deliberately is told by its receipts.
-        kept || outcome == Outcome::RolledBack && scene.setting.is_left(place)
+        kept || outcome == Outcome::RolledBack && is_left(place)
     };
     let places = wanted.keys().chain(found.keys().filter(|place| !wanted.contains_key(*place)));
     for place in places {
@@ -354,9 +353,7 @@ fn replays(scene: &Scene) -> Option<Breach> {
     })
 }
 
-impl Setting {
-    /// Nothing of this place is put back, by the plan's own word.
-    pub(super) fn is_left(&self, place: &str) -> bool {
-        place.starts_with("task ")
-    }
+/// Nothing of this place is put back, by the plan's own word.
+fn is_left(place: &str) -> bool {
+    place.starts_with("task ")
 }

@@ -111,6 +111,9 @@ enum Link {
     Opposite,
 }
 
+/// The other cell, and how it stands to this one.
+type Linked = (Arc<str>, Link);
+
 impl Link {
     fn of(self, cell: Cell) -> Cell {
         match (self, cell) {
@@ -127,7 +130,7 @@ pub(super) struct Commands {
     programs: Arc<BTreeMap<Vec<String>, Program>>,
     cells: BTreeMap<Arc<str>, Cell>,
     /// Cells of one thing: what one of them is, the other is too, or is not.
-    linked: Arc<BTreeMap<Arc<str>, (Arc<str>, Link)>>,
+    linked: Arc<BTreeMap<Arc<str>, Linked>>,
     alive: Vec<Alive>,
     started: u64,
 }

@@ -311,7 +311,6 @@ fn one_scenario_is_told_as_its_operator_would_have_seen_it() {
     2026-01-06T10:00:00Z run   small started by rehearsal
     2026-01-06T10:00:00Z rest  looking at what is there
     >>> people.abort strikes here: an operator aborts
-    2026-01-06T10:00:00Z rest  watching
     2026-01-06T10:00:00Z run   rollback by operator: enough
     2026-01-06T10:00:00Z run   rolling back: operator said so (enough)
     2026-01-06T10:00:00Z run   rolled back and verified after 0s
