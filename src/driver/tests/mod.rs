@@ -1,5 +1,6 @@
 //! The driver in a world of cells: to the end, back, and through every crash.
 
+mod beliefs;
 mod crashes;
 mod stage;
 mod world;

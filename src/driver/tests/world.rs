@@ -52,6 +52,23 @@ pub(super) enum Nature {
     Over(&'static str),
     /// So many looks fail in a way that passes.
     Flaky(Arc<Mutex<u32>>),
+    /// It is told wrongly to so many who ask there.
+    Lagging(Lag, Arc<Mutex<u32>>),
+}
+
+/// Where a cell is told wrongly, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lag {
+    /// What was written is not there yet.
+    Prior,
+    /// Somebody else's value is there.
+    Foreign,
+    /// The step meets somebody else's value.
+    Apply,
+    /// The undo meets somebody else's value.
+    Undo,
+    /// The undo is carried out, and what was written is still there.
+    Written,
 }
 
 /// An action on one cell.
@@ -82,6 +99,20 @@ impl Cell {
             return Ok(());
         }
         Err(Fault::foreign(format!("{} is {value}", self.name)))
+    }
+
+    /// Whether this is told wrongly once more.
+    fn lags(&self, here: Lag) -> bool {
+        let Nature::Lagging(lag, times) = &self.nature else { return false };
+        let mut times = times.lock().unwrap();
+        let lags = *lag == here && *times > 0;
+        *times -= u32::from(lags);
+        lags
+    }
+
+    /// Whether nobody else is met on the way to a write.
+    fn meets(&self, here: Lag) -> Result<(), Fault> {
+        if self.lags(here) { Err(Fault::foreign(format!("{} is theirs", self.name))) } else { Ok(()) }
     }
 }
 
@@ -125,6 +156,7 @@ impl AnyAction for Cell {
             }
             _ => {}
         }
+        self.meets(Lag::Apply)?;
         self.expect(&[&prior, "new"])?;
         self.write("new", writes);
         if let Nature::Over(other) = self.nature {
@@ -141,6 +173,12 @@ impl AnyAction for Cell {
         let prior: String = serde_json::from_str(&record.prior).unwrap();
         self.expect(&[&prior, "new"])?;
         let is_new = self.value() == "new";
+        if toward != Toward::Prior && is_new {
+            self.meets(Lag::Foreign)?;
+            if self.lags(Lag::Prior) {
+                return Ok(Look::Prior);
+            }
+        }
         let out = || match self.nature {
             Nature::Telling(secret) => serde_json::json!({ "out": secret }).to_string().into(),
             _ => serde_json::json!({ "value": self.value() }).to_string().into(),
@@ -157,7 +195,8 @@ impl AnyAction for Cell {
             (Toward::Desired(_), Nature::Endless) if is_new => {
                 Look::Moving { note: None, again: Duration::from_secs(30) }
             }
-            (Toward::Prior, _) if self.value() == prior => Look::Prior,
+            (Toward::Prior, _) if self.value() == prior && !self.lags(Lag::Written) => Look::Prior,
+            (Toward::Prior, Nature::Lagging(Lag::Written, _)) => Look::Desired { out: out() },
             _ if is_new => Look::Desired { out: out() },
             _ => Look::Prior,
         })
@@ -165,6 +204,7 @@ impl AnyAction for Cell {
 
     async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault> {
         let prior: String = serde_json::from_str(&record.prior).unwrap();
+        self.meets(Lag::Undo)?;
         self.expect(&[&prior, "new"])?;
         if self.value() != prior {
             self.write(&prior, writes);
