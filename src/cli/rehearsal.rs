@@ -10,7 +10,7 @@ use crate::adapter::{Preview as PreviewWorld, SystemClock};
 use crate::driver::Actions;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
-use crate::rehearse::{Options, Rehearsal, Setting, rehearse};
+use crate::rehearse::{Estimate, Options, Rehearsal, Setting, rehearse, timeline};
 use crate::report::{Cut, Progress, Runbook, quoted};
 use crate::sandbox::shipped;
 use crate::sim::{Derived, World, WorldError, WorldFile, asker_name, derive, from_live};
@@ -173,6 +173,24 @@ fn begins(plan: &Plan) -> Result<Timestamp, Failure> {
     Err(Failure::new(Exit::Gate, format!("{} may never start; nothing was rehearsed", plan.name))
         .because(why)
         .see(Runbook::Closed))
+}
+
+/// How long a plan takes, as a rehearsal without faults in the world that is named, or belongs to it, tells. Nothing where
+/// there is none: a preview is no worse for it.
+pub(super) fn timeline_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> Vec<Estimate> {
+    let args =
+        StageArgs { world: world.map(str::to_owned), from_live: false, sandbox: None, save_world: None };
+    let (Ok(actions), Ok(begins)) = (Actions::of(&loaded.plan), begins(&loaded.plan)) else {
+        return Vec::new();
+    };
+    let stated = args.stated(plan).ok().flatten();
+    let Found { name, file, .. } = stated.unwrap_or_else(|| {
+        let derived = derive(&loaded.plan, &actions.needs(), &loaded.reading.params);
+        Found::derived("derived from the plan", &loaded.plan, derived)
+    });
+    let setting = World::new(file, &name, begins, NETWORK)
+        .and_then(|world| Setting::new(loaded.plan.clone(), Arc::new(actions), world));
+    setting.map_or_else(|_| Vec::new(), |setting| timeline(&Arc::new(setting)))
 }
 
 /// How much is played.

@@ -46,6 +46,11 @@ pub(super) struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// The world that is named.
+    pub(super) fn world(&self) -> Option<&str> {
+        self.world.world.as_deref()
+    }
+
     /// The sandbox, if one is wanted; it is started if need be.
     pub(super) fn open(&self, context: &Context, plan: &Path) -> Result<Option<Wiring>, Failure> {
         match self.sandbox.as_deref() {

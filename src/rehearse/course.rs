@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A way.
 pub(super) struct Course {
@@ -41,7 +42,8 @@ pub(super) struct Leg {
 impl Leg {
     /// Goes on from here.
     pub(super) fn begin(&self) -> Option<Scene> {
-        let scene = self.scene.lock().unwrap_or_else(PoisonError::into_inner).fork()?;
+        let mut scene = self.scene.lock().unwrap_or_else(PoisonError::into_inner).fork()?;
+        scene.witness.longest.clear();
         scene.world(|world, _| world.ledger.recording = false);
         Some(scene)
     }
@@ -154,4 +156,23 @@ pub(super) fn way_back(forward: &Course) -> Option<Course> {
 /// The run that nothing disturbs.
 pub(super) fn undisturbed(setting: &Arc<Setting>) -> Course {
     follow(Scene::start(setting), false)
+}
+
+/// How long the way back takes from here, if somebody aborts now; `None`: it does not lead back by itself.
+pub(super) fn turned_back(leg: &Leg) -> Option<Duration> {
+    let mut scene = leg.begin()?;
+    if scene.run.mode != Mode::Forward || scene.run.held_back(scene.now()).is_some() {
+        return None;
+    }
+    let order = Order::Rollback { rewind: Rewind::Safe, reason: "to see the way back".into() };
+    let now = scene.now();
+    scene.operator.will(now, operator(), order);
+    loop {
+        match scene.next() {
+            Next::Facts(events, run) => scene.record(events, *run),
+            Next::Over => break,
+            Next::Rests | Next::Died | Next::Hangs => return None,
+        }
+    }
+    Some(scene.now().since(scene.witness.times.turned?))
 }

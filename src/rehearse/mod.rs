@@ -33,5 +33,5 @@ pub use faults::{Class, catalogue};
 pub use laws::{Breach, Law};
 pub use setting::Setting;
 pub use story::{NoSuchScenario, Story, repeat};
-pub use tally::{Estimate, Finding, Rehearsal, Row, Slowest, Spread};
+pub use tally::{Estimate, Finding, Rehearsal, Row, Slowest, Spread, timeline};
 pub use trial::Outcome;

@@ -1,10 +1,12 @@
 //! What came of all scenarios, counted. Plain data that can be saved; how it looks is not known here.
 
+use super::course::{Course, turned_back, undisturbed};
 use super::explore::{Ground, Options, Variant};
 use super::faults::Class;
 use super::laws::Law;
 use super::setting::Setting;
 use super::trial::{Outcome, Tale};
+use crate::plan::StepIx;
 use crate::run::{Event, StepEvent};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +108,18 @@ pub struct Estimate {
     pub takes: Duration,
     /// From the start of the run to its end.
     pub until: Duration,
+    /// For how long it is waited for at most, until it counts as failed.
+    #[serde(default)]
+    pub at_most: Duration,
+    /// The longest that was seen, whatever went wrong.
+    #[serde(default)]
+    pub worst: Option<Duration>,
+    /// From turning back right after it to the end, where nothing else goes wrong; and the longest that was seen.
+    #[serde(default)]
+    pub back: Option<Duration>,
+    /// As `back`.
+    #[serde(default)]
+    pub back_worst: Option<Duration>,
 }
 
 /// A rehearsal.
@@ -143,6 +157,8 @@ pub struct Rehearsal {
     pub way_back: Option<Duration>,
     #[serde(skip)]
     kinds: BTreeSet<String>,
+    #[serde(skip)]
+    steps: Vec<String>,
 }
 
 /// What one job counted.
@@ -153,6 +169,9 @@ pub(super) struct Tally {
     coverage: BTreeMap<String, BTreeMap<Class, u64>>,
     kinds: BTreeSet<String>,
     slowest: Option<Slowest>,
+    longest: BTreeMap<StepIx, Duration>,
+    /// For each step at which a fault struck: the way back of an abort, and of anything.
+    back: BTreeMap<String, (Option<Duration>, Duration)>,
     pub(super) unplayed: usize,
 }
 
@@ -179,6 +198,17 @@ impl Tally {
             if self.slowest.as_ref().is_none_or(|slowest| slowest.took < back) {
                 self.slowest = Some(Slowest { name: name.to_owned(), took: back });
             }
+        }
+        if let Some(back) = tale.back {
+            let own = self.back.entry(variant.step.clone()).or_default();
+            own.1 = own.1.max(back);
+            if variant.fault == "people.abort" && name == variant.name {
+                own.0 = own.0.max(Some(back));
+            }
+        }
+        for (step, took) in &tale.longest {
+            let own = self.longest.entry(*step).or_default();
+            *own = (*own).max(*took);
         }
         *self.coverage.entry(variant.step.clone()).or_default().entry(variant.class).or_default() += 1;
         if variant.class != Class::Pair && !self.kinds.contains(&variant.fault) {
@@ -239,9 +269,10 @@ impl Rehearsal {
             no_return: named(&irreversible),
             diverges: named(&diverges),
             opaque: setting.opaque(),
-            estimates: estimates(ground),
+            estimates: ground.courses.first().map(estimates).unwrap_or_default(),
             way_back,
             kinds: BTreeSet::new(),
+            steps: plan.steps.iter().map(|step| step.id.to_string()).collect(),
         };
         rehearsal.undisturbed(ground);
         rehearsal
@@ -290,6 +321,16 @@ impl Rehearsal {
             }
         }
         tally.findings.into_iter().for_each(|finding| put(&mut self.findings, finding));
+        for estimate in &mut self.estimates {
+            let place = self.steps.iter().position(|step| *step == estimate.step);
+            let place = place.and_then(|place| u32::try_from(place).ok()).map(StepIx);
+            let longest = place.and_then(|place| tally.longest.get(&place).copied());
+            estimate.worst = estimate.worst.max(longest);
+            if let Some((abort, worst)) = tally.back.get(&estimate.step) {
+                estimate.back = estimate.back.max(*abort);
+                estimate.back_worst = estimate.back_worst.max(Some(*worst));
+            }
+        }
         self.kinds.extend(tally.kinds);
         self.unplayed += tally.unplayed;
         if let Some(slowest) = tally.slowest
@@ -319,18 +360,38 @@ impl Rehearsal {
 }
 
 /// How long each step takes on the undisturbed way.
-fn estimates(ground: &Ground) -> Vec<Estimate> {
-    let Some(forward) = ground.courses.first() else { return Vec::new() };
-    let begun = forward.end.begun();
+fn estimates(forward: &Course) -> Vec<Estimate> {
+    let (begun, run) = (forward.end.begun(), &forward.end.run);
     let mut started = BTreeMap::new();
     let mut all = Vec::new();
     for fact in forward.end.journal.facts() {
         let Event::Step(ix, event) = &fact.event else { continue };
         started.entry(*ix).or_insert(fact.at);
         if matches!(event, StepEvent::Succeeded { .. } | StepEvent::Skipped) {
-            let step = forward.end.setting.plan[*ix].id.to_string();
-            let takes = fact.at.since(started[ix]);
-            all.push(Estimate { step, takes, until: fact.at.since(begun) });
+            all.push(Estimate {
+                step: run.plan[*ix].id.to_string(),
+                takes: fact.at.since(started[ix]),
+                until: fact.at.since(begun),
+                at_most: run.allowance(*ix),
+                worst: None,
+                back: None,
+                back_worst: None,
+            });
+        }
+    }
+    all
+}
+
+/// How long each step takes, and the way back right after it, where nothing goes wrong: a rehearsal without faults.
+#[must_use]
+pub fn timeline(setting: &Arc<Setting>) -> Vec<Estimate> {
+    let forward = undisturbed(setting);
+    let mut all = estimates(&forward);
+    for leg in &forward.legs {
+        let Some(ix) = leg.step else { continue };
+        let id = setting.plan[ix].id.to_string();
+        if let (Some(estimate), Some(back)) = (all.iter_mut().find(|one| one.step == id), turned_back(leg)) {
+            estimate.back = estimate.back.max(Some(back));
         }
     }
     all

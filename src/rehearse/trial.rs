@@ -5,7 +5,7 @@
 use super::laws::{Breach, Law, May};
 use super::scene::{Death, Next, Scene};
 use super::witness::Times;
-use crate::plan::Timestamp;
+use crate::plan::{StepIx, Timestamp};
 use crate::run::{Mode, Run, Verdict};
 use crate::sim::{ResolverKind, Users};
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,8 @@ pub(super) struct Tale {
     /// It came to a situation whose future was known.
     pub(super) merged: bool,
     pub(super) times: Times,
+    /// How long steps took on the way that was played.
+    pub(super) longest: Vec<(StepIx, Duration)>,
     /// From its turning back to its end, if it turned.
     pub(super) back: Option<Duration>,
 }
@@ -223,6 +225,7 @@ impl Plays<'_> {
             stuck: counts.stuck > 0,
             merged,
             times,
+            longest: scene.witness.longest.clone(),
             back: times.turned.map(|turned| end.since(turned)),
         }
     }

@@ -8,6 +8,7 @@ use crate::sim::{CallSeen, ResolverKind, Whose, World};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What was seen of a scenario so far.
 #[derive(Clone, Default)]
@@ -31,6 +32,9 @@ pub(super) struct Witness {
     pub(super) astray: bool,
     /// An abort was taken, and nobody has said otherwise since.
     obliged: bool,
+    /// When steps began, and how long those took that have ended.
+    begun: BTreeMap<StepIx, Timestamp>,
+    pub(super) longest: Vec<(StepIx, Duration)>,
     /// How often a process died.
     deaths: u32,
     /// Calls since the last time they were taken, if they are recorded.
@@ -219,6 +223,11 @@ impl Witness {
     fn of_step(&mut self, setting: &Setting, run: &Run, at: Timestamp, ix: StepIx, event: &StepEvent) {
         let id = || Some(setting.plan[ix].id.to_string());
         match event {
+            StepEvent::Started => drop(self.begun.insert(ix, at)),
+            StepEvent::Succeeded { .. } => {
+                let begun = self.begun.remove(&ix);
+                self.longest.extend(begun.map(|begun| (ix, at.since(begun))));
+            }
             StepEvent::WasInDoubt { .. }
             | StepEvent::RetryScheduled { .. }
             | StepEvent::FoundForeign { .. }

@@ -30,7 +30,7 @@ pub use plain::Plain;
 pub use preview::{DnsClock, Preview, PreviewStep, Seen, preview_json, preview_text};
 pub use rehearsal::{
     Cut, Progress, Rehearsed, annotations, catalogue_json, catalogue_text, junit, rehearsal_json,
-    rehearsal_text, scenario_end, scenario_json, struck,
+    rehearsal_text, scenario_end, scenario_json, struck, timeline_json, timeline_text,
 };
 pub use renderer::{Fact, Renderer};
 pub use runbook::{Hand, change_line, runbook};

@@ -13,6 +13,7 @@ mod generated;
 mod go_live;
 mod journals;
 mod process;
+mod rehearse;
 mod stage;
 mod tidy;
 mod two_operators;

@@ -1,10 +1,11 @@
 //! `preview`: what each step would change from what is there now. It cannot write.
 
 use crate::cli::plans::PlanArgs;
+use crate::cli::rehearsal::timeline_of;
 use crate::cli::sandbox::{self, PlaceArgs};
-use crate::cli::{Context, Exit, Failure, preview, runtime};
+use crate::cli::{Context, Exit, Failure, preview, runtime, screen};
 use crate::plan::StepIx;
-use crate::report::{Runbook, preview_json, preview_text};
+use crate::report::{Runbook, preview_json, preview_text, timeline_json, timeline_text};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -36,10 +37,14 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
     let loaded = args.plan.load(context, given)?;
     let runtime = runtime()?;
     let seen = runtime.block_on(preview::take(context, &loaded, wiring))?;
+    let timeline = timeline_of(&args.plan.plan, &loaded, args.place.world());
     if context.is_json() {
-        context.print(&format!("{:#}\n", preview_json(&loaded.plan, &seen)))?;
+        let mut told = preview_json(&loaded.plan, &seen);
+        told["timeline"] = timeline_json(&timeline);
+        context.print(&format!("{told:#}\n"))?;
     } else {
         context.print(&preview_text(&loaded.plan, &seen, context.out))?;
+        context.print(&format!("\n{}", timeline_text(&timeline, screen::width(), context.out)))?;
     }
     if let Some(file) = &args.save {
         preview::save(&loaded.plan, &seen, file)?;

@@ -2,7 +2,7 @@
 //! and these params, by which version, and when.
 
 use super::{Cut, Rehearsed, causes, stable};
-use crate::rehearse::{Class, Law, Row, Spread, Story, catalogue};
+use crate::rehearse::{Class, Estimate, Law, Row, Spread, Story, catalogue};
 use serde_json::{Map, Value as Json, json};
 
 /// All of it.
@@ -20,13 +20,6 @@ pub fn rehearsal_json(of: &Rehearsed<'_>) -> Json {
             (step, Json::Object(by))
         })
         .collect();
-    let timeline = rehearsal.estimates.iter().map(|estimate| {
-        json!({
-            "step": estimate.step,
-            "takes_seconds": estimate.takes.as_secs_f64(),
-            "done_after_seconds": estimate.until.as_secs_f64(),
-        })
-    });
     let opaque = rehearsal.opaque.iter().map(|(step, why)| json!({"step": step, "why": why}));
     let found = findings(of);
     json!({
@@ -61,7 +54,7 @@ pub fn rehearsal_json(of: &Rehearsed<'_>) -> Json {
         "points_of_no_return": rehearsal.no_return,
         "writes_diverge": rehearsal.diverges,
         "opaque": opaque.collect::<Vec<_>>(),
-        "timeline": timeline.collect::<Vec<_>>(),
+        "timeline": timeline_json(&rehearsal.estimates),
         "way_back_seconds": rehearsal.way_back.map(|back| back.as_secs_f64()),
     })
 }
@@ -150,4 +143,21 @@ pub fn catalogue_json() -> Json {
         "classes": classes.collect::<Vec<_>>(),
         "laws": laws.collect::<Vec<_>>(),
     })
+}
+
+/// How long everything takes.
+#[must_use]
+pub fn timeline_json(estimates: &[Estimate]) -> Json {
+    let told = estimates.iter().map(|estimate| {
+        json!({
+            "step": estimate.step,
+            "takes_seconds": estimate.takes.as_secs_f64(),
+            "done_after_seconds": estimate.until.as_secs_f64(),
+            "at_most_seconds": estimate.at_most.as_secs_f64(),
+            "worst_seconds": estimate.worst.map(|span| span.as_secs_f64()),
+            "way_back_seconds": estimate.back.map(|span| span.as_secs_f64()),
+            "worst_way_back_seconds": estimate.back_worst.map(|span| span.as_secs_f64()),
+        })
+    });
+    told.collect()
 }

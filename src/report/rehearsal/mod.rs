@@ -14,11 +14,12 @@ mod times;
 
 pub use catalogue::catalogue_text;
 pub use causes::annotations;
-pub use json::{catalogue_json, rehearsal_json, scenario_json};
+pub use json::{catalogue_json, rehearsal_json, scenario_json, timeline_json};
 pub use junit::junit;
 pub use progress::Progress;
 pub use scenario::{scenario_end, struck};
 pub use text::rehearsal_text;
+pub use times::timeline_text;
 
 use crate::plan::{Kind, Plan, Timestamp};
 use crate::rehearse::{Class, Rehearsal};

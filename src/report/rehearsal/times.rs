@@ -3,8 +3,8 @@
 use super::Rehearsed;
 use super::columns::Page;
 use crate::plan::format_duration;
-use crate::rehearse::{Class, Spread};
-use crate::report::Tone;
+use crate::rehearse::{Class, Estimate, Spread};
+use crate::report::{Looks, Tone};
 use std::time::Duration;
 
 /// Until a fault was noticed, decided on, led back from and undone: by class.
@@ -53,25 +53,47 @@ pub(super) fn way_back(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
 pub(super) fn timeline(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
     let steps: Vec<String> = of.steps().collect();
     let told = of.rehearsal.estimates.iter().filter(|estimate| steps.contains(&estimate.step));
-    let rows: Vec<Vec<String>> = told
-        .map(|estimate| {
-            let begins = estimate.until.saturating_sub(estimate.takes);
-            let spans = [begins, estimate.takes, estimate.until];
-            std::iter::once(page.looks.safe(&estimate.step))
-                .chain(spans.map(|span| format_duration(whole(span))))
-                .collect()
-        })
-        .collect();
-    let mut lines = Vec::new();
-    if !rows.is_empty() {
-        lines = page.table("where nothing goes wrong", &["begins after", "takes", "done after"], &rows);
-    }
+    let mut lines = table(&told.collect::<Vec<_>>(), page);
     if let Some(back) = of.rehearsal.way_back {
         let text =
             format!("the whole way back, from where most is in force: {}", format_duration(whole(back)));
         lines.extend(page.hanging("", 2, &text).iter().map(|line| page.looks.tint(Tone::Plain, line)));
     }
     lines
+}
+
+/// How long everything takes, as a rehearsal without faults tells: for a preview.
+#[must_use]
+pub fn timeline_text(estimates: &[Estimate], width: usize, looks: Looks) -> String {
+    let lines = table(&estimates.iter().collect::<Vec<_>>(), Page::new(width, looks));
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn table(estimates: &[&Estimate], page: Page) -> Vec<String> {
+    if estimates.is_empty() {
+        return Vec::new();
+    }
+    let span = |span: Option<Duration>| span.map_or("-".to_owned(), |span| format_duration(whole(span)));
+    let worst = estimates.iter().any(|estimate| estimate.worst.is_some());
+    let row = |estimate: &&Estimate| {
+        let begins = estimate.until.saturating_sub(estimate.takes);
+        let mut cells = vec![page.looks.safe(&estimate.step)];
+        cells.extend([begins, estimate.takes].map(|moment| span(Some(moment))));
+        cells.push(if worst { span(estimate.worst) } else { span(Some(estimate.at_most)) });
+        cells.push(span(estimate.back));
+        if worst {
+            cells.push(span(estimate.back_worst));
+        }
+        cells
+    };
+    let rows: Vec<Vec<String>> = estimates.iter().map(row).collect();
+    let mut heads = vec!["begins after", "takes"];
+    heads.push(if worst { "at worst" } else { "at most" });
+    heads.push("way back");
+    if worst {
+        heads.push("at worst");
+    }
+    page.table("where nothing goes wrong", &heads, &rows)
 }
 
 /// Without what is less than a second, where there is more.
