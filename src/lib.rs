@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod cli;
 pub mod doc;
 pub mod driver;
+mod mutant;
 pub mod plan;
 pub mod port;
 pub mod rehearse;

@@ -1,6 +1,7 @@
 //! How many requests a load balancer took, minute by minute. A minute in which nothing was reported counts as zero only
 //! where the same load balancer reported its hosts for that minute: silence alone is no evidence.
 
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::{Metric, Reads, Series};
 use crate::run::Fault;
@@ -102,7 +103,7 @@ fn at(start: Timestamp, requests: &Series, hosts: &[Series]) -> Option<f64> {
         return Some(count);
     }
     let reported = hosts.iter().any(|series| point(series).is_some());
-    (requests.complete && reported).then_some(0.0)
+    (requests.complete && reported || on(Mistake::SilencePasses)).then_some(0.0)
 }
 
 /// The beginning of the minute that a moment is in.

@@ -10,7 +10,7 @@ use crate::adapter::{Preview as PreviewWorld, SystemClock};
 use crate::driver::Actions;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
-use crate::rehearse::{Estimate, Options, Rehearsal, Setting, rehearse, timeline};
+use crate::rehearse::{BEFORE, Estimate, Options, Rehearsal, Setting, rehearse, timeline};
 use crate::report::{Cut, Progress, Runbook, quoted};
 use crate::sandbox::shipped;
 use crate::sim::{Derived, World, WorldError, WorldFile, asker_name, derive, from_live};
@@ -84,7 +84,7 @@ impl StageArgs {
         }
         let begins = begins(&loaded.plan)?;
         let Found { name, file, opaque } = found;
-        let setting = World::new(file, &name, begins, NETWORK)
+        let setting = World::new(file, &name, earlier(begins), NETWORK)
             .and_then(|world| Setting::new(loaded.plan.clone(), actions, world))
             .map_err(|error| wrong_world(&error))?;
         // What is really there may be another thing next time; what was saved is not.
@@ -142,6 +142,12 @@ impl StageArgs {
     }
 }
 
+/// When the world is made in which a run begins then.
+fn earlier(begins: Timestamp) -> Timestamp {
+    let before = u64::try_from(BEFORE.as_millis()).unwrap_or(0);
+    Timestamp(begins.0.saturating_sub(before))
+}
+
 fn wrong_world(error: &WorldError) -> Failure {
     Failure::new(Exit::Invalid, "the world makes no sense; nothing was rehearsed").from_error(error)
 }
@@ -188,7 +194,7 @@ pub(super) fn timeline_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> 
         let derived = derive(&loaded.plan, &actions.needs(), &loaded.reading.params);
         Found::derived("derived from the plan", &loaded.plan, derived)
     });
-    let setting = World::new(file, &name, begins, NETWORK)
+    let setting = World::new(file, &name, earlier(begins), NETWORK)
         .and_then(|world| Setting::new(loaded.plan.clone(), Arc::new(actions), world));
     setting.map_or_else(|_| Vec::new(), |setting| timeline(&Arc::new(setting)))
 }

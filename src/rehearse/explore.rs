@@ -64,7 +64,7 @@ const DEATHS: &[Death] = &[Death::Resumed, Death::Aborted, Death::Suspended];
 impl Ground {
     /// Plays both ways.
     pub(super) fn of(setting: &Arc<Setting>) -> Self {
-        let before = setting.world.standing();
+        let before = Scene::start(setting).at_rest();
         let forward = undisturbed(setting);
         let completed = !forward.hangs && forward.end.run.mode == completed();
         let desired = completed.then(|| forward.end.at_rest());
@@ -212,7 +212,9 @@ pub(super) fn strike(scene: &mut Scene, leg: &Leg, blow: &Blow<'_>, may: May) {
             scene.world(|world, _| {
                 let from = world.ledger.count + behind;
                 let armed = Armed::once(call.service, &call.operation, from, (fault.strike)());
-                let containing = call.resource.clone();
+                // Each try of a change of records has a name of its own, which stands before what it changes.
+                let about = call.resource.rsplit_once("): ").map_or(&*call.resource, |(_, what)| what);
+                let containing: Arc<str> = about.into();
                 world.ledger.armed.push(Armed {
                     times: fault.times,
                     every: fault.every,

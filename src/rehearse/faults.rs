@@ -94,6 +94,9 @@ const LIES: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, stick: tru
 const DIFFERS: fn(&CallSeen) -> May =
     |_| May { stop: true, delay: true, stick: true, differ: true, hurt: true, ..May::default() };
 
+/// And it is changed when nobody may look any more.
+const REVERTED: fn(&CallSeen) -> May = |call| May { undone_later: true, ..DIFFERS(call) };
+
 const fn fault(
     name: &'static str,
     text: &'static str,
@@ -121,7 +124,7 @@ pub(super) const CALLS: &[CallFault] = &[
     fault("lost-answer", "done, and its answer lost", || Strike::LostAfter, 1, STOPS),
     fault("late", "no answer comes, and it is done later", || Strike::Late(LATE), 1, STOPS),
     fault("wrong", "answered as if done, and something else was done", || Strike::Wrong, 1, DIFFERS),
-    fault("reverted", "done, and put back by another controller", || Strike::Reverted(REVERTS), 1, DIFFERS),
+    fault("reverted", "done, and put back by another controller", || Strike::Reverted(REVERTS), 1, REVERTED),
     fault("slow", "answered late", || Strike::Slow(SLOW), 1, STOPS),
     fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, LIES),
     fault("partial", "sees only a part", || Strike::Partial, 1, LIES),

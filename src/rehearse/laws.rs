@@ -32,6 +32,8 @@ pub enum Law {
     WithinRto,
     /// The run takes no longer than the plan's `deadline`.
     WithinDeadline,
+    /// No evidence is not a pass.
+    Evident,
     /// A trigger that the plan relies on fires when its cause is there.
     Fires,
     /// What passes by itself asks nobody and turns nothing back.
@@ -46,7 +48,7 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Ends,
         Self::AsDesired,
         Self::AsBefore,
@@ -60,6 +62,7 @@ impl Law {
         Self::Drained,
         Self::WithinRto,
         Self::WithinDeadline,
+        Self::Evident,
         Self::Fires,
         Self::Patient,
         Self::Obeys,
@@ -84,6 +87,7 @@ impl Law {
             Self::Drained => "nothing is undone while users still resolve to what stands on it",
             Self::WithinRto => "a rollback takes no longer than the plan's `rto`",
             Self::WithinDeadline => "a run takes no longer than the plan's `deadline`",
+            Self::Evident => "no evidence is not a pass",
             Self::Fires => "every trigger that the plan relies on fires when its cause is there",
             Self::Patient => "what passes by itself asks nobody and turns nothing back",
             Self::Obeys => "an abort turns the run back",
@@ -148,8 +152,10 @@ pub(super) struct May {
     pub(super) delay: bool,
     /// The run must not complete.
     pub(super) must_fire: bool,
-    /// What the plan wants may not be there in the end: somebody else changed it.
+    /// What was there before may not be there in the end.
     pub(super) differ: bool,
+    /// Nor may what the plan wants: somebody changes it when nobody looks any more.
+    pub(super) undone_later: bool,
 }
 
 impl May {
@@ -163,6 +169,7 @@ impl May {
             // One may hide the other.
             must_fire: false,
             differ: self.differ || other.differ,
+            undone_later: self.undone_later || other.undone_later,
         }
     }
 }

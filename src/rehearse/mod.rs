@@ -31,7 +31,10 @@ mod witness;
 pub use explore::{Options, rehearse};
 pub use faults::{Class, catalogue};
 pub use laws::{Breach, Law};
-pub use setting::Setting;
+pub use setting::{BEFORE, Setting};
 pub use story::{NoSuchScenario, Story, repeat};
 pub use tally::{Estimate, Finding, Rehearsal, Row, Slowest, Spread, timeline};
 pub use trial::Outcome;
+
+#[cfg(test)]
+mod tests;

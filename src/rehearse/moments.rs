@@ -23,8 +23,15 @@ pub(super) struct MomentFault {
     pub(super) strike: fn(&mut Scene, &str),
 }
 
-const NOTHING: May =
-    May { hurt: false, stick: false, stop: false, delay: false, must_fire: false, differ: false };
+const NOTHING: May = May {
+    hurt: false,
+    stick: false,
+    stop: false,
+    delay: false,
+    must_fire: false,
+    differ: false,
+    undone_later: false,
+};
 const STOPS: May = May { stop: true, ..NOTHING };
 const GONE: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
 const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
@@ -180,7 +187,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { stop: true, ..NOTHING },
         targets: deploying,
         strike: |scene, _| {
-            every_new_image(scene, |how| how.ready_after = Some(Span(Duration::from_secs(86_400))));
+            every_new_image(scene, |how| how.starts_in = Some(Span(Duration::from_secs(86_400))));
         },
     },
     MomentFault {

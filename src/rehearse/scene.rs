@@ -10,10 +10,11 @@ use super::process::{Process, Watched};
 use super::setting::Setting;
 use super::witness::Witness;
 use crate::driver::{Desk, Hands, waits_for_a_human};
+use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
 use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide};
-use crate::sim::{Ports, World};
+use crate::sim::{Armed, Ports, Strike, World};
 use crate::store::record::EventRecord;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -302,8 +303,15 @@ impl Scene {
             return;
         }
         if let Some(Suspended { mut process, run, .. }) = self.suspended.take() {
+            self.witness.woke = true;
             let mut watched = Watching::new(&self.setting, &run, &self.ports, &mut self.witness);
-            let _fenced = process.turns(&self.hands, now, &mut watched);
+            process.reconcile(&run, false, now);
+            let fenced = process.turns(&self.hands, now, &mut watched);
+            if on(Mistake::FencingIgnored) {
+                for event in follow(&run, &fenced, now).0 {
+                    self.journal.push(now, event);
+                }
+            }
         }
     }
 
@@ -332,6 +340,15 @@ impl Scene {
             matches!(event, StepEvent::Succeeded { .. } | StepEvent::Skipped | StepEvent::Undone { .. });
         if over && self.struck == Some(*ix) {
             self.struck = None;
+            let silent = |armed: &Armed| {
+                let source = matches!(&*armed.service, "monitoring" | "dns");
+                armed.strike == Strike::Silent && armed.times == 0 && armed.met > 0 && source
+            };
+            if matches!(event, StepEvent::Succeeded { .. })
+                && self.world(|world, _| world.ledger.armed.iter().any(silent))
+            {
+                self.witness.passed_in_silence(&self.setting, *ix);
+            }
             self.world(|world, _| world.ledger.armed.clear());
         }
     }
@@ -356,7 +373,12 @@ impl Scene {
         let (copy, now) = self.world(|world, now| (world.clone(), now));
         let mut world = copy;
         world.advance(now.after(RESTS));
-        world.standing()
+        let cells =
+            world.cells().iter().map(|(cell, stands)| (format!("command {cell}"), stands.word().to_owned()));
+        let cells: Vec<_> = cells.collect();
+        let mut standing = world.standing();
+        standing.extend(cells);
+        standing
     }
 
     /// Effects that landed since anybody looked are seen.

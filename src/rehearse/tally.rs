@@ -291,6 +291,12 @@ impl Rehearsal {
                 name: "undisturbed".into(),
                 times: 1,
             };
+            let late =
+                |event: &Event| matches!(event, Event::RunPaused { cause: crate::run::PauseCause::Deadline });
+            if !course.back && course.end.journal.newest().any(|fact| late(&fact.event)) {
+                let text = "with nothing in its way the run reaches the plan's `deadline`".to_owned();
+                self.findings.push(finding(Law::WithinDeadline, text, None));
+            }
             if !course.back && ground.ends.desired.is_none() {
                 let text = format!("with nothing in its way {way} does not complete");
                 self.findings.push(finding(Law::AsDesired, text, None));

@@ -210,9 +210,14 @@ impl Plays<'_> {
         let end = scene.now().after(future.left);
         let mut breaches = scene.witness.breaches().to_vec();
         // What the fault itself left there is nobody's fault.
-        let stands = |breach: &&Breach| breach.law == Law::Ends || !scene.witness.differs;
+        let stands = |breach: &&Breach| match breach.law {
+            Law::Ends => future.outcome == Outcome::Hung || !self.may.stick,
+            Law::AsDesired => !self.may.undone_later,
+            Law::AsBefore => !scene.witness.differs,
+            _ => true,
+        };
         breaches.extend(future.broken.as_ref().filter(stands).cloned());
-        if !merged {
+        if !merged || scene.witness.woke {
             breaches.extend(replays(scene));
         }
         breaches.extend(self.by_fault(scene, future.outcome, counts));
@@ -251,9 +256,6 @@ impl Plays<'_> {
         if may.must_fire && counts.failed > 0 && outcome == Outcome::Completed {
             found.push(breach(Law::Fires, "every user was failed, and the run completed".into()));
         }
-        if outcome == Outcome::TakenOver && !may.stick && counts.stuck == 0 && !scene.operator.took_over {
-            found.push(breach(Law::Ends, "it rests, and nobody can get it on".into()));
-        }
         if !may.delay
             && let (Some(rto), Some(turned), Some(back)) =
                 (scene.setting.plan.policy.rto, scene.witness.times.turned, scene.witness.times.led_back)
@@ -272,7 +274,8 @@ impl Plays<'_> {
         let broken = |law, text: String| Some(Breach { law, step: None, text });
         let wanted = match outcome {
             Outcome::Hung => return broken(Law::Ends, "it goes on for ever, or waits for nothing".into()),
-            Outcome::TakenOver => return None,
+            Outcome::TakenOver if scene.run.is_finished() || scene.operator.took_over => return None,
+            Outcome::TakenOver => return broken(Law::Ends, "it rests, and nobody can get it on".into()),
             Outcome::Completed => self.ends.desired.as_ref()?,
             Outcome::RolledBack => &self.ends.before,
         };

@@ -2,13 +2,16 @@
 
 use super::laws::{Breach, Law};
 use super::setting::Setting;
-use crate::plan::{Kind, StepIx, Timestamp};
+use crate::plan::{Kind, StepIx, Timestamp, parse_duration};
 use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
 use crate::sim::{CallSeen, ResolverKind, Whose, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How far apart users ask.
+const SLACK: Duration = Duration::from_secs(20);
 
 /// What was seen of a scenario so far.
 #[derive(Clone, Default)]
@@ -21,8 +24,10 @@ pub(super) struct Witness {
     /// How many effects had been seen when a step was planned, and when a human last decided to go on.
     planned: BTreeMap<StepIx, usize>,
     decided: usize,
-    /// What each call has carried out: step, whether it is the undo, its round, the place.
-    done: BTreeMap<(StepIx, bool, u32, Arc<str>), u32>,
+    /// What each call has carried out: step, whether it is the undo, the place.
+    done: BTreeMap<(StepIx, bool, Arc<str>), u32>,
+    /// Steps whose newest call was answered, or found to have landed: what follows is another call.
+    answered: BTreeSet<StepIx>,
     pub(super) times: Times,
     /// How often the run rested and somebody was asked; how often an undo was stuck.
     pub(super) rests: u32,
@@ -37,6 +42,8 @@ pub(super) struct Witness {
     pub(super) longest: Vec<(StepIx, Duration)>,
     /// How often a process died.
     deaths: u32,
+    /// One that was suspended woke up again.
+    pub(super) woke: bool,
     /// Calls since the last time they were taken, if they are recorded.
     pub(super) calls: Vec<(Work, CallSeen)>,
 }
@@ -52,8 +59,6 @@ pub(super) struct Times {
     pub(super) turned: Option<Timestamp>,
     /// New lookups lead to the old side again.
     pub(super) led_back: Option<Timestamp>,
-    /// The first step was undone, the last one.
-    pub(super) undone: Option<Timestamp>,
 }
 
 impl Witness {
@@ -89,6 +94,12 @@ impl Witness {
         }
     }
 
+    /// A step was done whose source said nothing.
+    pub(super) fn passed_in_silence(&mut self, setting: &Setting, ix: StepIx) {
+        let step = Some(setting.plan[ix].id.to_string());
+        self.breach(Law::Evident, step, "it was done while its source said nothing".into());
+    }
+
     /// This work had a turn: what did it do?
     pub(super) fn turned(
         &mut self,
@@ -106,7 +117,7 @@ impl Witness {
                 Whose::Ours(_) => self.landed(setting, run, work, &place, world, now),
                 Whose::Late(_) => {}
                 // What it undid may be done again.
-                Whose::Provider => self.done.retain(|(.., done), _| **done != *place),
+                Whose::Provider => self.done.retain(|(.., done), _| *done != place),
                 Whose::Somebody if place.starts_with("definition ") => {}
                 Whose::Somebody => drop(self.foreign.insert(place, self.seen)),
             }
@@ -153,7 +164,7 @@ impl Witness {
             );
         }
         let once = !place.starts_with("http ") && !place.starts_with("definition ");
-        let count = self.done.entry((ix, back, run[ix].round, place.clone())).or_default();
+        let count = self.done.entry((ix, back, place.clone())).or_default();
         *count += 1;
         if *count > 1 && once && changed.is_none() && !self.differs {
             self.breach(Law::Once, id(), format!("{place} was changed twice for one call"));
@@ -162,8 +173,37 @@ impl Witness {
             let slowest = world.name_servers.iter().map(|server| server.delay).max().unwrap_or_default();
             self.times.led_back = Some(now.after(slowest));
         }
+        if !back && run.plan[ix].writes.is_some() {
+            self.switched_under_users(setting, run, ix, world, now);
+        }
         if back && !self.astray {
             self.undone_under_users(setting, run, ix, world, now);
+        }
+    }
+
+    /// Where the plan lowers a TTL first, the old one has drained by the time of the switch.
+    fn switched_under_users(
+        &mut self,
+        setting: &Setting,
+        run: &Run,
+        ix: StepIx,
+        world: &World,
+        now: Timestamp,
+    ) {
+        let lowered = |other: StepIx| match &run.plan[other].kind {
+            Kind::Act(Some(uses)) if &*uses.kind == "dns.ttl" && setting.stands_on(ix, other) => {
+                parse_duration(uses.with.get("ttl")?.as_text()?).ok()
+            }
+            _ => None,
+        };
+        let Some(low) = run.plan.places().find_map(lowered) else { return };
+        let Some(users) = world.users().filter(|_| !self.astray) else { return };
+        let obeys = users.caches().filter(|cache| cache.resolver == ResolverKind::Respects);
+        let longest = obeys.filter_map(|cache| cache.leads).map(|(_, until)| until.since(now)).max();
+        if let Some(left) = longest.filter(|left| *left > low + SLACK) {
+            let text =
+                format!("switched {} s before the last resolver forgets the old answer", left.as_secs());
+            self.breach(Law::Drained, Some(run.plan[ix].id.to_string()), text);
         }
     }
 
@@ -224,6 +264,11 @@ impl Witness {
         let id = || Some(setting.plan[ix].id.to_string());
         match event {
             StepEvent::Started => drop(self.begun.insert(ix, at)),
+            StepEvent::Applied { .. } | StepEvent::UndoCalled { .. } => drop(self.answered.insert(ix)),
+            StepEvent::Applying { .. } | StepEvent::Undoing { .. } if self.answered.remove(&ix) => {
+                self.done.retain(|(done, ..), _| *done != ix);
+                self.of_step(setting, run, at, ix, event);
+            }
             StepEvent::Succeeded { .. } => {
                 let begun = self.begun.remove(&ix);
                 self.longest.extend(begun.map(|begun| (ix, at.since(begun))));
@@ -257,12 +302,12 @@ impl Witness {
                         format!("undone while `{}`, which stands on it, is in force", setting.plan[other].id);
                     self.breach(Law::HeldBack, id(), text);
                 }
-                if run.rewind == Rewind::Safe && run.barrier().is_some() {
-                    let text = "undone by itself past a point of no return".to_owned();
-                    self.breach(Law::AsksFirst, id(), text);
-                }
             }
-            StepEvent::Undone { .. } => self.times.undone = Some(at),
+            StepEvent::Undone { receipt: Receipt::TakenOver }
+                if run.is_irreversible(ix) && run.rewind == Rewind::Safe =>
+            {
+                self.breach(Law::AsksFirst, id(), "gone past by itself on the way back".into());
+            }
             _ => {}
         }
     }

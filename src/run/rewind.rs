@@ -6,6 +6,7 @@
 use super::event::{PauseCause, Rewind};
 use super::state::{Mode, Run};
 use super::step::Phase;
+use crate::mutant::{Mistake, on};
 use crate::plan::{Kind, StepIx, Timestamp, Writes};
 
 /// Why a rollback can do nothing more by itself.
@@ -74,7 +75,9 @@ impl Run {
     }
 
     fn is_passed_checkpoint(&self, ix: StepIx) -> bool {
-        self.plan[ix].kind == Kind::Checkpoint && self[ix].phase == Phase::Done
+        self.plan[ix].kind == Kind::Checkpoint
+            && self[ix].phase == Phase::Done
+            && !on(Mistake::CheckpointPassed)
     }
 
     /// The steps whose turn to be undone has come: all that was built on them is settled. Last first.
@@ -149,7 +152,7 @@ impl Run {
     /// What only a person may go past: a rollback by itself does not begin.
     #[must_use]
     pub fn held_back(&self, now: Timestamp) -> Option<PauseCause> {
-        let barrier = self.barrier().map(PauseCause::Barrier);
+        let barrier = self.barrier().filter(|_| !on(Mistake::BarrierPassed)).map(PauseCause::Barrier);
         barrier.or_else(|| self.diverged(now).map(|(step, since)| PauseCause::Diverged { step, since }))
     }
 

@@ -6,6 +6,7 @@ pub(super) use facts::{Bounds, before};
 
 use super::event::{Receipt, Stuck};
 use super::outcome::{Memo, Proposal};
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use std::sync::Arc;
 
@@ -234,7 +235,8 @@ impl StepRun {
     /// Nothing of this step is left that a rollback would have to undo.
     #[must_use]
     pub fn settled(&self) -> bool {
-        !self.marked() || matches!(self.phase, Phase::Undone(_))
+        let swallowed = matches!(self.phase, Phase::Stuck(_)) && on(Mistake::StuckSwallowed);
+        !self.marked() || matches!(self.phase, Phase::Undone(_)) || swallowed
     }
 
     /// Its undo has begun and has not ended.

@@ -7,6 +7,7 @@ use super::place::{Found, Place};
 use super::served::{self, Serving};
 use super::sets;
 use crate::action::{Seen, Toward};
+use crate::mutant::{Mistake, on};
 use crate::plan::{Timestamp, format_duration};
 use crate::port::dns::{ChangeId, RecordSet};
 use crate::port::{Reads, Writes};
@@ -58,6 +59,10 @@ impl Swap {
     /// # Errors
     /// Foreign, if something else is there: then nothing was written.
     pub(super) async fn apply(&self, place: &Place, writes: &Writes<'_>) -> Result<Note, Fault> {
+        if on(Mistake::ForeignOverwritten) {
+            let listed = place.find(&writes.reads()).await?.listed().await?;
+            return self.send(place, writes, &listed, &self.made).await;
+        }
         self.send(place, writes, &self.before, &self.made).await
     }
 
@@ -71,8 +76,14 @@ impl Swap {
         if sets::same(&listed, &self.before) {
             return Ok(Note::begun(None, writes.world.clock().now()));
         }
-        if !sets::same(&listed, &self.made) {
+        if !sets::same(&listed, &self.made) && !on(Mistake::UndoOverwrites) {
             return Err(self.foreign(&found, &listed));
+        }
+        if on(Mistake::OtherTtl) {
+            let other = |set: &RecordSet| RecordSet { ttl: set.ttl.map(|ttl| ttl + 1), ..set.clone() };
+            let other: Vec<RecordSet> = self.before.iter().map(other).collect();
+            self.send(place, writes, &listed, &other).await?;
+            return Ok(Note::begun(None, writes.world.clock().now()));
         }
         // What is listed goes, in the exact words of the listing.
         self.send(place, writes, &listed, &self.before).await
@@ -123,6 +134,9 @@ impl Swap {
             Toward::Prior if before => (&self.before, &self.made),
             Toward::Desired(_) if before => return Ok(Stands::Short(Seen::Prior)),
             Toward::Prior if made => return Ok(Stands::Short(Seen::Desired { out: Json::Null })),
+            Toward::Prior if on(Mistake::OtherTtl) => {
+                return Ok(Stands::Served { since: Timestamp::PAST, ttl: Duration::ZERO, note: None });
+            }
             _ => return Err(self.foreign(&found, &listed)),
         };
         let short = |note, again| Ok(Stands::Short(Seen::Moving { note, again }));

@@ -10,6 +10,7 @@ use super::swap::{ARRIVES, Note, Stands, Swap};
 use super::to::{self, From, FromShape, To};
 use crate::action::requests::{Balancer, idle_since};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Fields, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
 };
@@ -165,6 +166,9 @@ impl Action for Switch {
                 Stands::Short(seen) => return Ok(seen),
                 Stands::Served { since, ttl, note } => (since, ttl, note),
             };
+        if toward == Toward::Prior && on(Mistake::NoDrainBack) {
+            return Ok(Seen::Prior);
+        }
         if toward == Toward::Prior {
             return Ok(drained(reads, prior, since, note).await);
         }

@@ -9,6 +9,7 @@ use super::sets;
 use super::swap::{ARRIVES, Note, Stands, Swap};
 use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::mutant::{Mistake, on};
 use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration};
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Writes, need::Need};
@@ -150,7 +151,8 @@ fn drained(
 ) -> Seen<Note> {
     let lowest = prior.swap.made.iter().filter_map(|set| set.ttl).max();
     // An alias, and what was low before, has no other TTL that anybody knows of.
-    let longer = lowest.is_some_and(|low| prior.old_ttl > Duration::from_secs(low.into()));
+    let longer = !on(Mistake::NoDrainForward)
+        && lowest.is_some_and(|low| prior.old_ttl > Duration::from_secs(low.into()));
     let drained = if longer { since.after(prior.old_ttl + SKEW) } else { since };
     let now = reads.world.clock().now();
     if now >= drained {

@@ -4,6 +4,7 @@ use super::deploy::{Deploy, Note};
 use super::moving;
 use super::standing::reason;
 use crate::action::{Known, Seen};
+use crate::mutant::{Mistake, on};
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskFilter};
 use crate::run::Fault;
 use serde_json::json;
@@ -103,7 +104,7 @@ impl Deploy {
         let pinned =
             images.iter().filter_map(|(container, image)| Some((container, image.rsplit_once('@')?.1)));
         let pinned: Vec<(&String, &str)> = pinned.collect();
-        if pinned.is_empty() {
+        if pinned.is_empty() || on(Mistake::DigestIgnored) {
             return Ok(None);
         }
         let tasks = compute.tasks(&self.cluster, &TaskFilter::Service(self.service.to_string())).await?;

@@ -7,6 +7,7 @@
 use super::arrive::may_be_stale;
 use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
+use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Fields, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
 };
@@ -260,6 +261,13 @@ impl Action for Deploy {
         match self.standing(&*compute, &service, prior, record.note.as_ref()).await? {
             Standing::Before(primary) if counted.is_none_or(|count| count == service.desired) => {
                 Ok(Some(Note::of(primary)))
+            }
+            Standing::Ours(_) if on(Mistake::UndoByRevision) => {
+                let family = prior.content["family"].as_str().unwrap_or_default().to_owned();
+                self.update(writes, family, counted).await.map(Some)
+            }
+            Standing::Other if on(Mistake::UndoOverwrites) => {
+                self.update(writes, prior.definition.clone(), counted).await.map(Some)
             }
             Standing::Before(_) | Standing::Ours(_) => {
                 self.active(&*compute, &prior.definition).await?;

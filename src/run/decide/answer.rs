@@ -1,6 +1,7 @@
 //! What the answer to a piece of work means.
 
 use super::Draft;
+use crate::mutant::{Mistake, on};
 use crate::plan::{Kind, Retry, StepIx};
 use crate::run::event::{Receipt, StepEvent, Stuck};
 use crate::run::outcome::{Answer, Fault, FaultKind, Landed, Look, Memo, Proposal};
@@ -23,6 +24,9 @@ impl Draft<'_> {
             (P::Undoing { .. }, A::Undone(Ok(note))) => {
                 let until = self.now.after(self.run.allowance_back(ix));
                 self.step(ix, StepEvent::UndoCalled { note: note.clone(), until });
+                if on(Mistake::NothingReadBack) {
+                    self.step(ix, StepEvent::Undone { receipt: Receipt::Restored });
+                }
             }
             (P::Undoing { .. }, A::Undone(Err(fault))) => self.undo_fault(ix, fault),
             (P::Restoring { .. }, A::Looked(result)) => self.restoring(ix, result),
@@ -47,6 +51,10 @@ impl Draft<'_> {
     fn apply_answered(&mut self, ix: StepIx, result: &Result<Option<Memo>, Fault>, forward: bool) {
         match result {
             Ok(note) => self.applied(ix, note.clone()),
+            Err(fault) if fault.landed == Landed::Maybe && on(Mistake::LostIsRepeated) => {
+                let at = self.now;
+                self.step(ix, StepEvent::RetryScheduled { at, fault: fault.clone() });
+            }
             // Lost. What failed for good and may have left something is not in doubt: it is undone.
             Err(fault) if fault.landed == Landed::Maybe && fault.kind != FaultKind::Permanent => {
                 self.step(ix, StepEvent::WasInDoubt { reason: fault.message.clone() });
@@ -99,6 +107,7 @@ impl Draft<'_> {
         let (run, mended) = (&self.run, self.run[ix].mended);
         let back = run[ix].turned || (run.mode == Mode::Rollback && run.scope()[ix.index()]);
         match result {
+            Ok(_) if on(Mistake::DoubtIsNotLanded) => self.step(ix, StepEvent::NotLanded),
             Ok(Look::Desired { .. }) => self.applied(ix, None),
             Ok(Look::Moving { note, .. }) => self.applied(ix, note.clone()),
             // It may land yet.

@@ -1,6 +1,7 @@
 //! The way back: what is undone when, and where a rollback ends.
 
 use super::Draft;
+use crate::mutant::{Mistake, on};
 use crate::plan::{Part, StepIx};
 use crate::run::event::{Event, PauseCause, Receipt, StepEvent, Stuck, Verdict};
 use crate::run::outcome::Fault;
@@ -17,7 +18,9 @@ impl Draft<'_> {
                 self.unwind(ix);
             }
             // Nothing is taken away that something in force stands on.
-            if blocked[ix.index()] || !self.run[ix].settled() {
+            let stuck = matches!(self.run[ix].phase, Phase::Stuck(_)) && on(Mistake::StuckHoldsNothing);
+            let holds = !self.run[ix].settled() && !stuck && !on(Mistake::UndoUnordered);
+            if blocked[ix.index()] || holds {
                 plan[ix].needs.iter().for_each(|need| blocked[need.index()] = true);
             }
         }
@@ -65,6 +68,7 @@ impl Draft<'_> {
             Phase::UndoBackoff { until } if until > now => return,
             Phase::UndoBackoff { .. } => self.undoing(ix),
             // Undone before it landed, it would be in force afterwards.
+            Phase::Failed if on(Mistake::FailedIsNotUndone) => StepEvent::Undone { receipt: Receipt::Left },
             _ if step.in_doubt() || step.settles > now => {
                 StepEvent::WasInDoubt { reason: "the run turned back before it was known what it did".into() }
             }

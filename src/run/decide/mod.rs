@@ -8,6 +8,7 @@ mod order;
 use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
 use super::outcome::{Fault, FaultKind};
 use super::state::{Mode, Run};
+use crate::mutant::{Mistake, on};
 use crate::plan::{OnBreach, StepIx, Timestamp};
 use std::borrow::Cow;
 
@@ -63,7 +64,7 @@ impl Draft<'_> {
     }
 
     fn tripped(&mut self, guard: usize, fault: &Fault) {
-        if !self.run.guarded(guard) {
+        if !self.run.guarded(guard) || on(Mistake::TriggersSuspended) {
             return;
         }
         self.push(Event::GuardTripped { guard, fault: fault.clone() });
@@ -108,6 +109,7 @@ impl Draft<'_> {
             Order::Rollback { rewind: Rewind::Safe, .. } if turning => {
                 self.push(Event::RunPaused { cause: PauseCause::Operator });
             }
+            Order::Rollback { .. } if on(Mistake::AbortIgnored) => {}
             Order::Rollback { rewind, reason } => {
                 let cause = Cause::Order { by: by.clone(), reason: reason.clone() };
                 match (rewind, self.run.rewind) {

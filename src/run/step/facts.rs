@@ -3,6 +3,7 @@
 //! Not here: which fact does follow (`decide`). A fact that cannot follow is a journal that is not ours.
 
 use super::{Mark, Phase, Record, StepRun, Stopped};
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::run::event::{Receipt, StepEvent};
 use crate::run::outcome::{Fault, Landed, Memo, Proposal};
@@ -257,6 +258,10 @@ impl StepRun {
     /// The process that ran this died: what it had sent may have landed, and may land yet.
     pub(in crate::run) fn resume(&mut self, grace: Duration) -> Option<()> {
         self.phase = match self.phase {
+            Phase::Applying { .. } if on(Mistake::ResumeForgets) => {
+                self.unmark()?;
+                Phase::Ready
+            }
             Phase::Applying { by } => self.lose(by, grace)?,
             // An undo looks before it writes, so it is safe to call again, once the lost call can land no more.
             Phase::Undoing { by } => {

@@ -3,6 +3,7 @@
 use super::Inside;
 use super::found::Found;
 use super::gate::Admitted;
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::Clock;
 use crate::run::Fault;
@@ -102,6 +103,7 @@ impl Failure {
         let text = format!("{} {} of {}: {code}{}", call.service, call.operation, call.resource, self.text);
         match self.class {
             Class::Lost if write => Fault::lost(text),
+            Class::Later if on(Mistake::ThrottleFails) => Fault::permanent(text),
             Class::Later | Class::Lost => Fault::transient(text),
             // Time alone is no failure.
             Class::Late => Fault::blind(text),
@@ -205,7 +207,7 @@ impl Inside {
             }),
             _ => look(world, now),
         };
-        let again = |class| matches!(class, Class::Later | Class::Lost);
+        let again = |class| matches!(class, Class::Later | Class::Lost) && !on(Mistake::ThrottleFails);
         self.repeat(call, LOOKS, Timestamp::NEVER, again, &perform).await
     }
 

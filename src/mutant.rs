@@ -1,0 +1,77 @@
+//! Mistakes that can be made on purpose, one at a time, to see that a rehearsal finds them. In the product none is: there
+//! `on` is `false` for good, and the compiler leaves nothing of it.
+
+/// A mistake in a rule, named by what is then so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A call in doubt is taken for one that did not land.
+    DoubtIsNotLanded,
+    /// A call whose answer was lost is sent again without looking.
+    LostIsRepeated,
+    /// The undo of a deployment goes by the newest revision of the family, not by what was recorded.
+    UndoByRevision,
+    /// The step that failed is not undone.
+    FailedIsNotUndone,
+    /// A step writes over somebody else's change.
+    ForeignOverwritten,
+    /// An undo writes without comparing.
+    UndoOverwrites,
+    /// Who takes a run over forgets what was in flight.
+    ResumeForgets,
+    /// No evidence is a pass.
+    SilencePasses,
+    /// Triggers are suspended.
+    TriggersSuspended,
+    /// An undo that is stuck is told as done.
+    StuckSwallowed,
+    /// A stuck undo holds back nothing that it stands on.
+    StuckHoldsNothing,
+    /// All undos begin at once.
+    UndoUnordered,
+    /// The way back waits for no drain.
+    NoDrainBack,
+    /// The way forward waits for no drain.
+    NoDrainForward,
+    /// A rollback goes past a point of no return by itself.
+    BarrierPassed,
+    /// A rollback goes past a checkpoint by itself.
+    CheckpointPassed,
+    /// Who was suspended goes on recording after another took over.
+    FencingIgnored,
+    /// An abort is taken, and nothing follows.
+    AbortIgnored,
+    /// An undo that was called is taken for done.
+    NothingReadBack,
+    /// Too many calls count as a failure.
+    ThrottleFails,
+    /// Nobody compares the digests of images.
+    DigestIgnored,
+    /// The record comes back with another TTL.
+    OtherTtl,
+}
+
+/// Whether this mistake is made.
+#[cfg(not(test))]
+pub(crate) const fn on(_: Mistake) -> bool {
+    false
+}
+
+#[cfg(test)]
+thread_local! {
+    static MADE: std::cell::Cell<Option<Mistake>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether this mistake is made.
+#[cfg(test)]
+pub(crate) fn on(mistake: Mistake) -> bool {
+    MADE.get() == Some(mistake)
+}
+
+/// Makes this mistake on this thread as long as it lasts.
+#[cfg(test)]
+pub(crate) fn making<T>(mistake: Option<Mistake>, act: impl FnOnce() -> T) -> T {
+    MADE.set(mistake);
+    let told = act();
+    MADE.set(None);
+    told
+}

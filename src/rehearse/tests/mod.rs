@@ -1,0 +1,44 @@
+//! What a rehearsal must find, and what it must not.
+
+mod bad_plans;
+mod mutants;
+
+use super::{Options, Rehearsal, Setting, rehearse};
+use crate::action::Registry;
+use crate::doc::{Inputs, Stored, read};
+use crate::driver::Actions;
+use crate::plan::Timestamp;
+use crate::sandbox::shipped;
+use crate::signal::SignalRegistry;
+use crate::sim::{World, WorldFile, derive};
+use std::path::Path;
+use std::sync::Arc;
+
+/// 2026-01-06T10:00:00Z.
+const START: Timestamp = Timestamp(1_767_693_600_000 - 600_000);
+
+/// A plan of a folder of this repository, in a world that is stated, or derived from it.
+fn setting(plan: &str, world: Option<&str>) -> Arc<Setting> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(root.join(plan)).unwrap();
+    let find = |name: &str| {
+        let own = std::fs::read_to_string(root.join("tests/data/rehearse").join(name)).ok();
+        own.or_else(|| shipped(name).map(ToOwned::to_owned))
+    };
+    let stated = world.map(|world| WorldFile::read(&find(world).unwrap(), world, &find).unwrap());
+    let given = stated.as_ref().map(|file| file.params.clone()).unwrap_or_default();
+    let inputs = Inputs { given, ..Inputs::default() };
+    let reading = read(plan, &text, &Stored::default(), &inputs, &Registry, &SignalRegistry);
+    let shown = crate::doc::render(&reading.problems, &reading.sources, false, true);
+    let plan = Arc::new(reading.plan.unwrap_or_else(|| panic!("{shown}")));
+    let actions = Arc::new(Actions::of(&plan).unwrap());
+    let file = stated.unwrap_or_else(|| derive(&plan, &actions.needs(), &reading.params).file);
+    let world = World::new(file, world.unwrap_or("derived"), START, 77).unwrap();
+    Arc::new(Setting::new(plan, actions, world).unwrap())
+}
+
+/// All faults whose name has this in it, alone.
+fn rehearsed(setting: &Arc<Setting>, fault: &str) -> Rehearsal {
+    let fault = Some((fault.to_owned(), None));
+    rehearse(setting, &Options { pairs: 0, seed: 1, threads: 1, fault, stop: &|| false })
+}
