@@ -1,7 +1,7 @@
 //! Actions as the driver sees them: typed records become JSON and back.
 
 use super::{Action, ByHand, Known, Planned, Seen};
-use crate::plan::{StepTraits, Timestamp};
+use crate::plan::{Scope, StepTraits, Timestamp};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Fault, Look, Memo, Proposal};
 use serde::{Serialize, de::DeserializeOwned};
@@ -36,6 +36,10 @@ pub trait AnyAction: Debug + Send + Sync {
     fn traits(&self) -> StepTraits;
     /// How people would do this by hand.
     fn by_hand(&self) -> ByHand;
+    /// Commands that undo it, of a run that recorded this.
+    fn undo_by_hand(&self, _prior: &Memo, _scope: &Scope) -> Vec<String> {
+        self.by_hand().undo
+    }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
@@ -58,6 +62,11 @@ impl<A: Action> AnyAction for A {
 
     fn by_hand(&self) -> ByHand {
         Action::by_hand(self)
+    }
+
+    fn undo_by_hand(&self, prior: &Memo, scope: &Scope) -> Vec<String> {
+        read(prior)
+            .map_or_else(|_| Action::by_hand(self).undo, |prior| Action::undo_by_hand(self, &prior, scope))
     }
 
     fn needs(&self) -> Vec<Need> {

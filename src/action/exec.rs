@@ -1,7 +1,7 @@
 //! `exec`: commands of the plan's own: one that does it, and others that say what was there, how it stands, and how it
 //! is undone.
 
-use super::{Action, ByHand, Known, Planned, Seen, Toward, fill, refuse_secrets};
+use super::{Action, ByHand, Known, Planned, Seen, Toward, fill, known, quoted, refuse_secrets};
 use crate::plan::{
     Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
     template, text,
@@ -153,6 +153,20 @@ impl Action for Exec {
             },
             undo: self.undo.iter().map(|argv| line(argv)).collect(),
         }
+    }
+
+    /// With all that `undo` is given: the folder, what `prior` said, the environment.
+    fn undo_by_hand(&self, prior: &Prior, scope: &Scope) -> Vec<String> {
+        let Some(argv) = &self.undo else { return Vec::new() };
+        let folder = self.directory.as_ref().map(|folder| format!("cd {} && ", quoted(folder)));
+        let said = prior.stdout.as_deref();
+        let input = said.map(|said| format!("printf %s {} | ", quoted(said)));
+        let told = said.map(|said| ("SWITCHOVER_PRIOR".to_owned(), said.trim_end().to_owned()));
+        let own = self.env.iter().map(|(name, value)| (name.to_string(), known(value, scope)));
+        let environment = own.chain(told).map(|(name, value)| format!("{name}={} ", quoted(&value)));
+        let words = argv.iter().map(|part| quoted(&known(part, scope))).collect::<Vec<_>>().join(" ");
+        let before = [folder.unwrap_or_default(), input.unwrap_or_default(), environment.collect()].concat();
+        vec![format!("{before}{words}")]
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -379,13 +393,4 @@ fn failed(which: &str, output: &Output) -> String {
     let lines: Vec<&str> = said.trim().lines().collect();
     let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
     if last.is_empty() { format!("`{which}` {how}") } else { format!("`{which}` {how}: {last}") }
-}
-
-/// As a shell takes it.
-fn quoted(part: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !part.is_empty() && part.chars().all(plain) {
-        return part.to_owned();
-    }
-    format!("'{}'", part.replace('\'', r"'\''"))
 }

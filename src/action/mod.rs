@@ -22,9 +22,9 @@ pub use registry::{ACTIONS, ActionKind, Registry};
 pub use reversal::Reversal;
 
 use secret::refuse_secrets;
-use text::{aws, fill};
+use text::{aws, fill, known, quoted};
 
-use crate::plan::{Fields, StepTraits};
+use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use serde::{Serialize, de::DeserializeOwned};
@@ -44,6 +44,10 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn traits(&self) -> StepTraits;
     /// How people would do this by hand, and undo it.
     fn by_hand(&self) -> ByHand;
+    /// Commands that undo it, of a run that recorded this: to be typed as they stand, so far as it is known.
+    fn undo_by_hand(&self, _prior: &Self::Prior, _scope: &Scope) -> Vec<String> {
+        self.by_hand().undo
+    }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;
     /// What it would do from what is there now.

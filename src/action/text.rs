@@ -13,3 +13,25 @@ pub(super) fn aws(target: &Target, command: &str) -> String {
     let option = |name: &str| target.says(name).map(|value| format!(" --{name} {value}")).unwrap_or_default();
     format!("aws {command}{}{}", option("region"), option("profile"))
 }
+
+/// The same for people: what is not known stays as the plan writes it. Secrets do.
+pub(super) fn known(text: &Template, scope: &Scope) -> String {
+    text.render(scope).unwrap_or_else(|_| text.source())
+}
+
+/// As a shell takes it, on one line.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if !word.contains(char::is_control) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("$'{}'", word.chars().map(escaped).collect::<String>())
+}

@@ -1,8 +1,11 @@
 //! What the actions of a plan say of themselves.
 
 use crate::action::{AnyAction, ByHand, Registry};
-use crate::plan::{Fields, Kind, Plan, Problems, StepIx, StepTraits, Use};
-use crate::report::Hand;
+use crate::driver::Actions;
+use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, StepTraits, Use};
+use crate::report::{Commands, Extras, Hand, Story};
+use crate::run::{Phase, Receipt, Stuck};
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +30,47 @@ pub(super) fn traits(plan: &Plan) -> Vec<Option<StepTraits>> {
 }
 
 /// What undoing each step takes until new lookups reach the prior side.
-pub(super) fn reaches(plan: &Plan) -> Vec<Option<Duration>> {
+fn reaches(plan: &Plan) -> Vec<Option<Duration>> {
     traits(plan).into_iter().map(|traits| traits?.undo_reaches).collect()
+}
+
+/// What a summary of a run tells besides its facts.
+pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
+    Extras { reaches: reaches(&story.plan), traffic, commands, by_hand: undone_by_hand(story) }
+}
+
+/// Commands that undo what a run could not undo itself, by the places of the steps.
+fn undone_by_hand(story: &Story) -> Vec<Vec<String>> {
+    let needed =
+        |ix| matches!(story.phase(ix), Phase::Stuck(Stuck::Failed) | Phase::Undone(Receipt::TakenOver));
+    if !story.plan.places().any(needed) {
+        return Vec::new();
+    }
+    let Ok(actions) = Actions::of(&story.plan) else { return Vec::new() };
+    let scope = scope(story);
+    let commands = |ix| {
+        let (action, record) = (actions.get(ix)?, story.run[ix].record.as_ref()?);
+        Some(action.undo_by_hand(&record.proposal.prior, &scope))
+    };
+    let each = story.plan.places().map(|ix| needed(ix).then(|| commands(ix)).flatten());
+    each.map(Option::unwrap_or_default).collect()
+}
+
+/// What the texts of steps may name, as far as it is recorded: no secrets.
+fn scope(story: &Story) -> Scope {
+    let mut scope = Scope::default();
+    scope.run.insert("id".into(), story.id.to_string().into());
+    if let Some((by, at)) = &story.begun {
+        scope.run.insert("by".into(), by.name.to_string().into());
+        scope.run.insert("started".into(), at.to_string().into());
+    }
+    for ix in story.plan.places() {
+        if let Some(out) = &story.run[ix].out {
+            let out: Json = serde_json::from_str(out).unwrap_or(Json::Null);
+            scope.steps.insert(story.plan[ix].id.to_string(), json!({ "out": out }));
+        }
+    }
+    scope
 }
 
 /// How people would do each step by hand, by the places of the steps.

@@ -11,7 +11,7 @@ use crate::adapter::SystemClock;
 use crate::driver::{DriveError, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
 use crate::port::Clock;
-use crate::report::{Extras, Fact, Renderer, Runbook, Story};
+use crate::report::{Fact, Renderer, Runbook, Story};
 use crate::run::{Actor, Event, Order, Refusal, Run};
 use crate::store::{Owner, Recorded, SqliteStore, Takeover};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -261,11 +261,7 @@ impl<'c> Session<'c> {
             Some(control) => control.traffic().await,
             None => Vec::new(),
         };
-        let extras = Extras {
-            reaches: actions::reaches(&self.known.plan),
-            traffic,
-            commands: self.context.commands.clone(),
-        };
+        let extras = actions::extras(story, traffic, self.context.commands.clone());
         screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
         let (Some(control), Some(wiring)) = (&self.connected.control, &self.known.record.wiring) else {
             return Ok(());

@@ -68,7 +68,7 @@ pub(super) fn tell(
 pub(super) fn extras(context: &Context, known: &Known, traffic: Vec<String>) -> Extras {
     let mut commands = context.commands.clone();
     commands.driven = known.driven();
-    Extras { reaches: super::actions::reaches(&known.plan), traffic, commands }
+    super::actions::extras(&known.story, traffic, commands)
 }
 
 /// A run as the store knows it, for machines.

@@ -1,6 +1,6 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
-use super::{Runbook, Story, words};
+use super::{Extras, Runbook, Story, words};
 use crate::plan::StepIx;
 use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
@@ -53,15 +53,15 @@ const REASON: &str = " --reason '<why>'";
 
 /// What a human must do now; `None` if nothing.
 #[must_use]
-pub fn advice(story: &Story, with: &Commands) -> Option<Advice> {
-    let id = &*story.id;
+pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
+    let (id, with) = (&*story.id, &extras.commands);
     let back = ("to undo what was done".to_owned(), with.run("rollback", id));
     match (story.verdict(), story.paused()) {
         (Some(_), _) if story.run.finally_failed() => Some(finally_failed(story, with)),
         (Some(Verdict::Completed), _) => None,
         (Some(Verdict::RolledBack), _) => Some(rolled_back(story, with)),
-        (Some(Verdict::Incomplete), _) => Some(incomplete(story, with)),
-        (None, Some(cause)) => Some(paused(story, cause, with)),
+        (Some(Verdict::Incomplete), _) => Some(incomplete(story, extras)),
+        (None, Some(cause)) => Some(paused(story, cause, extras)),
         (None, None) if with.driven => None,
         (None, None) => Some(Advice {
             says: vec!["the process that drove this run is gone; nothing is lost".into()],
@@ -106,23 +106,28 @@ fn rolled_back(story: &Story, with: &Commands) -> Advice {
     }
 }
 
-fn incomplete(story: &Story, with: &Commands) -> Advice {
-    let mut says = Vec::new();
+/// What brings a step back without this tool.
+fn by_hand(story: &Story, ix: StepIx, extras: &Extras) -> Vec<(String, String)> {
+    let why = format!("to restore {} by hand", words::step_name(&story.plan, ix));
+    let commands = extras.by_hand.get(ix.index()).into_iter().flatten();
+    commands.map(|command| (why.clone(), command.clone())).collect()
+}
+
+fn incomplete(story: &Story, extras: &Extras) -> Advice {
+    let (mut says, mut commands) = (Vec::new(), Vec::new());
     for (ix, _) in story.steps().filter(|(ix, _)| story.phase(*ix) == Phase::Undone(Receipt::TakenOver)) {
         let name = words::step_name(&story.plan, ix);
         says.push(format!("{name} was NOT RESTORED: an operator took it over; bring it back by hand"));
         for change in &story.step(ix).changes {
             says.push(format!("  {}: should be {} again", change.what, change.from));
         }
+        commands.splice(..0, by_hand(story, ix, extras));
     }
     if says.is_empty() {
         says.push("something was left in force".into());
     }
-    Advice {
-        says,
-        commands: vec![("to read every fact of it".into(), with.run("log", &story.id))],
-        see: Runbook::Incomplete,
-    }
+    commands.push(("to read every fact of it".into(), extras.commands.run("log", &story.id)));
+    Advice { says, commands, see: Runbook::Incomplete }
 }
 
 /// A run that was asked twice did not wait for its calls.
@@ -141,8 +146,8 @@ fn asked_to_stop(story: &Story) -> String {
     )
 }
 
-fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
-    let id = &*story.id;
+fn paused(story: &Story, cause: &PauseCause, extras: &Extras) -> Advice {
+    let (id, with) = (&*story.id, &extras.commands);
     let name = |ix| words::step_name(&story.plan, ix);
     let reason = |ix| story.step(ix).reason.as_deref().unwrap_or("no reason was recorded").to_owned();
     let go_on = ("to go on".to_owned(), with.run("continue", id));
@@ -183,7 +188,7 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
                 story.breach.as_ref().map_or("a guard tripped".into(), std::string::ToString::to_string);
             (vec![breach], vec![go_on, back], Runbook::Guard)
         }
-        PauseCause::Stuck(_) => stuck(story, with),
+        PauseCause::Stuck(_) => stuck(story, extras),
         PauseCause::Rejected(ix) => (
             vec![format!("{} was rejected: {}", name(ix), reason(ix))],
             vec![("to ask again".into(), go_on.1), back],
@@ -236,7 +241,8 @@ fn paused(story: &Story, cause: &PauseCause, with: &Commands) -> Advice {
     Advice { says, commands, see }
 }
 
-fn stuck(story: &Story, with: &Commands) -> (Vec<String>, Vec<(String, String)>, Runbook) {
+fn stuck(story: &Story, extras: &Extras) -> (Vec<String>, Vec<(String, String)>, Runbook) {
+    let with = &extras.commands;
     let (mut says, mut commands) = (Vec::new(), Vec::new());
     let mut see = Runbook::StuckFailed;
     for (ix, step) in story.steps() {
@@ -252,6 +258,9 @@ fn stuck(story: &Story, with: &Commands) -> (Vec<String>, Vec<(String, String)>,
             step.reason.as_deref().unwrap_or("no reason was recorded")
         ));
         says.extend(step.changes.iter().map(|c| format!("  {}: was {} before this run", c.what, c.from)));
+        if stuck == Stuck::Failed {
+            commands.extend(by_hand(story, ix, extras));
+        }
         let retry = with.step("retry", &name, &story.id, "");
         commands.push((format!("once {name} is mended, or was restored by hand"), retry));
         let rest = format!("{REASON} ");

@@ -285,7 +285,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
             })
         })
         .collect();
-    let advice = human::advice(story, &extras.commands).map(|advice| {
+    let advice = human::advice(story, extras).map(|advice| {
         json!({
             "says": advice.says,
             "commands": advice.commands.iter().map(|(why, run)| json!({"for": why, "run": run})).collect::<Vec<_>>(),

@@ -45,7 +45,7 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
         lines.extend([String::new(), "## Traffic".into(), String::new()]);
         lines.extend(extras.traffic.iter().map(|told| format!("- {told}")));
     }
-    if let Some(advice) = human::advice(story, &extras.commands) {
+    if let Some(advice) = human::advice(story, extras) {
         lines.extend([String::new(), "## What to do now".into(), String::new()]);
         lines.extend(advice.says.iter().map(|says| format!("- {says}")));
         lines.extend([String::new(), "```sh".into()]);

@@ -14,6 +14,8 @@ pub struct Extras {
     pub traffic: Vec<String>,
     /// How commands are written.
     pub commands: Commands,
+    /// Commands that undo by hand what this run could not, by place.
+    pub by_hand: Vec<Vec<String>>,
 }
 
 /// The outcome of a step in a word or two.
@@ -80,7 +82,7 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
             line(&looks.safe(told));
         }
     }
-    if let Some(advice) = human::advice(story, &extras.commands) {
+    if let Some(advice) = human::advice(story, extras) {
         line("");
         line(&told(&advice, looks));
     }
@@ -92,8 +94,12 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
 pub fn told(advice: &Advice, looks: Looks) -> String {
     let mut lines = vec![looks.tint(Tone::Strong, "what to do now")];
     lines.extend(advice.says.iter().map(|says| format!("  {}", looks.safe(says))));
+    let mut before = "";
     for (why, command) in &advice.commands {
-        lines.push(format!("  {}:", looks.safe(why)));
+        if why != before {
+            lines.push(format!("  {}:", looks.safe(why)));
+        }
+        before = why;
         lines.push(format!("    {}", looks.tint(Tone::Strong, &looks.safe(command))));
     }
     let page = advice.see;

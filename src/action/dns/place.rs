@@ -1,6 +1,7 @@
 //! Which name of which zone a step is about.
 
 use super::sets;
+use crate::action::{aws, quoted};
 use crate::plan::{Fields, Target, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::need;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Place {
     target: Arc<Target>,
+    /// The account that holds the zone.
+    account: Arc<Target>,
     record: Arc<str>,
 }
 
@@ -30,7 +33,10 @@ impl Place {
         let target = fields.required("target", target(&["route53"]), "the zone");
         let record =
             fields.required("record", text(), "a name in the zone: `app`, or `@` for the zone's own");
-        Some(Self { target: target?, record: record? })
+        let target = target?;
+        let holder = target.says("aws").unwrap_or_default();
+        let account = fields.known().targets.iter().find(|account| *account.name == *holder);
+        Some(Self { account: account.unwrap_or(&target).clone(), target, record: record? })
     }
 
     /// For locks.
@@ -60,11 +66,13 @@ impl Place {
 
     /// For commands: lists what is there.
     pub(super) fn list_by_hand(&self) -> String {
-        format!(
-            "aws route53 list-resource-record-sets --hosted-zone-id {} --start-record-name {} --max-items 5",
-            self.zone_id(),
-            self.name()
-        )
+        let list = format!("--hosted-zone-id {} --start-record-name {}", self.zone_id(), self.name());
+        aws(&self.account, &format!("route53 list-resource-record-sets {list} --max-items 5"))
+    }
+
+    /// For commands: says how far a change has come.
+    pub(super) fn follow_by_hand(&self) -> String {
+        format!("{}   # until INSYNC", aws(&self.account, "route53 get-change --id <ChangeInfo.Id>"))
     }
 
     /// For commands: one batch that takes some sets away and puts others there.
@@ -74,11 +82,9 @@ impl Place {
             sets.map(|set| json!({"Action": action, "ResourceRecordSet": set})).collect::<Vec<_>>()
         };
         let all = [changes("DELETE", gone), changes("CREATE", come)].concat();
-        let batch = json!({ "Changes": all });
-        format!(
-            "aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
-            self.zone_id()
-        )
+        let batch = quoted(&json!({ "Changes": all }).to_string());
+        let change = format!("--hosted-zone-id {} --change-batch {batch}", self.zone_id());
+        aws(&self.account, &format!("route53 change-resource-record-sets {change}"))
     }
 
     /// The zone and the name.

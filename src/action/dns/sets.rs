@@ -3,6 +3,7 @@
 
 use crate::port::dns::{Name, RecordChange, RecordSet};
 use crate::run::Fault;
+use serde_json::{Value as Json, json};
 use std::net::IpAddr;
 
 /// Types that say where a name leads. Others may stand beside them, and are left alone.
@@ -62,6 +63,31 @@ pub(super) fn swap(old: &[RecordSet], new: &[RecordSet]) -> Vec<RecordChange> {
     let gone = old.iter().filter(|set| !new.contains(set)).cloned().map(RecordChange::Delete);
     let come = new.iter().filter(|set| !old.contains(set)).cloned().map(RecordChange::Create);
     gone.chain(come).collect()
+}
+
+/// A set as the `aws` command takes it, every field as listed.
+pub(super) fn by_hand(set: &RecordSet) -> Json {
+    let mut told = json!({"Name": set.name.as_str(), "Type": set.kind.0});
+    if let Some(ttl) = set.ttl {
+        told["TTL"] = ttl.into();
+    }
+    match &set.alias {
+        Some(alias) => {
+            told["AliasTarget"] = json!({
+                "DNSName": alias.name.as_str(),
+                "HostedZoneId": alias.zone_id,
+                "EvaluateTargetHealth": alias.evaluate_health,
+            });
+        }
+        None => {
+            told["ResourceRecords"] = set.values.iter().map(|value| json!({ "Value": value })).collect();
+        }
+    }
+    // Of sets that are not routed this is a health check at most.
+    for (key, value) in &set.extra {
+        told[key] = value.as_str().into();
+    }
+    told
 }
 
 /// Only a name with one answer can be switched by putting another in its place.

@@ -9,7 +9,7 @@ use super::sets;
 use crate::action::{Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Timestamp, format_duration};
-use crate::port::dns::{ChangeId, RecordSet};
+use crate::port::dns::{ChangeId, RecordChange, RecordSet};
 use crate::port::{Reads, Writes};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,21 @@ impl Swap {
         }
         // What is listed goes, in the exact words of the listing.
         self.send(place, writes, &listed, &self.before).await
+    }
+
+    /// For commands: what [`Swap::undo`] sends.
+    pub(super) fn undo_by_hand(&self, place: &Place) -> Vec<String> {
+        if !self.changes() {
+            return Vec::new();
+        }
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        for change in sets::swap(&self.made, &self.before) {
+            match change {
+                RecordChange::Delete(set) => gone.push(sets::by_hand(&set)),
+                RecordChange::Create(set) => come.push(sets::by_hand(&set)),
+            }
+        }
+        vec![place.swap_by_hand(&gone.into(), &come.into())]
     }
 
     async fn send(

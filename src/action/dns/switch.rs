@@ -12,7 +12,7 @@ use crate::action::requests::{Balancer, idle_since};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Fields, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
+    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{Reads, Writes, need::Need};
@@ -108,16 +108,17 @@ impl Action for Switch {
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
                 batch(&gone, &come),
-                "aws route53 get-change --id <ChangeInfo.Id>   # until INSYNC".into(),
+                self.place.follow_by_hand(),
             ],
             expect: format!(
                 "every name server of the zone answers so: dig +norecurse @<name server> {record}"
             ),
-            undo: vec![
-                batch(&come, &gone),
-                "aws route53 get-change --id <ChangeInfo.Id>   # until INSYNC".into(),
-            ],
+            undo: vec![batch(&come, &gone), self.place.follow_by_hand()],
         }
+    }
+
+    fn undo_by_hand(&self, prior: &Prior, _: &Scope) -> Vec<String> {
+        prior.swap.undo_by_hand(&self.place)
     }
 
     fn needs(&self) -> Vec<Need> {

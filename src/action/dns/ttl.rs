@@ -10,7 +10,7 @@ use super::swap::{ARRIVES, Note, Stands, Swap};
 use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
-use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration};
+use crate::plan::{Fields, Scope, StepTraits, Timestamp, duration, format_duration};
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
@@ -69,12 +69,16 @@ impl Action for LowerTtl {
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
                 self.place.swap_by_hand(&old, &new),
-                "aws route53 get-change --id <ChangeInfo.Id>   # until INSYNC".into(),
+                self.place.follow_by_hand(),
                 "sleep <the old TTL>   # counted from when every name server serves the new one".into(),
             ],
             expect: format!("dig +norecurse @<each name server> {record}: TTL {}", self.ttl),
             undo: vec![self.place.swap_by_hand(&new, &old)],
         }
+    }
+
+    fn undo_by_hand(&self, prior: &Prior, _: &Scope) -> Vec<String> {
+        prior.swap.undo_by_hand(&self.place)
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -9,7 +9,7 @@ use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Fields, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
+    Code, Fields, Scope, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
 };
 use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{Deployment, POLL, Reads, Writes};
@@ -131,10 +131,6 @@ impl Action for Deploy {
 
     fn by_hand(&self) -> ByHand {
         let (cluster, service) = (&self.cluster, &self.service);
-        let update = |definition: &str| {
-            let update = format!("--cluster {cluster} --service {service} --task-definition {definition}");
-            aws(&self.target, &format!("ecs update-service {update}"))
-        };
         let look = format!("--cluster {cluster} --services {service} --query 'services[0].deployments'");
         let look = aws(&self.target, &format!("ecs describe-services {look}"));
         let (what, prepare, definition) = match &self.to {
@@ -150,7 +146,7 @@ impl Action for Deploy {
         };
         let mut apply = vec![format!("{look}   # note the taskDefinition of PRIMARY: the undo needs it")];
         apply.extend(prepare);
-        apply.push(update(&definition));
+        apply.push(self.update_by_hand(&definition, self.desired));
         ByHand {
             what: format!("service {service} of {cluster}: {what}"),
             apply,
@@ -158,8 +154,12 @@ impl Action for Deploy {
                 "one deployment, PRIMARY and COMPLETED, with the new definition, and at least {} healthy targets: {look}",
                 self.healthy.targets
             ),
-            undo: vec![update("<the taskDefinition noted before>"), look],
+            undo: vec![self.update_by_hand("<the taskDefinition noted before>", None), look],
         }
+    }
+
+    fn undo_by_hand(&self, prior: &Prior, _: &Scope) -> Vec<String> {
+        vec![self.update_by_hand(&prior.definition, self.desired.map(|_| prior.desired))]
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -275,6 +275,16 @@ impl Action for Deploy {
             }
             Standing::Other => Err(self.foreign(&*compute, &service, prior).await),
         }
+    }
+}
+
+impl Deploy {
+    /// For commands.
+    fn update_by_hand(&self, definition: &str, count: Option<u32>) -> String {
+        let (cluster, service) = (&self.cluster, &self.service);
+        let count = count.map(|count| format!(" --desired-count {count}")).unwrap_or_default();
+        let update = format!("--cluster {cluster} --service {service} --task-definition {definition}{count}");
+        aws(&self.target, &format!("ecs update-service {update}"))
     }
 }
 
