@@ -25,6 +25,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("one-record.yaml", include_str!("../../plans/worlds/one-record.yaml")),
     ("parallel-deploys.yaml", include_str!("../../plans/worlds/parallel-deploys.yaml")),
     ("slow-health.yaml", include_str!("../../plans/worlds/slow-health.yaml")),
+    ("undo-refused.yaml", include_str!("../../plans/worlds/undo-refused.yaml")),
 ];
 
 /// A world that comes with the binary: `aep`, `aep.yaml`.
@@ -218,7 +219,7 @@ impl Sandbox {
         &self.wiring
     }
 
-    /// The verdict that a run in this world must end in, if its file states one.
+    /// How a run in this world must end, if its file says so.
     #[must_use]
     pub fn verdict(&self) -> Option<&str> {
         self.verdict.as_deref()

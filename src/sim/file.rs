@@ -37,7 +37,7 @@ pub struct WorldFile {
     /// The file that this one changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
-    /// The verdict that a run here must end in: `completed`, `rolled_back`.
+    /// How a run here must end, left to itself: `completed`, `rolled_back`, or `stuck` in an undo that fails for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
     /// How much faster its time runs: `60x`.

@@ -37,7 +37,7 @@ pub struct World {
     pub name: String,
     /// As its file states it.
     pub summary: Option<String>,
-    /// The verdict that a run in it must end in.
+    /// How a run in it must end, left to itself.
     pub verdict: Option<String>,
     /// How much faster than the wall its time is meant to run.
     pub scale: u32,

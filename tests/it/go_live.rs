@@ -3,9 +3,9 @@
 use crate::stage::{Stage, World, images, lasting};
 use serde_json::{Value as Json, json};
 
-const PLAN: &str = "plans/aep-go-live.yaml";
+pub(crate) const PLAN: &str = "plans/aep-go-live.yaml";
 /// Fast enough for a test, slow enough that real sockets keep up on two cores.
-const TIME: u32 = 60;
+pub(crate) const TIME: u32 = 60;
 
 fn records(state: &Json) -> String {
     state["zones"]["navralabs.com"].to_string()
@@ -49,7 +49,7 @@ fn without_the_drain_users_notice() {
 }
 
 /// The record and the task definitions, as `aws` and `dig` see them.
-fn seen_by_strangers(world: &World) -> [String; 3] {
+pub(crate) fn seen_by_strangers(world: &World) -> [String; 3] {
     let zone = ["route53", "list-resource-record-sets", "--hosted-zone-id", "Z0123456789ABC"];
     let services =
         ["ecs", "describe-services", "--cluster", "aep-prod", "--query", "services[].taskDefinition"];
