@@ -30,7 +30,8 @@ pub(super) fn quoted(word: &str) -> String {
     }
     let escaped = |c: char| match c {
         '\'' | '\\' => format!("\\{c}"),
-        c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+        '\n' => "\\n".into(),
+        c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
         c => c.to_string(),
     };
     format!("$'{}'", word.chars().map(escaped).collect::<String>())

@@ -265,6 +265,35 @@ fn a_stuck_undo_says_what_to_type() {
     ");
 }
 
+/// The commands come from whoever knows the actions; those of somebody else's change are not for typing.
+#[test]
+fn a_failed_undo_names_the_commands_that_do_it_by_hand() {
+    let by_hand = vec![vec![], vec![], vec!["first '1'".to_owned(), "second".to_owned()]];
+    let extras = Extras { by_hand, ..Extras::default() };
+    let mut failed = stuck();
+    let place = failed.len() - 2;
+    failed[place].1 =
+        Event::Step(StepIx(2), StepEvent::GotStuck { stuck: Stuck::Failed, reason: "access denied".into() });
+    let story = told(&failed, JsonLines(Page::default()));
+    let said = summary(&story, story.last, &extras, Looks::default());
+    let (_, to_do) = said.split_once("what to do now").unwrap();
+    insta::assert_snapshot!(to_do, @r"
+      switch is NOT RESTORED: access denied
+        record app.example.com: was CNAME old before this run
+      what it stands on is held back, so that nothing users may still reach is taken away
+      to restore switch by hand:
+        first '1'
+        second
+      once switch is mended, or was restored by hand:
+        switchover retry switch --run 01RUN
+      to leave switch as it is:
+        switchover skip switch --run 01RUN --reason '<why>'
+      see runbooks/R-stuck-failed.md (`switchover explain R-stuck-failed` prints it)
+    ");
+    let drifted = told(&stuck(), JsonLines(Page::default()));
+    assert!(!summary(&drifted, drifted.last, &extras, Looks::default()).contains("second"));
+}
+
 #[test]
 fn a_replay_looks_as_it_did_live() {
     let (live, again) = (Page::default(), Page::default());

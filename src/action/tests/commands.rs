@@ -63,6 +63,30 @@ async fn a_command_is_proven_by_its_check_and_undone_from_what_prior_said() {
 }
 
 #[tokio::test]
+async fn its_undo_can_be_typed_with_all_that_it_is_given() {
+    let world = World::new();
+    page(&world);
+    let more = json!({
+        "undo": ["put back", "${{ steps.earlier.out.stdout }}"], "directory": "ops",
+        "env": {"TOKEN": "${{ secrets.token }}"},
+    });
+    let mut story = exec(&world, &more);
+    story.plan().await.unwrap();
+    let mut scope = crate::plan::Scope::default();
+    scope.steps.insert("earlier".into(), json!({"out": {"stdout": "it's"}}));
+    let prior = &story.proposal.as_ref().unwrap().prior;
+    assert_eq!(
+        story.action.undo_by_hand(prior, &scope),
+        [r"cd ops && printf %s off | TOKEN='${{ secrets.token }}' SWITCHOVER_PRIOR=off 'put back' 'it'\''s'"]
+    );
+    let prior = r#"{"stdout":"it's\non\u0007\n"}"#.into();
+    assert_eq!(
+        exec(&world, &json!({})).action.undo_by_hand(&prior, &scope),
+        [r"printf %s $'it\'s\non\007\n' | SWITCHOVER_PRIOR=$'it\'s\non\007' put-back"]
+    );
+}
+
+#[tokio::test]
 async fn what_the_check_finds_done_is_not_run() {
     let world = World::new();
     *page(&world).lock().unwrap() = "on";

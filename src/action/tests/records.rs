@@ -584,3 +584,13 @@ fn shapes_that_contradict_themselves_are_found_before_the_run() {
     assert_eq!(codes("dns.switch", &set), ["SW2005"]);
     assert_eq!(codes("dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "500ms"})), ["SW2006"]);
 }
+
+#[tokio::test]
+async fn the_undo_that_people_type_is_the_batch_that_the_tool_sends() {
+    let world = world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    let prior = story.proposal.as_ref().unwrap().prior.clone();
+    let typed = story.action.undo_by_hand(&prior, &crate::plan::Scope::default());
+    insta::assert_snapshot!(typed.join("\n"), @r#"aws route53 change-resource-record-sets --hosted-zone-id Z1 --change-batch '{"Changes":[{"Action":"DELETE","ResourceRecordSet":{"Name":"app.example.com","Type":"A","AliasTarget":{"DNSName":"new.elb.example","HostedZoneId":"ZLB","EvaluateTargetHealth":false}}},{"Action":"CREATE","ResourceRecordSet":{"Name":"app.example.com","Type":"CNAME","TTL":60,"ResourceRecords":[{"Value":"old.elb.example"}]}}]}' --region eu-west-1"#);
+}
