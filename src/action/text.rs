@@ -2,6 +2,7 @@
 
 use crate::plan::{Scope, Target, Template};
 use crate::run::Fault;
+use std::fmt::Write;
 
 /// A value with its holes filled.
 pub(super) fn fill(text: &Template, scope: &Scope) -> Result<String, Fault> {
@@ -28,11 +29,18 @@ pub(super) fn quoted(word: &str) -> String {
     if !word.contains(char::is_control) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }
-    let escaped = |c: char| match c {
-        '\'' | '\\' => format!("\\{c}"),
-        '\n' => "\\n".into(),
-        c if c.is_control() => c.to_string().bytes().map(|byte| format!("\\{byte:03o}")).collect(),
-        c => c.to_string(),
-    };
-    format!("$'{}'", word.chars().map(escaped).collect::<String>())
+    let mut escaped = String::new();
+    for c in word.chars() {
+        match c {
+            '\n' => escaped.push_str("\\n"),
+            '\'' | '\\' => escaped.extend(['\\', c]),
+            c if c.is_control() => {
+                for byte in c.to_string().bytes() {
+                    let _ = write!(escaped, "\\{byte:03o}");
+                }
+            }
+            c => escaped.push(c),
+        }
+    }
+    format!("$'{escaped}'")
 }
