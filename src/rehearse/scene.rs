@@ -345,11 +345,12 @@ impl Scene {
                 armed.strike == Strike::Silent && armed.times == 0 && armed.met > 0 && source
             };
             if matches!(event, StepEvent::Succeeded { .. })
-                && self.world(|world, _| world.ledger.armed.iter().any(silent))
+                && self.world(|world, _| world.ledger.armed.first().is_some_and(silent))
             {
                 self.witness.passed_in_silence(&self.setting, *ix);
             }
-            self.world(|world, _| world.ledger.armed.clear());
+            // Of two faults the first is the step's own.
+            self.world(|world, _| world.ledger.armed.drain(..world.ledger.armed.len().min(1)).for_each(drop));
         }
     }
 

@@ -272,7 +272,41 @@ def validation():
         yield Row(what, f"{took:.1f} ms", against, "", f"< {most} ms", took < most)
 
 
-MEASUREMENTS = (validation, one_record, appends, memory, deploys_in_parallel)
+# A rehearsal
+
+
+def rehearse(plan, *more):
+    spent = spend([SWITCHOVER, "rehearse", plan, "--budget", "0", "--output", "json", *more], environment())
+    told = json.loads(spent.out)
+    if told["found"] or not (more or told["complete"]):
+        raise Failed(f"{plan} was not rehearsed without findings")
+    return spent, told["scenarios"]
+
+
+def rehearsals():
+    spent, scenarios = rehearse(ROOT / "plans" / "aep-go-live.yaml")
+    rate = scenarios / spent.cpu
+    yield Row("AEP rehearsed, wall", f"{spent.wall:.1f} s", f"{scenarios} scenarios", "", "< 60 s", spent.wall < 60)
+    yield Row("scenarios a second and core", f"{rate:.0f}", "", "", ">= 2000", rate >= 2000)
+    yield Row("the same, peak memory", f"{spent.peak:.1f} MiB", "", "", "< 200 MiB", spent.peak < 200)
+    # One fault at each fact of plans that differ in nothing but their length.
+    each = {}
+    with folder() as here:
+        for count in (10, 50, 200):
+            path = here / f"steps-{count}.yaml"
+            path.write_text(inputs.rehearsed(count))
+            spent, scenarios = rehearse(path, "--fault", "people.abort")
+            each[count] = (scenarios / count, spent.cpu / scenarios * 1000)
+    for count in (50, 200):
+        ratio = each[count][0] / each[10][0]
+        what = f"an abort at each fact of {count} steps, scenarios a step"
+        against = f"10 steps: {each[10][0]:.1f}"
+        yield Row(what, f"{each[count][0]:.1f}", against, f"{ratio:.2f}", "<= 1.1", ratio <= 1.1)
+        took = f"{each[count][1]:.2f} ms"
+        yield Row("the same, CPU a scenario", took, f"10 steps: {each[10][1]:.2f} ms", "", "", True)
+
+
+MEASUREMENTS = (validation, rehearsals, one_record, appends, memory, deploys_in_parallel)
 
 
 def show(rows):
