@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 /// Which modules each module may name. What is not here may be named by nobody but `cli`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &[]),
-    ("run", &["plan"]),
+    ("run", &["plan", "mutant"]),
     ("doc", &["plan"]),
     ("store", &["plan", "run", "port"]),
     // A report of a rehearsal is of its plain data.
     ("report", &["plan", "run", "rehearse"]),
     ("port", &["plan", "run"]),
-    ("action", &["plan", "run", "port", "signal"]),
+    ("action", &["plan", "run", "port", "signal", "mutant"]),
     ("signal", &["plan", "run", "port"]),
-    ("sim", &["plan", "run", "port"]),
+    ("sim", &["plan", "run", "port", "mutant"]),
     ("adapter", &["plan", "run", "port", "doc"]),
     ("sandbox", &["plan", "port", "sim"]),
     ("driver", &["plan", "run", "store", "port", "action", "signal"]),
-    ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver"]),
+    ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver", "mutant"]),
     (
         "cli",
         &[

@@ -66,7 +66,7 @@ pub(super) fn timeline(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
 #[must_use]
 pub fn timeline_text(estimates: &[Estimate], width: usize, looks: Looks) -> String {
     let lines = table(&estimates.iter().collect::<Vec<_>>(), Page::new(width, looks));
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.into_iter().flat_map(|line| [line, "\n".into()]).collect()
 }
 
 fn table(estimates: &[&Estimate], page: Page) -> Vec<String> {
