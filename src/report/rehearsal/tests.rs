@@ -63,8 +63,11 @@ fn counted(findings: &[serde_json::Value]) -> Rehearsal {
         "no_return": [], "diverges": ["switch"],
         "opaque": [["rest", "its undo is assumed, not proved: it has no `check`"]],
         "estimates": [
-            {"step": "rest", "takes": {"secs": 60, "nanos": 0}, "until": {"secs": 60, "nanos": 0}},
-            {"step": "switch", "takes": {"secs": 42, "nanos": 500_000_000}, "until": {"secs": 102, "nanos": 500_000_000}},
+            {"step": "rest", "takes": {"secs": 60, "nanos": 0}, "until": {"secs": 60, "nanos": 0},
+             "at_most": {"secs": 300, "nanos": 0}, "worst": {"secs": 75, "nanos": 0}},
+            {"step": "switch", "takes": {"secs": 42, "nanos": 500_000_000}, "until": {"secs": 102, "nanos": 500_000_000},
+             "at_most": {"secs": 900, "nanos": 0}, "worst": {"secs": 222, "nanos": 0},
+             "back": {"secs": 102, "nanos": 0}, "back_worst": {"secs": 252, "nanos": 0}},
         ],
         "way_back": {"secs": 104, "nanos": 0},
     });
@@ -142,9 +145,9 @@ fn a_good_end_is_one_line_and_what_was_counted() {
       rest: its undo is assumed, not proved: it has no `check`
     left out: 31 looks only repeat the one before, and nothing was struck there
 
-    where nothing goes wrong  begins after  takes  done after
-    rest                                0s     1m          1m
-    switch                              1m    42s       1m42s
+    where nothing goes wrong  begins after  takes  at worst  way back  at worst
+    rest                                0s     1m     1m15s         -         -
+    switch                              1m    42s     3m42s     1m42s     4m12s
     the whole way back, from where most is in force: 1m44s
     ");
 }
@@ -238,11 +241,11 @@ fn a_narrow_page_has_lists_for_tables() {
 
     where nothing goes wrong
     rest
-      begins after 0s, takes 1m, done after
-      1m
+      begins after 0s, takes 1m, at worst
+      1m15s
     switch
-      begins after 1m, takes 42s, done after
-      1m42s
+      begins after 1m, takes 42s, at worst
+      3m42s, way back 1m42s, at worst 4m12s
     the whole way back, from where most is
       in force: 1m44s
     ");
@@ -349,8 +352,8 @@ fn junit_has_a_case_a_law_and_a_case_a_step() {
     let failed: Vec<&str> =
         head.lines().filter(|line| line.contains("<failure") || line.contains("<testsuite")).collect();
     insta::assert_snapshot!(failed.join("\n"), @r#"
-    <testsuites name="switchover rehearse" tests="22" failures="4" time="21.300">
-      <testsuite name="small.laws" tests="18" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
+    <testsuites name="switchover rehearse" tests="23" failures="4" time="21.300">
+      <testsuite name="small.laws" tests="19" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
           <failure type="as-before" message="rolled back means that the world is as before: record app is new, and should be &lt;old&gt;">
           <failure type="drained" message="nothing is undone while users still resolve to what stands on it: undone, and users resolve to it for 41s more">
     "#);

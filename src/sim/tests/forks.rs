@@ -165,7 +165,7 @@ fn whatever_decides_how_a_world_goes_on_is_another_situation() {
         }),
         ("a task", &|world| world.perform(deed("stop_tasks: aep-prod/aep-backend-prod"), START).unwrap()),
         ("a load balancer", &|world| world.perform(deed("tear_down: aep-staging"), START).unwrap()),
-        ("a rule", &|world| world.told("old-side-idle", "succeeded", START).unwrap()),
+        ("a rule", &|world| world.told("old-side-released", "succeeded", START).unwrap()),
         ("a definition", &|world| world.perform(deed("deregister: aep-migrate:12"), START).unwrap()),
         ("an image", &|world| {
             let image = world.images.keys().next().unwrap().clone();
