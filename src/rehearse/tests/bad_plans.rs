@@ -1,13 +1,28 @@
-//! Plans that are wrong, each in one way: the rehearsal says so, in the right words. Beside each stands what it is without
-//! its mistake, of which there is nothing to say.
+//! Plans that are wrong, each in one way: the rehearsal says so, in the right words. Each is rehearsed mended, too: then
+//! there is nothing to say.
 
-use super::{rehearsed, setting};
-use crate::rehearse::Law;
+use super::{rehearsed, setting, setting_of, text_of};
+use crate::rehearse::{Law, Setting};
+use std::sync::Arc;
 
 /// Rehearses a plan of `tests/data/rehearse` in a world of that folder; says which laws it breaks, and what to do.
 fn found(plan: &str, world: Option<&str>, fault: &str) -> Vec<(Law, String)> {
-    let setting = setting(&format!("tests/data/rehearse/{plan}.yaml"), world);
-    let told = rehearsed(&setting, fault).findings.into_iter();
+    told(&setting(&path(plan), world), fault)
+}
+
+/// As `found`, with these words in place of those.
+fn mended(plan: &str, world: Option<&str>, fault: &str, wrong: &str, right: &str) -> Vec<(Law, String)> {
+    let text = text_of(&path(plan));
+    assert!(text.contains(wrong), "`{wrong}` is not in {text}");
+    told(&setting_of(&path(plan), &text.replacen(wrong, right, 1), world), fault)
+}
+
+fn path(plan: &str) -> String {
+    format!("tests/data/rehearse/{plan}.yaml")
+}
+
+fn told(setting: &Arc<Setting>, fault: &str) -> Vec<(Law, String)> {
+    let told = rehearsed(setting, fault).findings.into_iter();
     let mut laws: Vec<(Law, String)> =
         told.map(|finding| (finding.law, format!("{}; {}", finding.text, finding.law.advice()))).collect();
     laws.sort();
@@ -36,30 +51,45 @@ fn no_drain_before_the_old_side_goes() {
 fn a_monitor_that_cannot_breach() {
     let told = found("blind-monitor", Some("one-record.yaml"), "world.new-side-fails");
     says(&told, Law::Fires, &["every user was failed", "condition that can breach"]);
+    assert_eq!(
+        mended("blind-monitor", Some("one-record.yaml"), "world.new-side-fails", "> 1.5", "> 0.01"),
+        []
+    );
 }
 
 #[test]
 fn nothing_watches_after_the_switch() {
     let told = found("no-monitor", Some("one-record.yaml"), "world.new-side-fails");
     says(&told, Law::Fires, &["let a monitor or a guard watch"]);
+    let (wait, soak) = (
+        "uses: wait, with: { for: 10m } }",
+        "uses: monitor, with: { for: 5m, every: 15s, signals: [{ id: errors, uses: http.probe, with: { url: \"https://app.navralabs.com/\", over: 2m }, fail: error_rate > 0.01, min_samples: 10 }] } }",
+    );
+    assert_eq!(mended("no-monitor", Some("one-record.yaml"), "world.new-side-fails", wait, soak), []);
 }
 
 #[test]
 fn an_rto_that_dns_cannot_keep() {
     let told = found("rto", Some("one-record.yaml"), "people.abort");
     says(&told, Law::WithinRto, &["`rto` is 10s", "state an `rto` that DNS can keep"]);
+    assert_eq!(mended("rto", Some("one-record.yaml"), "people.abort", "rto: 10s", "rto: 10m"), []);
 }
 
 #[test]
 fn a_deadline_that_cannot_be_kept() {
     let told = found("deadline", Some("one-record.yaml"), "people.reject");
     says(&told, Law::WithinDeadline, &["`deadline`", "state a longer `deadline`"]);
+    assert_eq!(
+        mended("deadline", Some("one-record.yaml"), "people.reject", "deadline: 3m", "deadline: 3h"),
+        []
+    );
 }
 
 #[test]
 fn an_undo_that_undoes_nothing() {
     let told = found("idle-undo", None, "people.abort");
     says(&told, Law::StuckForAReason, &["an undo was stuck"]);
+    assert_eq!(mended("idle-undo", None, "people.abort", "[\"true\"]", "[undo]"), []);
 }
 
 #[test]
@@ -70,10 +100,12 @@ fn a_command_without_undo() {
     let opaque = rehearsed(&setting, "people.reject").opaque;
     assert_eq!(opaque.len(), 1, "{opaque:?}");
     assert!(opaque[0].1.contains("assumed, not proved"), "{opaque:?}");
+    assert_eq!(mended("no-undo", None, "people.abort", "run: [change]", "run: [change], undo: [undo]"), []);
 }
 
 #[test]
 fn a_ttl_that_rises_before_the_soak_ends() {
     let told = found("ttl-rises", Some("one-record.yaml"), "people.abort");
     says(&told, Law::WithinRto, &["new lookups led back"]);
+    assert_eq!(mended("ttl-rises", Some("one-record.yaml"), "people.abort", "ttl: 1h", "ttl: 60s"), []);
 }

@@ -19,8 +19,15 @@ const START: Timestamp = Timestamp(1_767_693_600_000 - 600_000);
 
 /// A plan of a folder of this repository, in a world that is stated, or derived from it.
 fn setting(plan: &str, world: Option<&str>) -> Arc<Setting> {
+    setting_of(plan, &text_of(plan), world)
+}
+
+fn text_of(plan: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(plan)).unwrap()
+}
+
+fn setting_of(plan: &str, text: &str, world: Option<&str>) -> Arc<Setting> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read(root.join(plan)).unwrap();
     let find = |name: &str| {
         let own = std::fs::read_to_string(root.join("tests/data/rehearse").join(name)).ok();
         own.or_else(|| shipped(name).map(ToOwned::to_owned))
@@ -28,7 +35,7 @@ fn setting(plan: &str, world: Option<&str>) -> Arc<Setting> {
     let stated = world.map(|world| WorldFile::read(&find(world).unwrap(), world, &find).unwrap());
     let given = stated.as_ref().map(|file| file.params.clone()).unwrap_or_default();
     let inputs = Inputs { given, ..Inputs::default() };
-    let reading = read(plan, &text, &Stored::default(), &inputs, &Registry, &SignalRegistry);
+    let reading = read(plan, text.as_bytes(), &Stored::default(), &inputs, &Registry, &SignalRegistry);
     let shown = crate::doc::render(&reading.problems, &reading.sources, false, true);
     let plan = Arc::new(reading.plan.unwrap_or_else(|| panic!("{shown}")));
     let actions = Arc::new(Actions::of(&plan).unwrap());
