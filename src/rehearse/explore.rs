@@ -76,7 +76,7 @@ impl Ground {
             // What follows from each of its instants is its own end.
             if let Some(scene) = course.legs.first().and_then(Leg::begin) {
                 let nothing = Futures::default();
-                let may = May { stop: course.back, ..May::default() };
+                let may = May { stop: course.back, ..May::NOTHING };
                 let mut plays = Plays { ends: &ends, known: &nothing, learned: &mut known, may };
                 plays.play(scene, &[]);
             }
@@ -184,7 +184,7 @@ fn play_variant(ground: &Ground, leg: &Leg, variant: &Variant<'_>, learned: &mut
 
 /// The same fault, and the process dies: the run may be turned back by who finds it dead.
 fn with_death<'a>(variant: &'a Variant<'a>) -> Variant<'a> {
-    let died = May { stop: true, delay: true, ..May::default() };
+    let died = May { stop: true, delay: true, ..May::NOTHING };
     Variant {
         name: variant.name.clone(),
         step: variant.step.clone(),
@@ -241,7 +241,7 @@ pub(super) fn variants<'a>(course: &Course, leg: &'a Leg) -> Vec<Variant<'a>> {
         step: step.clone(),
         fault: "process.killed".into(),
         class: Class::Process,
-        may: May { stop: course.back, ..May::default() },
+        may: May { stop: course.back, ..May::NOTHING },
         blow: Blow::Nothing,
     }];
     for fault in MOMENTS {
@@ -266,7 +266,7 @@ pub(super) fn variants<'a>(course: &Course, leg: &'a Leg) -> Vec<Variant<'a>> {
         let number = call.number - leg.before;
         for fault in CALLS.iter().filter(|fault| fault.meets(call)) {
             let name = format!("{}.{}", thing(call), fault.name);
-            let may = fault.may(call, course.back);
+            let may = fault.may(call);
             all.push(Variant {
                 name: format!("{way}{step}/{name}@{}#{number}", leg.seq),
                 step: step.clone(),

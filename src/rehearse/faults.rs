@@ -79,30 +79,28 @@ pub(super) struct CallFault {
     pub(super) times: u32,
     /// Of these it meets every so many-th.
     pub(super) every: u32,
-    may: fn(&CallSeen) -> May,
+    may: May,
 }
 
 /// It passes by itself, or is looked through.
-const PASSES: fn(&CallSeen) -> May = |_| May { delay: true, ..May::default() };
+const PASSES: May = May { delay: true, ..May::NOTHING };
 /// A look sees through it; what a write of it did may have to be undone.
-const STOPS: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, ..May::default() };
-/// It lasts until somebody puts it right: an undo does not get through meanwhile.
-const LASTS: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, stick: true, ..May::default() };
-/// What is seen is not so: what was recorded of it may not be there to go back to.
-const LIES: fn(&CallSeen) -> May = |_| May { stop: true, delay: true, stick: true, ..May::default() };
+const STOPS: May = May { stop: true, delay: true, ..May::NOTHING };
+/// It lasts until somebody puts it right: an undo does not get through meanwhile. Or what is seen is not so: what was
+/// recorded of it may not be there to go back to.
+const STICKS: May = May { stop: true, delay: true, stick: true, ..May::NOTHING };
 /// Somebody else has the last word.
-const DIFFERS: fn(&CallSeen) -> May =
-    |_| May { stop: true, delay: true, stick: true, differ: true, hurt: true, ..May::default() };
+const DIFFERS: May = May { stop: true, delay: true, stick: true, differ: true, hurt: true, ..May::NOTHING };
 
 /// And it is changed when nobody may look any more.
-const REVERTED: fn(&CallSeen) -> May = |call| May { undone_later: true, ..DIFFERS(call) };
+const REVERTED: May = May { undone_later: true, ..DIFFERS };
 
 const fn fault(
     name: &'static str,
     text: &'static str,
     strike: fn() -> Strike,
     times: u32,
-    may: fn(&CallSeen) -> May,
+    may: May,
 ) -> CallFault {
     CallFault { name, text, strike, times, every: 1, may }
 }
@@ -114,30 +112,30 @@ const REVERTS: Duration = Duration::from_secs(20);
 
 /// All faults that can meet a call.
 pub(super) const CALLS: &[CallFault] = &[
-    fault("refused", "refused for certain, again and again", refused, 0, LASTS),
-    fault("denied", "these credentials may not do it", || Strike::Denied, 0, LASTS),
-    fault("expired", "the credentials have expired", || Strike::Expired, 0, LASTS),
+    fault("refused", "refused for certain, again and again", refused, 0, STICKS),
+    fault("denied", "these credentials may not do it", || Strike::Denied, 0, STICKS),
+    fault("expired", "the credentials have expired", || Strike::Expired, 0, STICKS),
     fault("throttled", "refused three times: too many calls", || Strike::Throttled, 3, PASSES),
     fault("transient", "fails once, certainly without effect", || Strike::Unavailable, 1, PASSES),
-    fault("down", "fails from then on", || Strike::Unavailable, 0, LASTS),
+    fault("down", "fails from then on", || Strike::Unavailable, 0, STICKS),
     fault("lost", "lost before it arrives, once", || Strike::LostBefore, 1, STOPS),
     fault("lost-answer", "done, and its answer lost", || Strike::LostAfter, 1, STOPS),
     fault("late", "no answer comes, and it is done later", || Strike::Late(LATE), 1, STOPS),
     fault("wrong", "answered as if done, and something else was done", || Strike::Wrong, 1, DIFFERS),
     fault("reverted", "done, and put back by another controller", || Strike::Reverted(REVERTS), 1, REVERTED),
     fault("slow", "answered late", || Strike::Slow(SLOW), 1, STOPS),
-    fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, LIES),
-    fault("partial", "sees only a part", || Strike::Partial, 1, LIES),
+    fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, STICKS),
+    fault("partial", "sees only a part", || Strike::Partial, 1, STICKS),
     fault("silent", "says nothing, once", || Strike::Silent, 1, PASSES),
-    fault("no-evidence", "says nothing from then on", || Strike::Silent, 0, LASTS),
+    fault("no-evidence", "says nothing from then on", || Strike::Silent, 0, STICKS),
     fault("fails-once", "answers that something is wrong, once", || Strike::Bad, 1, STOPS),
-    fault("fails", "answers that something is wrong, from then on", || Strike::Bad, 0, LASTS),
+    fault("fails", "answers that something is wrong, from then on", || Strike::Bad, 0, STICKS),
     CallFault {
         every: 2,
-        ..fault("flaps", "answers every other time that something is wrong", || Strike::Bad, 0, LASTS)
+        ..fault("flaps", "answers every other time that something is wrong", || Strike::Bad, 0, STICKS)
     },
     fault("late-evidence", "answers after nobody waits any more, once", || Strike::Slow(LATE), 1, STOPS),
-    fault("protected", "the record is protected: changes of it are refused", protected, 0, LASTS),
+    fault("protected", "the record is protected: changes of it are refused", protected, 0, STICKS),
     fault("killed-before", "the process dies before the call is sent", || Strike::KillBefore, 1, STOPS),
     fault("killed-after", "the process dies before it hears the answer", || Strike::KillAfter, 1, STOPS),
 ];
@@ -168,14 +166,12 @@ impl CallFault {
         strike.fits(call.service, &call.operation, call.writes) && !same
     }
 
-    pub(super) fn may(&self, call: &CallSeen, back: bool) -> May {
-        let may = (self.may)(call);
+    pub(super) fn may(&self, call: &CallSeen) -> May {
+        let may = self.may;
         let write_lost = call.writes && self.times == 1;
         May {
             // What is requested in vain is a failure of what is checked.
             stop: may.stop || call.service == "http" || call.service == "process" || write_lost,
-            hurt: may.hurt,
-            stick: may.stick || back && may.differ,
             ..may
         }
     }

@@ -140,7 +140,7 @@ pub struct Breach {
 }
 
 /// What a scenario may come to by its own fault, beyond what every run may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct May {
     /// Users meet it themselves.
     pub(super) hurt: bool,
@@ -159,6 +159,17 @@ pub(super) struct May {
 }
 
 impl May {
+    /// Nothing beyond what every run may.
+    pub(super) const NOTHING: Self = Self {
+        hurt: false,
+        stick: false,
+        stop: false,
+        delay: false,
+        must_fire: false,
+        differ: false,
+        undone_later: false,
+    };
+
     /// Both of two faults strike.
     pub(super) fn and(self, other: Self) -> Self {
         Self {

@@ -23,18 +23,9 @@ pub(super) struct MomentFault {
     pub(super) strike: fn(&mut Scene, &str),
 }
 
-const NOTHING: May = May {
-    hurt: false,
-    stick: false,
-    stop: false,
-    delay: false,
-    must_fire: false,
-    differ: false,
-    undone_later: false,
-};
-const STOPS: May = May { stop: true, ..NOTHING };
-const GONE: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
-const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..NOTHING };
+const STOPS: May = May { stop: true, ..May::NOTHING };
+/// Somebody else has taken away or changed what the way back, or users, stand on.
+const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..May::NOTHING };
 
 /// How late the last name server is.
 const LAGS: Duration = Duration::from_secs(300);
@@ -90,7 +81,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "process.sleeps",
         text: "the machine is asleep for ten minutes: its clock jumps",
         class: Class::Process,
-        may: May { stop: true, delay: true, ..NOTHING },
+        may: May { stop: true, delay: true, ..May::NOTHING },
         targets: live,
         strike: |scene, _| scene.sleep(Duration::from_secs(600)),
     },
@@ -98,7 +89,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "process.clock-set-back",
         text: "the clock was wrong, and is set back by two minutes",
         class: Class::Process,
-        may: May { stop: true, delay: true, ..NOTHING },
+        may: May { stop: true, delay: true, ..May::NOTHING },
         targets: live,
         strike: |scene, _| scene.set_clock_back(Duration::from_secs(120)),
     },
@@ -106,7 +97,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "process.disk-full",
         text: "no room is left: the run pauses on what was set aside, and is resumed when there is room",
         class: Class::Process,
-        may: May { stop: true, delay: true, ..NOTHING },
+        may: May { stop: true, delay: true, ..May::NOTHING },
         targets: live,
         strike: |scene, _| scene.interrupt(),
     },
@@ -114,7 +105,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "signal.breach-at-the-edge",
         text: "what was deployed fails its users from just before the last look of a monitor on",
         class: Class::Check,
-        may: May { stop: true, hurt: true, must_fire: true, ..NOTHING },
+        may: May { stop: true, hurt: true, must_fire: true, ..May::NOTHING },
         targets: while_watched,
         strike: |scene, _| fail_at_the_edge(scene),
     },
@@ -138,7 +129,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "world.definition-gone",
         text: "the task definition that ran before is deregistered",
         class: Class::WayBack,
-        may: GONE,
+        may: FOREIGN,
         targets: services,
         strike: |scene, target| {
             let Some(definition) = first_definition(scene, target) else { return };
@@ -149,7 +140,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "world.image-gone",
         text: "the image that ran before is deleted",
         class: Class::WayBack,
-        may: GONE,
+        may: FOREIGN,
         targets: services,
         strike: |scene, target| {
             let Some(image) = first_image(scene, target) else { return };
@@ -160,7 +151,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "world.old-side-gone",
         text: "the load balancer of the old side is torn down",
         class: Class::WayBack,
-        may: GONE,
+        may: FOREIGN,
         targets: old_sides,
         strike: |scene, target| deed(scene, Deed { tear_down: Some(target.into()), ..Deed::default() }),
     },
@@ -168,7 +159,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "world.new-side-fails",
         text: "what was deployed fails its users from then on",
         class: Class::Deployment,
-        may: May { stop: true, hurt: true, must_fire: true, ..NOTHING },
+        may: May { stop: true, hurt: true, must_fire: true, ..May::NOTHING },
         targets: while_watched,
         strike: |scene, _| change_images(scene, new_side(scene), |how| how.error_rate = 1.0),
     },
@@ -176,7 +167,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "world.tasks-crash",
         text: "tasks crash after they were healthy",
         class: Class::Deployment,
-        may: May { stop: true, hurt: true, ..NOTHING },
+        may: May { stop: true, hurt: true, ..May::NOTHING },
         targets: services_done,
         strike: |scene, target| deed(scene, Deed { stop_tasks: Some(target.into()), ..Deed::default() }),
     },
@@ -184,7 +175,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "deploy.never-stable",
         text: "the new tasks never become ready",
         class: Class::Deployment,
-        may: May { stop: true, ..NOTHING },
+        may: May { stop: true, ..May::NOTHING },
         targets: deploying,
         strike: |scene, _| {
             every_new_image(scene, |how| how.starts_in = Some(Span(Duration::from_secs(86_400))));
@@ -194,7 +185,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "deploy.crashes",
         text: "the new tasks crash as they begin: the circuit breaker rolls back",
         class: Class::Deployment,
-        may: May { stop: true, ..NOTHING },
+        may: May { stop: true, ..May::NOTHING },
         targets: deploying,
         strike: |scene, _| {
             every_new_image(scene, |how| how.crashes_after = Some(Span(Duration::from_secs(3))));
@@ -204,7 +195,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "deploy.image-missing",
         text: "the new image cannot be pulled",
         class: Class::Deployment,
-        may: May { stop: true, ..NOTHING },
+        may: May { stop: true, ..May::NOTHING },
         targets: deploying,
         strike: |scene, _| every_new_image(scene, |how| how.unpullable = true),
     },
@@ -212,7 +203,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "task.fails",
         text: "the one-off task exits with 1",
         class: Class::Deployment,
-        may: May { stop: true, ..NOTHING },
+        may: May { stop: true, ..May::NOTHING },
         targets: deploying,
         strike: |scene, _| every_job(scene, |how| how.exit_code = 1),
     },
@@ -220,7 +211,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "task.exit-code-absent",
         text: "the one-off task never runs: it has no exit code",
         class: Class::Deployment,
-        may: May { stop: true, ..NOTHING },
+        may: May { stop: true, ..May::NOTHING },
         targets: deploying,
         strike: |scene, _| every_job(scene, |how| how.unpullable = true),
     },
@@ -228,7 +219,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "dns.one-lags",
         text: "one name server serves changes five minutes late",
         class: Class::Dns,
-        may: May { stop: true, delay: true, ..NOTHING },
+        may: May { stop: true, delay: true, ..May::NOTHING },
         targets: before_dns_changes,
         strike: |scene, _| {
             scene.world(|world, _| {
@@ -242,7 +233,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "dns.pending",
         text: "changes stay PENDING for ten minutes",
         class: Class::Dns,
-        may: May { stop: true, delay: true, ..NOTHING },
+        may: May { stop: true, delay: true, ..May::NOTHING },
         targets: live,
         strike: |scene, _| scene.world(|world, _| world.insync_after = Duration::from_secs(600)),
     },
@@ -250,7 +241,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         name: "dns.ignores-ttl",
         text: "a resolver keeps answers for half an hour, whatever their TTL",
         class: Class::Dns,
-        may: May { hurt: true, ..NOTHING },
+        may: May { hurt: true, ..May::NOTHING },
         targets: with_users,
         strike: |scene, _| {
             scene.world(|world, _| world.users_mut().into_iter().for_each(|users| users.ignore_ttl(IGNORED)));
@@ -449,11 +440,11 @@ fn changed_images(
     })
 }
 
-fn every_new_image(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
+fn every_new_image(scene: &Scene, change: impl Fn(&mut Behaviour)) {
     change_images(scene, new_images(scene), change);
 }
 
-fn every_job(scene: &mut Scene, change: impl Fn(&mut Behaviour)) {
+fn every_job(scene: &Scene, change: impl Fn(&mut Behaviour)) {
     let world = &scene.setting.world;
     let jobs = world.images.iter().filter(|(_, how)| how.app == crate::sim::App::Job);
     change_images(scene, jobs.map(|(image, _)| image.clone()).collect(), change);

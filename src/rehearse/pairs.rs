@@ -69,7 +69,7 @@ pub(super) fn begin(ground: &Ground, seed: u64, number: u64) -> Option<(Scene, V
     }
     let (call, fault) = second(ground, &mut lots)?;
     arm(&scene, call, fault);
-    let may = first.may.and(fault.may(call, true)).and(May { stop: true, delay: true, ..May::default() });
+    let may = first.may.and(fault.may(call)).and(May { stop: true, delay: true, ..May::NOTHING });
     scene.witness.differs |= may.differ;
     scene.witness.astray |= may.hurt;
     let fault = format!("{} and {}.{}", first.fault, thing(call), fault.name);

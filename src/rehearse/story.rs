@@ -45,7 +45,7 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
         return Ok(tell(&ground, scene, variant.may, 0, &[]));
     }
     if name == "undisturbed" {
-        return Ok(tell(&ground, Scene::start(setting), May::default(), 0, &[]));
+        return Ok(tell(&ground, Scene::start(setting), May::NOTHING, 0, &[]));
     }
     let (point, deaths) = name.split_once('+').unwrap_or((name, ""));
     let seq: Option<u64> = point.rsplit_once('@').and_then(|(_, at)| at.split('#').next()?.parse().ok());
@@ -72,7 +72,7 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
 }
 
 fn with_death(may: May) -> May {
-    May { must_fire: false, ..may.and(May { stop: true, delay: true, ..May::default() }) }
+    May { must_fire: false, ..may.and(May { stop: true, delay: true, ..May::NOTHING }) }
 }
 
 /// Plays to the end, dying where the name says so.

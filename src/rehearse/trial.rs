@@ -138,9 +138,8 @@ impl Plays<'_> {
             }
         };
         scene.look_around();
-        let broken = self.at_the_end(&scene, outcome);
-        let future = Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken };
-        (self.judged(&scene, &future, Counts::of(&scene), false), scene)
+        let future = self.ended(&scene, outcome);
+        (self.judged(&scene, &future, false), scene)
     }
 
     /// Plays to the end. Where `deaths` is not empty, each fact on the way is also a place to die, before and after it
@@ -158,8 +157,8 @@ impl Plays<'_> {
                     let situation = scene.situation();
                     let known = self.known.0.get(&situation).or_else(|| self.learned.0.get(&situation));
                     if let Some(future) = known.cloned() {
-                        self.learn(&scene, &passed, &future, scene.now());
-                        return (self.merged(&scene, &future), killed);
+                        self.learn(&scene, &passed, &future);
+                        return (self.judged(&scene, &future, true), killed);
                     }
                     passed.push((situation, Counts::of(&scene), scene.now()));
                 }
@@ -174,24 +173,20 @@ impl Plays<'_> {
             }
         };
         scene.look_around();
-        let counts = Counts::of(&scene);
-        let future = Future {
-            outcome,
-            counts: Counts::default(),
-            left: Duration::ZERO,
-            broken: self.at_the_end(&scene, outcome),
-        };
-        let end = scene.now();
-        for (situation, before, at) in &passed {
-            let future = Future { counts: counts.since(*before), left: end.since(*at), ..future.clone() };
-            self.learned.0.entry(*situation).or_insert(future);
-        }
-        (self.judged(&scene, &future, counts, false), killed)
+        let future = self.ended(&scene, outcome);
+        self.learn(&scene, &passed, &future);
+        (self.judged(&scene, &future, false), killed)
+    }
+
+    /// Nothing more comes of it.
+    fn ended(&self, scene: &Scene, outcome: Outcome) -> Future {
+        let broken = self.at_the_end(scene, outcome);
+        Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken }
     }
 
     /// The situations on the way have the future that was found at their end.
-    fn learn(&mut self, scene: &Scene, passed: &[(u64, Counts, Timestamp)], future: &Future, now: Timestamp) {
-        let counts = Counts::of(scene);
+    fn learn(&mut self, scene: &Scene, passed: &[(u64, Counts, Timestamp)], future: &Future) {
+        let (counts, now) = (Counts::of(scene), scene.now());
         for (situation, before, at) in passed {
             let counts = counts.since(*before).and(future.counts);
             let left = now.since(*at) + future.left;
@@ -200,12 +195,8 @@ impl Plays<'_> {
         }
     }
 
-    fn merged(&self, scene: &Scene, future: &Future) -> Tale {
+    fn judged(&self, scene: &Scene, future: &Future, merged: bool) -> Tale {
         let counts = Counts::of(scene).and(future.counts);
-        self.judged(scene, future, counts, true)
-    }
-
-    fn judged(&self, scene: &Scene, future: &Future, counts: Counts, merged: bool) -> Tale {
         let times = scene.witness.times;
         let end = scene.now().after(future.left);
         let mut breaches = scene.witness.breaches().to_vec();

@@ -262,13 +262,13 @@ impl Witness {
 
     fn of_step(&mut self, setting: &Setting, run: &Run, at: Timestamp, ix: StepIx, event: &StepEvent) {
         let id = || Some(setting.plan[ix].id.to_string());
+        let calls = matches!(event, StepEvent::Applying { .. } | StepEvent::Undoing { .. });
+        if calls && self.answered.remove(&ix) {
+            self.done.retain(|(done, ..), _| *done != ix);
+        }
         match event {
             StepEvent::Started => drop(self.begun.insert(ix, at)),
             StepEvent::Applied { .. } | StepEvent::UndoCalled { .. } => drop(self.answered.insert(ix)),
-            StepEvent::Applying { .. } | StepEvent::Undoing { .. } if self.answered.remove(&ix) => {
-                self.done.retain(|(done, ..), _| *done != ix);
-                self.of_step(setting, run, at, ix, event);
-            }
             StepEvent::Succeeded { .. } => {
                 let begun = self.begun.remove(&ix);
                 self.longest.extend(begun.map(|begun| (ix, at.since(begun))));
