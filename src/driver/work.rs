@@ -256,39 +256,39 @@ impl Hands {
         }
     }
 
-    async fn apply(&self, ix: StepIx, task: &Piece) -> Result<Option<Memo>, Fault> {
+    async fn apply(&self, ix: StepIx, piece: &Piece) -> Result<Option<Memo>, Fault> {
         let (Some(action), Some(record), Toward::Desired(stage)) =
-            (self.actions.get(ix), &task.record, task.toward)
+            (self.actions.get(ix), &piece.record, piece.toward)
         else {
             return Ok(None);
         };
         let tell = self.teller(ix);
-        let writes = self.writes(task, &tell);
-        self.in_time(task, action.apply(&writes, stage, &record.prior)).await
+        let writes = self.writes(piece, &tell);
+        self.in_time(piece, action.apply(&writes, stage, &record.prior)).await
     }
 
-    async fn undo(&self, ix: StepIx, task: &Piece) -> Result<Option<Memo>, Fault> {
-        let (Some(action), Some(record)) = (self.actions.get(ix), &task.record) else { return Ok(None) };
+    async fn undo(&self, ix: StepIx, piece: &Piece) -> Result<Option<Memo>, Fault> {
+        let (Some(action), Some(record)) = (self.actions.get(ix), &piece.record) else { return Ok(None) };
         let tell = self.teller(ix);
-        let writes = self.writes(task, &tell);
-        self.in_time(task, action.undo(&writes, record)).await
+        let writes = self.writes(piece, &tell);
+        self.in_time(piece, action.undo(&writes, record)).await
     }
 
-    fn writes<'a>(&'a self, task: &'a Piece, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
+    fn writes<'a>(&'a self, piece: &'a Piece, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
         Writes {
             world: &*self.world,
-            scope: &task.scope,
+            scope: &piece.scope,
             progress: tell,
-            token: &task.token,
-            until: task.due.until,
-            stop: &task.stop,
+            token: &piece.token,
+            until: piece.due.until,
+            stop: &piece.stop,
         }
     }
 
     /// An answer that has not come by the deadline of its intent is lost: nothing is sent from here on.
     async fn in_time<T>(
         &self,
-        task: &Piece,
+        piece: &Piece,
         call: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
         let clock = self.world.clock();
@@ -296,8 +296,8 @@ impl Hands {
         tokio::select! {
             biased;
             answer = call => answer,
-            () = clock.sleep_until(task.due.until) => {
-                let waited = format_duration(task.due.until.since(begun));
+            () = clock.sleep_until(piece.due.until) => {
+                let waited = format_duration(piece.due.until.since(begun));
                 Err(Fault::lost(format!("no answer within {waited}")))
             }
         }

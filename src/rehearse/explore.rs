@@ -182,9 +182,8 @@ fn play_variant(ground: &Ground, leg: &Leg, variant: &Variant<'_>, learned: &mut
     }
 }
 
-/// The same fault, and the process dies: the run may be turned back by who finds it dead.
+/// The same fault, and the process dies.
 fn with_death<'a>(variant: &'a Variant<'a>) -> Variant<'a> {
-    let died = May { stop: true, delay: true, ..May::NOTHING };
     Variant {
         name: variant.name.clone(),
         step: variant.step.clone(),
@@ -194,7 +193,7 @@ fn with_death<'a>(variant: &'a Variant<'a>) -> Variant<'a> {
             variant.fault.clone()
         },
         class: Class::Process,
-        may: May { must_fire: false, ..variant.may.and(died) },
+        may: variant.may.and_death(),
         blow: Blow::Nothing,
     }
 }

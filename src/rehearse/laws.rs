@@ -170,6 +170,11 @@ impl May {
         undone_later: false,
     };
 
+    /// And the process dies: the run may be turned back by who finds it dead.
+    pub(super) fn and_death(self) -> Self {
+        self.and(Self { stop: true, delay: true, ..Self::NOTHING })
+    }
+
     /// Both of two faults strike.
     pub(super) fn and(self, other: Self) -> Self {
         Self {

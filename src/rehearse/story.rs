@@ -58,7 +58,7 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
                     let mut scene = leg.begin().ok_or_else(|| none(Vec::new()))?;
                     strike(&mut scene, leg, &variant.blow, variant.may);
                     let deaths: Vec<&str> = deaths.split('+').filter(|death| !death.is_empty()).collect();
-                    let may = if deaths.is_empty() { variant.may } else { with_death(variant.may) };
+                    let may = if deaths.is_empty() { variant.may } else { variant.may.and_death() };
                     return Ok(tell(&ground, scene, may, leg.seq, &deaths));
                 }
                 let like = point.split('@').next().unwrap_or(point);
@@ -69,10 +69,6 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
         }
     }
     Err(none(near))
-}
-
-fn with_death(may: May) -> May {
-    May { must_fire: false, ..may.and(May { stop: true, delay: true, ..May::NOTHING }) }
 }
 
 /// Plays to the end, dying where the name says so.

@@ -198,8 +198,6 @@ impl Tally {
             if self.slowest.as_ref().is_none_or(|slowest| slowest.took < back) {
                 self.slowest = Some(Slowest { name: name.to_owned(), took: back });
             }
-        }
-        if let Some(back) = tale.back {
             let own = self.back.entry(variant.step.clone()).or_default();
             own.1 = own.1.max(back);
             if variant.fault == "people.abort" && name == variant.name {
@@ -215,7 +213,7 @@ impl Tally {
             self.kinds.insert(variant.fault.clone());
         }
         for breach in &tale.breaches {
-            self.find(Finding {
+            let finding = Finding {
                 law: breach.law,
                 step: variant.step.clone(),
                 fault: variant.fault.clone(),
@@ -223,12 +221,9 @@ impl Tally {
                 text: breach.text.clone(),
                 name: name.to_owned(),
                 times: 1,
-            });
+            };
+            put(&mut self.findings, finding);
         }
-    }
-
-    fn find(&mut self, finding: Finding) {
-        put(&mut self.findings, finding);
     }
 }
 
