@@ -138,13 +138,18 @@ impl Desk {
     }
 }
 
-/// Nothing more happens without a human; what still looks only waits for somebody to act.
+/// Nothing more happens without a human.
 pub(crate) fn waits_for_a_human(run: &Run) -> bool {
-    due(run).iter().all(|due| match due.work {
+    due(run).iter().all(|due| only_waits(due.work, run))
+}
+
+/// This work only waits for somebody to act.
+pub(crate) fn only_waits(work: Work, run: &Run) -> bool {
+    match work {
         Work::Hold(_) => true,
         Work::Guard(_) | Work::Wake => run.paused.is_some(),
         _ => false,
-    })
+    }
 }
 
 /// What `finally` follows on.

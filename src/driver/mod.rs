@@ -15,7 +15,7 @@ mod tasks;
 mod work;
 
 pub use actions::Actions;
-pub(crate) use desk::{Desk, Fate, waits_for_a_human};
+pub(crate) use desk::{Desk, Fate, only_waits};
 pub use drive::{DriveError, Driven, Driver, Rest};
 pub use interrupt::Interruption;
 pub use observe::Observer;

@@ -75,6 +75,8 @@ impl Ground {
         for course in &courses {
             // What follows from each of its instants is its own end.
             if let Some(scene) = course.legs.first().and_then(Leg::begin) {
+                // What is known of what is still to come says also which calls come.
+                scene.world(|world, _| world.ledger.recording = true);
                 let nothing = Futures::default();
                 let may = May { stop: course.back, ..May::NOTHING };
                 let mut plays = Plays { ends: &ends, known: &nothing, learned: &mut known, may };

@@ -3,7 +3,7 @@
 //! It begins what is due, gives each piece of work its turn when its moment comes, and hands out what was answered.
 //! Not here: what follows from an answer, and what is recorded (`scene`).
 
-use crate::driver::{Desk, Fate, Hands, Piece, Turn};
+use crate::driver::{Desk, Fate, Hands, Piece, Turn, only_waits};
 use crate::plan::Timestamp;
 use crate::run::{Due, Input, Run, Work};
 use std::future::Future;
@@ -66,6 +66,11 @@ impl Process {
     /// A call is under way, or about to be sent.
     pub(super) fn is_writing(&self) -> bool {
         self.flights.iter().any(|flight| flight.due().work.writes())
+    }
+
+    /// Nothing more happens without a human: all there is under way waits for somebody to act.
+    pub(super) fn waits_for_a_human(&self, run: &Run) -> bool {
+        self.flights.iter().all(|flight| only_waits(flight.due().work, run))
     }
 
     /// Work that has seen something which is not over: reads that failed, changes not believed yet.

@@ -8,16 +8,19 @@ use super::journal::Journal;
 use super::operator::{Comes, Operator, operator};
 use super::process::{Process, Watched};
 use super::setting::Setting;
+use super::situation::{Extent, Situation, is_through_with};
 use super::witness::Witness;
-use crate::driver::{Desk, Hands, waits_for_a_human};
+use crate::driver::{Desk, Hands};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
 use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide};
-use crate::sim::{Armed, Ports, Strike, World};
+use crate::sim::{Armed, Cell, Ports, Strike, World};
 use crate::store::record::EventRecord;
+use foldhash::quality::{FixedState, FoldHasher};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -247,7 +250,7 @@ impl Scene {
             }
             let (events, run) = follow(&self.run, &inputs, self.now());
             if !events.is_empty() {
-                return Next::Facts(events, Box::new(run));
+                return Next::Facts(events, Box::new(run.into_owned()));
             }
         }
     }
@@ -267,7 +270,7 @@ impl Scene {
                     self.restart = now.after(RESUMED);
                     return Ok(Vec::new());
                 }
-                if !process.is_writing() && waits_for_a_human(&self.run) && moments[0].is_none() {
+                if moments[0].is_none() && process.waits_for_a_human(&self.run) {
                     return Err(Next::Rests);
                 }
                 moments[2] = process.next();
@@ -404,33 +407,77 @@ impl Scene {
         true
     }
 
-    /// Names this instant by all that decides how things go on, and by nothing else.
-    pub(super) fn situation(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
+    /// What names this instant.
+    pub(super) fn situation(&self) -> Situation {
         let now = self.now();
-        super::situation::of(&self.run, now, &mut hasher);
+        // What all of its names have in common: everything but the run, whose changes it met, and what strikes.
+        let mut common = FixedState::default().build_hasher();
         self.world(|world, _| {
-            world.situation(&mut hasher);
-            world.ledger.situation(now, &mut hasher);
+            world.situation(&mut common);
+            world.ledger.situation(now, &mut common);
         });
-        self.operator.situation(now).hash(&mut hasher);
-        self.witness.situation(&self.run, &mut hasher);
+        self.operator.situation(now).hash(&mut common);
+        self.witness.is_obliged(&self.run).hash(&mut common);
         match &self.process {
-            Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut hasher)),
-            None => self.restart.since(now).hash(&mut hasher),
+            Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut common)),
+            None => self.restart.since(now).hash(&mut common),
         }
-        (self.suspended.as_ref().map(|s| s.wakes.since(now)), self.stopping).hash(&mut hasher);
-        hasher.finish()
+        (self.suspended.as_ref().map(|s| s.wakes.since(now)), self.stopping).hash(&mut common);
+        let of = |extent| {
+            let mut hasher = common.clone();
+            super::situation::of(&self.run, extent, now, &mut hasher);
+            hasher
+        };
+        let forward = self.run.mode == Mode::Forward;
+        // How the undisturbed way would have left them.
+        let left = if forward { Cell::Desired } else { Cell::Before };
+        let behind = self.cells_behind();
+        let named = |mut hasher: FoldHasher<'_>, behind: &[&str], foreign: bool, armed: bool| {
+            let left_behind =
+                |place: &str| place.strip_prefix("command ").is_some_and(|cell| behind.contains(&cell));
+            let places = self.witness.foreign().filter(|place| foreign && !left_behind(place));
+            places.for_each(|place| place.hash(&mut hasher));
+            self.world(|world, _| {
+                world.cells_situation(behind, left, &mut hasher);
+                if armed {
+                    world.ledger.strikes_situation(now, &mut hasher);
+                }
+            });
+            hasher.finish()
+        };
+        let whole = of(Extent::Whole);
+        let is_armed = self.world(|world, _| !world.ledger.armed.is_empty());
+        let ahead = forward && self.run.paused.is_none() && !is_armed;
+        Situation {
+            whole: named(whole.clone(), &[], true, true),
+            ahead: ahead.then(|| named(of(Extent::Ahead), &behind, false, false)),
+            freed: (is_armed || !behind.is_empty()).then(|| named(whole, &behind, true, false)),
+        }
+    }
+
+    /// Cells that somebody else changed, and that nobody looks at any more.
+    fn cells_behind(&self) -> Vec<&str> {
+        let cells = self.witness.foreign().filter_map(|place| place.strip_prefix("command "));
+        let of = |cell: &str| self.setting.plan.places().find(|ix| *self.setting.plan[*ix].id.0 == *cell);
+        let through = |cell: &&str| {
+            of(cell).is_some_and(|ix| is_through_with(&self.run, ix) && !self.setting.is_held(ix))
+        };
+        cells.filter(through).filter(|cell| self.world(|world, _| world.stands_alone(cell))).collect()
+    }
+
+    /// Nobody but the run has left anything: what is found wrong in the end is its own.
+    pub(super) fn is_its_own(&self) -> bool {
+        !self.witness.differs && self.witness.foreign().next().is_none()
     }
 }
 
 /// What follows from these inputs, and the run as it then is.
-fn follow(run: &Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Run) {
-    let mut next = run.clone();
+fn follow<'r>(run: &'r Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Cow<'r, Run>) {
+    let mut next = Cow::Borrowed(run);
     let mut events = Vec::new();
     for input in inputs {
         for event in decide(&next, input, now) {
-            next.evolve(&event).expect("what the machine decides can follow");
+            next.to_mut().evolve(&event).expect("what the machine decides can follow");
             events.push(event);
         }
     }

@@ -63,6 +63,11 @@ impl Setting {
         self.below[ix.index()][below.index()]
     }
 
+    /// Whether what a step did is looked at again while the run goes on.
+    pub(super) fn is_held(&self, ix: StepIx) -> bool {
+        self.actions.get(ix).is_some_and(|action| !action.traits().resources.is_empty())
+    }
+
     /// Connections to the world at first.
     pub(super) fn ports(&self) -> Ports {
         Ports::new(self.world.clone(), self.plan.targets.clone())

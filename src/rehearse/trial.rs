@@ -4,12 +4,14 @@
 
 use super::laws::{Breach, Law, May};
 use super::scene::{Death, Next, Scene};
+use super::situation::Situation;
 use super::witness::Times;
 use crate::plan::{StepIx, Timestamp};
 use crate::run::{Mode, Run, Verdict};
-use crate::sim::{ResolverKind, Users};
+use crate::sim::{CallSeen, ResolverKind, Users};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a scenario ended.
@@ -61,6 +63,11 @@ impl Counts {
         }
     }
 
+    /// Nobody was asked, and the run did not turn.
+    fn is_undisturbed(self) -> bool {
+        !self.turned && self.asked == 0 && self.stuck == 0
+    }
+
     fn and(self, other: Self) -> Self {
         Self {
             asked: self.asked + other.asked,
@@ -79,11 +86,37 @@ pub(super) struct Future {
     left: Duration,
     /// What its end breaks, whatever the fault was.
     broken: Option<Breach>,
+    /// The calls that come, if they were recorded: of these, and from this one on.
+    calls: Option<(Arc<[CallSeen]>, usize)>,
 }
 
 /// Situations whose future is known.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Futures(HashMap<u64, Future>);
+pub(super) struct Futures {
+    whole: HashMap<u64, Future>,
+    ahead: HashMap<u64, Future>,
+}
+
+impl Futures {
+    fn find(&self, scene: &Scene, situation: Situation) -> Option<&Future> {
+        let ahead = || self.ahead.get(&situation.ahead?);
+        let freed = || {
+            let future = self.whole.get(&situation.freed?)?;
+            let (calls, from) = future.calls.as_ref()?;
+            let struck = scene.world(|world, _| world.ledger.may_strike(&calls[*from..]));
+            (!struck).then_some(future)
+        };
+        self.whole.get(&situation.whole).or_else(ahead).or_else(freed)
+    }
+
+    fn learn(&mut self, situation: Situation, own: bool, future: Future) {
+        let untouched = own && future.outcome == Outcome::Completed && future.counts.is_undisturbed();
+        if let Some(ahead) = situation.ahead.filter(|_| untouched) {
+            self.ahead.entry(ahead).or_insert_with(|| future.clone());
+        }
+        self.whole.entry(situation.whole).or_insert(future);
+    }
+}
 
 /// How the world should stand in the end.
 pub(super) struct Ends {
@@ -124,6 +157,28 @@ pub(super) struct Killed {
     pub(super) scene: Scene,
 }
 
+/// An instant on the way, until it is known what comes of it.
+struct Passed {
+    situation: Situation,
+    own: bool,
+    counts: Counts,
+    at: Timestamp,
+    /// How many calls came before.
+    calls: usize,
+}
+
+impl Passed {
+    fn at(scene: &Scene, situation: Situation) -> Self {
+        Self {
+            situation,
+            own: scene.is_its_own(),
+            counts: Counts::of(scene),
+            at: scene.now(),
+            calls: scene.witness.calls.len(),
+        }
+    }
+}
+
 impl Plays<'_> {
     /// Plays to the very end, whatever is known, and gives the scene there.
     pub(super) fn tell(&mut self, mut scene: Scene) -> (Tale, Scene) {
@@ -146,7 +201,7 @@ impl Plays<'_> {
     /// is recorded: those scenes are given back.
     pub(super) fn play(&mut self, mut scene: Scene, deaths: &[Death]) -> (Tale, Vec<Killed>) {
         let mut killed = Vec::new();
-        let mut passed: Vec<(u64, Counts, Timestamp)> = Vec::new();
+        let mut passed: Vec<Passed> = Vec::new();
         let outcome = loop {
             match scene.next() {
                 Next::Facts(events, run) => {
@@ -155,12 +210,13 @@ impl Plays<'_> {
                     scene.record(events, *run);
                     die(&scene, "after", seq, deaths, &mut killed);
                     let situation = scene.situation();
-                    let known = self.known.0.get(&situation).or_else(|| self.learned.0.get(&situation));
+                    let known = self.known.find(&scene, situation);
+                    let known = known.or_else(|| self.learned.find(&scene, situation));
                     if let Some(future) = known.cloned() {
-                        self.learn(&scene, &passed, &future);
+                        self.learn(&scene, &passed, &Future { calls: None, ..future.clone() });
                         return (self.judged(&scene, &future, true), killed);
                     }
-                    passed.push((situation, Counts::of(&scene), scene.now()));
+                    passed.push(Passed::at(&scene, situation));
                 }
                 Next::Rests => {
                     if !scene.ask() {
@@ -181,17 +237,20 @@ impl Plays<'_> {
     /// Nothing more comes of it.
     fn ended(&self, scene: &Scene, outcome: Outcome) -> Future {
         let broken = self.at_the_end(scene, outcome);
-        Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken }
+        let calls = scene.world(|world, _| world.ledger.recording);
+        let calls = calls.then(|| scene.witness.calls.iter().map(|(_, call)| call.clone()).collect());
+        let calls = calls.map(|calls: Arc<[_]>| (calls, 0));
+        Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken, calls }
     }
 
     /// The situations on the way have the future that was found at their end.
-    fn learn(&mut self, scene: &Scene, passed: &[(u64, Counts, Timestamp)], future: &Future) {
+    fn learn(&mut self, scene: &Scene, passed: &[Passed], future: &Future) {
         let (counts, now) = (Counts::of(scene), scene.now());
-        for (situation, before, at) in passed {
+        for Passed { situation, own, counts: before, at, calls } in passed {
             let counts = counts.since(*before).and(future.counts);
             let left = now.since(*at) + future.left;
-            let future = Future { counts, left, ..future.clone() };
-            self.learned.0.entry(*situation).or_insert(future);
+            let calls = future.calls.as_ref().map(|(all, _)| (all.clone(), *calls));
+            self.learned.learn(*situation, *own, Future { counts, left, calls, ..future.clone() });
         }
     }
 

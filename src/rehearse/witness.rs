@@ -4,14 +4,16 @@ use super::laws::{Breach, Law};
 use super::setting::Setting;
 use crate::plan::{Kind, StepIx, Timestamp, parse_duration};
 use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
-use crate::sim::{CallSeen, ResolverKind, Whose, World};
+use crate::sim::{CallSeen, Common, ResolverKind, Whose, World};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How far apart users ask.
 const SLACK: Duration = Duration::from_secs(20);
+
+/// What a call did: its step, whether it is the undo, the place.
+type Deed = (StepIx, bool, Arc<str>);
 
 /// What was seen of a scenario so far.
 #[derive(Clone, Default)]
@@ -20,14 +22,14 @@ pub(super) struct Witness {
     /// Effects that were seen.
     seen: usize,
     /// Places that somebody else changed, and the newest effect that was.
-    foreign: BTreeMap<Arc<str>, usize>,
+    foreign: Common<BTreeMap<Arc<str>, usize>>,
     /// How many effects had been seen when a step was planned, and when a human last decided to go on.
-    planned: BTreeMap<StepIx, usize>,
+    planned: Common<BTreeMap<StepIx, usize>>,
     decided: usize,
-    /// What each call has carried out: step, whether it is the undo, the place.
-    done: BTreeMap<(StepIx, bool, Arc<str>), u32>,
+    /// What each call has carried out, and how often.
+    done: Common<BTreeMap<Deed, u32>>,
     /// Steps whose newest call was answered, or found to have landed: what follows is another call.
-    answered: BTreeSet<StepIx>,
+    answered: Common<BTreeSet<StepIx>>,
     pub(super) times: Times,
     /// How often the run rested and somebody was asked; how often an undo was stuck.
     pub(super) rests: u32,
@@ -71,11 +73,15 @@ impl Witness {
         self.times.noticed.get_or_insert(now);
     }
 
-    /// What it knows that decides how things go on.
-    pub(super) fn situation(&self, run: &Run, hasher: &mut impl Hasher) {
-        // A run that turned back has obeyed; whoever sends it forward again takes the abort back.
-        let obliged = self.obliged && run.mode == Mode::Forward;
-        (self.foreign.keys().collect::<Vec<_>>(), obliged).hash(hasher);
+    /// Whether the run owes it to somebody to turn back. One that did has obeyed; whoever sends it forward again takes
+    /// the abort back.
+    pub(super) fn is_obliged(&self, run: &Run) -> bool {
+        self.obliged && run.mode == Mode::Forward
+    }
+
+    /// Places that somebody else changed.
+    pub(super) fn foreign(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.foreign.keys()
     }
 
     /// What it has found.
@@ -263,7 +269,8 @@ impl Witness {
     fn of_step(&mut self, setting: &Setting, run: &Run, at: Timestamp, ix: StepIx, event: &StepEvent) {
         let id = || Some(setting.plan[ix].id.to_string());
         let calls = matches!(event, StepEvent::Applying { .. } | StepEvent::Undoing { .. });
-        if calls && self.answered.remove(&ix) {
+        if calls && self.answered.contains(&ix) {
+            self.answered.remove(&ix);
             self.done.retain(|(done, ..), _| *done != ix);
         }
         match event {

@@ -4,6 +4,7 @@ use super::event::{Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
 use super::state::{Mode, Run};
 use super::step::{Bounds, StepRun};
 use crate::plan::{StepIx, Timestamp};
+use std::sync::Arc;
 
 impl Run {
     /// Applies a recorded fact.
@@ -26,7 +27,8 @@ impl Run {
                     self.paused = None;
                 }
                 let grace = self.plan.policy.grace;
-                self.steps.iter_mut().try_for_each(|step| step.resume(grace))?;
+                let under_way = self.steps.iter_mut().filter(|step| step.call_is_under_way());
+                under_way.map(Arc::make_mut).try_for_each(|step| step.resume(grace))?;
             }
             (E::OrderTaken { id, order, .. }, _) if *id > self.last_order => {
                 self.last_order = *id;
@@ -67,7 +69,7 @@ impl Run {
             call: self.call(ix),
             irreversible: self.is_irreversible(ix),
         };
-        self.steps[ix.index()].evolve(event, bounds)
+        self.step_mut(ix)?.evolve(event, bounds)
     }
 
     fn pause(&mut self, cause: &PauseCause) -> Option<()> {
@@ -130,6 +132,6 @@ impl Run {
     }
 
     fn step_mut(&mut self, ix: StepIx) -> Option<&mut StepRun> {
-        self.steps.get_mut(ix.index())
+        self.steps.get_mut(ix.index()).map(Arc::make_mut)
     }
 }

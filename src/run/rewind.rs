@@ -8,6 +8,7 @@ use super::state::{Mode, Run};
 use super::step::Phase;
 use crate::mutant::{Mistake, on};
 use crate::plan::{Kind, StepIx, Timestamp, Writes};
+use std::sync::Arc;
 
 /// Why a rollback can do nothing more by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +184,7 @@ impl Run {
         let scope = self.scope();
         for (step, in_scope) in self.steps.iter_mut().zip(scope) {
             if in_scope {
-                step.redo();
+                Arc::make_mut(step).redo();
             }
         }
         (self.mode, self.cause, self.rewind) = (Mode::Forward, None, Rewind::Safe);
@@ -197,7 +198,7 @@ impl Run {
         }
         let plan = self.plan.clone();
         for ix in plan.places().filter(|ix| plan.is_finally(*ix)) {
-            self.steps[ix.index()].run_again();
+            Arc::make_mut(&mut self.steps[ix.index()]).run_again();
         }
     }
 }

@@ -44,15 +44,15 @@ pub struct Run {
     pub last_order: u64,
     /// Some step, other than those of `finally`, recorded an intent.
     pub wrote: bool,
-    /// All steps, in the order of the plan.
-    pub steps: Vec<StepRun>,
+    /// All steps, in the order of the plan. Those that a fact does not change are one with those of the run it was.
+    pub steps: Vec<Arc<StepRun>>,
 }
 
 impl Run {
     /// A run that has not begun.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
-        let steps = vec![StepRun::new(); plan.steps.len()];
+        let steps = plan.steps.iter().map(|_| Arc::new(StepRun::new())).collect();
         let tripped = vec![false; plan.guards.len()];
         Self {
             plan,

@@ -248,6 +248,12 @@ impl StepRun {
         )
     }
 
+    /// A call of it was announced, and not answered.
+    #[must_use]
+    pub fn call_is_under_way(&self) -> bool {
+        matches!(self.phase, Phase::Applying { .. } | Phase::Undoing { .. })
+    }
+
     /// What a call did, or what a human says it did, is not known yet.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Commands that a world knows: each sets, undoes or tells one cell. What a real one would do beyond that is not modelled.
 
+use super::common::Common;
 use super::ledger::Whose;
 use super::world::World;
 use super::write::Write;
@@ -128,7 +129,7 @@ impl Link {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Commands {
     programs: Arc<BTreeMap<Vec<String>, Program>>,
-    cells: BTreeMap<Arc<str>, Cell>,
+    cells: Common<BTreeMap<Arc<str>, Cell>>,
     /// Cells of one thing: what one of them is, the other is too, or is not.
     linked: Arc<BTreeMap<Arc<str>, Linked>>,
     alive: Vec<Alive>,
@@ -171,9 +172,6 @@ impl Commands {
 
     /// As [`Ledger::situation`](super::Ledger::situation).
     pub(super) fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
-        for (cell, stands) in &self.cells {
-            (cell, stands.word()).hash(hash);
-        }
         for alive in &self.alive {
             (&alive.token, alive.ends.since(now).as_secs(), alive.grace).hash(hash);
             (alive.reverted, format!("{:?}", alive.does)).hash(hash);
@@ -239,12 +237,27 @@ impl World {
         &self.ledger.commands.cells
     }
 
+    /// Writes how all cells stand into a hash; these as if they stood so.
+    pub fn cells_situation(&self, but: &[&str], as_if: Cell, hash: &mut impl Hasher) {
+        for (cell, stands) in self.cells() {
+            let stands = if but.contains(&&**cell) { as_if } else { *stands };
+            (cell, stands.word()).hash(hash);
+        }
+    }
+
+    /// Whether what sets this cell sets no other one.
+    #[must_use]
+    pub fn stands_alone(&self, cell: &str) -> bool {
+        !self.ledger.commands.linked.contains_key(cell)
+    }
+
     /// Sets a cell, as whoever acts now.
     pub fn set_cell(&mut self, cell: &Arc<str>, to: Cell, now: Timestamp) {
         let linked = self.ledger.commands.linked.get(cell).cloned();
         let both = [Some((cell.clone(), to)), linked.map(|(other, link)| (other, link.of(to)))];
         for (cell, to) in both.into_iter().flatten() {
-            if self.ledger.commands.cells.insert(cell.clone(), to) != Some(to) {
+            if self.cells().get(&cell) != Some(&to) {
+                self.ledger.commands.cells.insert(cell.clone(), to);
                 self.ledger.note(now, format!("command {cell}"), to.word());
             }
         }

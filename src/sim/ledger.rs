@@ -4,6 +4,7 @@
 
 use super::cell::Commands;
 use super::change::Verb;
+use super::common::Common;
 use super::strike::Strike;
 use super::world::World;
 use super::write::Write;
@@ -31,7 +32,7 @@ pub struct Ledger {
     /// What meets calls.
     pub armed: Vec<Armed>,
     /// What changed the world, oldest first.
-    pub landed: Vec<Landed>,
+    pub landed: Common<Vec<Landed>>,
     /// The process that makes the calls is dead: none is sent any more.
     pub died: bool,
     /// Who changes the world now.
@@ -233,25 +234,42 @@ impl Ledger {
         self.held.iter().map(|held| held.at).chain(self.commands.ends()).min()
     }
 
-    /// Writes what decides how calls fare from now on, and what still lands, into a hash: moments as how long until
-    /// them, in seconds. Not in it: what came and what landed before.
+    /// Writes what still lands, and what commands do, into a hash: moments as how long until them, in seconds. Not in
+    /// it: what came and what landed before, [what strikes](Self::strikes_situation), and
+    /// [how cells stand](World::cells_situation).
     pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
         self.died.hash(hash);
-        for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
-            let left = armed.times.saturating_sub(armed.met);
-            (place, left, armed.from.saturating_sub(self.count), armed.passed).hash(hash);
-            (&armed.service, &armed.operation, &armed.containing).hash(hash);
-            std::mem::discriminant(&armed.strike).hash(hash);
-        }
         for held in &self.held {
             (held.at.since(now).as_secs(), format!("{:?}", held.write)).hash(hash);
             std::mem::discriminant(&held.by).hash(hash);
         }
         self.commands.situation(now, hash);
-        // Only a stale look sees it.
-        let stale = self.armed.iter().any(|armed| armed.left() && armed.strike == Strike::Stale);
-        let past = self.past.as_ref().filter(|_| stale && self.past(now).is_some());
-        past.map(|(at, _)| now.since(*at).as_secs()).hash(hash);
+    }
+
+    /// Writes what decides how calls are struck from now on into a hash. Of a ledger in which nothing is armed: nothing.
+    pub fn strikes_situation(&self, now: Timestamp, hash: &mut impl Hasher) {
+        for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
+            let left = armed.times.saturating_sub(armed.met);
+            (place, left, armed.from.saturating_sub(self.count), armed.passed).hash(hash);
+            (&armed.service, &armed.operation, &armed.containing).hash(hash);
+            std::mem::discriminant(&armed.strike).hash(hash);
+            // Only a stale look sees it.
+            if let (Strike::Stale, Some((at, _)), Some(_)) = (&armed.strike, &self.past, self.past(now)) {
+                now.since(*at).as_secs().hash(hash);
+            }
+        }
+    }
+
+    /// Something is armed that may meet one of these calls, should they come.
+    #[must_use]
+    pub fn may_strike(&self, calls: &[CallSeen]) -> bool {
+        let meets = |armed: &Armed, call: &CallSeen| {
+            *armed.service == *call.service
+                && armed.operation == call.operation
+                && call.resource.contains(&*armed.containing)
+        };
+        let mut left = self.armed.iter().filter(|armed| armed.left());
+        left.any(|armed| calls.iter().any(|call| meets(armed, call)))
     }
 
     /// The world that a stale look sees.

@@ -268,7 +268,7 @@ impl StepRun {
                 self.settles = self.settles.max(by.after(grace));
                 Phase::UndoBackoff { until: self.settles }
             }
-            _ => return Some(()),
+            _ => return None,
         };
         self.turn += 1;
         Some(())
