@@ -377,12 +377,7 @@ impl Scene {
         let (copy, now) = self.world(|world, now| (world.clone(), now));
         let mut world = copy;
         world.advance(now.after(RESTS));
-        let cells =
-            world.cells().iter().map(|(cell, stands)| (format!("command {cell}"), stands.word().to_owned()));
-        let cells: Vec<_> = cells.collect();
-        let mut standing = world.standing();
-        standing.extend(cells);
-        standing
+        world.standing()
     }
 
     /// Effects that landed since anybody looked are seen.

@@ -142,12 +142,21 @@ fn home(world: &World) -> Vec<String> {
     world.balancers.values().filter(leads).map(|balancer| balancer.name.clone()).collect()
 }
 
+/// Whether a command is known to change nothing, whatever a plan runs it for.
+fn does_nothing(argv: &[String]) -> bool {
+    let program = argv.first().and_then(|program| program.rsplit('/').next());
+    matches!(program, Some("true" | ":" | "echo" | "printf"))
+}
+
 /// Commands of the plan's own become cells of the world: what one sets, the others of its step tell.
 fn know_commands(plan: &Plan, actions: &Actions, world: &mut World) {
     for (asker, need) in actions.needs() {
         let Need::Command { argv, role } = need else { continue };
-        // What is known to do nothing undoes nothing.
-        let does_nothing = matches!(argv.first().map(String::as_str), Some("true" | ":" | "echo"));
+        // What does nothing sets nothing, undoes nothing, and tells nothing.
+        if does_nothing(&argv) {
+            world.knows(argv, Role::Does { code: 0 });
+            continue;
+        }
         let cell: Arc<str> = asker_name(plan, asker).into();
         world.knows(
             argv,
@@ -155,7 +164,6 @@ fn know_commands(plan: &Plan, actions: &Actions, world: &mut World) {
                 Needed::Prior => Role::Prior(cell),
                 Needed::Run => Role::Run(cell),
                 Needed::Check => Role::Check(cell),
-                Needed::Undo if does_nothing => Role::Does { code: 0 },
                 Needed::Undo => Role::Undo(cell),
                 Needed::CheckUndone => Role::CheckUndone(cell),
                 Needed::Reads => Role::Does { code: 0 },

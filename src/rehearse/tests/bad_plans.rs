@@ -90,6 +90,16 @@ fn an_undo_that_undoes_nothing() {
     let told = found("idle-undo", None, "people.abort");
     says(&told, Law::StuckForAReason, &["an undo was stuck"]);
     assert_eq!(mended("idle-undo", None, "people.abort", "[\"true\"]", "[undo]"), []);
+    for idle in ["[/bin/true]", "[\":\"]", "[echo, undone]", "[printf, undone]"] {
+        let told = mended("idle-undo", None, "people.abort", "[\"true\"]", idle);
+        says(&told, Law::StuckForAReason, &["an undo was stuck"]);
+    }
+}
+
+#[test]
+fn a_command_that_does_nothing() {
+    let told = mended("idle-undo", None, "people.abort", "[change]", "[printf, changed]");
+    says(&told, Law::AsDesired, &["with nothing in its way the run does not complete"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! 3 ns; looking at it through its ports 54 ns; its situation 1.6 µs; an hour of nothing but users 0.5 ms, and without
 //! them 0.3 µs; a rollout of one service 31 µs.
 
-use super::super::{Deed, FaultRule, Ports, Verb, World, WorldFile};
+use super::super::{Cell, Deed, FaultRule, Ports, Role, Verb, World, WorldFile};
 use super::{SERVICE, START, ZONE, after, world};
 use crate::plan::{Span, Target, Value};
 use crate::port::dns::{Name, RecordSet, RecordType};
@@ -251,6 +251,12 @@ fn places_are_told_in_words_that_compare() {
     assert_eq!(before["load balancer aep-staging"], "stands, keep-alive 1m");
     assert!(before["definition aep-migrate:12"].starts_with("active: migrate="));
     assert_eq!(before["scans"], "0");
+    world.knows(vec!["page".into()], Role::Run("page".into()));
+    assert_eq!(world.standing()["command page"], "before");
+    world.set_cell(&"page".into(), Cell::Desired, START);
+    assert_eq!(world.standing()["command page"], "desired");
+    world.set_cell(&"page".into(), Cell::Before, START);
+    let before = world.standing();
     world.update_service("aep-prod", "aep-frontend-prod", None, None, true, START).unwrap();
     let job = super::super::RunTask {
         cluster: "aep-prod".into(),
