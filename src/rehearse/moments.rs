@@ -86,6 +86,14 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         strike: |scene, _| scene.sleep(Duration::from_secs(600)),
     },
     MomentFault {
+        name: "process.wakes-late",
+        text: "suspended with a call to send; another process takes the run over and aborts it; then it wakes up",
+        class: Class::Process,
+        may: May { stop: true, delay: true, ..May::NOTHING },
+        targets: sending,
+        strike: |scene, _| scene.suspend(),
+    },
+    MomentFault {
         name: "process.clock-set-back",
         text: "the clock was wrong, and is set back by two minutes",
         class: Class::Process,
@@ -255,6 +263,11 @@ fn one() -> Vec<String> {
 
 fn live(scene: &Scene) -> Vec<String> {
     if scene.run.is_live() { one() } else { Vec::new() }
+}
+
+/// A call is announced, and has not been sent.
+fn sending(scene: &Scene) -> Vec<String> {
+    if crate::run::due(&scene.run).iter().any(|due| due.work.writes()) { one() } else { Vec::new() }
 }
 
 /// A record is about to be changed, and no other change is on its way.

@@ -4,6 +4,9 @@
 //! [`Scene::next`] plays until something is about to be recorded; whoever plays says whether it is, or whether the
 //! process dies before or after it. Not here: which scenarios there are (`explore`), what must hold (`laws`).
 
+#[cfg(test)]
+mod tests;
+
 use super::journal::Journal;
 use super::operator::{Comes, Operator, operator};
 use super::process::{Process, Watched};
@@ -14,7 +17,7 @@ use crate::driver::{Desk, Hands};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
-use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide};
+use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide, due};
 use crate::sim::{Armed, Cell, Ports, Strike, World};
 use crate::store::record::EventRecord;
 use foldhash::quality::{FixedState, FoldHasher};
@@ -73,6 +76,13 @@ struct Suspended {
     process: Process,
     run: Run,
     wakes: Timestamp,
+}
+
+impl Suspended {
+    /// What it will send when it wakes up.
+    fn announced(&self) -> Vec<Work> {
+        due(&self.run).into_iter().map(|due| due.work).filter(|work| work.writes()).collect()
+    }
 }
 
 /// What comes next.
@@ -203,6 +213,14 @@ impl Scene {
         self.ports.virtual_clock().advance_to(self.now().after(span));
     }
 
+    /// The process is suspended, and whoever takes the run over aborts it.
+    pub(super) fn suspend(&mut self) {
+        let Some(mut scene) = self.killed(Death::Suspended) else { return };
+        let order = Order::Rollback { rewind: Rewind::Safe, reason: "it fell silent".into() };
+        scene.operator.will(scene.restart, operator(), order);
+        *self = scene;
+    }
+
     /// The clock was wrong, and is set back.
     pub(super) fn set_clock_back(&self, span: Duration) {
         self.ports.virtual_clock().set_back(span);
@@ -231,6 +249,7 @@ impl Scene {
     pub(super) fn next(&mut self) -> Next {
         loop {
             if self.run.is_finished() {
+                self.wake_last();
                 return Next::Over;
             }
             if self.turns > TURNS || self.now().since(self.begun) > ENDLESS {
@@ -300,7 +319,15 @@ impl Scene {
         Ok(inputs)
     }
 
-    /// Whoever was suspended goes on where it was: it does what it had begun, and may record none of it.
+    /// Who wakes up when all is over may do no more harm than who wakes up before.
+    fn wake_last(&mut self) {
+        if let Some(wakes) = self.suspended.as_ref().map(|suspended| suspended.wakes) {
+            self.ports.virtual_clock().advance_to(wakes);
+            self.wake(wakes.max(self.now()));
+        }
+    }
+
+    /// Whoever was suspended goes on where it was: it does what it had announced, and may record none of it.
     fn wake(&mut self, now: Timestamp) {
         if self.suspended.as_ref().is_none_or(|suspended| suspended.wakes > now) {
             return;
@@ -417,7 +444,8 @@ impl Scene {
             Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut common)),
             None => self.restart.since(now).hash(&mut common),
         }
-        (self.suspended.as_ref().map(|s| s.wakes.since(now)), self.stopping).hash(&mut common);
+        let sleeps = self.suspended.as_ref().map(|asleep| (asleep.wakes.since(now), asleep.announced()));
+        (sleeps, self.stopping).hash(&mut common);
         let of = |extent| {
             let mut hasher = common.clone();
             super::situation::of(&self.run, extent, now, &mut hasher);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 const START: Timestamp = Timestamp(1_767_693_600_000 - 600_000);
 
 /// A plan of a folder of this repository, in a world that is stated, or derived from it.
-fn setting(plan: &str, world: Option<&str>) -> Arc<Setting> {
+pub(super) fn setting(plan: &str, world: Option<&str>) -> Arc<Setting> {
     setting_of(plan, &text_of(plan), world)
 }
 
