@@ -89,6 +89,8 @@ const STOPS: May = May { stop: true, delay: true, ..May::NOTHING };
 /// It lasts until somebody puts it right: an undo does not get through meanwhile. Or what is seen is not so: what was
 /// recorded of it may not be there to go back to.
 const STICKS: May = May { stop: true, delay: true, stick: true, ..May::NOTHING };
+/// What was done is not what was asked for, and nobody else is to blame: whoever looks finds it out.
+const MISDONE: May = May { hurt: true, ..STICKS };
 /// Somebody else has the last word.
 const DIFFERS: May = May { stop: true, delay: true, stick: true, differ: true, hurt: true, ..May::NOTHING };
 
@@ -121,7 +123,7 @@ pub(super) const CALLS: &[CallFault] = &[
     fault("lost", "lost before it arrives, once", || Strike::LostBefore, 1, STOPS),
     fault("lost-answer", "done, and its answer lost", || Strike::LostAfter, 1, STOPS),
     fault("late", "no answer comes, and it is done later", || Strike::Late(LATE), 1, STOPS),
-    fault("wrong", "answered as if done, and something else was done", || Strike::Wrong, 1, DIFFERS),
+    fault("wrong", "answered as if done, and something else was done", || Strike::Wrong, 1, MISDONE),
     fault("reverted", "done, and put back by another controller", || Strike::Reverted(REVERTS), 1, REVERTED),
     fault("slow", "answered late", || Strike::Slow(SLOW), 1, STOPS),
     fault("stale", "sees the world as it was before the newest change", || Strike::Stale, 2, STICKS),

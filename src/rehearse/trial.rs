@@ -37,6 +37,8 @@ struct Counts {
     turned: bool,
     /// An undo was stuck.
     stuck: u32,
+    /// Somebody decided what the run does not decide by itself.
+    took_over: bool,
     /// Requests of users failed whose resolver respects TTLs.
     failed: u64,
 }
@@ -50,6 +52,7 @@ impl Counts {
             asked: scene.witness.rests,
             turned: scene.witness.times.turned.is_some(),
             stuck: scene.witness.stuck,
+            took_over: scene.operator.took_over,
             failed: scene.world(|world, _| world.users().map(failed).unwrap_or_default()),
         }
     }
@@ -59,6 +62,7 @@ impl Counts {
             asked: self.asked - before.asked,
             turned: self.turned && !before.turned,
             stuck: self.stuck - before.stuck,
+            took_over: self.took_over && !before.took_over,
             failed: self.failed.saturating_sub(before.failed),
         }
     }
@@ -73,6 +77,7 @@ impl Counts {
             asked: self.asked + other.asked,
             turned: self.turned || other.turned,
             stuck: self.stuck + other.stuck,
+            took_over: self.took_over || other.took_over,
             failed: self.failed + other.failed,
         }
     }
@@ -84,6 +89,8 @@ pub(super) struct Future {
     outcome: Outcome,
     counts: Counts,
     left: Duration,
+    /// How users failed first.
+    failure: Option<Arc<str>>,
     /// What its end breaks, whatever the fault was.
     broken: Option<Breach>,
     /// The calls that come, if they were recorded: of these, and from this one on.
@@ -237,10 +244,11 @@ impl Plays<'_> {
     /// Nothing more comes of it.
     fn ended(&self, scene: &Scene, outcome: Outcome) -> Future {
         let broken = self.at_the_end(scene, outcome);
+        let failure = scene.world(|world, _| world.users().and_then(first_failure));
         let calls = scene.world(|world, _| world.ledger.recording);
         let calls = calls.then(|| scene.witness.calls.iter().map(|(_, call)| call.clone()).collect());
         let calls = calls.map(|calls: Arc<[_]>| (calls, 0));
-        Future { outcome, counts: Counts::default(), left: Duration::ZERO, broken, calls }
+        Future { outcome, counts: Counts::default(), left: Duration::ZERO, failure, broken, calls }
     }
 
     /// The situations on the way have the future that was found at their end.
@@ -261,7 +269,7 @@ impl Plays<'_> {
         let mut breaches = scene.witness.breaches().to_vec();
         // What the fault itself left there is nobody's fault.
         let stands = |breach: &&Breach| match breach.law {
-            Law::Ends => future.outcome == Outcome::Hung || !self.may.stick,
+            Law::Ends => future.outcome == Outcome::Hung || !self.may.stick && !counts.took_over,
             Law::AsDesired => !self.may.undone_later,
             Law::AsBefore => !scene.witness.differs,
             _ => true,
@@ -270,7 +278,7 @@ impl Plays<'_> {
         if !merged || scene.witness.woke {
             breaches.extend(replays(scene));
         }
-        breaches.extend(self.by_fault(scene, future.outcome, counts));
+        breaches.extend(self.by_fault(scene, future, counts));
         breaches.sort();
         breaches.dedup();
         Tale {
@@ -286,12 +294,13 @@ impl Plays<'_> {
     }
 
     /// What must hold given what was done to it.
-    fn by_fault(&self, scene: &Scene, outcome: Outcome, counts: Counts) -> Vec<Breach> {
-        let may = self.may;
+    fn by_fault(&self, scene: &Scene, future: &Future, counts: Counts) -> Vec<Breach> {
+        let (may, outcome) = (self.may, future.outcome);
         let breach = |law, text: String| Breach { law, step: None, text };
         let mut found = Vec::new();
         if counts.failed > 0 && !may.hurt {
-            let text = scene.world(|world, _| world.users().and_then(first_failure));
+            let own = scene.world(|world, _| world.users().and_then(first_failure));
+            let text = own.or_else(|| future.failure.clone()).map(|text| text.to_string());
             let text = text.unwrap_or_else(|| format!("{} requests failed", counts.failed));
             found.push(breach(Law::UsersServed, text));
         }
@@ -324,7 +333,7 @@ impl Plays<'_> {
         let broken = |law, text: String| Some(Breach { law, step: None, text });
         let wanted = match outcome {
             Outcome::Hung => return broken(Law::Ends, "it goes on for ever, or waits for nothing".into()),
-            Outcome::TakenOver if scene.run.is_finished() || scene.operator.took_over => return None,
+            Outcome::TakenOver if scene.run.is_finished() => return None,
             Outcome::TakenOver => return broken(Law::Ends, "it rests, and nobody can get it on".into()),
             Outcome::Completed => self.ends.desired.as_ref()?,
             Outcome::RolledBack => &self.ends.before,
@@ -337,11 +346,11 @@ impl Plays<'_> {
 }
 
 /// Of those whose resolver respects TTLs.
-fn first_failure(users: &Users) -> Option<String> {
+fn first_failure(users: &Users) -> Option<Arc<str>> {
     let mut told = users.failures().iter().filter(|failure| failure.resolver == ResolverKind::Respects);
     let failure = told.next()?;
     let side = failure.balancer.as_deref().unwrap_or("nobody");
-    Some(format!("users who were led to {side} failed: {}", failure.reason))
+    Some(format!("users who were led to {side} failed: {}", failure.reason).into())
 }
 
 /// The first place that is not as it should be.
@@ -412,4 +421,39 @@ fn replays(scene: &Scene) -> Option<Breach> {
 /// Nothing of this place is put back, by the plan's own word.
 fn is_left(place: &str) -> bool {
     place.starts_with("task ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::tests::setting;
+
+    /// What is found of a scene that comes to a situation of which this future is known.
+    fn found(scene: &Scene, future: &Future) -> Vec<Breach> {
+        let (ends, known) = (Ends { before: BTreeMap::new(), desired: None }, Futures::default());
+        let mut learned = Futures::default();
+        let may = May { stop: true, ..May::NOTHING };
+        Plays { ends: &ends, known: &known, learned: &mut learned, may }.judged(scene, future, true).breaches
+    }
+
+    #[test]
+    fn a_future_is_judged_with_what_came_before_it() {
+        let mut scene = Scene::start(&setting("plans/exec-with-undo.yaml", None));
+        let rests = Breach { law: Law::Ends, step: None, text: "it rests".into() };
+        let future = |counts, failure, broken| Future {
+            outcome: Outcome::TakenOver,
+            counts,
+            left: Duration::ZERO,
+            failure,
+            broken,
+            calls: None,
+        };
+        let resting = future(Counts::default(), None, Some(rests.clone()));
+        assert_eq!(found(&scene, &resting), [rests]);
+        scene.operator.took_over = true;
+        assert_eq!(found(&scene, &resting), []);
+        let failing = Counts { failed: 3, ..Counts::default() };
+        let told = found(&scene, &future(failing, Some("users of the old side failed".into()), None));
+        assert_eq!(told[0].text, "users of the old side failed");
+    }
 }

@@ -182,7 +182,8 @@ impl Witness {
         if !back && run.plan[ix].writes.is_some() {
             self.switched_under_users(setting, run, ix, world, now);
         }
-        if back && !self.astray {
+        // The undo of a switch takes nothing away: it leads elsewhere.
+        if back && !self.astray && run.plan[ix].writes.is_none() {
             self.undone_under_users(setting, run, ix, world, now);
         }
     }

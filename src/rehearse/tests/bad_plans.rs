@@ -2,7 +2,7 @@
 //! there is nothing to say.
 
 use super::{rehearsed, setting, setting_of, text_of};
-use crate::rehearse::{Law, Setting};
+use crate::rehearse::{Class, Law, Setting};
 use std::sync::Arc;
 
 /// Rehearses a plan of `tests/data/rehearse` in a world of that folder; says which laws it breaks, and what to do.
@@ -118,4 +118,18 @@ fn a_ttl_that_rises_before_the_soak_ends() {
     let told = found("ttl-rises", Some("one-record.yaml"), "people.abort");
     says(&told, Law::WithinRto, &["new lookups led back"]);
     assert_eq!(mended("ttl-rises", Some("one-record.yaml"), "people.abort", "ttl: 1h", "ttl: 60s"), []);
+}
+
+#[test]
+fn a_record_that_is_switched_twice_is_switched_back_twice() {
+    assert_eq!(found("two-switches", Some("one-record.yaml"), "people.abort"), []);
+}
+
+/// The next try has another name, and is the same call.
+#[test]
+fn what_lasts_meets_the_next_try() {
+    let lasts = rehearsed(&setting("plans/one-record.yaml", Some("one-record.yaml")), "dns.change.down");
+    assert_eq!(lasts.findings, []);
+    let way_back = &lasts.rows[&Class::WayBack];
+    assert_eq!((way_back.stuck, way_back.asked), (way_back.scenarios, way_back.scenarios));
 }

@@ -31,6 +31,7 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::FencingIgnored, EXEC, "process.killed", Law::Replays),
     (Mistake::AbortIgnored, EXEC, "people.abort", Law::Obeys),
     (Mistake::NothingReadBack, DEPLOYS, "world.image-gone", Law::AsBefore),
+    (Mistake::NothingReadBack, EXEC, "command.undo.wrong", Law::AsBefore),
     (Mistake::ThrottleFails, DEPLOYS, "ecs.services.throttled", Law::Patient),
     (Mistake::DigestIgnored, DEPLOYS, "ecs.register.wrong", Law::AsDesired),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
