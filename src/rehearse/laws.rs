@@ -28,6 +28,8 @@ pub enum Law {
     UsersServed,
     /// Nothing is undone while users still resolve to what stands on it.
     Drained,
+    /// Once users are moved, nobody keeps an answer for longer than the lowered TTL.
+    Lowered,
     /// A rollback takes no longer than the plan's `rto`.
     WithinRto,
     /// The run takes no longer than the plan's `deadline`.
@@ -48,7 +50,7 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Ends,
         Self::AsDesired,
         Self::AsBefore,
@@ -60,6 +62,7 @@ impl Law {
         Self::Once,
         Self::UsersServed,
         Self::Drained,
+        Self::Lowered,
         Self::WithinRto,
         Self::WithinDeadline,
         Self::Evident,
@@ -85,6 +88,7 @@ impl Law {
             Self::Once => "no call is carried out twice",
             Self::UsersServed => "the name that users resolve leads to a side that serves them",
             Self::Drained => "nothing is undone while users still resolve to what stands on it",
+            Self::Lowered => "once users are moved, nobody keeps an answer for longer than the lowered TTL",
             Self::WithinRto => "a rollback takes no longer than the plan's `rto`",
             Self::WithinDeadline => "a run takes no longer than the plan's `deadline`",
             Self::Evident => "no evidence is not a pass",
@@ -113,6 +117,9 @@ impl Law {
                  `undo: { keep: … }`"
             }
             Self::AsDesired => "let the step look at what it made: `check`, `healthy`, `expect`",
+            Self::Lowered => {
+                "put `dns.ttl` before the switch, and leave the TTL low until what watches the new side has passed"
+            }
             Self::WithinRto => {
                 "lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep"
             }

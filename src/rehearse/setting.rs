@@ -1,7 +1,7 @@
 //! What all scenarios of a rehearsal have in common: the plan, what its steps do, the world at first, the people.
 
 use crate::driver::{Actions, Desk, Hands, Host, Redactor};
-use crate::plan::{Kind, Plan, Scope, StepIx};
+use crate::plan::{Kind, Plan, Scope, StepIx, parse_duration};
 use crate::port::dns::Name;
 use crate::port::need::{Need, Role as Needed};
 use crate::run::Actor;
@@ -66,6 +66,31 @@ impl Setting {
     /// Whether what a step did is looked at again while the run goes on.
     pub(super) fn is_held(&self, ix: StepIx) -> bool {
         self.actions.get(ix).is_some_and(|action| !action.traits().resources.is_empty())
+    }
+
+    /// To what the TTL of the same record was lowered by a step that this one stands on.
+    pub(super) fn lowered_below(&self, ix: StepIx) -> Option<Duration> {
+        let own = self.actions.get(ix)?.traits().resources;
+        let lowers = |other: &StepIx| {
+            let traits = self.actions.get(*other).map(|action| action.traits());
+            let same = traits.is_some_and(|t| t.lowers_ttl && t.resources.iter().any(|r| own.contains(r)));
+            same && self.stands_on(ix, *other)
+        };
+        let ttl = |other: StepIx| {
+            let Kind::Act(Some(uses)) = &self.plan[other].kind else { return None };
+            parse_duration(uses.with.get("ttl")?.as_text()?).ok()
+        };
+        self.plan.places().filter(lowers).find_map(ttl)
+    }
+
+    /// Whether anything after a step may still turn the run back: once what watches has passed, nothing should.
+    pub(super) fn is_watched_after(&self, ix: StepIx) -> bool {
+        let plan = &self.plan;
+        let monitors =
+            |other: &StepIx| matches!(&plan[*other].kind, Kind::Act(Some(uses)) if &*uses.kind == "monitor");
+        let watched = plan.places().filter(monitors).any(|other| self.stands_on(ix, other));
+        let after = |other: &StepIx| self.stands_on(*other, ix) && !plan.is_finally(*other);
+        plan.places().filter(after).any(|other| !watched || monitors(&other))
     }
 
     /// Connections to the world at first.

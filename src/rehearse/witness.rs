@@ -2,15 +2,17 @@
 
 use super::laws::{Breach, Law};
 use super::setting::Setting;
-use crate::plan::{Kind, StepIx, Timestamp, parse_duration};
+use crate::plan::{Kind, StepIx, Timestamp, format_duration};
 use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
-use crate::sim::{CallSeen, Common, ResolverKind, Whose, World};
+use crate::sim::{BALANCER_TTL, CallSeen, Common, ResolverKind, Whose, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How far apart users ask.
 const SLACK: Duration = Duration::from_secs(20);
+/// For how long what leads to a load balancer may be kept: nobody can lower that.
+const ALIAS: Duration = Duration::from_secs(BALANCER_TTL as u64);
 
 /// What a call did: its step, whether it is the undo, the place.
 type Deed = (StepIx, bool, Arc<str>);
@@ -180,7 +182,7 @@ impl Witness {
             self.times.led_back = Some(now.after(slowest));
         }
         if !back && run.plan[ix].writes.is_some() {
-            self.switched_under_users(setting, run, ix, world, now);
+            self.switched_under_users(setting, run, ix, place, world, now);
         }
         // The undo of a switch takes nothing away: it leads elsewhere.
         if back && !self.astray && run.plan[ix].writes.is_none() {
@@ -188,29 +190,34 @@ impl Witness {
         }
     }
 
-    /// Where the plan lowers a TTL first, the old one has drained by the time of the switch.
+    /// Whoever lowers a TTL first does it so that all users can be moved soon, and back.
     fn switched_under_users(
         &mut self,
         setting: &Setting,
         run: &Run,
         ix: StepIx,
+        place: &str,
         world: &World,
         now: Timestamp,
     ) {
-        let lowered = |other: StepIx| match &run.plan[other].kind {
-            Kind::Act(Some(uses)) if &*uses.kind == "dns.ttl" && setting.stands_on(ix, other) => {
-                parse_duration(uses.with.get("ttl")?.as_text()?).ok()
-            }
-            _ => None,
-        };
-        let Some(low) = run.plan.places().find_map(lowered) else { return };
-        let Some(users) = world.users().filter(|_| !self.astray) else { return };
-        let obeys = users.caches().filter(|cache| cache.resolver == ResolverKind::Respects);
+        let Some(low) = setting.lowered_below(ix).filter(|_| !self.astray) else { return };
+        let id = || Some(run.plan[ix].id.to_string());
+        let obeys = world.users().into_iter().flat_map(crate::sim::Users::caches);
+        let obeys = obeys.filter(|cache| cache.resolver == ResolverKind::Respects);
         let longest = obeys.filter_map(|cache| cache.leads).map(|(_, until)| until.since(now)).max();
         if let Some(left) = longest.filter(|left| *left > low + SLACK) {
             let text =
                 format!("switched {} s before the last resolver forgets the old answer", left.as_secs());
-            self.breach(Law::Drained, Some(run.plan[ix].id.to_string()), text);
+            self.breach(Law::Lowered, id(), text);
+        }
+        let mut sets = world.zones.iter().flat_map(|zone| zone.newest().values().map(move |set| (zone, set)));
+        let here =
+            sets.find(|(zone, set)| format!("record {} {} in {}", set.name, set.kind.0, zone.id) == place);
+        let kept = here.and_then(|(_, set)| set.ttl).map(|ttl| Duration::from_secs(ttl.into()));
+        if let Some(kept) = kept.filter(|kept| *kept > low.max(ALIAS) && setting.is_watched_after(ix)) {
+            let [kept, low] = [kept, low].map(format_duration);
+            let text = format!("the new answer may be kept for {kept}; the TTL was lowered to {low}");
+            self.breach(Law::Lowered, id(), text);
         }
     }
 
@@ -256,14 +263,36 @@ impl Witness {
                 self.times.noticed.get_or_insert(at);
             }
             Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
-            Event::RunFinished { verdict: Verdict::Completed } if self.obliged => {
-                self.breach(Law::Obeys, None, "it was aborted, and completed".into());
+            Event::RunFinished { verdict: Verdict::Completed } => {
+                if self.obliged {
+                    self.breach(Law::Obeys, None, "it was aborted, and completed".into());
+                }
+                self.in_time(run, at, None);
             }
             Event::OrderTaken { order: Order::Continue | Order::Retry { .. }, .. } => {
                 (self.obliged, self.decided) = (false, self.seen);
             }
             Event::Step(ix, event) => self.of_step(setting, run, at, *ix, event),
             _ => {}
+        }
+    }
+
+    /// Reaching the deadline pauses, and whoever goes on sets it aside.
+    fn in_time(&mut self, run: &Run, at: Timestamp, step: Option<String>) {
+        let over = run.deadline.filter(|deadline| *deadline < at);
+        if let Some(over) = over.filter(|_| run.mode != Mode::Rollback) {
+            let late = format_duration(Duration::from_secs(at.since(over).as_secs().max(1)));
+            self.breach(Law::WithinDeadline, step, format!("it went on {late} after the plan's `deadline`"));
+        }
+    }
+
+    /// What counts as approved was approved by as many people as the plan asks for.
+    fn approved(&mut self, run: &Run, ix: StepIx) {
+        let Kind::Approve(rule) = &run.plan[ix].kind else { return };
+        let (said, wanted) = (run[ix].approved_by.len(), rule.by.any as usize);
+        if said < wanted {
+            let text = format!("it counts as approved, and {said} of {wanted} said yes");
+            self.breach(Law::AsksFirst, Some(run.plan[ix].id.to_string()), text);
         }
     }
 
@@ -275,11 +304,15 @@ impl Witness {
             self.done.retain(|(done, ..), _| *done != ix);
         }
         match event {
-            StepEvent::Started => drop(self.begun.insert(ix, at)),
+            StepEvent::Started => {
+                self.begun.insert(ix, at);
+                self.in_time(run, at, id());
+            }
             StepEvent::Applied { .. } | StepEvent::UndoCalled { .. } => drop(self.answered.insert(ix)),
             StepEvent::Succeeded { .. } => {
                 let begun = self.begun.remove(&ix);
                 self.longest.extend(begun.map(|begun| (ix, at.since(begun))));
+                self.approved(run, ix);
             }
             StepEvent::WasInDoubt { .. }
             | StepEvent::RetryScheduled { .. }
@@ -294,8 +327,10 @@ impl Witness {
             }
             StepEvent::Planned { .. } => drop(self.planned.insert(ix, self.seen)),
             StepEvent::Applying { .. } if run.is_irreversible(ix) => {
-                let asked =
-                    |other: StepIx| matches!(setting.plan[other].kind, Kind::Approve(_)) && run.passed(other);
+                let asked = |other: StepIx| {
+                    let enough = run[other].approved_by.len();
+                    matches!(&setting.plan[other].kind, Kind::Approve(rule) if enough >= rule.by.any as usize)
+                };
                 if !setting.plan.places().any(|other| setting.stands_on(ix, other) && asked(other)) {
                     let text = "a point of no return, and nobody was asked".to_owned();
                     self.breach(Law::AsksFirst, id(), text);

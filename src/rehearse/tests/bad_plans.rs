@@ -117,7 +117,18 @@ fn a_command_without_undo() {
 fn a_ttl_that_rises_before_the_soak_ends() {
     let told = found("ttl-rises", Some("one-record.yaml"), "people.abort");
     says(&told, Law::WithinRto, &["new lookups led back"]);
+    says(&told, Law::Lowered, &["may be kept for 1h", "was lowered to 1m", "leave the TTL low"]);
     assert_eq!(mended("ttl-rises", Some("one-record.yaml"), "people.abort", "ttl: 1h", "ttl: 60s"), []);
+    // Once it has ended, the TTL may rise.
+    let (low, raised) = ("ttl: 60s }, writes: shared }\n", "ttl: 1h }, writes: shared }\n");
+    let text = text_of(&path("ttl-rises")).replace("ttl: 1h", "ttl: 60s");
+    let switch = &text[text.find("  - id: switch").unwrap()..text.find("  - id: soak").unwrap()];
+    let after = format!("{text}{}", switch.replace("id: switch", "id: raise").replace(low, raised));
+    assert!(after.contains(raised), "{after}");
+    let setting = setting_of("ttl-rises", &after, Some("one-record.yaml"));
+    let broken: Vec<Law> =
+        rehearsed(&setting, "undisturbed").findings.iter().map(|found| found.law).collect();
+    assert!(!broken.contains(&Law::Lowered), "{broken:?}");
 }
 
 #[test]

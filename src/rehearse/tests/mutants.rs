@@ -26,7 +26,7 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::StuckHoldsNothing, AEP, "dns.change.refused", Law::HeldBack),
     (Mistake::UndoUnordered, EXEC, "people.abort", Law::HeldBack),
     (Mistake::NoDrainBack, AEP, "people.abort", Law::Drained),
-    (Mistake::NoDrainForward, RECORD, "people.abort", Law::Drained),
+    (Mistake::NoDrainForward, RECORD, "people.abort", Law::Lowered),
     (Mistake::CheckpointPassed, AEP, "people.abort", Law::UsersServed),
     (Mistake::FencingIgnored, EXEC, "process.killed", Law::Replays),
     (Mistake::AbortIgnored, EXEC, "people.abort", Law::Obeys),

@@ -352,8 +352,8 @@ fn junit_has_a_case_a_law_and_a_case_a_step() {
     let failed: Vec<&str> =
         head.lines().filter(|line| line.contains("<failure") || line.contains("<testsuite")).collect();
     insta::assert_snapshot!(failed.join("\n"), @r#"
-    <testsuites name="switchover rehearse" tests="23" failures="4" time="21.300">
-      <testsuite name="small.laws" tests="19" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
+    <testsuites name="switchover rehearse" tests="24" failures="4" time="21.300">
+      <testsuite name="small.laws" tests="20" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
           <failure type="as-before" message="rolled back means that the world is as before: record app is new, and should be &lt;old&gt;">
           <failure type="drained" message="nothing is undone while users still resolve to what stands on it: undone, and users resolve to it for 41s more">
     "#);
