@@ -372,12 +372,23 @@ fn differences(
             continue;
         }
         let (is, should) = (found.get(place), wanted.get(place));
-        if is != should {
+        if is != should && !alike(scene, is, should) {
             let say = |text: Option<&String>| text.map_or("nothing", String::as_str).to_owned();
             return Some(format!("{place} is {}, and should be {}", say(is), say(should)));
         }
     }
     None
+}
+
+/// What a step registers has the next number of its family: another one, if somebody else took that.
+fn alike(scene: &Scene, is: Option<&String>, should: Option<&String>) -> bool {
+    let unnumbered = |text: &String| {
+        let (name, rest) = text.split_once(" (")?;
+        let (family, _) = name.rsplit_once(':')?;
+        scene.setting.world.definition(name).is_none().then(|| format!("{family} ({rest}"))
+    };
+    let is = is.and_then(unnumbered);
+    is.is_some() && is == should.and_then(unnumbered)
 }
 
 fn of(run: &Run) -> Outcome {
