@@ -1,15 +1,38 @@
 //! Mistakes that can be made on purpose, one at a time, to see that a rehearsal finds them. In the product none is: there
 //! `on` is `false` for good, and the compiler leaves nothing of it.
 
-/// A mistake in a rule, named by what is then so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mistake {
+/// Declares the mistakes, and the list of all of them: none can be forgotten.
+macro_rules! mistakes {
+    ($($(#[$said:meta])+ $name:ident,)+) => {
+        /// A mistake in a rule, named by what is then so.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Mistake {
+            $($(#[$said])+ $name,)+
+        }
+
+        #[cfg(test)]
+        impl Mistake {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+mistakes! {
     /// A call in doubt is taken for one that did not land.
     DoubtIsNotLanded,
     /// A call whose answer was lost is sent again without looking.
     LostIsRepeated,
+    /// It is not waited until a lost call can land no more.
+    GraceIgnored,
+    /// A call is sent although its deadline has passed.
+    SentTooLate,
+    /// What is written is written before its intent is recorded.
+    EffectFirst,
     /// The undo of a deployment goes by the newest revision of the family, not by what was recorded.
     UndoByRevision,
+    /// The undo of a deployment goes back to the revision before the one that runs.
+    PreviousRevision,
     /// The step that failed is not undone.
     FailedIsNotUndone,
     /// A step writes over somebody else's change.
@@ -20,7 +43,9 @@ pub(crate) enum Mistake {
     ResumeForgets,
     /// No evidence is a pass.
     SilencePasses,
-    /// Triggers are suspended.
+    /// What a monitor or a guard sees is no breach.
+    TriggersDeaf,
+    /// Triggers are suspended while somebody is asked for approval.
     TriggersSuspended,
     /// An undo that is stuck is told as done.
     StuckSwallowed,
@@ -40,10 +65,22 @@ pub(crate) enum Mistake {
     FencingIgnored,
     /// An abort is taken, and nothing follows.
     AbortIgnored,
+    /// Nobody is woken to try an undo again.
+    NobodyWakes,
+    /// Nobody needs to approve.
+    NobodyAsked,
+    /// Who approves first approves for all.
+    OneIsEnough,
+    /// Reaching the deadline of the run pauses nothing.
+    DeadlineIgnored,
     /// An undo that was called is taken for done.
     NothingReadBack,
+    /// What `check` says is not heard.
+    CheckIgnored,
     /// Too many calls count as a failure.
     ThrottleFails,
+    /// A look that fails is not repeated.
+    Impatient,
     /// Nobody compares the digests of images.
     DigestIgnored,
     /// The record comes back with another TTL.

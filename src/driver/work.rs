@@ -5,6 +5,7 @@
 
 use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward};
+use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Clock, Reads, Stop, WriteWorld, Writes};
 use crate::run::{Answer, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
@@ -481,6 +482,7 @@ impl Patience {
         self.tries += 1;
         let spent = now >= since.after(PATIENCE) && self.tries >= TRIES;
         let last = match fault.kind {
+            _ if on(Mistake::Impatient) => true,
             FaultKind::Permanent | FaultKind::Foreign => true,
             FaultKind::Blind => spent,
             FaultKind::Transient => spent && (now >= until || until == Timestamp::NEVER),

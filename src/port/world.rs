@@ -4,6 +4,7 @@ use super::{
     Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, WriteCompute, WriteDns,
     WriteHttp, WriteProcess,
 };
+use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};
 use crate::run::Fault;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ impl<'a> Writes<'a> {
     /// # Errors
     /// It has: nothing was sent.
     pub fn in_time(&self) -> Result<(), Fault> {
-        if self.world.clock().now() < self.until {
+        if self.world.clock().now() < self.until || on(Mistake::SentTooLate) {
             return Ok(());
         }
         // Time alone is no failure: this machine was asleep, or too busy.

@@ -269,6 +269,9 @@ impl Scene {
             }
             let (events, run) = follow(&self.run, &inputs, self.now());
             if !events.is_empty() {
+                if on(Mistake::EffectFirst) {
+                    self.hurry(&run);
+                }
                 return Next::Facts(events, Box::new(run.into_owned()));
             }
         }
@@ -343,6 +346,15 @@ impl Scene {
                 }
             }
         }
+    }
+
+    /// A mistake: what facts call for is done before they are recorded.
+    fn hurry(&mut self, next: &Run) {
+        let now = self.now();
+        let Some(process) = &mut self.process else { return };
+        process.reconcile(next, false, now);
+        let mut watched = Watching::new(&self.setting, &self.run, &self.ports, &mut self.witness);
+        let _answers = process.turns(&self.hands, now, &mut watched);
     }
 
     /// The facts are recorded.

@@ -4,6 +4,7 @@ use super::event::StepEvent;
 use super::room::Room;
 use super::state::{Mode, Run};
 use super::step::Phase;
+use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use std::cell::OnceCell;
 
@@ -112,7 +113,7 @@ fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
         Phase::Waiting if step.settles > Timestamp::PAST && counted().admits(run, ix) => wake(step.settles),
         Phase::Asking { until } if wanted => wake(until),
         Phase::Backoff { until } if counted().lets_go_on(run, ix) => wake(until),
-        Phase::UndoBackoff { until } if !paused => wake(until),
+        Phase::UndoBackoff { until } if !paused && !on(Mistake::NobodyWakes) => wake(until),
         _ => return None,
     };
     let stop = matches!(work, Work::Apply(_))

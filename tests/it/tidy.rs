@@ -12,13 +12,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["plan", "run", "port"]),
     // A report of a rehearsal is of its plain data.
     ("report", &["plan", "run", "rehearse"]),
-    ("port", &["plan", "run"]),
+    ("port", &["plan", "run", "mutant"]),
     ("action", &["plan", "run", "port", "signal", "mutant"]),
     ("signal", &["plan", "run", "port"]),
     ("sim", &["plan", "run", "port", "mutant"]),
     ("adapter", &["plan", "run", "port", "doc"]),
     ("sandbox", &["plan", "port", "sim"]),
-    ("driver", &["plan", "run", "store", "port", "action", "signal"]),
+    ("driver", &["plan", "run", "store", "port", "action", "signal", "mutant"]),
     ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver", "mutant"]),
     (
         "cli",

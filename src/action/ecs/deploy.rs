@@ -266,6 +266,11 @@ impl Action for Deploy {
                 let family = prior.content["family"].as_str().unwrap_or_default().to_owned();
                 self.update(writes, family, counted).await.map(Some)
             }
+            Standing::Ours(primary) if on(Mistake::PreviousRevision) => {
+                let (family, revision) = primary.definition.rsplit_once(':').unwrap_or_default();
+                let previous = revision.parse::<u32>().unwrap_or_default().saturating_sub(1);
+                self.update(writes, format!("{family}:{previous}"), counted).await.map(Some)
+            }
             Standing::Other if on(Mistake::UndoOverwrites) => {
                 self.update(writes, prior.definition.clone(), counted).await.map(Some)
             }

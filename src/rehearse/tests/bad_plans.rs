@@ -1,7 +1,7 @@
 //! Plans that are wrong, each in one way: the rehearsal says so, in the right words. Each is rehearsed mended, too: then
 //! there is nothing to say.
 
-use super::{rehearsed, setting, setting_of, text_of};
+use super::{refused, rehearsed, setting, setting_of, text_of};
 use crate::rehearse::{Class, Law, Setting};
 use std::sync::Arc;
 
@@ -129,6 +129,30 @@ fn a_ttl_that_rises_before_the_soak_ends() {
     let broken: Vec<Law> =
         rehearsed(&setting, "undisturbed").findings.iter().map(|found| found.law).collect();
     assert!(!broken.contains(&Law::Lowered), "{broken:?}");
+}
+
+#[test]
+fn no_guard_while_somebody_is_asked() {
+    let world = Some("people-take-long.yaml");
+    let text = text_of(&path("guard"));
+    let guards = &text[text.find("guards:").unwrap()..text.find("steps:").unwrap()];
+    let told = mended("guard", world, "world.new-side-fails", guards, "");
+    says(&told, Law::Fires, &["every user was failed", "let a monitor or a guard watch"]);
+    assert_eq!(found("guard", world, "world.new-side-fails"), []);
+}
+
+/// It does not get as far as a rehearsal.
+#[test]
+fn a_point_of_no_return_that_nobody_approves() {
+    let text = text_of(&path("irreversible"));
+    let approval = text.lines().find(|line| line.contains("id: go")).unwrap();
+    let told = refused("irreversible", &text.replace(approval, ""));
+    assert!(told.contains("SW1028"), "{told}");
+    assert!(told.contains("`promote` is irreversible, and nobody approves it"), "{told}");
+    let skipped = approval.replace("uses: approve,", "uses: approve, when: 1 > 2,");
+    let told = refused("irreversible", &text.replace(approval, &skipped));
+    assert!(told.contains("SW1028"), "{told}");
+    assert_eq!(refused("irreversible", &text), "");
 }
 
 #[test]

@@ -36,16 +36,25 @@ fn setting_of(plan: &str, text: &str, world: Option<&str>) -> Arc<Setting> {
     let given = stated.as_ref().map(|file| file.params.clone()).unwrap_or_default();
     let inputs = Inputs { given, ..Inputs::default() };
     let reading = read(plan, text.as_bytes(), &Stored::default(), &inputs, &Registry, &SignalRegistry);
-    let shown = crate::doc::render(&reading.problems, &reading.sources, false, true);
-    let plan = Arc::new(reading.plan.unwrap_or_else(|| panic!("{shown}")));
+    let plan = Arc::new(reading.plan.unwrap_or_else(|| panic!("{}", refused(plan, text))));
     let actions = Arc::new(Actions::of(&plan).unwrap());
     let file = stated.unwrap_or_else(|| derive(&plan, &actions.needs(), &reading.params).file);
     let world = World::new(file, world.unwrap_or("derived"), START, 77).unwrap();
     Arc::new(Setting::new(plan, actions, world).unwrap())
 }
 
-/// All faults whose name has this in it, alone.
+/// What the language has against a plan.
+fn refused(plan: &str, text: &str) -> String {
+    let inputs = Inputs::default();
+    let reading = read(plan, text.as_bytes(), &Stored::default(), &inputs, &Registry, &SignalRegistry);
+    crate::doc::render(&reading.problems, &reading.sources, false, true)
+}
+
+/// All faults whose name has this in it, alone; `step/fault`: only at this step.
 fn rehearsed(setting: &Arc<Setting>, fault: &str) -> Rehearsal {
-    let fault = Some((fault.to_owned(), None));
-    rehearse(setting, &Options { pairs: 0, seed: 1, threads: 1, fault, stop: &|| false })
+    let fault = match fault.split_once('/') {
+        Some((step, fault)) => (fault.to_owned(), Some(step.to_owned())),
+        None => (fault.to_owned(), None),
+    };
+    rehearse(setting, &Options { pairs: 0, seed: 1, threads: 1, fault: Some(fault), stop: &|| false })
 }

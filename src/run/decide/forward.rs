@@ -1,6 +1,7 @@
 //! The way forward: steps whose turn has come, and what a step that cannot go on does to the run.
 
 use super::Draft;
+use crate::mutant::{Mistake, on};
 use crate::plan::{Kind, OnFailure, Part, StepIx};
 use crate::run::event::{Cause, Event, PauseCause, StepEvent, Verdict};
 use crate::run::outcome::Fault;
@@ -20,7 +21,7 @@ impl Draft<'_> {
         {
             self.push(Event::DeadlineSet { deadline: self.now.after(limit) });
         }
-        if self.run.deadline.is_some_and(|deadline| deadline <= self.now) {
+        if self.run.deadline.is_some_and(|deadline| deadline <= self.now) && !on(Mistake::DeadlineIgnored) {
             self.pause(PauseCause::Deadline);
         }
         for ix in plan.places() {
@@ -69,6 +70,7 @@ impl Draft<'_> {
     pub(super) fn first(&self, ix: StepIx) -> StepEvent {
         match &self.run.plan[ix].kind {
             Kind::Act(_) => StepEvent::Started,
+            Kind::Approve(_) if on(Mistake::NobodyAsked) => StepEvent::Succeeded { out: None },
             Kind::Approve(rule) => StepEvent::ApprovalAsked { until: self.now.after(rule.expires) },
             Kind::Join | Kind::Checkpoint => StepEvent::Succeeded { out: None },
         }

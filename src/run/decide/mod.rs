@@ -8,6 +8,7 @@ mod order;
 use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
 use super::outcome::{Fault, FaultKind};
 use super::state::{Mode, Run};
+use super::step::Phase;
 use crate::mutant::{Mistake, on};
 use crate::plan::{OnBreach, StepIx, Timestamp};
 use std::borrow::Cow;
@@ -64,7 +65,9 @@ impl Draft<'_> {
     }
 
     fn tripped(&mut self, guard: usize, fault: &Fault) {
-        if !self.run.guarded(guard) || on(Mistake::TriggersSuspended) {
+        let asks = || self.run.steps.iter().any(|step| matches!(step.phase, Phase::Asking { .. }));
+        let suspended = on(Mistake::TriggersDeaf) || on(Mistake::TriggersSuspended) && asks();
+        if !self.run.guarded(guard) || suspended {
             return;
         }
         self.push(Event::GuardTripped { guard, fault: fault.clone() });
