@@ -198,6 +198,9 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let counted = self.desired.is_none() || service.desired == record.prior.desired;
+        if was_replaced(reads, record, primary) {
+            return Ok(moving(reads, "what the undo made is not listed yet"));
+        }
         match primary.rollout {
             Rollout::Failed => {
                 let compute = reads.world.compute(&self.target.name)?;
@@ -257,4 +260,10 @@ fn said(reason: Option<&str>) -> String {
 /// What the provider tells may be older than the call.
 pub(super) fn may_be_stale(reads: &Reads<'_>, record: &Known<Deploy>) -> bool {
     reads.world.clock().now().since(record.since) < STALE
+}
+
+/// The very deployment that a call of ours has replaced: what is told is older than the call.
+pub(super) fn was_replaced(reads: &Reads<'_>, record: &Known<Deploy>, primary: &Deployment) -> bool {
+    let replaced = record.note.as_ref().is_some_and(|note| note.deployment != primary.id);
+    replaced && primary.id == record.prior.deployment && may_be_stale(reads, record)
 }

@@ -4,7 +4,7 @@
 //! It goes by the id of the deployment: a service that is stable may have been rolled back. How many tasks there are is
 //! nobody's change but the plan's, where it states a count.
 
-use super::arrive::may_be_stale;
+use super::arrive::{may_be_stale, was_replaced};
 use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::mutant::{Mistake, on};
@@ -259,7 +259,10 @@ impl Action for Deploy {
         let prior = &record.prior;
         let counted = self.desired.map(|_| prior.desired);
         match self.standing(&*compute, &service, prior, record.note.as_ref()).await? {
-            Standing::Before(primary) if counted.is_none_or(|count| count == service.desired) => {
+            Standing::Before(primary)
+                if counted.is_none_or(|count| count == service.desired)
+                    && !was_replaced(&reads, record, primary) =>
+            {
                 Ok(Some(Note::of(primary)))
             }
             Standing::Ours(_) if on(Mistake::UndoByRevision) => {

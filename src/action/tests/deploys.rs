@@ -184,6 +184,21 @@ async fn what_is_told_late_is_not_believed_to_be_gone() {
 }
 
 #[tokio::test]
+async fn what_is_told_late_is_not_believed_to_be_undone() {
+    let world = world();
+    let mut story = applied(&world).await;
+    let writes = story.writes().len();
+    world.state().services.insert("web".into(), service("web", OLD));
+    story.undo().await.unwrap();
+    assert_eq!(story.writes().len(), writes + 1, "sent, whatever was listed");
+    let now = world.state().services.insert("web".into(), service("web", OLD)).unwrap();
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
+    world.state().services.insert("web".into(), now);
+    world.complete("web", &digest('a'));
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lost_update_is_settled_by_what_the_definition_says() {
     for (fate, landed) in [(Fate::LostBefore, false), (Fate::LostAfter, true)] {
         let world = world();
