@@ -269,10 +269,11 @@ impl Scene {
             }
             let (events, run) = follow(&self.run, &inputs, self.now());
             if !events.is_empty() {
+                let run = run.into_owned();
                 if on(Mistake::EffectFirst) {
                     self.hurry(&run);
                 }
-                return Next::Facts(events, Box::new(run.into_owned()));
+                return Next::Facts(events, Box::new(run));
             }
         }
     }

@@ -13,7 +13,7 @@ use std::mem::discriminant;
 const GRAIN: u64 = 10;
 
 /// What names an instant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Situation {
     /// By all that decides how things go on.
     pub(super) whole: u64,
