@@ -33,7 +33,7 @@ pub use faults::{Class, catalogue};
 pub use laws::{Breach, Law};
 pub use setting::{BEFORE, Setting};
 pub use story::{NoSuchScenario, Story, repeat};
-pub use tally::{Estimate, Finding, Rehearsal, Row, Slowest, Spread, timeline};
+pub use tally::{Diverges, Estimate, Finding, Rehearsal, Row, Slowest, Spread, timeline};
 pub use trial::Outcome;
 
 #[cfg(test)]

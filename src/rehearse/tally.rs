@@ -122,6 +122,16 @@ pub struct Estimate {
     pub back_worst: Option<Duration>,
 }
 
+/// A switch with `writes: diverge`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diverges {
+    /// The step.
+    pub step: String,
+    /// From its change until new lookups led back, at worst: what users write in that time stays on the new side. `None`:
+    /// nothing led back.
+    pub behind: Option<Duration>,
+}
+
 /// A rehearsal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rehearsal {
@@ -148,7 +158,7 @@ pub struct Rehearsal {
     /// What cannot be undone.
     pub no_return: Vec<String>,
     /// Switches that leave writes behind.
-    pub diverges: Vec<String>,
+    pub diverges: Vec<Diverges>,
     /// What is opaque to it: the step, and why.
     pub opaque: Vec<(String, String)>,
     /// Where nothing goes wrong.
@@ -170,6 +180,7 @@ pub(super) struct Tally {
     kinds: BTreeSet<String>,
     slowest: Option<Slowest>,
     longest: BTreeMap<StepIx, Duration>,
+    behind: BTreeMap<StepIx, Duration>,
     /// For each step at which a fault struck: the way back of an abort, and of anything.
     back: BTreeMap<String, (Option<Duration>, Duration)>,
     pub(super) unplayed: usize,
@@ -204,9 +215,11 @@ impl Tally {
                 own.0 = own.0.max(Some(back));
             }
         }
-        for (step, took) in &tale.longest {
-            let own = self.longest.entry(*step).or_default();
-            *own = (*own).max(*took);
+        for (worst, seen) in [(&mut self.longest, &tale.longest), (&mut self.behind, &tale.behind)] {
+            for (step, took) in seen {
+                let own = worst.entry(*step).or_default();
+                *own = (*own).max(*took);
+            }
         }
         *self.coverage.entry(variant.step.clone()).or_default().entry(variant.class).or_default() += 1;
         if variant.class != Class::Pair && !self.kinds.contains(&variant.fault) {
@@ -245,7 +258,13 @@ impl Rehearsal {
             plan.places().filter(|ix| wanted(*ix)).map(|ix| plan[ix].id.to_string()).collect()
         };
         let irreversible = |ix| plan[ix].reversibility == crate::plan::Reversibility::Irreversible;
-        let diverges = |ix| plan[ix].writes == Some(crate::plan::Writes::Diverge);
+        let seen = |ix: StepIx| {
+            let all = ground.courses.iter().flat_map(|course| &course.end.witness.behind);
+            all.filter(|(step, _)| *step == ix).map(|(_, behind)| *behind).max()
+        };
+        let diverges = plan.places().filter(|ix| plan[*ix].writes == Some(crate::plan::Writes::Diverge));
+        let diverges =
+            diverges.map(|ix| Diverges { step: plan[ix].id.to_string(), behind: seen(ix) }).collect();
         let way_back = ground.courses.get(1).and_then(|course| {
             let turned = course.end.witness.times.turned?;
             Some(course.end.now().since(turned))
@@ -262,7 +281,7 @@ impl Rehearsal {
             unplayed: 0,
             slowest: None,
             no_return: named(&irreversible),
-            diverges: named(&diverges),
+            diverges,
             opaque: setting.opaque(),
             estimates: ground.courses.first().map(estimates).unwrap_or_default(),
             way_back,
@@ -322,11 +341,16 @@ impl Rehearsal {
             }
         }
         tally.findings.into_iter().for_each(|finding| put(&mut self.findings, finding));
-        for estimate in &mut self.estimates {
-            let place = self.steps.iter().position(|step| *step == estimate.step);
+        let worst = |of: &BTreeMap<StepIx, Duration>, step: &str| {
+            let place = self.steps.iter().position(|other| other == step);
             let place = place.and_then(|place| u32::try_from(place).ok()).map(StepIx);
-            let longest = place.and_then(|place| tally.longest.get(&place).copied());
-            estimate.worst = estimate.worst.max(longest);
+            place.and_then(|place| of.get(&place).copied())
+        };
+        for switch in &mut self.diverges {
+            switch.behind = switch.behind.max(worst(&tally.behind, &switch.step));
+        }
+        for estimate in &mut self.estimates {
+            estimate.worst = estimate.worst.max(worst(&tally.longest, &estimate.step));
             if let Some((abort, worst)) = tally.back.get(&estimate.step) {
                 estimate.back = estimate.back.max(*abort);
                 estimate.back_worst = estimate.back_worst.max(Some(*worst));

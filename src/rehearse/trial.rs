@@ -143,6 +143,8 @@ pub(super) struct Tale {
     pub(super) times: Times,
     /// How long steps took on the way that was played.
     pub(super) longest: Vec<(StepIx, Duration)>,
+    /// For how long a side had taken writes that were left behind there.
+    pub(super) behind: Vec<(StepIx, Duration)>,
     /// From its turning back to its end, if it turned.
     pub(super) back: Option<Duration>,
 }
@@ -289,6 +291,7 @@ impl Plays<'_> {
             merged,
             times,
             longest: scene.witness.longest.clone(),
+            behind: scene.witness.behind.clone(),
             back: times.turned.map(|turned| end.since(turned)),
         }
     }

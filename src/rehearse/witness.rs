@@ -2,7 +2,7 @@
 
 use super::laws::{Breach, Law};
 use super::setting::Setting;
-use crate::plan::{Kind, StepIx, Timestamp, format_duration};
+use crate::plan::{Kind, StepIx, Timestamp, Writes, format_duration};
 use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
 use crate::sim::{BALANCER_TTL, CallSeen, Common, ResolverKind, Whose, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub(super) struct Witness {
     /// When steps began, and how long those took that have ended.
     begun: BTreeMap<StepIx, Timestamp>,
     pub(super) longest: Vec<(StepIx, Duration)>,
+    /// For how long the new side had taken writes that stay there, when new lookups led back.
+    pub(super) behind: Vec<(StepIx, Duration)>,
     /// How often a process died.
     deaths: u32,
     /// One that was suspended woke up again.
@@ -179,7 +181,11 @@ impl Witness {
         }
         if back && place.starts_with("record ") {
             let slowest = world.name_servers.iter().map(|server| server.delay).max().unwrap_or_default();
-            self.times.led_back = Some(now.after(slowest));
+            let led_back = now.after(slowest);
+            self.times.led_back = Some(led_back);
+            let diverges = run.plan[ix].writes == Some(Writes::Diverge);
+            let since = run[ix].changed.or(run[ix].called).filter(|_| diverges);
+            self.behind.extend(since.map(|since| (ix, led_back.since(since))));
         }
         if !back && run.plan[ix].writes.is_some() {
             self.switched_under_users(setting, run, ix, place, world, now);

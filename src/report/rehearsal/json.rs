@@ -21,6 +21,10 @@ pub fn rehearsal_json(of: &Rehearsed<'_>) -> Json {
         })
         .collect();
     let opaque = rehearsal.opaque.iter().map(|(step, why)| json!({"step": step, "why": why}));
+    let diverges = rehearsal.diverges.iter();
+    let diverges = diverges.map(|switch| {
+        json!({"step": switch.step, "left_behind_seconds": switch.behind.map(|behind| behind.as_secs_f64())})
+    });
     let found = findings(of);
     json!({
         "rehearsal": "v1",
@@ -52,7 +56,7 @@ pub fn rehearsal_json(of: &Rehearsed<'_>) -> Json {
             "repeat": of.repeat(&slowest.name),
         })),
         "points_of_no_return": rehearsal.no_return,
-        "writes_diverge": rehearsal.diverges,
+        "writes_diverge": diverges.collect::<Vec<_>>(),
         "opaque": opaque.collect::<Vec<_>>(),
         "timeline": timeline_json(&rehearsal.estimates),
         "way_back_seconds": rehearsal.way_back.map(|back| back.as_secs_f64()),

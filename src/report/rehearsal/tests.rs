@@ -60,7 +60,7 @@ fn counted(findings: &[serde_json::Value]) -> Rehearsal {
         "coverage": {"switch": {"write": 40_194, "people": 40, "pair": 900}, "run": {"pair": 100}, "rest": {"pair": 4}},
         "faults": 156, "alike": 31, "unplayed": 0,
         "slowest": {"name": "switch/dns.change.late@41#1", "took": {"secs": 372, "nanos": 0}},
-        "no_return": [], "diverges": ["switch"],
+        "no_return": [], "diverges": [{"step": "switch", "behind": {"secs": 1320, "nanos": 0}}],
         "opaque": [["rest", "its undo is assumed, not proved: it has no `check`"]],
         "estimates": [
             {"step": "rest", "takes": {"secs": 60, "nanos": 0}, "until": {"secs": 60, "nanos": 0},
@@ -132,8 +132,8 @@ fn a_good_end_is_one_line_and_what_was_counted() {
     rto of 5m: users were led back within 4m12s at worst, whatever went wrong
 
     points of no return: none
-    switches with `writes: diverge`: switch; what users write on the new side stays
-      behind when they are led back
+    switch has `writes: diverge`: what users wrote on the new side in 22m stayed
+      behind, at worst
 
     what was struck  write  people  pair
     rest                 0       0     4
@@ -223,9 +223,9 @@ fn a_narrow_page_has_lists_for_tables() {
       4m12s at worst, whatever went wrong
 
     points of no return: none
-    switches with `writes: diverge`: switch;
-      what users write on the new side stays
-      behind when they are led back
+    switch has `writes: diverge`: what users
+      wrote on the new side in 22m stayed
+      behind, at worst
 
     what was struck  write  people  pair
     rest                 0       0     4

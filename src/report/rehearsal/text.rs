@@ -4,7 +4,7 @@ use super::causes::{self, Cause};
 use super::columns::Page;
 use super::{Cut, Rehearsed, times};
 use crate::plan::format_duration;
-use crate::rehearse::{Class, Outcome, Row};
+use crate::rehearse::{Class, Diverges, Outcome, Row};
 use crate::report::words::{grouped, span};
 use crate::report::{Looks, Tone};
 
@@ -175,16 +175,20 @@ fn outcomes(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
 
 /// What cannot be undone, and what a way back leaves behind.
 fn ends(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
-    let named = |what: &str, steps: &[String], means: &str| {
-        let text =
-            if steps.is_empty() { "none".to_owned() } else { format!("{}; {means}", steps.join(", ")) };
-        page.hanging("", 2, &format!("{what}: {text}"))
+    let steps = &of.rehearsal.no_return;
+    let steps = if steps.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}; past them nothing is undone by itself", steps.join(", "))
     };
-    let mut lines =
-        named("points of no return", &of.rehearsal.no_return, "past them nothing is undone by itself");
-    if !of.rehearsal.diverges.is_empty() {
-        let means = "what users write on the new side stays behind when they are led back";
-        lines.extend(named("switches with `writes: diverge`", &of.rehearsal.diverges, means));
+    let mut lines = page.hanging("", 2, &format!("points of no return: {steps}"));
+    for Diverges { step, behind } in &of.rehearsal.diverges {
+        let left = behind.map_or("nothing led back, so nothing was left behind".to_owned(), |behind| {
+            let behind = format_duration(times::whole(behind));
+            format!("what users wrote on the new side in {behind} stayed behind, at worst")
+        });
+        let text = format!("{step} has `writes: diverge`: {left}");
+        lines.extend(page.hanging("", 2, &text));
     }
     lines
 }

@@ -97,6 +97,6 @@ fn table(estimates: &[&Estimate], page: Page) -> Vec<String> {
 }
 
 /// Without what is less than a second, where there is more.
-fn whole(span: Duration) -> Duration {
+pub(super) fn whole(span: Duration) -> Duration {
     if span >= Duration::from_secs(1) { Duration::from_secs(span.as_secs()) } else { span }
 }
