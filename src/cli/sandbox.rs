@@ -73,8 +73,8 @@ impl PlaceArgs {
 }
 
 /// Whether a sandbox is still up.
-pub(super) fn is_up(wiring: &Wiring) -> bool {
-    let address = wiring.control.trim_start_matches("http://").trim_end_matches('/');
+pub(super) fn is_up(control: &str) -> bool {
+    let address = control.trim_start_matches("http://").trim_end_matches('/');
     std::net::TcpStream::connect(address).is_ok()
 }
 

@@ -5,7 +5,8 @@ use crate::adapter::SystemClock;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
 use crate::report::{Runbook, Story};
-use crate::store::{self, Holder, Recorded, RunId, RunRecord, Seq, SqliteStore, Store, StoreError};
+use crate::store::record::SandboxRecord;
+use crate::store::{self, Holder, Listed, Recorded, RunId, RunRecord, Seq, SqliteStore, Store, StoreError};
 use std::sync::Arc;
 
 /// Which run.
@@ -38,6 +39,9 @@ pub(super) struct Known {
     /// Who holds it, if somebody does.
     pub(super) holder: Option<Holder>,
 }
+
+/// How many runs an error names, where any of them may be meant.
+const SHOWN: usize = 5;
 
 /// The wall clock.
 pub(super) fn now() -> Timestamp {
@@ -92,27 +96,26 @@ pub(super) fn find_open(
         return find(context, store, called);
     }
     let newest = find(context, store, None)?;
-    let ids = store.ids().map_err(|error| failed(context, &error))?;
-    let mut open = Vec::new();
-    for id in ids {
-        // One run that cannot be read does not hide the others; one whose sandbox is gone is over.
-        if let Ok(known) = look(context, store, &id)
-            && known.story.verdict().is_none()
-            && known.record.wiring.as_ref().is_none_or(sandbox::is_up)
-        {
-            open.push(known);
-        }
-    }
+    let runs = store.runs(now()).map_err(|error| failed(context, &error))?;
+    // One run that cannot be told of does not hide the others; one whose sandbox is gone is over.
+    let is_open = |run: &Listed| {
+        let is_up = |sandbox: &SandboxRecord| sandbox::is_up(&sandbox.control);
+        run.standing.verdict().is_none() && run.title.sandbox.as_ref().is_none_or(is_up)
+    };
+    let open: Vec<Listed> = runs.into_iter().flatten().filter(is_open).collect();
     match &open[..] {
         [] => Ok(newest),
-        [only] => Ok(only.record.id.clone()),
+        [only] => Ok(only.id.clone()),
         several => {
             let mut failure = Failure::usage("several runs are not over; say which one is meant");
-            for known in several {
-                failure = failure.hint(format!(
-                    "{} is {}, started {}",
-                    known.record.id, known.record.plan, known.record.created
-                ));
+            for Listed { id, title, .. } in several.iter().take(SHOWN) {
+                failure =
+                    failure.hint(format!("{id} is {}, started {}", title.plan, Timestamp(title.created)));
+            }
+            if several.len() > SHOWN {
+                let more = several.len() - SHOWN;
+                let list = &context.commands.suffix;
+                failure = failure.hint(format!("and {more} more: `switchover runs --open{list}` lists them"));
             }
             Err(failure)
         }
@@ -139,6 +142,9 @@ pub(super) fn failed(context: &Context, error: &StoreError) -> Failure {
         StoreError::Absent { .. }
         | StoreError::NoSuchRun(_)
         | StoreError::NoRuns
+        | StoreError::Exists(_)
+        | StoreError::Unfinished(_)
+        | StoreError::Needed { .. }
         | StoreError::Ambiguous { .. } => (Exit::Usage, None),
         StoreError::ReadOnly { .. }
         | StoreError::Full { .. }

@@ -114,29 +114,53 @@ pub fn headline(story: &Story, now: Timestamp, looks: Looks) -> String {
 }
 
 /// How the run stands, in a few words.
-#[must_use]
-pub fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
-    let lasted = words::span(story.lasted(now));
-    let because = story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause));
-    let because = because.map(|why| format!(": {why}")).unwrap_or_default();
-    let (tone, text) = match (story.verdict(), story.paused()) {
-        (Some(_), _) if ending(&story.run) == Ending::NothingChanged => {
-            (Tone::Warn, format!("ended after {lasted}, before anything was changed{because}"))
-        }
-        (Some(verdict), _) => {
-            let (tone, text) = words::ended(verdict);
-            (tone, format!("{text} after {lasted}{because}"))
-        }
-        (None, Some(cause)) => {
-            (Tone::Bad, format!("paused after {lasted}: {}", words::pause(&story.plan, cause)))
-        }
-        (None, None) => match story.run.mode {
-            Mode::Idle => (Tone::Dim, "not begun".into()),
-            Mode::Rollback => (Tone::Warn, format!("rolling back for {lasted}{because}")),
-            Mode::Forward | Mode::Finished(_) => (Tone::Busy, format!("under way for {lasted}")),
-        },
+fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
+    let standing = Standing {
+        mode: story.run.mode,
+        paused: story.paused().map(|cause| words::pause(&story.plan, cause)),
+        because: story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause)),
+        changed_nothing: ending(&story.run) == Ending::NothingChanged,
+        lasted: story.lasted(now),
     };
-    looks.tint(tone, &looks.safe(&text))
+    standing.text(looks)
+}
+
+/// How a run stands, where its plan is not at hand.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Which way it goes.
+    pub mode: Mode,
+    /// Why nothing new is begun.
+    pub paused: Option<String>,
+    /// Why it rolled back.
+    pub because: Option<String>,
+    /// It ended before anything was written.
+    pub changed_nothing: bool,
+    /// How long it has taken, or took.
+    pub lasted: Duration,
+}
+
+impl Standing {
+    /// In a few words.
+    #[must_use]
+    pub fn text(&self, looks: Looks) -> String {
+        let lasted = words::span(self.lasted);
+        let because = self.because.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let (tone, text) = match (self.mode, &self.paused) {
+            (Mode::Finished(_), _) if self.changed_nothing => {
+                (Tone::Warn, format!("ended after {lasted}, before anything was changed{because}"))
+            }
+            (Mode::Finished(verdict), _) => {
+                let (tone, text) = words::ended(verdict);
+                (tone, format!("{text} after {lasted}{because}"))
+            }
+            (_, Some(why)) => (Tone::Bad, format!("paused after {lasted}: {why}")),
+            (Mode::Idle, None) => (Tone::Dim, "not begun".into()),
+            (Mode::Rollback, None) => (Tone::Warn, format!("rolling back for {lasted}{because}")),
+            (Mode::Forward, None) => (Tone::Busy, format!("under way for {lasted}")),
+        };
+        looks.tint(tone, &looks.safe(&text))
+    }
 }
 
 struct Row {

@@ -220,15 +220,29 @@ pub(super) fn ended(verdict: Verdict) -> (Tone, &'static str) {
 /// Why a run is paused.
 #[must_use]
 pub fn pause(plan: &Plan, cause: &PauseCause) -> String {
-    let name = |ix: &StepIx| step_name(plan, *ix);
+    paused(cause, |ix| step_name(plan, ix), |guard| Some(plan.guards.get(guard)?.id.to_string()))
+}
+
+/// The same without a plan, where `name` is the one step or guard that it is about.
+#[must_use]
+pub fn pause_about(name: &str, cause: &PauseCause) -> String {
+    paused(cause, |_| name.to_owned(), |_| Some(name.to_owned()))
+}
+
+fn paused(
+    cause: &PauseCause,
+    step: impl Fn(StepIx) -> String,
+    guard: impl Fn(usize) -> Option<String>,
+) -> String {
+    let name = |ix: &StepIx| step(*ix);
     match cause {
         PauseCause::Operator => "an operator said so".into(),
         PauseCause::Interrupted => "the process was asked to stop".into(),
         PauseCause::Failed(ix) => format!("{} failed, and the plan says to ask", name(ix)),
         PauseCause::Foreign(ix) => format!("somebody else's change is in the way of {}", name(ix)),
         PauseCause::Blind(ix) => format!("nobody can tell how {} stands", name(ix)),
-        PauseCause::Guard(guard) => {
-            let guard = plan.guards.get(*guard).map_or("a guard", |g| &*g.id);
+        PauseCause::Guard(place) => {
+            let guard = guard(*place).unwrap_or_else(|| "a guard".into());
             format!("the guard {guard} tripped, and the plan says to ask")
         }
         PauseCause::Stuck(ix) => {
@@ -252,10 +266,20 @@ pub fn pause(plan: &Plan, cause: &PauseCause) -> String {
 /// Why a run rolls back.
 #[must_use]
 pub fn why_back(plan: &Plan, cause: &Cause) -> String {
+    back(cause, |ix| step_name(plan, ix), |guard| Some(plan.guards.get(guard)?.id.to_string()))
+}
+
+/// The same without a plan, where `name` is the one step or guard that it is about.
+#[must_use]
+pub fn why_back_about(name: &str, cause: &Cause) -> String {
+    back(cause, |_| name.to_owned(), |_| Some(name.to_owned()))
+}
+
+fn back(cause: &Cause, step: impl Fn(StepIx) -> String, guard: impl Fn(usize) -> Option<String>) -> String {
     match cause {
-        Cause::Failed(ix) => format!("{} failed", step_name(plan, *ix)),
-        Cause::Guard(guard) => {
-            format!("the guard {} tripped", plan.guards.get(*guard).map_or("of the plan", |g| &*g.id))
+        Cause::Failed(ix) => format!("{} failed", step(*ix)),
+        Cause::Guard(place) => {
+            format!("the guard {} tripped", guard(*place).unwrap_or_else(|| "of the plan".into()))
         }
         Cause::Order { by, reason } => format!("{} said so ({reason})", by.name),
     }

@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// What is said of an event that is not tied to the one before it.
+pub(super) const BREAK: &str = "its hash does not follow from what is before it";
+
 /// SHA-256.
 pub(super) type Hash = [u8; 32];
 

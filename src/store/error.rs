@@ -56,6 +56,20 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
+    /// A run is to be taken in that is here.
+    #[error("run {0} is here already")]
+    Exists(RunId),
+    /// A run is to be taken in that is not over.
+    #[error("run {0} is not over, and may be resumed where it was exported")]
+    Unfinished(RunId),
+    /// A run is to be removed that is needed yet.
+    #[error("run {run} is kept: {reason}")]
+    Needed {
+        /// Which.
+        run: RunId,
+        /// Why it is.
+        reason: &'static str,
+    },
     /// No run has this id, or begins with it.
     #[error("there is no run `{0}`")]
     NoSuchRun(String),
@@ -150,6 +164,11 @@ impl StoreError {
                 "nothing was done. `switchover log {run} --verify` shows where it breaks; keep a copy of the state directory and finish by the runbook"
             ),
             Self::Newer { .. } => "use that version of switchover for this state directory".into(),
+            Self::Exists(run) => format!("nothing was changed; `switchover status {run}` shows it"),
+            Self::Unfinished(_) => {
+                "nothing was changed. once nobody can take it up there any more, add --unfinished".into()
+            }
+            Self::Needed { run, .. } => format!("`switchover status {run}` shows how it stands"),
             Self::NoSuchRun(_) | Self::Ambiguous { .. } => "`switchover runs` lists them".into(),
             Self::NoRuns => "`switchover run PLAN` starts one".into(),
             Self::Held { run, .. } => {

@@ -7,6 +7,7 @@ mod chain;
 mod error;
 mod export;
 mod faults;
+mod listed;
 mod owner;
 pub mod record;
 mod runs;
@@ -16,12 +17,13 @@ mod traits;
 pub use error::StoreError;
 pub use export::export;
 pub use faults::Faults;
+pub use listed::{Listed, Told};
 pub use owner::Owner;
 pub use runs::{NewRun, RunId, RunRecord, Source, digest};
 pub use sqlite::SqliteStore;
 pub use traits::{
     Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified, events, find,
-    give_order, open_until, orders_after,
+    give_order, open_until, orders_after, recorded,
 };
 
 #[cfg(test)]

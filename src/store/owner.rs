@@ -1,7 +1,7 @@
 //! Which process holds a run, and whether it still lives: asked on the same machine, where a lease need not run out.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, fs};
+use std::{fmt, fs, sync::OnceLock};
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,9 @@ impl Owner {
     /// This process.
     #[must_use]
     pub fn this_process() -> Self {
-        Self::of(std::process::id())
+        // A listing asks of each run, and it does not change.
+        static THIS: OnceLock<Owner> = OnceLock::new();
+        THIS.get_or_init(|| Self::of(std::process::id())).clone()
     }
 
     /// A process of this machine.

@@ -1,7 +1,7 @@
 //! What a store does, whatever it is made of.
 
 use super::record::{EventRecord, OrderRecord, StepRecord};
-use super::{NewRun, Owner, RunId, RunRecord, StoreError};
+use super::{NewRun, Owner, RunId, RunRecord, StoreError, Told};
 use crate::plan::{Plan, Timestamp};
 use crate::run::{Actor, Event, Order};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -127,8 +127,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn create(&self, run: NewRun) -> Result<RunRecord, StoreError>;
     /// A run.
     fn run(&self, run: &RunId) -> Result<RunRecord, StoreError>;
-    /// All of them, the newest first. One that cannot be read does not hide the others.
-    fn runs(&self) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError>;
+    /// How all of them stand, the newest first. Journals are not read, nor their chains checked. One that cannot be
+    /// told of does not hide the others.
+    fn runs(&self, now: Timestamp) -> Result<Vec<Told>, StoreError>;
     /// The ids of all runs, the newest first.
     fn ids(&self) -> Result<Vec<RunId>, StoreError>;
 
@@ -175,16 +176,18 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// # Errors
 /// The journal cannot be read, its chain is broken, or it does not fit the plan.
 pub fn events(store: &dyn Store, run: &RunId, plan: &Plan, from: Seq) -> Result<Vec<Recorded>, StoreError> {
-    let recorded = |stored: Stored| {
-        let event = EventRecord::parse(&stored.body).and_then(|record| record.event(plan));
-        match event {
-            Ok(event) => Ok(Recorded { seq: stored.seq, at: stored.at, event }),
-            Err(error) => {
-                Err(StoreError::Broken { run: run.clone(), seq: stored.seq, reason: error.to_string() })
-            }
-        }
-    };
-    store.read(run, from)?.into_iter().map(recorded).collect()
+    store.read(run, from)?.iter().map(|stored| recorded(run, plan, stored)).collect()
+}
+
+/// What was recorded as this event, of a run of this plan.
+///
+/// # Errors
+/// It is not an event of this version, or does not fit the plan.
+pub fn recorded(run: &RunId, plan: &Plan, stored: &Stored) -> Result<Recorded, StoreError> {
+    let event = EventRecord::parse(&stored.body).and_then(|record| record.event(plan)).map_err(|error| {
+        StoreError::Broken { run: run.clone(), seq: stored.seq, reason: error.to_string() }
+    })?;
+    Ok(Recorded { seq: stored.seq, at: stored.at, event })
 }
 
 /// Until when a call that a run announced may still be sent, if its answer is not recorded; by the run's clock.

@@ -1,10 +1,14 @@
 //! `runs`: all runs of this state directory, the newest first.
 
-use crate::cli::stored::{self, Known};
-use crate::cli::{Context, Exit, Failure, screen};
-use crate::report::{self, quoted};
-use crate::store::{Store, StoreError};
-use serde_json::json;
+use crate::adapter::SystemClock;
+use crate::cli::stored;
+use crate::cli::{Context, Exit, Failure};
+use crate::plan::Timestamp;
+use crate::port::Clock;
+use crate::report::{self, Standing, quoted};
+use crate::store::record::{CauseRecord, SandboxRecord, VerdictRecord};
+use crate::store::{Listed, Store, StoreError};
+use serde_json::{Value as Json, json};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -30,28 +34,29 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         }
         Err(error) => return Err(stored::failed(context, &error)),
     };
-    let ids = store.ids().map_err(|error| stored::failed(context, &error))?;
+    let runs = store.runs(stored::now()).map_err(|error| stored::failed(context, &error))?;
     let (mut lines, mut objects) = (Vec::new(), Vec::new());
-    for id in ids {
+    for run in runs {
         if lines.len() >= args.limit {
             break;
         }
         // One run that cannot be read does not hide the others.
-        match stored::look(context, &store, &id) {
-            Ok(known) if args.open && known.story.verdict().is_some() => {}
-            Ok(known) => {
-                lines.push(line(context, &known));
-                objects.push(screen::object(context, &known));
+        match run {
+            Ok(run) if args.open && run.standing.verdict().is_some() => {}
+            Ok(run) => {
+                lines.push(line(context, &run));
+                objects.push(object(&run));
             }
-            Err(failure) => {
+            Err(unreadable) => {
+                let (id, error) = *unreadable;
                 lines.push(format!("{id}  cannot be read"));
                 objects.push(json!({"run": &*id.0, "unreadable": true}));
-                context.say(failure.render(context.err).trim_end());
+                context.say(stored::failed(context, &error).render(context.err).trim_end());
             }
         }
     }
     if context.is_json() {
-        context.print(&format!("{:#}\n", serde_json::Value::from(objects)))?;
+        context.print(&format!("{:#}\n", Json::from(objects)))?;
     } else {
         lines.push(String::new());
         context.print(&lines.join("\n"))?;
@@ -59,13 +64,74 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-fn line(context: &Context, known: &Known) -> String {
-    let place = known.record.wiring.as_ref().map_or("production", |_| "sandbox");
-    let started = known.record.created.to_string();
-    let state = report::state(&known.story, known.now(), context.out);
-    let driven = match &known.holder {
-        Some(holder) if !holder.gone => format!(", driven by {}", holder.owner),
-        _ => String::new(),
-    };
-    format!("{}  {started}  {place:10}  {} {state}{driven}", known.record.id, known.plan.name)
+/// What time it is in a run: a sandbox has a time of its own.
+fn now_in(run: &Listed) -> Timestamp {
+    let sandbox = run.title.sandbox.as_ref();
+    sandbox.map_or_else(SystemClock::wall, |sandbox| SystemClock::scaled(sandbox.time)).now()
+}
+
+fn driver(run: &Listed) -> Option<String> {
+    run.holder.as_ref().filter(|holder| !holder.gone).map(|holder| holder.owner.to_string())
+}
+
+fn standing(run: &Listed) -> Standing {
+    let kept = &run.standing;
+    let by_person = matches!(&kept.cause, Some(CauseRecord::Order { by, .. }) if !by.automatic);
+    let rolled_back = kept.verdict() == Some(VerdictRecord::RolledBack);
+    let now = kept.ended.map_or_else(|| now_in(run), Timestamp);
+    Standing {
+        mode: kept.mode.into(),
+        paused: kept.paused.as_ref().map(|cause| {
+            let (cause, name) = cause.named();
+            report::pause_about(&name, &cause)
+        }),
+        because: kept.cause.as_ref().map(|cause| {
+            let (cause, name) = cause.named();
+            report::why_back_about(&name, &cause)
+        }),
+        changed_nothing: rolled_back && !kept.wrote && !by_person,
+        lasted: kept.began.map(|began| now.since(Timestamp(began))).unwrap_or_default(),
+    }
+}
+
+pub(super) fn line(context: &Context, run: &Listed) -> String {
+    let place = if run.title.sandbox.is_some() { "sandbox" } else { "production" };
+    let (started, plan) = (Timestamp(run.title.created), context.out.safe(&run.title.plan));
+    let state = standing(run).text(context.out);
+    let driven = driver(run).map(|by| format!(", driven by {by}")).unwrap_or_default();
+    format!("{}  {started}  {place:10}  {plan} {state}{driven}", run.id)
+}
+
+/// What `status` says of it, as far as that is known without its journal.
+fn object(run: &Listed) -> Json {
+    let (title, kept, said) = (&run.title, &run.standing, standing(run));
+    let moment = |at: u64| Timestamp(at).to_string();
+    let sandbox = |sandbox: &SandboxRecord| json!({"world": sandbox.world, "control": sandbox.control});
+    json!({
+        "run": &*run.id.0,
+        "plan": title.plan,
+        "verdict": kept.verdict(),
+        "paused": kept.paused.as_ref().map(|cause| kind(json!(cause))),
+        "rolled_back_because": kept.cause.as_ref().map(|cause| kind(json!(cause))),
+        "started": kept.began.map(moment),
+        "ended": kept.ended.map(moment),
+        "lasted_seconds": said.lasted.as_secs(),
+        "created": moment(title.created),
+        "created_by": title.by,
+        "plan_digest": title.digest,
+        "params_digest": title.params_digest,
+        "sandbox": title.sandbox.as_ref().map(sandbox),
+        "driven_by": driver(run),
+    })
+}
+
+/// A cause as results have it.
+fn kind(mut cause: Json) -> Json {
+    let entries = cause.as_object_mut().into_iter().flatten();
+    let named = entries.map(|(key, value)| match (key.as_str(), value.as_u64()) {
+        ("why", _) => ("kind".to_owned(), value.take()),
+        ("since", Some(at)) => ("since".to_owned(), Timestamp(at).to_string().into()),
+        _ => (key.clone(), value.take()),
+    });
+    named.collect()
 }

@@ -24,7 +24,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         }
         if let Some(wiring) = &record.wiring {
             context.print(&format!("in the sandbox `{}`; nothing real is touched\n", wiring.world))?;
-            if known.story.verdict().is_none() && !sandbox::is_up(wiring) {
+            if known.story.verdict().is_none() && !sandbox::is_up(&wiring.control) {
                 context
                     .say("that sandbox is gone, and its world with it: this run cannot go on; start another");
             }

@@ -14,7 +14,7 @@ use crate::signal::Watch;
 use crate::store::record::OrderRecord;
 use crate::store::{
     Entry, Holder, Lease, NewRun, OrderEntry, Owner, Recorded, RunId, RunRecord, Seq, SqliteStore, Store,
-    StoreError, Stored, Takeover, give_order,
+    StoreError, Stored, Takeover, Told, give_order,
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,8 +44,8 @@ impl Store for Mortal {
     fn run(&self, run: &RunId) -> Result<RunRecord, StoreError> {
         self.inner.run(run)
     }
-    fn runs(&self) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
-        self.inner.runs()
+    fn runs(&self, now: Timestamp) -> Result<Vec<Told>, StoreError> {
+        self.inner.runs(now)
     }
     fn ids(&self) -> Result<Vec<RunId>, StoreError> {
         self.inner.ids()

@@ -11,7 +11,8 @@ use crate::plan::{
     Approval, Approvers, Kind, Node, OnBreach, OnFailure, Plan, Policy, Retry, Reversibility, Step, StepId,
     Timestamp, Undo, Writes, lower,
 };
-use crate::run::{Ending, Run, ending};
+use crate::run::{Ending, Event, Mode, Rewind, Run, ending};
+use crate::store::record::{EventRecord, RewindRecord, StandingRecord};
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// Schedules in one run of the tests.
@@ -182,9 +183,31 @@ fn live(seed: u64, told: bool, laws: &mut Laws) -> Run {
     let mut host =
         Host { disk, world: &mut world, dice, luck, laws, guard_trips, now, patience: 20_000, told };
     let run = host.run();
+    if seed.is_multiple_of(8) {
+        is_listed_as_it_is(&host.disk);
+    }
     world.pass_all();
     laws.end(&run, &world);
     run
+}
+
+/// What a listing keeps of a run is what the run is, after each fact.
+fn is_listed_as_it_is(disk: &Disk) {
+    let (plan, mut run) = (&disk.plan, Run::new(disk.plan.clone()));
+    let mut kept = StandingRecord::default();
+    for event in &disk.journal {
+        run.evolve(event).unwrap();
+        kept.take(Timestamp::PAST, &EventRecord::of(event, plan));
+        let paused = run.paused.clone().map(|cause| EventRecord::of(&Event::RunPaused { cause }, plan));
+        assert_eq!(kept.paused.clone().map(|cause| EventRecord::RunPaused { cause }), paused, "{event:?}");
+        assert_eq!(Mode::from(kept.mode), run.mode, "{event:?}");
+        let (rewind, cause) = (Rewind::Safe, run.cause.clone());
+        let cause = cause.map(|cause| EventRecord::of(&Event::RollbackStarted { cause, rewind }, plan));
+        let rewind = RewindRecord::Safe;
+        let told = kept.cause.clone().map(|cause| EventRecord::RollbackStarted { cause, rewind });
+        assert_eq!(told, cause, "{event:?}");
+        assert!(kept.wrote || !run.wrote, "{event:?}");
+    }
 }
 
 #[derive(Default)]

@@ -4,7 +4,10 @@
 //! Every name in the file is written out; nothing is flattened or untagged. Not here: SQL, hashes.
 
 mod read;
+mod standing;
 mod write;
+
+pub use standing::{ModeRecord, SandboxRecord, StandingRecord, TitleRecord};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,15 +1,17 @@
 //! Stored words to runtime ones.
 
 use super::{
-    ActorRecord, CauseRecord, EventRecord, FaultKindRecord, FaultRecord, LandedRecord, OrderRecord,
-    PauseRecord, ProposalRecord, ReceiptRecord, RecordError, RefusalRecord, RewindRecord, StepRecord,
-    StuckRecord, VerdictRecord,
+    ActorRecord, CauseRecord, EventRecord, FaultKindRecord, FaultRecord, LandedRecord, ModeRecord,
+    OrderRecord, PauseRecord, ProposalRecord, ReceiptRecord, RecordError, RefusalRecord, RewindRecord,
+    StepRecord, StuckRecord, VerdictRecord,
 };
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Actor, Cause, Change, Event, Fault, FaultKind, Landed, Order, PauseCause, Proposal, Receipt, Refusal,
-    Rewind, StepEvent, Stuck, Verdict,
+    Actor, Cause, Change, Event, Fault, FaultKind, Landed, Mode, Order, PauseCause, Proposal, Receipt,
+    Refusal, Rewind, StepEvent, Stuck, Verdict,
 };
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,21 @@ fn step(plan: &Plan, name: &str) -> Result<StepIx, RecordError> {
 fn guard(plan: &Plan, name: &str) -> Result<usize, RecordError> {
     let place = plan.guards.iter().position(|guard| &*guard.id == name);
     place.ok_or_else(|| RecordError::NoGuard(name.to_owned()))
+}
+
+/// A name that is met where no plan says its place.
+#[derive(Default)]
+struct Names(RefCell<String>);
+
+impl Names {
+    fn met<T>(&self, name: &str, place: T) -> T {
+        name.clone_into(&mut self.0.borrow_mut());
+        place
+    }
+
+    fn into_one(self) -> String {
+        self.0.into_inner()
+    }
 }
 
 fn memo(text: Option<&String>) -> Option<Arc<str>> {
@@ -108,9 +125,26 @@ impl RewindRecord {
 
 impl CauseRecord {
     fn cause(&self, plan: &Plan) -> Result<Cause, RecordError> {
+        self.cause_by(|name| step(plan, name), |name| guard(plan, name))
+    }
+
+    /// The cause without its plan, and the one name that it may name: every place in it stands for that.
+    #[must_use]
+    pub fn named(&self) -> (Cause, String) {
+        let names = Names::default();
+        let (step, guard) = (|name: &str| names.met(name, StepIx(0)), |name: &str| names.met(name, 0));
+        let Ok(cause) = self.cause_by::<Infallible>(|name| Ok(step(name)), |name| Ok(guard(name)));
+        (cause, names.into_one())
+    }
+
+    fn cause_by<E>(
+        &self,
+        step: impl Fn(&str) -> Result<StepIx, E>,
+        guard: impl Fn(&str) -> Result<usize, E>,
+    ) -> Result<Cause, E> {
         Ok(match self {
-            Self::Failed { step: name } => Cause::Failed(step(plan, name)?),
-            Self::Guard { guard: name } => Cause::Guard(guard(plan, name)?),
+            Self::Failed { step: name } => Cause::Failed(step(name)?),
+            Self::Guard { guard: name } => Cause::Guard(guard(name)?),
             Self::Order { by, reason } => Cause::Order { by: by.into(), reason: reason.as_str().into() },
         })
     }
@@ -118,14 +152,30 @@ impl CauseRecord {
 
 impl PauseRecord {
     fn cause(&self, plan: &Plan) -> Result<PauseCause, RecordError> {
-        let step = |name: &str| step(plan, name);
+        self.cause_by(|name| step(plan, name), |name| guard(plan, name))
+    }
+
+    /// The cause without its plan, and the one name that it may name: every place in it stands for that.
+    #[must_use]
+    pub fn named(&self) -> (PauseCause, String) {
+        let names = Names::default();
+        let (step, guard) = (|name: &str| names.met(name, StepIx(0)), |name: &str| names.met(name, 0));
+        let Ok(cause) = self.cause_by::<Infallible>(|name| Ok(step(name)), |name| Ok(guard(name)));
+        (cause, names.into_one())
+    }
+
+    fn cause_by<E>(
+        &self,
+        step: impl Fn(&str) -> Result<StepIx, E>,
+        guard: impl Fn(&str) -> Result<usize, E>,
+    ) -> Result<PauseCause, E> {
         Ok(match self {
             Self::Operator => PauseCause::Operator,
             Self::Interrupted => PauseCause::Interrupted,
             Self::Failed { step: name } => PauseCause::Failed(step(name)?),
             Self::Foreign { step: name } => PauseCause::Foreign(step(name)?),
             Self::Blind { step: name } => PauseCause::Blind(step(name)?),
-            Self::Guard { guard: name } => PauseCause::Guard(guard(plan, name)?),
+            Self::Guard { guard: name } => PauseCause::Guard(guard(name)?),
             Self::Stuck { step: name } => PauseCause::Stuck(step(name)?),
             Self::Rejected { step: name } => PauseCause::Rejected(step(name)?),
             Self::Expired { step: name } => PauseCause::Expired(step(name)?),
@@ -176,6 +226,17 @@ impl From<&ProposalRecord> for Proposal {
             call: proposal.call_ms.map(Duration::from_millis),
             must_finish: proposal.must_finish,
             changes: changes.collect(),
+        }
+    }
+}
+
+impl From<ModeRecord> for Mode {
+    fn from(mode: ModeRecord) -> Self {
+        match mode {
+            ModeRecord::Idle => Self::Idle,
+            ModeRecord::Forward => Self::Forward,
+            ModeRecord::Rollback => Self::Rollback,
+            ModeRecord::Finished(verdict) => Self::Finished(verdict.into()),
         }
     }
 }

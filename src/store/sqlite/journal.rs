@@ -7,6 +7,9 @@ use crate::store::runs::FORMAT;
 use crate::store::{Entry, Epoch, Lease, RunId, RunRecord, Seq, StoreError, Stored};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+pub(super) const INSERT: &str =
+    "INSERT INTO events (run, seq, epoch, at, body, hash) VALUES (?, ?, ?, ?, ?, ?)";
+
 pub(super) fn create(tx: &Transaction<'_>, run: &RunRecord, pinned: &str) -> Result<(), Failed> {
     tx.execute(
         "INSERT INTO runs (id, format, pinned, sandboxed, head_seq, head_hash) VALUES (?, ?, ?, ?, 0, ?)",
@@ -54,7 +57,7 @@ fn newer(run: &RunId, found: u32) -> Failed {
     StoreError::Newer { what: format!("run {run}"), found, known: FORMAT }.into()
 }
 
-fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed {
+pub(super) fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed {
     StoreError::Broken { run: run.clone(), seq: Seq(seq), reason: reason.into() }.into()
 }
 
@@ -83,16 +86,17 @@ pub(super) fn append(
     if seq != after.0 {
         return Err(StoreError::Conflict { run: run.clone(), expected: after, found: Seq(seq) }.into());
     }
-    let mut insert =
-        tx.prepare("INSERT INTO events (run, seq, epoch, at, body, hash) VALUES (?, ?, ?, ?, ?, ?)")?;
+    super::listing::follow(tx, run, seq, entries)?;
+    let mut insert = tx.prepare(INSERT)?;
     for entry in entries {
         seq += 1;
         let body = serde_json::to_string(&entry.body).map_err(|error| broken(run, seq, error.to_string()))?;
         hash = chain::link(&hash, seq, lease.epoch.0, entry.at.0, &body);
         insert.execute(params![&*run.0, seq, lease.epoch.0, entry.at.0, body, hash])?;
     }
-    tx.prepare("UPDATE runs SET head_seq = ?, head_hash = ? WHERE id = ?")?
-        .execute(params![seq, hash, &*run.0])?;
+    // Whoever reads it must know all that was written to it.
+    tx.prepare("UPDATE runs SET head_seq = ?, head_hash = ?, format = max(format, ?) WHERE id = ?")?
+        .execute(params![seq, hash, FORMAT, &*run.0])?;
     Ok(Seq(seq))
 }
 
@@ -113,6 +117,17 @@ pub(super) fn is_written(
 
 /// Reads from `from` on and checks the chain from there, or from the run itself, to the end.
 pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<Stored>, Failed> {
+    let mut events = Vec::new();
+    walk(tx, run, from, &mut events).map(|()| events)
+}
+
+/// The same; `events` holds what is sound, also where the rest is not.
+pub(super) fn walk(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    from: Seq,
+    events: &mut Vec<Stored>,
+) -> Result<(), Failed> {
     let row = row(tx, run)?;
     let from = from.0.max(1);
     let mut hash = if from == 1 {
@@ -126,7 +141,7 @@ pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<S
     let mut query =
         tx.prepare("SELECT seq, epoch, at, body, hash FROM events WHERE run = ? AND seq >= ? ORDER BY seq")?;
     let mut rows = query.query(params![&*run.0, from])?;
-    let (mut events, mut expected) = (Vec::new(), from);
+    let mut expected = from;
     while let Some(row) = rows.next()? {
         let (seq, epoch, at): (u64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (body, stored): (String, Hash) = (row.get(3)?, row.get(4)?);
@@ -135,7 +150,7 @@ pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<S
         }
         hash = chain::link(&hash, seq, epoch, at, &body);
         if hash != stored {
-            return Err(broken(run, seq, "its hash does not follow from what is before it"));
+            return Err(broken(run, seq, chain::BREAK));
         }
         let hash = chain::hex(&hash);
         events.push(Stored { seq: Seq(seq), epoch: Epoch(epoch), at: Timestamp(at), body, hash });
@@ -151,5 +166,5 @@ pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<S
     if hash != row.hash {
         return Err(broken(run, expected.saturating_sub(1), "it is not the event that was written last"));
     }
-    Ok(events)
+    Ok(())
 }

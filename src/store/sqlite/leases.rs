@@ -6,30 +6,32 @@ use crate::store::{Epoch, Holder, Lease, Owner, RunId, StoreError, Takeover};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// A row of the table.
-struct Row {
+pub(super) struct Row {
     epoch: u64,
     owner: Owner,
     since: Timestamp,
-    expires: Timestamp,
-    held: bool,
+    pub(super) expires: Timestamp,
+    pub(super) held: bool,
 }
 
 fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Option<Row>, Failed> {
     let mut query =
         tx.prepare("SELECT epoch, host, pid, birth, since, expires, held FROM leases WHERE run = ?")?;
-    let row = query.query_row([&*run.0], |row| {
-        Ok(Row {
-            epoch: row.get(0)?,
-            owner: Owner { host: row.get(1)?, pid: row.get(2)?, birth: row.get(3)? },
-            since: Timestamp(row.get(4)?),
-            expires: Timestamp(row.get(5)?),
-            held: row.get(6)?,
-        })
-    });
-    Ok(row.optional()?)
+    Ok(query.query_row([&*run.0], |row| Row::read(row, 0)).optional()?)
 }
 
 impl Row {
+    /// From the column `first` on: epoch, host, pid, birth, since, expires, held.
+    pub(super) fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            epoch: row.get(first)?,
+            owner: Owner { host: row.get(first + 1)?, pid: row.get(first + 2)?, birth: row.get(first + 3)? },
+            since: Timestamp(row.get(first + 4)?),
+            expires: Timestamp(row.get(first + 5)?),
+            held: row.get(first + 6)?,
+        })
+    }
+
     /// Why it may be taken from its holder; `None` while it may not.
     fn free(&self, now: Timestamp) -> Option<String> {
         if !self.held {
@@ -43,7 +45,7 @@ impl Row {
         }
     }
 
-    fn holder(self, now: Timestamp) -> Holder {
+    pub(super) fn holder(self, now: Timestamp) -> Holder {
         let gone = self.free(now).is_some();
         Holder { owner: self.owner, since: self.since, expires: self.expires, gone }
     }
@@ -112,6 +114,16 @@ pub(super) fn renew(tx: &Transaction<'_>, lease: &Lease, expires: Timestamp) -> 
 pub(super) fn release(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {
     check(tx, lease)?;
     tx.execute("UPDATE leases SET held = FALSE WHERE run = ?", [&*lease.run.0])?;
+    Ok(())
+}
+
+/// For a run that was held elsewhere, the last time with this epoch.
+pub(super) fn let_go(tx: &Transaction<'_>, run: &RunId, epoch: u64) -> Result<(), Failed> {
+    tx.execute(
+        "INSERT INTO leases (run, epoch, host, pid, birth, since, expires, held)
+         VALUES (?, ?, 'elsewhere', 0, '', 0, 0, FALSE)",
+        params![&*run.0, epoch],
+    )?;
     Ok(())
 }
 

@@ -5,13 +5,14 @@
 
 mod journal;
 mod leases;
+mod listing;
 mod open;
 mod orders;
 mod reserve;
 
 use super::{
-    Entry, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store, StoreError,
-    Stored, Takeover, record::OrderRecord,
+    Entry, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
+    StoreError, Stored, Takeover, Told, record::OrderRecord,
 };
 use crate::plan::Timestamp;
 use crate::run::Actor;
@@ -162,7 +163,10 @@ impl Store for SqliteStore {
         let pinned = record
             .pinned()
             .map_err(|error| StoreError::Failed { path: self.path.clone(), reason: error.to_string() })?;
-        self.writing(&record.id, |tx| journal::create(tx, &record, &pinned))?;
+        self.writing(&record.id, |tx| {
+            journal::create(tx, &record, &pinned)?;
+            listing::create(tx, &record)
+        })?;
         Ok(record)
     }
 
@@ -170,9 +174,8 @@ impl Store for SqliteStore {
         self.reading(|tx| journal::run(tx, run))
     }
 
-    fn runs(&self) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
-        let ids = self.ids()?;
-        Ok(ids.iter().map(|id| self.run(id)).collect())
+    fn runs(&self, now: Timestamp) -> Result<Vec<Told>, StoreError> {
+        self.reading(|tx| listing::all(tx, now, |failed| self.failed(failed)))
     }
 
     fn ids(&self) -> Result<Vec<RunId>, StoreError> {

@@ -124,6 +124,8 @@ fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<
             let _ = directory.sync_all();
         }
     }
+    // Versions that know nothing of it leave it alone: what they write is caught up with.
+    connection.execute_batch(super::listing::SCHEMA).map_err(sql)?;
     Ok(connection)
 }
 

@@ -21,12 +21,19 @@ pub(super) fn give(
     }
     let last: u64 =
         tx.query_row("SELECT coalesce(max(id), 0) FROM orders WHERE run = ?", [&*run.0], |row| row.get(0))?;
+    let (by, order) = (by.clone(), order.clone());
+    keep(tx, run, &OrderEntry { id: last + 1, at: now, by, order })?;
+    Ok(last + 1)
+}
+
+pub(super) fn keep(tx: &Transaction<'_>, run: &RunId, entry: &OrderEntry) -> Result<(), Failed> {
+    let OrderEntry { id, at, by, order } = entry;
     let body = serde_json::to_string(order).map_err(|error| unreadable(run, error))?;
     tx.execute(
         "INSERT INTO orders (run, id, at, by, automatic, body) VALUES (?, ?, ?, ?, ?, ?)",
-        params![&*run.0, last + 1, now.0, &*by.name, by.automatic, body],
+        params![&*run.0, id, at.0, &*by.name, by.automatic, body],
     )?;
-    Ok(last + 1)
+    Ok(())
 }
 
 pub(super) fn after(tx: &Transaction<'_>, run: &RunId, id: u64) -> Result<Vec<OrderEntry>, Failed> {

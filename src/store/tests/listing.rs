@@ -1,0 +1,53 @@
+//! What a listing says: the same as the journal, also where it was not kept, and where one run cannot be told of.
+
+use super::*;
+use crate::store::record::{ActorRecord, ModeRecord, PauseRecord};
+
+#[test]
+fn a_listing_tells_what_the_journal_tells_also_where_it_was_not_kept() {
+    let (directory, store, lease) = held();
+    let started = EventRecord::RunStarted { by: ActorRecord { name: "ana".into(), automatic: false } };
+    let paused = EventRecord::RunPaused { cause: PauseRecord::Failed { step: "go".into() } };
+    let entry = |at, body: &EventRecord| Entry { at: Timestamp(at), body: body.clone() };
+    store.append(&lease, Seq(0), &[entry(7, &started)]).unwrap();
+    let one = |store: &SqliteStore| store.runs(NOW).unwrap().remove(0).unwrap();
+    let listed = one(&store);
+    assert_eq!((listed.title.plan.as_str(), listed.title.created), ("small", NOW.0));
+    assert_eq!((listed.standing.began, listed.standing.mode), (Some(7), ModeRecord::Forward));
+    assert_eq!(listed.holder.unwrap().owner, other(1));
+    assert_eq!(listed.driven, NOW.after(TTL));
+    store.append(&lease, Seq(1), &[entry(8, &paused)]).unwrap();
+    let whole = one(&store);
+    assert_eq!(whole.standing.paused, Some(PauseRecord::Failed { step: "go".into() }));
+    for forgotten in [
+        "UPDATE standings SET seq = 1, body = replace(body, 'failed', 'operator')",
+        "UPDATE standings SET seq = 9",
+        "UPDATE standings SET body = '?'",
+        "UPDATE standings SET title = '?'",
+        "DELETE FROM standings",
+        "DROP TABLE standings",
+    ] {
+        let raw = raw(directory.path());
+        assert!(raw.execute_batch(forgotten).is_ok(), "{forgotten}");
+        let reader = SqliteStore::open_to_read(directory.path()).unwrap();
+        let told = one(&reader).standing;
+        assert!(told == whole.standing || forgotten.contains("seq = 1"), "{forgotten}: {told:?}");
+        assert_eq!((told.began, told.mode), (whole.standing.began, whole.standing.mode), "{forgotten}");
+    }
+    // Whoever writes next keeps it again, from the first fact on.
+    let store = SqliteStore::open(directory.path()).unwrap();
+    store.append(&lease, Seq(2), &entries(1)).unwrap();
+    assert_eq!(one(&store).standing, whole.standing);
+    // One that cannot be told of does not hide the others.
+    raw(directory.path()).execute_batch("DELETE FROM standings; DELETE FROM events WHERE seq = 2").unwrap();
+    let second = store.create(new_run()).unwrap().id;
+    let second = store.acquire(&second, &other(2), TTL, NOW).unwrap();
+    store.append(&second, Seq(0), &entries(1)).unwrap();
+    let runs = store.runs(NOW).unwrap();
+    assert_eq!(runs.iter().filter(|run| run.is_ok()).count(), 1, "{runs:?}");
+    let broken = runs.into_iter().find_map(Result::err).unwrap();
+    assert!(
+        broken.0 == lease.run && matches!(broken.1, StoreError::Broken { seq: Seq(2), .. }),
+        "{broken:?}"
+    );
+}
