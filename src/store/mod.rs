@@ -5,7 +5,7 @@
 
 mod chain;
 mod error;
-mod export;
+mod exported;
 mod faults;
 mod listed;
 mod owner;
@@ -15,7 +15,7 @@ mod sqlite;
 mod traits;
 
 pub use error::StoreError;
-pub use export::export;
+pub use exported::{Exported, NotExported};
 pub use faults::Faults;
 pub use listed::{Listed, Told};
 pub use owner::Owner;

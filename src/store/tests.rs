@@ -12,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 mod listing;
+mod whole;
 
 const TTL: Duration = Duration::from_secs(10);
 const NOW: Timestamp = Timestamp(1_000_000);

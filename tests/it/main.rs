@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod cli_run;
+mod cli_store;
 mod cli_usage;
 mod clobber;
 mod console;

@@ -1,9 +1,9 @@
 //! `log`: every fact of a run, in order.
 
 use crate::cli::stored::{self, RunArg};
-use crate::cli::{Context, Exit, Failure, screen};
-use crate::report::{Fact, Renderer, Story};
-use crate::store::Store;
+use crate::cli::{Context, Exit, Failure, plans, screen};
+use crate::report::{Fact, Renderer, Runbook, Story};
+use crate::store::{self, RunId, SqliteStore, Store, StoreError, Verified};
 use serde_json::json;
 
 #[derive(Debug, clap::Args)]
@@ -22,24 +22,20 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let store = stored::open_to_read(context)?;
     let id = stored::find(context, &store, args.run.run.as_deref())?;
     if args.verify {
-        let verified = store.verify(&id).map_err(|error| stored::failed(context, &error))?;
-        let text = if context.is_json() {
-            json!({"run": &*id.0, "events": verified.events, "head": verified.head, "holds": true})
-                .to_string()
-        } else {
-            format!("the chain of run {id} holds: {} facts, the last is {}", verified.events, verified.head)
-        };
-        context.print(&format!("{text}\n"))?;
-        return Ok(Exit::Done);
+        return verify(context, &store, &id);
     }
-    let known = stored::look(context, &store, &id)?;
+    let failed = |error: StoreError| stored::failed(context, &error);
+    let plan = plans::of_run(&store.run(&id).map_err(failed)?)?;
     let only = match &args.step {
-        Some(step) => Some(crate::cli::orders::step_of(&known.plan, step)?),
+        Some(step) => Some(crate::cli::orders::step_of(&plan, step)?),
         None => None,
     };
-    let mut renderers = screen::result(context, &known.plan);
-    let mut told = Story::new(id.0.clone(), known.plan.clone());
-    for recorded in &known.events {
+    // Up to where the chain breaks its facts are sound: somebody may have to finish by them.
+    let (events, broken) = store.sound(&id).map_err(failed)?;
+    let mut renderers = screen::result(context, &plan);
+    let mut told = Story::new(id.0.clone(), plan.clone());
+    for stored in &events {
+        let recorded = store::recorded(&id, &plan, stored).map_err(failed)?;
         told.take(recorded.at, &recorded.event);
         let about = match &recorded.event {
             crate::run::Event::Step(ix, _) => Some(*ix),
@@ -49,5 +45,31 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
             renderers.fact(&told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
         }
     }
-    Ok(Exit::Done)
+    broken.map_or(Ok(Exit::Done), |error| Err(failed(error)))
+}
+
+/// Walks the chain, and names the first fact that does not hold.
+fn verify(context: &Context, store: &SqliteStore, id: &RunId) -> Result<Exit, Failure> {
+    let (told, text, end) = match store.verify(id) {
+        Ok(Verified { events, head }) => (
+            json!({"run": &*id.0, "events": events, "head": head, "holds": true}),
+            format!("the chain of run {id} holds: {events} facts, the last is {head}"),
+            Ok(Exit::Done),
+        ),
+        Err(StoreError::Broken { seq, reason, .. }) => (
+            json!({"run": &*id.0, "holds": false, "first_bad": seq.0, "reason": reason}),
+            format!("the chain of run {id} breaks at fact {seq}: {reason}"),
+            Err(Failure::new(
+                Exit::Stopped,
+                format!("the journal of run {id} is damaged from fact {seq} on"),
+            )
+            .hint(format!("`{}` prints the facts before it", context.commands.run("log", &id.0)))
+            .hint("keep a copy of the state directory before anything else")
+            .see(Runbook::JournalBroken)),
+        ),
+        Err(error) => return Err(stored::failed(context, &error)),
+    };
+    let text = if context.is_json() { told.to_string() } else { text };
+    context.print(&format!("{text}\n"))?;
+    end
 }

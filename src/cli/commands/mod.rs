@@ -4,11 +4,14 @@ mod abort;
 mod approve;
 mod completions;
 mod explain;
+mod export;
+mod import;
 mod log;
 mod man;
 mod pause;
 mod preview;
 mod proceed;
+mod prune;
 mod rehearse;
 mod reject;
 mod report;
@@ -52,6 +55,12 @@ pub(super) enum Verb {
     Log(log::Args),
     /// Print a run as Markdown
     Report(report::Args),
+    /// Write a run out, whole, as JSON lines
+    Export(export::Args),
+    /// Take in a run that was exported, if its chain holds
+    Import(import::Args),
+    /// Remove runs that are over and old
+    Prune(prune::Args),
     /// Say yes to a step that asks
     Approve(approve::Args),
     /// Say no to a step that asks: the run pauses
@@ -100,6 +109,9 @@ impl Verb {
             Self::Watch(args) => watch::run(&args, context),
             Self::Log(args) => log::run(&args, context),
             Self::Report(args) => report::run(&args, context),
+            Self::Export(args) => export::run(&args, context),
+            Self::Import(args) => import::run(&args, context),
+            Self::Prune(args) => prune::run(&args, context),
             Self::Approve(args) => approve::run(&args, context),
             Self::Reject(args) => reject::run(&args, context),
             Self::Pause(args) => pause::run(&args, context),

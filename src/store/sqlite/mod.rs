@@ -9,9 +9,10 @@ mod listing;
 mod open;
 mod orders;
 mod reserve;
+mod whole;
 
 use super::{
-    Entry, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
+    Entry, Exported, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
     StoreError, Stored, Takeover, Told, record::OrderRecord,
 };
 use crate::plan::Timestamp;
@@ -92,6 +93,56 @@ impl SqliteStore {
         let connection = self.connection();
         let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 4).unwrap();
+    }
+
+    /// The events of a run as far as its chain holds, and why no further.
+    ///
+    /// # Errors
+    /// The run cannot be read at all.
+    pub fn sound(&self, run: &RunId) -> Result<(Vec<Stored>, Option<StoreError>), StoreError> {
+        let mut events = Vec::new();
+        match self.reading(|tx| journal::walk(tx, run, Seq(1), &mut events)) {
+            Ok(()) => Ok((events, None)),
+            Err(broken @ StoreError::Broken { .. }) => Ok((events, Some(broken))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All that is stored of a run, as it is at one moment.
+    ///
+    /// # Errors
+    /// It cannot be read, or its chain is broken.
+    pub fn export(&self, run: &RunId) -> Result<Exported, StoreError> {
+        self.reading(|tx| whole::export(tx, run))
+    }
+
+    /// Takes in a run of another store. One that is not over must be meant (`unfinished`): that store knows nothing of
+    /// who takes it up here, and nobody is kept from taking it up there.
+    ///
+    /// # Errors
+    /// There is a run of this name, it is not over, or it cannot be written.
+    pub fn import(&self, run: &Exported, unfinished: bool) -> Result<(), StoreError> {
+        self.writing(run.id(), |tx| whole::import(tx, run, unfinished))
+    }
+
+    /// Removes a run that is over, with all that is stored of it. Its room is used again; [`SqliteStore::compact`] gives
+    /// it back.
+    ///
+    /// # Errors
+    /// It is not over, is under way, holds locks, or cannot be read: then it is left as it is.
+    pub fn remove(&self, run: &RunId, now: Timestamp) -> Result<(), StoreError> {
+        self.writing(run, |tx| whole::remove(tx, run, now))
+    }
+
+    /// Gives room that nothing uses back to the disk. Others wait meanwhile: not while a run is under way.
+    ///
+    /// # Errors
+    /// There is no room to write it anew, or others use it.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        let connection = self.connection();
+        connection
+            .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+            .map_err(|error| self.explain(&error))
     }
 
     /// The database.
