@@ -63,6 +63,16 @@ mistakes! {
     CheckpointPassed,
     /// Who was suspended goes on recording after another took over.
     FencingIgnored,
+    /// The store takes what a holder that was replaced appends.
+    EpochNotChecked,
+    /// The store appends wherever its journal ends, not where the writer believes.
+    PlaceNotChecked,
+    /// The hash of an event does not cover the one before it.
+    HashNotChained,
+    /// A lock is taken from a run that is under way.
+    LockNotHeeded,
+    /// A lease is not renewed while a call is under way.
+    LeaseNotRenewed,
     /// An abort is taken, and nothing follows.
     AbortIgnored,
     /// Nobody is woken to try an undo again.

@@ -5,6 +5,7 @@ use super::journal::Journal;
 use super::tasks::Tasks;
 use super::work::{Hands, Host};
 use super::{Actions, Interruption, Observer, Redactor};
+use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
 use crate::port::{Clock, WriteWorld};
 use crate::run::{Actor, Input, Mode, Run};
@@ -187,6 +188,7 @@ impl Driver {
             if let Some(rest) = self.rest(&journal.run, tasks, stopping) {
                 return Ok(rest);
             }
+            let forgets = on(Mistake::LeaseNotRenewed) && tasks.are_writing();
             tokio::select! {
                 ended = tasks.next() => inputs.extend(tasks.hear(ended)),
                 Some((step, text)) = progress.recv() => self.tell(&journal.run, step, &text),
@@ -199,7 +201,7 @@ impl Driver {
                         Err(error) => return Err(error),
                     }
                 }
-                () = self.wall.sleep_until(journal.renewal()) => journal.renew().await?,
+                () = self.wall.sleep_until(journal.renewal()), if !forgets => journal.renew().await?,
                 () = self.interruption.to_pause(), if stopping.is_none() => {
                     stopping = Some(Rest::Interrupted);
                     inputs.push(Input::Interrupted);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 mod listing;
+mod mistakes;
 mod whole;
 
 const TTL: Duration = Duration::from_secs(10);

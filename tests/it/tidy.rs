@@ -9,7 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("run", &["plan", "mutant"]),
     ("doc", &["plan"]),
-    ("store", &["plan", "run", "port"]),
+    ("store", &["plan", "run", "port", "mutant"]),
     // A report of a rehearsal is of its plain data.
     ("report", &["plan", "run", "rehearse"]),
     ("port", &["plan", "run", "mutant"]),

@@ -2,6 +2,7 @@
 
 mod beliefs;
 mod crashes;
+mod leases;
 mod stage;
 mod world;
 
