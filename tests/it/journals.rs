@@ -71,3 +71,27 @@ fn every_journal_that_was_kept_is_told_as_on_its_day() {
         }
     });
 }
+
+/// To keep one more: kill a run of production that waits, and copy its `switchover.db` to `tests/data/journals/open`.
+#[test]
+fn every_run_that_an_earlier_version_began_is_finished_by_this_one() {
+    let folder = repository("tests/data/journals/open");
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(!names.is_empty(), "journals are never taken away");
+    for name in names {
+        let state = kept(&format!("open/{name}"));
+        let say = |arguments: &[&str]| {
+            let output = tool().args(arguments).arg("--state-dir").arg(state.path()).output().unwrap();
+            assert!(output.status.success(), "{name}, {arguments:?}: {output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        // It was not kept how the run stands: the journal tells.
+        assert!(say(&["runs", "--open"]).contains(" under way for "), "{name}");
+        say(&["resume"]);
+        assert!(say(&["runs"]).contains(" completed after "), "{name}");
+        assert!(say(&["log", "--verify"]).contains(" holds: "), "{name}");
+    }
+}
