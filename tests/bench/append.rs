@@ -1,4 +1,5 @@
-//! How many events a second become durable, against how often the same disk can be told to write through.
+//! How many events a second become durable, one by one and where several come at once, against how often the same disk can
+//! be told to write through.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops where it is, and prints")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures")]
@@ -11,14 +12,25 @@ use switchover::store::record::{EventRecord, StepRecord};
 use switchover::store::{Entry, NewRun, Owner, Seq, SqliteStore, Store};
 
 const ROUNDS: u32 = 400;
+/// Steps that finish together.
+const TOGETHER: usize = 8;
 const PAGE: usize = 4096;
 const PAGES: usize = 256;
 
+/// What each round takes, in milliseconds.
+fn spans(mut round: impl FnMut()) -> Vec<f64> {
+    let mut spans = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        round();
+        spans.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    spans
+}
+
 /// Rounds a second.
-fn rate(mut round: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    (0..ROUNDS).for_each(|_| round());
-    f64::from(ROUNDS) / start.elapsed().as_secs_f64()
+fn rate(spans: &[f64]) -> f64 {
+    f64::from(ROUNDS) * 1000.0 / spans.iter().sum::<f64>()
 }
 
 fn main() {
@@ -51,21 +63,32 @@ fn main() {
         .unwrap();
     let lease = store.acquire(&run.id, &Owner::this_process(), Duration::from_secs(3600), now).unwrap();
     let mut last = Seq(0);
-    let mut durable = || {
+    let mut durable = |count: usize| {
         let body = EventRecord::Step { step: "deploy[backend]".into(), fact: StepRecord::Started };
-        last = store.append(&lease, last, &[Entry { at: now, body }]).unwrap();
+        last = store.append(&lease, last, &vec![Entry { at: now, body }; count]).unwrap();
     };
 
-    // Interleaved, so that both meet the same disk.
-    let (mut plain_rates, mut durable_rates) = (Vec::new(), Vec::new());
+    // Interleaved, so that all meet the same disk.
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..5 {
-        plain_rates.push(rate(&mut plain));
-        durable_rates.push(rate(&mut durable));
+        all[0].push(spans(&mut plain));
+        all[1].push(spans(|| durable(1)));
+        all[2].push(spans(|| durable(TOGETHER)));
     }
-    let median = |rates: &mut Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
-    };
-    let (plain, durable) = (median(&mut plain_rates), median(&mut durable_rates));
+    let middle = |rounds: &[Vec<f64>]| part(rounds.iter().map(|spans| rate(spans)).collect(), 50);
+    let [plain, durable, together] = all.each_ref().map(|rounds| middle(rounds));
     println!("appends: {durable:.0}/s durable, bare fdatasync {plain:.0}/s, ratio {:.2}", durable / plain);
+    let [bare, one, _] = all.map(|rounds| rounds.concat());
+    for (what, spans) in [("an append", one), ("a bare fdatasync", bare)] {
+        let [p50, p95] = [50, 95].map(|percent| part(spans.clone(), percent));
+        println!("{what}: p50 {p50:.2} ms, p95 {p95:.2} ms");
+    }
+    let events = together * f64::from(u32::try_from(TOGETHER).unwrap());
+    println!("{TOGETHER} at once: {events:.0} events/s, {:.1} times as many", events / durable);
+}
+
+/// What so many in a hundred do not exceed.
+fn part(mut all: Vec<f64>, percent: usize) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[(all.len() - 1) * percent / 100]
 }

@@ -242,6 +242,24 @@ def appends():
         raise Failed(f"cargo bench printed no rates:\n{printed}")
     durable, bare, ratio = found.groups()
     yield Row("durable appends", f"{durable}/s", f"fdatasync: {bare}/s", ratio, ">= 0.5", float(ratio) >= 0.5)
+    spans = dict(re.findall(r"^(an append|a bare fdatasync): (p50 .*)$", printed, re.M))
+    yield Row("one append", spans["an append"], f"fdatasync: {spans['a bare fdatasync']}", "", "", True)
+    count, rate, times = re.search(r"(\d+) at once: (\d+) events/s, ([\d.]+) times", printed).groups()
+    yield Row(f"{count} facts at once, one sync", f"{rate}/s", f"one by one: {durable}/s", f"{times}x", ">= 3x", float(times) >= 3)
+
+
+def scale():
+    printed = spend(["cargo", "bench", "--locked", "--quiet", "--bench", "scale"]).out
+    found = re.search(
+        r"runs: (\d+) listed in (\d+) ms\nresumed: (\d+) of (\d+), (\d+) refused.*\nresume: (\d+) facts in (\d+) ms", printed
+    )
+    if not found:
+        raise Failed(f"cargo bench printed no figures:\n{printed}")
+    runs, listed, resumed, all_runs, refused, facts, took = map(int, found.groups())
+    yield Row(f"{runs} runs listed, wall", f"{listed} ms", "", "", "< 100 ms", listed < 100)
+    met = (resumed, refused) == (all_runs, 1)
+    yield Row("interrupted runs resumed, beside a damaged one", f"{resumed} of {all_runs}", "", "", "all", met)
+    yield Row(f"a run of {facts} facts resumed, wall", f"{took} ms", "", "", "< 1 s", took < 1000)
 
 
 def memory():
@@ -310,7 +328,7 @@ def rehearsals():
             yield Row("the same, peak memory", f"{peak:.1f} MiB", "", "", "< 200 MiB", peak < 200)
 
 
-MEASUREMENTS = (validation, rehearsals, one_record, appends, memory, deploys_in_parallel)
+MEASUREMENTS = (validation, rehearsals, one_record, appends, scale, memory, deploys_in_parallel)
 
 
 def show(rows):
