@@ -5,6 +5,7 @@
 //! | `stories` | one behaviour each of the way forward |
 //! | `stories_back` | one behaviour each of the way back |
 //! | `stories_people` | who may say what, and what is refused with which reason |
+//! | `model` | any broken law of two executors over one store, in every state they can reach |
 //! | `random` | any broken law of `laws`, under any schedule of faults, crashes, people and third parties |
 #![expect(clippy::cast_possible_truncation, reason = "small numbers, by chance")]
 
@@ -12,6 +13,7 @@ mod build;
 mod dice;
 mod host;
 mod laws;
+mod model;
 mod random;
 mod stories;
 mod stories_back;

@@ -1,0 +1,235 @@
+//! Every state that two executors, a store and a world can reach together: takeovers, leases that run out, processes that
+//! are stopped and wake, crashes, lost answers, calls that land late, orders. The machine is the real one.
+//!
+//! Moments fold to how far ahead they are, and counters to whether they agree, so the states are finitely many: all of
+//! them are visited, to a stated number of crashes, stops, lost answers and orders. Two states of one hash (64 bits) are
+//! taken for one. `SWITCHOVER_MODEL=all cargo test --lib model -- --nocapture` visits more of them and prints how many.
+//!
+//! | law | what breaks it |
+//! |---|---|
+//! | no effect without an intent that is durable | the call is sent while its append is under way |
+//! | one process writes under an epoch, and none under an older one | the epoch is not checked, or not raised |
+//! | a call lands at most once for each intent, and never after it was given up | blind repetition, a deadline ignored |
+//! | who is alive is not replaced | a lease that is not renewed during a long call, or not heeded |
+//! | a verdict is what the world is, and stays so | an outcome before its effect |
+//! | from every state an abort ends | an abort that is taken, and nothing follows |
+
+mod key;
+mod system;
+
+use super::build::{act, plan, policy};
+use crate::mutant::{Mistake, making};
+use crate::plan::{Plan, Policy, Retry, Step};
+use crate::run::{Order, Rewind};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{sync::Arc, time::Duration};
+use system::{Move, System};
+
+/// Mistakes of a host or a store, made on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bug {
+    /// An append of whoever was replaced is taken, if nothing was appended since.
+    EpochNotChecked,
+    /// Who takes a run over gets the epoch of who had it.
+    EpochNotRaised,
+    /// Work begins before the facts that call for it are durable.
+    IntentNotRecorded,
+    /// A call is sent although its deadline has passed.
+    DeadlineIgnored,
+    /// Nobody renews while a call is under way.
+    LeaseNotRenewed,
+    /// A run is taken from whoever has it.
+    LeaseIgnored,
+    /// A call is answered when it is sent.
+    OutcomeBeforeEffect,
+}
+
+/// How often each may happen in one history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Budget {
+    crashes: u8,
+    /// A process is stopped, as by SIGSTOP.
+    stops: u8,
+    /// An answer, or a call, is lost.
+    lost: u8,
+    /// Orders of these come in this order.
+    orders: u8,
+}
+
+/// What was seen on the way: a model in which nothing happens proves nothing.
+#[derive(Debug, Default)]
+struct Seen {
+    states: usize,
+    moves: usize,
+    /// Appends of whoever was replaced.
+    refused: usize,
+    /// Runs taken from a process that lives.
+    replaced: usize,
+    /// Calls that landed when whoever sent them was gone or replaced.
+    late: usize,
+    finished: usize,
+}
+
+fn of(steps: Vec<Step>) -> Arc<Plan> {
+    let millis = Duration::from_millis;
+    let undo = Retry { attempts: 3, wait: millis(1), backoff_percent: 100 };
+    Arc::new(plan(
+        steps,
+        Vec::new(),
+        Vec::new(),
+        Policy { call: millis(2), grace: millis(2), undo, ..policy() },
+    ))
+}
+
+fn one() -> Arc<Plan> {
+    of(vec![act("a", &[])])
+}
+
+fn chain() -> Arc<Plan> {
+    of(vec![act("a", &[]), act("b", &[0])])
+}
+
+fn beside() -> Arc<Plan> {
+    of(vec![act("a", &[]), act("b", &[])])
+}
+
+fn abort() -> Order {
+    Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() }
+}
+
+/// One state on the way to another.
+struct Node {
+    parent: usize,
+    by: Option<Move>,
+}
+
+/// Visits all states. Panics with the shortest way to one in which a law is broken.
+fn explore(plan: Arc<Plan>, orders: &[Order], budget: Budget, bug: Option<Bug>) -> Seen {
+    let first = System::new(plan, orders.into(), budget, bug);
+    let (mut known, mut ending) = (HashSet::from([first.key()]), HashSet::new());
+    let mut nodes = vec![Node { parent: 0, by: None }];
+    let (mut layer, mut seen) = (vec![(0, first)], Seen::default());
+    while !layer.is_empty() {
+        let mut next = Vec::new();
+        for (place, system) in layer {
+            // From every state an abort ends; what is not durable has no say in it.
+            if ending.insert(system.durable_key()) {
+                told(&nodes, place, None, || system.ends_if_aborted());
+            }
+            for way in system.moves() {
+                seen.moves += 1;
+                let mut after = system.clone();
+                told(&nodes, place, Some(way), || after.go(way, &mut seen));
+                if known.insert(after.key()) {
+                    nodes.push(Node { parent: place, by: Some(way) });
+                    next.push((nodes.len() - 1, after));
+                }
+            }
+        }
+        layer = next;
+    }
+    seen.states = nodes.len();
+    seen
+}
+
+/// Says how the state was reached in which a law is broken.
+fn told(nodes: &[Node], mut place: usize, last: Option<Move>, act: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(act)) else { return };
+    let mut path: Vec<Move> = last.into_iter().collect();
+    while let Some(by) = nodes[place].by {
+        path.push(by);
+        place = nodes[place].parent;
+    }
+    path.reverse();
+    let why = panic.downcast_ref::<String>().cloned();
+    let why = why.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    panic!("{}\nby {path:?}", why.unwrap_or_default());
+}
+
+/// What goes wrong, and how often: crashes, stops, lost answers, orders.
+type Case = (&'static str, Vec<Order>, [u8; 4]);
+
+/// Each with all that may happen to it.
+fn cases() -> Vec<Case> {
+    let pause = vec![Order::Pause { reason: None }, Order::Continue];
+    let small = vec![("one", vec![abort()], [1, 0, 1, 1]), ("one", vec![abort()], [0, 1, 0, 1])];
+    let large = vec![
+        ("one", vec![abort()], [1, 1, 1, 1]),
+        ("one", pause, [0, 1, 0, 2]),
+        ("one", vec![abort(), abort()], [1, 0, 1, 2]),
+        ("chain", vec![abort()], [1, 0, 1, 1]),
+        ("beside", vec![abort()], [1, 0, 0, 1]),
+    ];
+    match asked().as_deref() {
+        Some("all") => large,
+        // `chain 1 0 1 1`: one case.
+        Some(one) => {
+            let mut words = one.split(' ');
+            let name = words.next().and_then(|name| large.iter().find(|case| case.0 == name)).unwrap().0;
+            let counts: Vec<u8> = words.map(|word| word.parse().unwrap()).collect();
+            vec![(name, vec![abort(), abort()], counts.try_into().unwrap())]
+        }
+        None => small,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "who wants more says so")]
+fn asked() -> Option<String> {
+    std::env::var("SWITCHOVER_MODEL").ok()
+}
+
+#[test]
+fn two_executors_break_no_law_whatever_happens_when() {
+    let mut all = Seen::default();
+    for (name, orders, [crashes, stops, lost, given]) in cases() {
+        let plan = match name {
+            "chain" => chain(),
+            "beside" => beside(),
+            _ => one(),
+        };
+        let budget = Budget { crashes, stops, lost, orders: given };
+        let seen = explore(plan, &orders, budget, None);
+        println!("{name}, {budget:?}: {seen:?}");
+        all.refused += seen.refused;
+        all.replaced += seen.replaced;
+        all.late += seen.late;
+        all.finished += seen.finished;
+    }
+    let vacuous = all.refused == 0 || all.replaced == 0 || all.late == 0 || all.finished == 0;
+    assert!(!vacuous || asked().is_some(), "{all:?}");
+}
+
+/// Why a law was broken. Silence, if none was.
+fn broken(mistake: Option<Mistake>, bug: Option<Bug>) -> Option<String> {
+    let budget = Budget { crashes: 1, stops: 1, lost: 1, orders: 1 };
+    let lived = making(mistake, || catch_unwind(|| explore(one(), &[abort()], budget, bug)));
+    lived.err().map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+}
+
+#[test]
+fn each_mistake_of_a_host_or_a_store_breaks_a_law() {
+    for (bug, law) in [
+        (Bug::EpochNotChecked, "an append of whoever was replaced was taken"),
+        (Bug::EpochNotRaised, "two processes wrote under one epoch"),
+        (Bug::IntentNotRecorded, "sent without a durable intent"),
+        (Bug::DeadlineIgnored, "sent after its deadline"),
+        (Bug::LeaseNotRenewed, "a process that lives was replaced"),
+        (Bug::LeaseIgnored, "a process that lives was replaced"),
+        (Bug::OutcomeBeforeEffect, "nobody else writes, and the world is not as we left it"),
+    ] {
+        let why = broken(None, Some(bug)).unwrap_or_else(|| panic!("{bug:?} breaks nothing"));
+        println!("{bug:?}: {why}");
+        assert!(why.starts_with(law), "{bug:?}: {why}");
+    }
+}
+
+#[test]
+fn each_mistake_of_the_machine_breaks_a_law() {
+    for mistake in
+        [Mistake::ResumeForgets, Mistake::LostIsRepeated, Mistake::DoubtIsNotLanded, Mistake::AbortIgnored]
+    {
+        let why = broken(Some(mistake), None).unwrap_or_else(|| panic!("{mistake:?} breaks nothing"));
+        println!("{mistake:?}: {why}");
+    }
+}
