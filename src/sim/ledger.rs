@@ -331,7 +331,8 @@ impl World {
                 self.ledger.hold(now.after(span), write.clone(), Whose::Late(passage.number));
                 Ok(String::new())
             }
-            Some(Strike::Wrong) => self.write_wrong(write, by, now),
+            // It is not what was asked for: the call itself has still to be carried out.
+            Some(Strike::Wrong) => self.write_wrong(write, Whose::Provider, now),
             Some(Strike::Reverted(span)) => {
                 let old = self.before(write);
                 let answer = self.write(write, by, now);

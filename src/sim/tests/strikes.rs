@@ -177,7 +177,7 @@ fn an_answer_may_be_slow_and_too_slow() {
 
 #[test]
 fn a_wrong_write_is_answered_as_fine() {
-    let wrong = (PLACE.into(), "CNAME wrong.example.net (TTL 300)".into(), Whose::Ours(2));
+    let wrong = (PLACE.into(), "CNAME wrong.example.net (TTL 300)".into(), Whose::Provider);
     assert_eq!(switched(Strike::Wrong), (Ok(()), 1, vec![wrong]));
 }
 
@@ -390,7 +390,7 @@ fn a_service_is_set_otherwise_or_set_back() {
     let registered =
         ["definition web: revision 2, Ours(2)".to_owned(), "definition web: revision 3, Ours(3)".to_owned()];
     let ((), ports) = struck(SERVICE, ("ecs", "UpdateService"), Strike::Wrong, play);
-    let wrong = "service main/web: 2 of web:3, Ours(4)".to_owned();
+    let wrong = "service main/web: 2 of web:3, Provider".to_owned();
     assert_eq!(whats(&ports), [&registered[..], &[wrong]].concat());
     let ((), ports) = struck(SERVICE, ("ecs", "UpdateService"), Strike::Reverted(seconds(20)), play);
     let right = "service main/web: 2 of web:2, Ours(4)".to_owned();
@@ -402,7 +402,7 @@ fn a_service_is_set_otherwise_or_set_back() {
 fn a_service_without_another_definition_is_forced_to_what_it_has() {
     let play = async |ports: &Ports| set(ports, "web:1").await.unwrap();
     let (_, ports) = struck(SERVICE, ("ecs", "UpdateService"), Strike::Wrong, play);
-    assert_eq!(whats(&ports), ["service main/web: 2 of web:1, by force, Ours(2)"]);
+    assert_eq!(whats(&ports), ["service main/web: 2 of web:1, by force, Provider"]);
 }
 
 #[test]
