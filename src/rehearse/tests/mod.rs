@@ -62,10 +62,14 @@ fn rehearsed(setting: &Arc<Setting>, fault: &str) -> Rehearsal {
 #[test]
 fn writes_that_are_left_behind_are_measured() {
     let text = text_of("plans/one-record.yaml").replace("writes: shared", "writes: diverge");
-    let told = rehearsed(&setting_of("plans/one-record.yaml", &text, Some("one-record.yaml")), "people.abort");
+    let told =
+        rehearsed(&setting_of("plans/one-record.yaml", &text, Some("one-record.yaml")), "people.abort");
     let [switch] = &told.diverges[..] else { panic!("{:?}", told.diverges) };
     // An abort waits until somebody says that what was written may be left; the soak alone takes a minute and more.
     let behind = switch.behind.unwrap();
     assert!(switch.step == "switch" && behind > std::time::Duration::from_secs(60), "{behind:?}");
-    assert_eq!(rehearsed(&setting("plans/one-record.yaml", Some("one-record.yaml")), "people.abort").diverges, []);
+    assert_eq!(
+        rehearsed(&setting("plans/one-record.yaml", Some("one-record.yaml")), "people.abort").diverges,
+        []
+    );
 }
