@@ -148,6 +148,8 @@ pub(super) fn failed(context: &Context, error: &StoreError) -> Failure {
         | StoreError::Ambiguous { .. } => (Exit::Usage, None),
         StoreError::ReadOnly { .. }
         | StoreError::Full { .. }
+        | StoreError::Failing { .. }
+        | StoreError::Vanished { .. }
         | StoreError::Failed { .. }
         | StoreError::Busy { .. } => (Exit::Stopped, Some(Runbook::JournalFull)),
         StoreError::Damaged { .. } | StoreError::Broken { .. } => {

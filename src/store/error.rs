@@ -28,6 +28,20 @@ pub enum StoreError {
         /// In the system's words.
         reason: String,
     },
+    /// The disk does not do what it is told to, and is not full.
+    #[error("the disk that holds {} fails: {reason}", .path.display())]
+    Failing {
+        /// Which.
+        path: PathBuf,
+        /// In the system's words.
+        reason: String,
+    },
+    /// What is written now is found by nobody: the run must stop.
+    #[error("the state in {} was removed, moved or replaced while it was in use", .path.display())]
+    Vanished {
+        /// Which.
+        path: PathBuf,
+    },
     /// The database is not one, or its pages are damaged.
     #[error("the state file {} is damaged: {reason}", .path.display())]
     Damaged {
@@ -156,6 +170,14 @@ impl StoreError {
                 "make it writable, or choose another with --state-dir or SWITCHOVER_STATE_DIR".into()
             }
             Self::Full { .. } => "free some space, then `switchover resume`: nothing was lost".into(),
+            Self::Failing { path, .. } => format!(
+                "nothing was done that is not on disk. see what the system says of the disk (`dmesg`), copy {} to a sound one, and go on there: `switchover resume --state-dir COPY`",
+                path.display()
+            ),
+            Self::Vanished { path } => format!(
+                "nothing more was done. put {} back as it was, with all files in it, then `switchover resume`; if it is lost, finish by the runbook",
+                path.display()
+            ),
             Self::Damaged { path, .. } => format!(
                 "keep a copy of {} and its -wal file, look at the world with `preview`, and restore the file from a backup",
                 path.display()

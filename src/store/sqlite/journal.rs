@@ -1,12 +1,13 @@
 //! Runs and their events.
 
 use super::Failed;
+use super::witness::Witness;
 use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::store::chain::{self, Hash};
 use crate::store::runs::FORMAT;
 use crate::store::{Entry, Epoch, Lease, RunId, RunRecord, Seq, StoreError, Stored};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 pub(super) const INSERT: &str =
     "INSERT INTO events (run, seq, epoch, at, body, hash) VALUES (?, ?, ?, ?, ?, ?)";
@@ -32,19 +33,19 @@ pub(super) fn run(tx: &Transaction<'_>, run: &RunId) -> Result<RunRecord, Failed
 }
 
 /// What is stored of a run.
-struct Row {
+struct Found {
     format: u32,
     pinned: String,
     head: u64,
     hash: Hash,
 }
 
-fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Row, Failed> {
+fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Found, Failed> {
     let mut query = tx.prepare("SELECT format, pinned, head_seq, head_hash FROM runs WHERE id = ?")?;
     let row = query
         .query_row([&*run.0], |row| {
             let (format, pinned) = (row.get(0)?, row.get(1)?);
-            Ok(Row { format, pinned, head: row.get(2)?, hash: row.get(3)? })
+            Ok(Found { format, pinned, head: row.get(2)?, hash: row.get(3)? })
         })
         .optional()?
         .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
@@ -63,7 +64,7 @@ pub(super) fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed
 }
 
 /// The length of the journal and the hash of its last event. The fast way: nothing else is looked at.
-fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Failed> {
+pub(super) fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Failed> {
     let mut query = tx.prepare("SELECT format, head_seq, head_hash FROM runs WHERE id = ?")?;
     let found = query
         .query_row([&*run.0], |row| Ok((row.get::<_, u32>(0)?, (row.get(1)?, row.get(2)?))))
@@ -108,7 +109,7 @@ pub(super) fn is_written(
     after: Seq,
     entries: &[Entry],
 ) -> Result<bool, Failed> {
-    let written = read(tx, &lease.run, Seq(after.0 + 1))?;
+    let written = read(tx, &lease.run, Seq(after.0 + 1), None)?;
     Ok(written.len() == entries.len()
         && written.iter().zip(entries).all(|(stored, entry)| {
             stored.epoch == lease.epoch
@@ -116,10 +117,20 @@ pub(super) fn is_written(
         }))
 }
 
-/// Reads from `from` on and checks the chain from there, or from the run itself, to the end.
-pub(super) fn read(tx: &Transaction<'_>, run: &RunId, from: Seq) -> Result<Vec<Stored>, Failed> {
+fn fields(row: &Row<'_>) -> rusqlite::Result<(u64, u64, u64, String, Hash)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+/// Reads from `from` on and checks the chain from there, or from the run itself, to the end; and that it is at least as
+/// long as it was once seen to be, if that is asked.
+pub(super) fn read(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    from: Seq,
+    witness: Option<&Witness>,
+) -> Result<Vec<Stored>, Failed> {
     let mut events = Vec::new();
-    walk(tx, run, from, &mut events).map(|()| events)
+    walk(tx, run, from, witness, &mut events).map(|()| events)
 }
 
 /// The same; `events` holds what is sound, also where the rest is not.
@@ -127,6 +138,7 @@ pub(super) fn walk(
     tx: &Transaction<'_>,
     run: &RunId,
     from: Seq,
+    witness: Option<&Witness>,
     events: &mut Vec<Stored>,
 ) -> Result<(), Failed> {
     let row = row(tx, run)?;
@@ -144,8 +156,8 @@ pub(super) fn walk(
     let mut rows = query.query(params![&*run.0, from])?;
     let mut expected = from;
     while let Some(row) = rows.next()? {
-        let (seq, epoch, at): (u64, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (body, stored): (String, Hash) = (row.get(3)?, row.get(4)?);
+        let (seq, epoch, at, body, stored) =
+            fields(row).map_err(|error| broken(run, expected, error.to_string()))?;
         if seq != expected {
             return Err(broken(run, expected, "it is missing"));
         }
@@ -166,6 +178,15 @@ pub(super) fn walk(
     }
     if hash != row.hash {
         return Err(broken(run, expected.saturating_sub(1), "it is not the event that was written last"));
+    }
+    if let Some(Witness { seq, hash }) = witness {
+        if row.head < *seq {
+            let reason = format!("the journal ends before it, and once had {seq} events");
+            return Err(broken(run, row.head + 1, reason));
+        }
+        if events.iter().any(|event| event.seq.0 == *seq && event.hash != *hash) {
+            return Err(broken(run, *seq, "it is another than was once written"));
+        }
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn caught_up(tx: &Transaction<'_>, run: &RunId, so_far: Option<Kept>) -> Result<
         Some(kept) => kept,
         None => Kept { title: (&journal::run(tx, run)?).into(), seq: 0, standing: StandingRecord::default() },
     };
-    for stored in journal::read(tx, run, Seq(kept.seq + 1))? {
+    for stored in journal::read(tx, run, Seq(kept.seq + 1), None)? {
         let event = EventRecord::parse(&stored.body)
             .map_err(|error| journal::broken(run, stored.seq.0, error.to_string()))?;
         kept.standing.take(stored.at, &event);

@@ -8,8 +8,10 @@ mod leases;
 mod listing;
 mod open;
 mod orders;
+mod place;
 mod reserve;
 mod whole;
+mod witness;
 
 use super::{
     Entry, Exported, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
@@ -17,21 +19,28 @@ use super::{
 };
 use crate::plan::Timestamp;
 use crate::run::Actor;
+use place::Place;
 use reserve::Reserve;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 use std::time::Duration;
+use witness::Witnesses;
 
 /// The store of one machine, in a directory.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// Of a store that is written.
     reserve: Option<Reserve>,
+    place: Option<Place>,
+    witnesses: Witnesses,
     faults: Faults,
     /// Orders that came by this connection: the database tells only of others'.
     own_orders: AtomicU64,
@@ -62,8 +71,9 @@ impl SqliteStore {
     /// The directory cannot be written, is full, or holds a file that is damaged or newer than this version.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let (path, connection) = open::for_writing(directory)?;
-        let reserve = Some(Reserve::in_directory(directory));
-        Ok(Self::over(path, connection, reserve))
+        let (reserve, place) = (Reserve::in_directory(directory), Place::of(&path)?);
+        let store = Self::over(path, connection, directory);
+        Ok(Self { reserve: Some(reserve), place: Some(place), ..store })
     }
 
     /// Opens the store of a directory for looking only: also while a run is under way, and without the right to write.
@@ -72,12 +82,19 @@ impl SqliteStore {
     /// There is none, or it holds a file that is damaged or newer than this version.
     pub fn open_to_read(directory: &Path) -> Result<Self, StoreError> {
         let (path, connection) = open::for_reading(directory)?;
-        Ok(Self::over(path, connection, None))
+        Ok(Self::over(path, connection, directory))
     }
 
-    fn over(path: PathBuf, connection: Connection, reserve: Option<Reserve>) -> Self {
-        let connection = Mutex::new(connection);
-        Self { path, connection, reserve, faults: Faults::default(), own_orders: AtomicU64::new(0) }
+    fn over(path: PathBuf, connection: Connection, directory: &Path) -> Self {
+        Self {
+            path,
+            connection: Mutex::new(connection),
+            reserve: None,
+            place: None,
+            witnesses: Witnesses::in_directory(directory),
+            faults: Faults::default(),
+            own_orders: AtomicU64::new(0),
+        }
     }
 
     /// Dies on purpose at these points, in runs of a sandbox.
@@ -100,8 +117,11 @@ impl SqliteStore {
     /// # Errors
     /// The run cannot be read at all.
     pub fn sound(&self, run: &RunId) -> Result<(Vec<Stored>, Option<StoreError>), StoreError> {
+        // First, because the journal may grow meanwhile.
+        let witness = self.witnesses.of(run);
         let mut events = Vec::new();
-        match self.reading(|tx| journal::walk(tx, run, Seq(1), &mut events)) {
+        let walked = self.reading(|tx| journal::walk(tx, run, Seq(1), witness.as_ref(), &mut events));
+        match walked.map_err(|error| self.unless_lost(run, error)) {
             Ok(()) => Ok((events, None)),
             Err(broken @ StoreError::Broken { .. }) => Ok((events, Some(broken))),
             Err(error) => Err(error),
@@ -113,7 +133,9 @@ impl SqliteStore {
     /// # Errors
     /// It cannot be read, or its chain is broken.
     pub fn export(&self, run: &RunId) -> Result<Exported, StoreError> {
-        self.reading(|tx| whole::export(tx, run))
+        let witness = self.witnesses.of(run);
+        let found = self.reading(|tx| whole::export(tx, run, witness.as_ref()));
+        found.map_err(|error| self.unless_lost(run, error))
     }
 
     /// Takes in a run of another store. One that is not over must be meant (`unfinished`): that store knows nothing of
@@ -131,7 +153,13 @@ impl SqliteStore {
     /// # Errors
     /// It is not over, is under way, holds locks, or cannot be read: then it is left as it is.
     pub fn remove(&self, run: &RunId, now: Timestamp) -> Result<(), StoreError> {
-        self.writing(run, |tx| whole::remove(tx, run, now))
+        let witness = self.witnesses.of(run);
+        self.writing(run, |tx| {
+            whole::remove(tx, run, witness.as_ref(), now)?;
+            // Before the commit: a run without a witness is a run, and a witness without a run is a loss.
+            self.witnesses.forget(run);
+            Ok(())
+        })
     }
 
     /// Gives room that nothing uses back to the disk. Others wait meanwhile: not while a run is under way.
@@ -176,9 +204,35 @@ impl SqliteStore {
         transaction.commit().map_err(|error| match self.explain(&error) {
             StoreError::Busy { path } => StoreError::Busy { path },
             StoreError::ReadOnly { path, reason } => StoreError::ReadOnly { path, reason },
+            // Found out by a write: what makes it a commit is written last, and was not.
+            StoreError::Full { path, reason } if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                StoreError::Full { path, reason }
+            }
             _ => StoreError::Unknown { run: run.clone(), reason: error.to_string() },
         })?;
+        if let Some(place) = &self.place {
+            place.check()?;
+        }
         Ok(value)
+    }
+
+    /// A run that is not there, and was.
+    fn unless_lost(&self, run: &RunId, error: StoreError) -> StoreError {
+        match error {
+            StoreError::NoSuchRun(_) => self.is_lost(run).unwrap_or(error),
+            _ => error,
+        }
+    }
+
+    /// What there is to say of a run that had events and has none.
+    fn is_lost(&self, run: &RunId) -> Option<StoreError> {
+        let seq = self.witnesses.of(run)?.seq;
+        let reason = format!("the whole run is missing, and once had {seq} events");
+        Some(StoreError::Broken { run: run.clone(), seq: Seq(1), reason })
+    }
+
+    fn give_up_the_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(Reserve::free)
     }
 
     fn failed(&self, failed: Failed) -> StoreError {
@@ -197,14 +251,32 @@ impl SqliteStore {
 fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
-        // A small file system that is full answers with the second one.
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => StoreError::Full { path, reason },
+        Some(ErrorCode::DiskFull) => StoreError::Full { path, reason },
+        // A small file system that is full answers so too.
+        Some(ErrorCode::SystemIoFailure) if !place::has_room(&path) => StoreError::Full { path, reason },
+        Some(ErrorCode::SystemIoFailure) => StoreError::Failing { path, reason },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             StoreError::ReadOnly { path, reason }
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, reason },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
-        _ => StoreError::Failed { path, reason },
+        Some(_) => StoreError::Failed { path, reason },
+        // Not the database's: what it holds is not what is ever put there.
+        None => StoreError::Damaged { path, reason },
+    }
+}
+
+/// What an error of the file system means to people.
+fn explain_io(path: &Path, error: &io::Error) -> StoreError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { path, reason },
+        io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::NotFound
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::AlreadyExists => StoreError::ReadOnly { path, reason },
+        _ => StoreError::Failing { path, reason },
     }
 }
 
@@ -222,15 +294,36 @@ impl Store for SqliteStore {
     }
 
     fn run(&self, run: &RunId) -> Result<RunRecord, StoreError> {
-        self.reading(|tx| journal::run(tx, run))
+        let found = self.reading(|tx| journal::run(tx, run));
+        found.map_err(|error| self.unless_lost(run, error))
     }
 
     fn runs(&self, now: Timestamp) -> Result<Vec<Told>, StoreError> {
-        self.reading(|tx| listing::all(tx, now, |failed| self.failed(failed)))
+        // One that is lost is not forgotten. First, because others may begin meanwhile.
+        let witnessed = self.witnesses.runs();
+        let mut told = self.reading(|tx| listing::all(tx, now, |failed| self.failed(failed)))?;
+        let id = |told: &Told| match told {
+            Ok(listed) => listed.id.clone(),
+            Err(damaged) => damaged.0.clone(),
+        };
+        let there: HashSet<RunId> = told.iter().map(id).collect();
+        let lost = witnessed.into_iter().filter(|run| !there.contains(run));
+        let lost = lost.filter_map(|run| Some((run.clone(), self.is_lost(&run)?)));
+        told.extend(lost.map(|lost| Err(Box::new(lost))));
+        told.sort_by_key(|told| std::cmp::Reverse(id(told)));
+        Ok(told)
     }
 
     fn ids(&self) -> Result<Vec<RunId>, StoreError> {
-        self.reading(journal::ids)
+        // One that is lost is not forgotten. First, because others may begin meanwhile.
+        let witnessed = self.witnesses.runs();
+        let mut ids = self.reading(journal::ids)?;
+        let there: HashSet<_> = ids.iter().cloned().collect();
+        ids.extend(
+            witnessed.into_iter().filter(|run| !there.contains(run) && self.witnesses.of(run).is_some()),
+        );
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(ids)
     }
 
     fn holder(&self, run: &RunId, now: Timestamp) -> Result<Option<Holder>, StoreError> {
@@ -272,28 +365,35 @@ impl Store for SqliteStore {
         faults.before(first, last);
         let attempt = || self.writing(&lease.run, |tx| journal::append(tx, lease, after, entries));
         let appended = attempt().or_else(|error| {
-            let freed = match error {
-                StoreError::Full { .. } | StoreError::Unknown { .. } => {
-                    self.reserve.as_ref().is_some_and(Reserve::free)
-                }
-                other => return Err(other),
+            let worth_another = match &error {
+                StoreError::Full { .. } => self.give_up_the_reserve(),
+                // Once more, over the same place: what was half written, or not synced, is written whole.
+                StoreError::Failing { .. } => true,
+                StoreError::Unknown { .. } => place::has_room(&self.path) || self.give_up_the_reserve(),
+                _ => return Err(error),
             };
             // Read again before anything else.
             let written = self.reading(|tx| journal::is_written(tx, lease, after, entries))?;
             if written {
                 Ok(last)
-            } else if freed {
+            } else if worth_another {
                 attempt()
             } else {
                 Err(error)
             }
         })?;
+        if let Ok((seq, hash)) = self.reading(|tx| journal::head(tx, &lease.run)) {
+            self.witnesses.saw(&lease.run, seq, &hash);
+        }
         faults.after(first, last);
         Ok(appended)
     }
 
     fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Stored>, StoreError> {
-        self.reading(|tx| journal::read(tx, run, from))
+        // First, because the journal may grow meanwhile.
+        let witness = self.witnesses.of(run);
+        let read = self.reading(|tx| journal::read(tx, run, from, witness.as_ref()));
+        read.map_err(|error| self.unless_lost(run, error))
     }
 
     fn is_out_of_room(&self) -> bool {

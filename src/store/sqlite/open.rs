@@ -1,10 +1,11 @@
 //! Opening the database: the directory, the settings that make a commit durable, the format.
 
-use super::explain;
+use super::witness::Witnesses;
+use super::{explain, explain_io};
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::{fs, io, time::Duration};
+use std::{fs, io::ErrorKind, time::Duration};
 
 /// The newest format of the database that this version reads and writes.
 const FORMAT: u32 = 1;
@@ -40,6 +41,7 @@ CREATE TABLE orders (
 pub(super) fn for_writing(directory: &Path) -> Result<(PathBuf, Connection), StoreError> {
     make_directory(directory)?;
     let path = directory.join("switchover.db");
+    refuse_if_lost(&path, witnessed(directory), !path.exists(), "it is gone")?;
     let connection = Connection::open_with_flags(
         &path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -51,7 +53,9 @@ pub(super) fn for_writing(directory: &Path) -> Result<(PathBuf, Connection), Sto
 
 pub(super) fn for_reading(directory: &Path) -> Result<(PathBuf, Connection), StoreError> {
     let path = directory.join("switchover.db");
+    let witnessed = witnessed(directory);
     if !path.exists() {
+        refuse_if_lost(&path, witnessed, true, "it is gone")?;
         return Err(StoreError::Absent { path: directory.to_owned() });
     }
     let plain = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -72,25 +76,51 @@ pub(super) fn for_reading(directory: &Path) -> Result<(PathBuf, Connection), Sto
         }
     });
     let connection = connection.map_err(|error| explain(&path, &error))?;
-    check_format(&path, &connection)?;
+    if check_format(&path, &connection)? == 0 {
+        refuse_if_lost(&path, witnessed, true, "it is empty")?;
+        return Err(StoreError::NoRuns);
+    }
     Ok((path, connection))
 }
 
+/// How many runs were ever written here: asked before the database is looked at, which others may be writing.
+fn witnessed(directory: &Path) -> usize {
+    Witnesses::in_directory(directory).runs().len()
+}
+
+/// A database that is missing is begun anew; one that was lost is not.
+fn refuse_if_lost(path: &Path, witnessed: usize, missing: bool, how: &str) -> Result<(), StoreError> {
+    if witnessed == 0 || !missing {
+        return Ok(());
+    }
+    let reason = format!("{how}, and had the journals of {witnessed} runs");
+    Err(StoreError::Damaged { path: path.to_owned(), reason })
+}
+
+/// Makes the directory where it is not there. Whoever made it may have lost power before its name was on disk.
 fn make_directory(directory: &Path) -> Result<(), StoreError> {
-    let explain = |error: io::Error| {
-        let (path, reason) = (directory.to_owned(), error.to_string());
-        match error.kind() {
-            io::ErrorKind::StorageFull => StoreError::Full { path, reason },
-            _ => StoreError::ReadOnly { path, reason },
-        }
-    };
+    let explain = |error| explain_io(directory, &error);
+    let absolute = std::path::absolute(directory).map_err(explain)?;
+    let mut names = 1;
     if !directory.is_dir() {
+        names = absolute.ancestors().take_while(|folder| !folder.is_dir()).count();
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(directory).map_err(explain)?;
     }
-    Ok(())
+    absolute.ancestors().skip(1).take(names).try_for_each(sync_names)
+}
+
+/// The names in a folder survive a power loss from here on.
+fn sync_names(folder: &Path) -> Result<(), StoreError> {
+    // What may not be read is not ours, and was there before.
+    let Ok(opened) = fs::File::open(folder) else { return Ok(()) };
+    match opened.sync_all() {
+        // Some file systems know no such order.
+        Err(error) if error.kind() != ErrorKind::InvalidInput => Err(explain_io(folder, &error)),
+        _ => Ok(()),
+    }
 }
 
 fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<Connection, StoreError> {
@@ -114,18 +144,17 @@ fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         if check_format(path, &transaction)? == 0 {
+            refuse_if_lost(path, witnessed(directory), true, "it is empty")?;
             transaction.execute_batch(SCHEMA).map_err(sql)?;
             transaction.pragma_update(None, "application_id", APPLICATION).map_err(sql)?;
             transaction.pragma_update(None, "user_version", FORMAT).map_err(sql)?;
         }
         transaction.commit().map_err(sql)?;
-        // The file's own name must survive a power loss as well.
-        if let Ok(directory) = fs::File::open(directory) {
-            let _ = directory.sync_all();
-        }
     }
     // Versions that know nothing of it leave it alone: what they write is caught up with.
     connection.execute_batch(super::listing::SCHEMA).map_err(sql)?;
+    // The file's own name must survive a power loss as well.
+    sync_names(directory)?;
     Ok(connection)
 }
 

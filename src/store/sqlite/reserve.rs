@@ -1,5 +1,6 @@
 //! Room that is set aside at the start: a run that fills the disk can still write down that it stops.
 
+use super::explain_io;
 use crate::store::StoreError;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -28,13 +29,7 @@ impl Reserve {
         if !there {
             fill(&self.path).map_err(|error| {
                 let _ = fs::remove_file(&self.path);
-                let (path, reason) = (self.path.clone(), error.to_string());
-                match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                        StoreError::Full { path, reason }
-                    }
-                    _ => StoreError::ReadOnly { path, reason },
-                }
+                explain_io(&self.path, &error)
             })?;
         }
         self.in_use.store(false, Ordering::Relaxed);

@@ -1,18 +1,23 @@
 //! Whole runs: read for an export, taken in from one, removed.
 
+use super::witness::Witness;
 use super::{Failed, journal, leases, listing, orders};
 use crate::plan::Timestamp;
 use crate::store::{Exported, RunId, Seq, StoreError, chain};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// All that is stored of a run.
-pub(super) fn export(tx: &Transaction<'_>, run: &RunId) -> Result<Exported, Failed> {
+pub(super) fn export(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    witness: Option<&Witness>,
+) -> Result<Exported, Failed> {
     let record = journal::run(tx, run)?;
     let pinned = tx.query_row("SELECT pinned FROM runs WHERE id = ?", [&*run.0], |row| row.get(0))?;
     Ok(Exported {
         record,
         pinned,
-        events: journal::read(tx, run, Seq(1))?,
+        events: journal::read(tx, run, Seq(1), witness)?,
         orders: orders::after(tx, run, 0)?,
     })
 }
@@ -46,7 +51,13 @@ pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> 
 }
 
 /// Removes a run that nobody needs any more. What decides is its journal.
-pub(super) fn remove(tx: &Transaction<'_>, run: &RunId, now: Timestamp) -> Result<(), Failed> {
+pub(super) fn remove(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    witness: Option<&Witness>,
+    now: Timestamp,
+) -> Result<(), Failed> {
+    journal::read(tx, run, Seq(1), witness)?;
     let standing = listing::by_journal(tx, run)?;
     if let Some(holder) = leases::holder(tx, run, now)?.filter(|holder| !holder.gone) {
         return Err(StoreError::Held { run: run.clone(), holder }.into());
