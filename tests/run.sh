@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests. Besides Rust they need Python and `dig`; what is missing is installed from PyPI and Debian.
+# Runs all tests. Besides Rust they need Python, `dig` and `strace`; what is missing is installed from PyPI and Debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
@@ -12,10 +12,14 @@ if ! cmp --silent tests/requirements.txt "$tools/installed"; then
   "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
   cp tests/requirements.txt "$tools/installed"
 fi
-if ! command -v dig >/dev/null; then
+# strace writes down what is done to files, and makes calls fail.
+missing=()
+command -v dig >/dev/null || missing+=(bind9-dnsutils)
+command -v strace >/dev/null || missing+=(strace)
+if [ ${#missing[@]} -gt 0 ]; then
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)
   $as_root apt-get update -qq
-  $as_root apt-get install -qq --yes --no-install-recommends bind9-dnsutils >/dev/null
+  $as_root apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
 fi
 export PATH="$tools/bin:$PATH"
 

@@ -142,6 +142,7 @@ fn a_crash_is_a_pause() {
     }
     let all = Count::of(ended.iter());
     println!("all of it: {all}");
+    println!("proved: crash matrix {} of {}", all.good(), all.trials);
     assert_eq!(all.good(), all.trials, "some did not end as they should");
     // A call that the scenario itself refuses is answered before it could be held; its name is printed. And how often a
     // call is made is not quite the same each time, so the last of its kind may be missing.

@@ -9,6 +9,7 @@ mod clobber;
 mod console;
 mod crash;
 mod credentials;
+mod disk;
 mod exec;
 mod exit_codes;
 mod generated;

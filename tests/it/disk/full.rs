@@ -1,0 +1,86 @@
+//! A disk of every size that is too small: a file system in memory, mounted in a namespace of its own.
+
+use super::clerk::{Promise, Task};
+use super::{Ended, HANDS, Wanted, at_once, folder, found_out, proved, skipped};
+use std::path::Path;
+use std::process::Command;
+
+/// KiB from one size to the next.
+const STEP: usize = 4;
+/// Enough for the whole journal, its log, and the room that is set aside.
+const LARGEST: usize = 6 * 1024;
+/// So many in one go that they need more than what is set aside.
+const PIECES: usize = 160;
+
+/// Mounts a disk of `$1` KiB at `$2`, does the rest, makes room, and brings out what is there to `$3`.
+const SCRIPT: &str = r#"
+size="$1" root="$2" out="$3"
+shift 3
+mount -t tmpfs -o "size=${size}k" none "$root" || exit 77
+"$@" || echo "died"
+mount -o remount,size=64m "$root" && cp -a "$root/." "$out/"
+"#;
+
+fn mounted(size: usize, root: &Path, out: &Path, command: &Command) -> Command {
+    let mut script = Command::new("unshare");
+    script.args(["--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh", &size.to_string()]);
+    script.args([root, out]).arg(command.get_program()).args(command.get_args());
+    script.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    script
+}
+
+fn is_possible() -> Result<(), String> {
+    let (root, out) = (folder(), folder());
+    let tried = mounted(64, root.path(), out.path(), &Command::new("true")).output();
+    let output = tried.map_err(|error| format!("there is no unshare: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("nothing may be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// What comes of a disk of this size, and of a store that takes an append for done that was not.
+fn trial(size: usize) -> (Result<(), String>, Result<(), String>) {
+    let (root, out) = (folder(), folder());
+    let clerk = Task { session: PIECES, ..Task::until(PIECES) }.command(&root.path().join("state"));
+    let output = mounted(size, root.path(), out.path(), &clerk).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let promise = Promise::heard(&said);
+    let failed = said.lines().find(|line| line.starts_with("failed "));
+    let told = match failed {
+        _ if said.contains("died") => Err(format!("it died: {}", String::from_utf8_lossy(&output.stderr))),
+        Some(line) if !line.contains("failed Full") => Err(format!("it is called another thing: {line}")),
+        None if promise.kept < PIECES => Err(format!("it said nothing: {said}")),
+        _ => Ok(()),
+    };
+    let state = out.path().join("state");
+    // Judging goes on with it, so the wrong judge comes first, and gets a copy.
+    let copy = folder();
+    let copied = Command::new("cp").args(["-a"]).args([out.path(), copy.path()]).status().unwrap();
+    assert!(copied.success());
+    let wrong = Promise { kept: promise.begun, ..promise };
+    let wrong = wrong.judge(&copy.path().join(out.path().file_name().unwrap()).join("state"));
+    (told.and_then(|()| promise.judge(&state)), wrong)
+}
+
+#[test]
+fn disks_of_every_size_are_full() {
+    let suite = "full disks";
+    if let Err(why) = is_possible() {
+        return skipped(suite, &why);
+    }
+    let wanted = Wanted::read();
+    let size = |number: usize| (number + 1) * STEP;
+    let name = |number: usize| format!("full/{}K", size(number));
+    let chosen = wanted.choose(suite, LARGEST / STEP, 50, name);
+    if chosen.is_empty() {
+        return;
+    }
+    let ended = at_once(HANDS, &chosen, |number| (name(number), trial(size(number))));
+    let good: Ended = ended.iter().map(|(name, (good, _))| (name.clone(), good.clone())).collect();
+    proved(suite, &good);
+    if !wanted.is_named() {
+        let wrong: Ended = ended.into_iter().map(|(name, (_, wrong))| (name, wrong)).collect();
+        found_out("an append that takes a full disk for done", &wrong);
+    }
+}

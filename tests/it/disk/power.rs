@@ -1,0 +1,162 @@
+//! Power is lost at every point of a journal that is written, and at every point of its recovery.
+
+use super::clerk::{PIECES, Promise, Task};
+use super::platter::{Kept, Platter, Sync};
+use super::tape::{self, Deed};
+use super::{Ended, HANDS, Wanted, at_once, folder, found_out, proved, skipped};
+use std::path::Path;
+
+/// What of the unsynced is kept: one of these for each trial of a point.
+const KEPT: [Kept; 4] = [Kept::Nothing, Kept::Part(1), Kept::Part(2), Kept::Everything];
+
+/// A process that was watched, and what was on the disk before.
+struct Tape {
+    before: tempfile::TempDir,
+    deeds: Vec<Deed>,
+    promise: Promise,
+}
+
+impl Tape {
+    /// Of a clerk who does this, beginning with these files.
+    fn of(task: Task, before: tempfile::TempDir, promise: Promise) -> Self {
+        let (root, log) = (folder(), folder());
+        copy(before.path(), root.path());
+        let log = log.path().join("log");
+        let output = tape::watched(&task.command(&root.path().join("state")), &log, &[]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && !said.contains("failed "), "{said}");
+        let deeds = tape::read(&log, root.path());
+        Self { before, deeds, promise }
+    }
+
+    /// Points at which power may be lost: after each thing that was done to a file.
+    fn points(&self) -> Vec<usize> {
+        let place = |(place, deed): (usize, &Deed)| (!matches!(deed, Deed::Said(_))).then_some(place + 1);
+        self.deeds.iter().enumerate().filter_map(place).collect()
+    }
+
+    /// The disk at this point, and what had been promised.
+    fn at(&self, point: usize, sync: Sync) -> (Platter, Promise) {
+        let mut platter = Platter::holding(self.before.path(), sync);
+        let mut promise = self.promise;
+        for (place, deed) in self.deeds[..point].iter().enumerate() {
+            if let Deed::Said(line) = deed {
+                promise.hear(line);
+            } else {
+                let next = self.deeds[place + 1..].iter().find(|next| !matches!(next, Deed::Said(_)));
+                platter.take(deed, next);
+            }
+        }
+        (platter, promise)
+    }
+
+    /// What becomes of it.
+    fn lose_power(&self, point: usize, kept: Kept, sync: Sync) -> Result<(), String> {
+        let (platter, promise) = self.at(point, sync);
+        let image = folder();
+        platter.after_power_loss(kept, image.path());
+        promise.judge(&image.path().join("state"))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let platter = Platter::holding(from, Sync::Honest);
+    platter.after_power_loss(Kept::Everything, to);
+}
+
+fn name(kept: Kept) -> String {
+    match kept {
+        Kept::Nothing => "nothing".into(),
+        Kept::Everything => "everything".into(),
+        Kept::Part(seed) => format!("part-{seed}"),
+    }
+}
+
+/// Another part at each point.
+fn at_point(kept: Kept, point: usize) -> Kept {
+    if let Kept::Part(seed) = kept { Kept::Part(seed * 1_000_003 + point as u64) } else { kept }
+}
+
+/// Trials of this tape; their names begin so.
+fn trials(
+    tape: &Tape,
+    head: &str,
+    suite: &str,
+    sample: usize,
+    wanted: &Wanted,
+) -> Vec<(String, usize, Kept)> {
+    let points = tape.points();
+    let trial = |number: usize| {
+        let (point, kept) = (points[number / KEPT.len()], KEPT[number % KEPT.len()]);
+        (format!("{head}/{point}/{}", name(kept)), point, at_point(kept, point))
+    };
+    let chosen = wanted.choose(suite, points.len() * KEPT.len(), sample, |number| trial(number).0);
+    chosen.into_iter().map(trial).collect()
+}
+
+fn lose_power(tape: &Tape, trials: &[(String, usize, Kept)], sync: Sync) -> Ended {
+    let all: Vec<usize> = (0..trials.len()).collect();
+    at_once(HANDS, &all, |number| {
+        let (name, point, kept) = &trials[number];
+        (name.clone(), tape.lose_power(*point, *kept, sync))
+    })
+}
+
+/// With a store that has this bug power loss would be seen.
+fn planted(tape: &Tape, trials: &[(String, usize, Kept)], bug: &str, sync: Sync) {
+    found_out(&format!("power loss with {bug}"), &lose_power(tape, trials, sync));
+}
+
+#[test]
+fn power_is_lost_while_a_journal_is_written() {
+    let suite = "power loss";
+    if let Err(why) = tape::is_possible() {
+        return skipped(suite, &why);
+    }
+    let wanted = Wanted::read();
+    let tape = Tape::of(Task::until(PIECES - 1), folder(), Promise::default());
+    let mut chosen = trials(&tape, "power", suite, 160, &wanted);
+    let ended = lose_power(&tape, &chosen, Sync::Honest);
+    if wanted.is_named() && chosen.is_empty() {
+        return;
+    }
+    proved(suite, &ended);
+    if !wanted.is_named() {
+        // What is kept hides a bug.
+        chosen.retain(|(_, _, kept)| *kept != Kept::Everything);
+        planted(&tape, &chosen, "synchronous=OFF", Sync::Never);
+        planted(&tape, &chosen, "synchronous=NORMAL", Sync::AtCheckpoints);
+        planted(&tape, &chosen, "names that are never synced", Sync::NoNames);
+    }
+}
+
+/// At points of the first tape where recovery has something to do; the second is what it does.
+#[test]
+fn power_is_lost_again_while_a_journal_is_recovered() {
+    let suite = "power loss in recovery";
+    if let Err(why) = tape::is_possible() {
+        return skipped(suite, &why);
+    }
+    let wanted = Wanted::read();
+    let tape = Tape::of(Task::until(PIECES - 5), folder(), Promise::default());
+    let points = tape.points();
+    let first: Vec<(usize, Kept)> = (0..points.len())
+        .step_by(points.len() / 48)
+        .map(|place| (points[place], at_point(KEPT[place % KEPT.len()], points[place])))
+        .collect();
+    let few = if matches!(wanted, Wanted::Sample { .. }) { first.len() / 4 } else { 1 };
+    let ended = (0..first.len()).step_by(few).flat_map(|number| {
+        let (point, kept) = first[number];
+        let (platter, promise) = tape.at(point, Sync::Honest);
+        let image = folder();
+        platter.after_power_loss(kept, image.path());
+        let again = Tape::of(Task::until((promise.begun + 2).min(PIECES)), image, promise);
+        let head = format!("recovery/{number}");
+        let chosen = trials(&again, &head, suite, 12, &wanted);
+        lose_power(&again, &chosen, Sync::Honest)
+    });
+    let ended: Ended = ended.collect();
+    if !(wanted.is_named() && ended.is_empty()) {
+        proved(suite, &ended);
+    }
+}

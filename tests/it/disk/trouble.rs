@@ -1,0 +1,121 @@
+//! What an operator sees of it: the real binary on a disk that fails, is full, may not be written, or goes away. It ends
+//! with the code for "resumable", a cause, a hint and a page; and where the disk comes back, the run goes on.
+
+use super::course::{Course, Scene};
+use super::{Ended, Wanted, at_once, folder, proved, skipped, tape};
+use crate::stage::Said;
+use std::process::{Command, Stdio};
+
+/// At once: most of a trial is waiting.
+const AT_ONCE: usize = 6;
+/// Calls that fail, up to the how many-th, and as what.
+const FAULTS: &[(&str, usize, &[&str])] = &[
+    ("pwrite64", 110, &["EIO", "ENOSPC", "EROFS"]),
+    ("fsync", 20, &["EIO", "ENOSPC"]),
+    ("openat", 9, &["EACCES", "EIO", "EMFILE", "EROFS"]),
+];
+
+/// It ended as it should where the journal cannot be written.
+fn told(said: &Said) -> Result<(), String> {
+    let words = ["error: ", "hint: ", "see: runbooks/R-"];
+    let missing = words.iter().find(|word| !said.stderr.contains(*word));
+    match (said.code, missing) {
+        (Some(13), None) => Ok(()),
+        (code, missing) => Err(format!("it ended with {code:?}, without {missing:?}: {}", said.stderr)),
+    }
+}
+
+/// Which call, which of them, how, and whether from then on.
+fn faults() -> Vec<(&'static str, usize, &'static str, bool)> {
+    let each = FAULTS.iter().flat_map(|(call, last, errors)| {
+        (1..=*last).flat_map(move |nth| errors.iter().map(move |error| (*call, nth, *error)))
+    });
+    each.flat_map(|(call, nth, error)| [false, true].map(|on| (call, nth, error, on))).collect()
+}
+
+fn trial(course: &Course, (call, nth, error, on): (&str, usize, &str, bool)) -> Result<(), String> {
+    let scene = Scene::new();
+    let log = folder();
+    let mut more = scene.about();
+    more.push(format!("--inject={call}:error={error}:when={nth}{}", if on { "+" } else { "" }));
+    let mut watched = tape::watched(&scene.command(&["run"]), &log.path().join("log"), &more);
+    let said: Said = watched.stdin(Stdio::null()).output().unwrap().into();
+    if said.code != Some(0) {
+        told(&said)?;
+    }
+    if scene.status().is_none() {
+        return course.is_as_before(&scene);
+    }
+    let verdict = scene.bring_to_an_end()?;
+    if verdict == "completed" { course.is_as_after(&scene) } else { Err(format!("it is {verdict}")) }
+}
+
+#[test]
+fn every_call_of_a_run_fails() {
+    let suite = "I/O errors of a run";
+    if let Err(why) = tape::is_possible() {
+        return skipped(suite, &why);
+    }
+    let wanted = Wanted::read();
+    let all = faults();
+    let name = |number: usize| {
+        let (call, nth, error, on) = all[number];
+        format!("trouble/{call}-{nth}{}/{error}", if on { "-on" } else { "" })
+    };
+    let chosen = wanted.choose(suite, all.len(), 20, name);
+    if chosen.is_empty() {
+        return;
+    }
+    let course = Course::new();
+    let ended: Ended = at_once(AT_ONCE, &chosen, |number| (name(number), trial(&course, all[number])));
+    proved(suite, &ended);
+}
+
+/// Held before its answer, the change to the zone is made, and the directory goes away meanwhile.
+#[test]
+fn the_directory_goes_away_while_a_call_is_under_way() {
+    let scene = Scene::new();
+    scene.stage.hold("route53", "ChangeResourceRecordSets", 1, "hold_after");
+    let tool = scene.command(&["run"]).spawn().unwrap();
+    scene.stage.wait_until("the call", || scene.stage.is_holding());
+    let aside = scene.state().with_extension("aside");
+    std::fs::rename(scene.state(), &aside).unwrap();
+    scene.stage.release();
+    let said: Said = tool.wait_with_output().unwrap().into();
+    told(&said).unwrap();
+    assert!(said.stderr.contains("was removed, moved or replaced while it was in use"), "{}", said.stderr);
+    assert!(said.stderr.contains("R-journal-full.md"), "{}", said.stderr);
+    // Nobody has made it anew, and put back it goes on.
+    assert!(!scene.state().exists());
+    std::fs::rename(&aside, scene.state()).unwrap();
+    assert_eq!(scene.bring_to_an_end(), Ok("completed".into()));
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_read_and_not_run_in() {
+    let scene = Scene::new();
+    let said = scene.run(&["run"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    // Root may write anywhere but on a file system that is read-only.
+    let read_only = |verb: &[&str]| -> Said {
+        let tool = scene.command(verb);
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
+        command.arg(r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@" || exit 77"#);
+        command.arg(scene.state()).arg(tool.get_program()).args(tool.get_args());
+        command.env_clear().envs(tool.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.output().unwrap().into()
+    };
+    let said = read_only(&["run"]);
+    if said.code == Some(77) {
+        return skipped("read-only state", &said.stderr);
+    }
+    told(&said).unwrap();
+    assert!(said.stderr.contains("cannot be written"), "{}", said.stderr);
+    assert!(said.stderr.contains("R-journal-full.md"), "{}", said.stderr);
+    for verb in [&["status", "latest"][..], &["log", "latest", "--verify"], &["runs"]] {
+        let said = read_only(verb);
+        assert_eq!(said.code, Some(0), "{verb:?}: {}", said.stderr);
+    }
+    println!("proved: read-only state 4 of 4");
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Proves at full size what `tests/run.sh` samples, and prints a table: what, trials, how many ended as they should,
+# seconds. Fails if any did not, or if a row is missing. `tests/prove.sh disk` runs the rows whose names begin so.
+#
+# A suite takes part by printing lines: `proved: NAME N of M`, `planted: …` for a bug that was seen, and
+# `skipped: NAME: why` on its error output. What a row needs installed, `tests/run.sh` says.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR=never RUST_BACKTRACE=0
+only="${1:-}"
+folder="$(mktemp --directory)"
+trap 'rm -rf "$folder"' EXIT
+table="$folder/table" failed=0
+: >"$table"
+
+row() { printf '%-34s %8s %20s %8s\n' "$@" | tee -a "$table"; }
+
+# prove NAME TEST [VARIABLE=VALUE…]: runs the tests whose names begin so.
+prove() {
+  local name="$1" tests="$2" log="$folder/log" began=$SECONDS lines=0 line
+  shift 2
+  [[ "$name" == "$only"* ]] || return 0
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    if [[ "$line" =~ (^|\ )proved:\ (.*)\ ([0-9]+)\ of\ ([0-9]+)$ ]]; then
+      row "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]} of ${BASH_REMATCH[4]}" $((SECONDS - began))
+    elif [[ "$line" =~ ^skipped:\ ([^:]*):\ (.*)$ ]]; then
+      row "${BASH_REMATCH[1]}" - "skipped" $((SECONDS - began))
+      printf '  %s\n' "${BASH_REMATCH[2]}"
+    elif [[ "$line" =~ (^|\ )planted:\ (.*)$ ]]; then
+      printf '  %s\n' "${BASH_REMATCH[2]}"
+      continue
+    else
+      continue
+    fi
+    began=$SECONDS lines=$((lines + 1))
+  done < <(env "$@" cargo test --locked --test it -- "$tests" --nocapture --test-threads=1 2>&1; echo "status $?")
+  if [[ "$(tail -n 1 "$log")" != "status 0" || $lines = 0 ]]; then
+    failed=1
+    row "$name" - FAILED $((SECONDS - began))
+    tail -n 60 "$log"
+  fi
+  rm -f "$log"
+}
+
+cargo test --locked --test it --no-run
+row what trials "as it should" seconds
+
+prove disk-power disk::power SWITCHOVER_DISK=all
+prove disk-run disk::course SWITCHOVER_DISK=all
+prove disk-rot disk::rot SWITCHOVER_DISK=all
+prove disk-full disk::full SWITCHOVER_DISK=all
+prove disk-errors disk::errors SWITCHOVER_DISK=all
+prove disk-vanish disk::vanish SWITCHOVER_DISK=all
+prove disk-trouble disk::trouble SWITCHOVER_DISK=all
+prove crash crash:: SWITCHOVER_CRASH=all
+
+printf '\n%s\n' "in $((SECONDS / 60)) minutes:"
+cat "$table"
+exit $failed
