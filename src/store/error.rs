@@ -206,7 +206,9 @@ impl StoreError {
                 format!("`switchover resume {run}` reads the journal again and goes on from there")
             }
             Self::Busy { .. } => "try again; if it stays so, look for a stopped switchover process".into(),
-            Self::Failed { .. } => return None,
+            Self::Failed { .. } => {
+                "try again; if it stays so, keep a copy of the directory and report it".into()
+            }
         })
     }
 

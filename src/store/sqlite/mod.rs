@@ -260,6 +260,8 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { path, reason },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
+        // Every statement here is sound, so the file is not what it was made for.
+        Some(ErrorCode::Unknown) => StoreError::Damaged { path, reason },
         Some(_) => StoreError::Failed { path, reason },
         // Not the database's: what it holds is not what is ever put there.
         None => StoreError::Damaged { path, reason },
