@@ -268,6 +268,10 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
+/// This process, or the machine, has too many files open: no fault of the disk.
+const OUT_OF_HANDLES: [i32; 2] =
+    [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
+
 /// What an error of the file system means to people.
 fn explain_io(path: &Path, error: &io::Error) -> StoreError {
     let (path, reason) = (path.to_owned(), error.to_string());
@@ -278,6 +282,9 @@ fn explain_io(path: &Path, error: &io::Error) -> StoreError {
         | io::ErrorKind::NotFound
         | io::ErrorKind::NotADirectory
         | io::ErrorKind::AlreadyExists => StoreError::ReadOnly { path, reason },
+        _ if error.raw_os_error().is_some_and(|code| OUT_OF_HANDLES.contains(&code)) => {
+            StoreError::Failed { path, reason }
+        }
         _ => StoreError::Failing { path, reason },
     }
 }

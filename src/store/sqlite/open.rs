@@ -114,11 +114,11 @@ fn make_directory(directory: &Path) -> Result<(), StoreError> {
 
 /// The names in a folder survive a power loss from here on.
 fn sync_names(folder: &Path) -> Result<(), StoreError> {
-    // What may not be read is not ours, and was there before.
-    let Ok(opened) = fs::File::open(folder) else { return Ok(()) };
-    match opened.sync_all() {
-        // Some file systems know no such order.
-        Err(error) if error.kind() != ErrorKind::InvalidInput => Err(explain_io(folder, &error)),
+    match fs::File::open(folder).and_then(|opened| opened.sync_all()) {
+        // Some file systems know no such order; and what may not be read is not ours, and was there before.
+        Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied) => {
+            Err(explain_io(folder, &error))
+        }
         _ => Ok(()),
     }
 }
@@ -153,7 +153,8 @@ fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<
     }
     // Versions that know nothing of it leave it alone: what they write is caught up with.
     connection.execute_batch(super::listing::SCHEMA).map_err(sql)?;
-    // The file's own name must survive a power loss as well.
+    // The names of the file and its log must survive a power loss as well. Where the folder cannot be opened, the
+    // database itself takes no notice.
     sync_names(directory)?;
     Ok(connection)
 }
