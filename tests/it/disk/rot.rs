@@ -4,6 +4,7 @@
 use super::course::Scene;
 use super::{Ended, HANDS, Wanted, at_once, folder, found_out, proved};
 use std::path::Path;
+use switchover::plan::Timestamp;
 use switchover::store::{self, RunId, RunRecord, Seq, SqliteStore, Store, Stored};
 
 /// Files of a state directory, and what they say.
@@ -84,7 +85,7 @@ impl Journal {
             return self.unchained(folder.path());
         }
         let read = SqliteStore::open_to_read(folder.path()).and_then(|store| {
-            store.runs()?;
+            store.runs(Timestamp(1))?;
             Ok((store.run(&self.run)?, store.read(&self.run, Seq(1))?))
         });
         match read {
