@@ -109,7 +109,7 @@ fn power_is_lost_while_a_journal_is_written() {
     }
     let wanted = Wanted::read();
     let tape = Tape::of(Task::until(PIECES - 1), folder(), Promise::default());
-    let mut chosen = trials(&tape, "power", suite, KEPT.len(), 160);
+    let mut chosen = trials(&tape, "power", suite, KEPT.len(), 110);
     let ended = lose_power(&tape, &chosen, Sync::Honest);
     if wanted.is_named() && chosen.is_empty() {
         return;
