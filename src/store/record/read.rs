@@ -27,19 +27,25 @@ fn guard(plan: &Plan, name: &str) -> Result<usize, RecordError> {
     place.ok_or_else(|| RecordError::NoGuard(name.to_owned()))
 }
 
-/// A name that is met where no plan says its place.
-#[derive(Default)]
-struct Names(RefCell<String>);
+/// Where a name stands, if there is no plan to ask.
+type Places<'a, T> = &'a dyn Fn(&str) -> Result<T, Infallible>;
 
-impl Names {
-    fn met<T>(&self, name: &str, place: T) -> T {
-        name.clone_into(&mut self.0.borrow_mut());
-        place
-    }
-
-    fn into_one(self) -> String {
-        self.0.into_inner()
-    }
+/// What a record tells without its plan, and the one name that it may name: every place in it stands for that.
+fn without_plan<T>(
+    read: impl FnOnce(Places<'_, StepIx>, Places<'_, usize>) -> Result<T, Infallible>,
+) -> (T, String) {
+    let named = RefCell::new(String::new());
+    let met = |name: &str| name.clone_into(&mut named.borrow_mut());
+    let step = |name: &str| {
+        met(name);
+        Ok(StepIx(0))
+    };
+    let guard = |name: &str| {
+        met(name);
+        Ok(0)
+    };
+    let Ok(told) = read(&step, &guard);
+    (told, named.into_inner())
 }
 
 fn memo(text: Option<&String>) -> Option<Arc<str>> {
@@ -131,10 +137,7 @@ impl CauseRecord {
     /// The cause without its plan, and the one name that it may name: every place in it stands for that.
     #[must_use]
     pub fn named(&self) -> (Cause, String) {
-        let names = Names::default();
-        let (step, guard) = (|name: &str| names.met(name, StepIx(0)), |name: &str| names.met(name, 0));
-        let Ok(cause) = self.cause_by::<Infallible>(|name| Ok(step(name)), |name| Ok(guard(name)));
-        (cause, names.into_one())
+        without_plan(|step, guard| self.cause_by(step, guard))
     }
 
     fn cause_by<E>(
@@ -158,10 +161,7 @@ impl PauseRecord {
     /// The cause without its plan, and the one name that it may name: every place in it stands for that.
     #[must_use]
     pub fn named(&self) -> (PauseCause, String) {
-        let names = Names::default();
-        let (step, guard) = (|name: &str| names.met(name, StepIx(0)), |name: &str| names.met(name, 0));
-        let Ok(cause) = self.cause_by::<Infallible>(|name| Ok(step(name)), |name| Ok(guard(name)));
-        (cause, names.into_one())
+        without_plan(|step, guard| self.cause_by(step, guard))
     }
 
     fn cause_by<E>(

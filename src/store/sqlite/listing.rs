@@ -3,6 +3,7 @@
 //! A row says up to which event it tells. Where it is not up to date, as after a version that did not keep it, or cannot
 //! be read, the journal tells the rest.
 
+use super::witness::Witness;
 use super::{Failed, journal, leases};
 use crate::plan::Timestamp;
 use crate::store::record::{EventRecord, StandingRecord, TitleRecord};
@@ -47,17 +48,22 @@ fn keep(tx: &Transaction<'_>, run: &RunId, kept: &Kept) -> Result<(), Failed> {
 fn standing(tx: &Transaction<'_>, run: &RunId, head: u64, found: Option<Kept>) -> Result<Kept, Failed> {
     match found {
         Some(kept) if kept.seq == head => Ok(kept),
-        found => caught_up(tx, run, found.filter(|kept| kept.seq < head)),
+        found => caught_up(tx, run, found.filter(|kept| kept.seq < head), None),
     }
 }
 
 /// What the journal tells, from where `so_far` ends.
-fn caught_up(tx: &Transaction<'_>, run: &RunId, so_far: Option<Kept>) -> Result<Kept, Failed> {
+fn caught_up(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    so_far: Option<Kept>,
+    witness: Option<&Witness>,
+) -> Result<Kept, Failed> {
     let mut kept = match so_far {
         Some(kept) => kept,
         None => Kept { title: (&journal::run(tx, run)?).into(), seq: 0, standing: StandingRecord::default() },
     };
-    for stored in journal::read(tx, run, Seq(kept.seq + 1), None)? {
+    for stored in journal::read(tx, run, Seq(kept.seq + 1), witness)? {
         let event = EventRecord::parse(&stored.body)
             .map_err(|error| journal::broken(run, stored.seq.0, error.to_string()))?;
         kept.standing.take(stored.at, &event);
@@ -82,8 +88,12 @@ pub(super) fn follow(tx: &Transaction<'_>, run: &RunId, after: u64, entries: &[E
 }
 
 /// How a run stands as its whole journal tells it, whatever was kept; that is kept from here on.
-pub(super) fn by_journal(tx: &Transaction<'_>, run: &RunId) -> Result<StandingRecord, Failed> {
-    let told = caught_up(tx, run, None)?;
+pub(super) fn by_journal(
+    tx: &Transaction<'_>,
+    run: &RunId,
+    witness: Option<&Witness>,
+) -> Result<StandingRecord, Failed> {
+    let told = caught_up(tx, run, None, witness)?;
     keep(tx, run, &told)?;
     Ok(told.standing)
 }

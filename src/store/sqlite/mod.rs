@@ -144,7 +144,9 @@ impl SqliteStore {
     /// # Errors
     /// There is a run of this name, it is not over, or it cannot be written.
     pub fn import(&self, run: &Exported, unfinished: bool) -> Result<(), StoreError> {
-        self.writing(run.id(), |tx| whole::import(tx, run, unfinished))
+        self.writing(run.id(), |tx| whole::import(tx, run, unfinished))?;
+        self.bear_witness(run.id());
+        Ok(())
     }
 
     /// Removes a run that is over, with all that is stored of it. Its room is used again; [`SqliteStore::compact`] gives
@@ -229,6 +231,23 @@ impl SqliteStore {
         let seq = self.witnesses.of(run)?.seq;
         let reason = format!("the whole run is missing, and once had {seq} events");
         Some(StoreError::Broken { run: run.clone(), seq: Seq(1), reason })
+    }
+
+    /// Of these runs, those that are not there.
+    fn lost(
+        &self,
+        witnessed: Vec<RunId>,
+        there: &HashSet<RunId>,
+    ) -> impl Iterator<Item = (RunId, StoreError)> {
+        let gone = witnessed.into_iter().filter(|run| !there.contains(run));
+        gone.filter_map(|run| self.is_lost(&run).map(|lost| (run, lost)))
+    }
+
+    /// What is durable of a run may not be missing from here on.
+    fn bear_witness(&self, run: &RunId) {
+        if let Ok((seq, hash)) = self.reading(|tx| journal::head(tx, run)) {
+            self.witnesses.saw(run, seq, &hash);
+        }
     }
 
     fn give_up_the_reserve(&self) -> bool {
@@ -316,9 +335,7 @@ impl Store for SqliteStore {
             Err(damaged) => damaged.0.clone(),
         };
         let there: HashSet<RunId> = told.iter().map(id).collect();
-        let lost = witnessed.into_iter().filter(|run| !there.contains(run));
-        let lost = lost.filter_map(|run| Some((run.clone(), self.is_lost(&run)?)));
-        told.extend(lost.map(|lost| Err(Box::new(lost))));
+        told.extend(self.lost(witnessed, &there).map(|lost| Err(Box::new(lost))));
         told.sort_by_key(|told| std::cmp::Reverse(id(told)));
         Ok(told)
     }
@@ -327,10 +344,8 @@ impl Store for SqliteStore {
         // One that is lost is not forgotten. First, because others may begin meanwhile.
         let witnessed = self.witnesses.runs();
         let mut ids = self.reading(journal::ids)?;
-        let there: HashSet<_> = ids.iter().cloned().collect();
-        ids.extend(
-            witnessed.into_iter().filter(|run| !there.contains(run) && self.witnesses.of(run).is_some()),
-        );
+        let there = ids.iter().cloned().collect();
+        ids.extend(self.lost(witnessed, &there).map(|(run, _)| run));
         ids.sort_unstable_by(|one, other| other.cmp(one));
         Ok(ids)
     }
@@ -391,9 +406,7 @@ impl Store for SqliteStore {
                 Err(error)
             }
         })?;
-        if let Ok((seq, hash)) = self.reading(|tx| journal::head(tx, &lease.run)) {
-            self.witnesses.saw(&lease.run, seq, &hash);
-        }
+        self.bear_witness(&lease.run);
         faults.after(first, last);
         Ok(appended)
     }

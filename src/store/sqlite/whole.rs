@@ -43,7 +43,7 @@ pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> 
         params![run.events.len(), hash, &*id.0],
     )?;
     run.orders.iter().try_for_each(|order| orders::keep(tx, id, order))?;
-    if listing::by_journal(tx, id)?.verdict().is_none() && !unfinished {
+    if listing::by_journal(tx, id, None)?.verdict().is_none() && !unfinished {
         return Err(StoreError::Unfinished(id.clone()).into());
     }
     // Whoever takes it up is later than all that wrote to it.
@@ -57,8 +57,7 @@ pub(super) fn remove(
     witness: Option<&Witness>,
     now: Timestamp,
 ) -> Result<(), Failed> {
-    journal::read(tx, run, Seq(1), witness)?;
-    let standing = listing::by_journal(tx, run)?;
+    let standing = listing::by_journal(tx, run, witness)?;
     if let Some(holder) = leases::holder(tx, run, now)?.filter(|holder| !holder.gone) {
         return Err(StoreError::Held { run: run.clone(), holder }.into());
     }

@@ -130,3 +130,32 @@ fn only_what_is_over_and_holds_nothing_is_removed() {
     assert!(size() < before / 4, "{} of {before}", size());
     assert_eq!(store.append(&second, Seq(1), &entries(1)).unwrap(), Seq(2));
 }
+
+#[test]
+fn a_journal_whose_end_is_missing_is_neither_exported_nor_removed() {
+    let (directory, store, lease) = held();
+    let run = &lease.run;
+    store.append(&lease, Seq(0), &[started()]).unwrap();
+    store.append(&lease, Seq(1), &[finished()]).unwrap();
+    store.append(&lease, Seq(2), &entries(1)).unwrap();
+    store.release(&lease).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let second = SqliteStore::open(elsewhere.path()).unwrap();
+    second.import(&store.export(run).unwrap(), false).unwrap();
+    for (store, directory) in [(&store, &directory), (&second, &elsewhere)] {
+        // As a flipped bit in the log leaves it: all before it holds.
+        let cut = "DELETE FROM events WHERE seq = 3;
+                   UPDATE runs SET head_seq = 2, head_hash = (SELECT hash FROM events WHERE seq = 2)";
+        raw(directory.path()).execute_batch(cut).unwrap();
+        let is_cut = |error| matches!(error, StoreError::Broken { seq: Seq(3), .. });
+        assert!(is_cut(store.export(run).unwrap_err()));
+        assert!(is_cut(store.remove(run, NOW).unwrap_err()));
+        assert!(store.sound(run).unwrap().1.is_some_and(is_cut));
+        // And one of which nothing is left is not as if it had never been.
+        let gone = ["standings", "orders", "leases", "events"].map(|table| format!("DELETE FROM {table};"));
+        raw(directory.path()).execute_batch(&(gone.concat() + "DELETE FROM runs")).unwrap();
+        let [Err(lost)] = &store.runs(NOW).unwrap()[..] else { panic!("it is not listed") };
+        assert!(lost.0 == *run && matches!(lost.1, StoreError::Broken { seq: Seq(1), .. }), "{lost:?}");
+        assert_eq!(store.ids().unwrap(), std::slice::from_ref(run));
+    }
+}
