@@ -40,6 +40,10 @@ pub trait AnyAction: Debug + Send + Sync {
     fn undo_by_hand(&self, _prior: &Memo, _scope: &Scope) -> Vec<String> {
         self.by_hand().undo
     }
+    /// What a look has noted that may still break the step.
+    fn trouble(&self, _note: &Memo) -> (u32, usize) {
+        (0, 0)
+    }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
@@ -67,6 +71,10 @@ impl<A: Action> AnyAction for A {
     fn undo_by_hand(&self, prior: &Memo, scope: &Scope) -> Vec<String> {
         read(prior)
             .map_or_else(|_| Action::by_hand(self).undo, |prior| Action::undo_by_hand(self, &prior, scope))
+    }
+
+    fn trouble(&self, note: &Memo) -> (u32, usize) {
+        read(note).map_or((0, 0), |note| Action::trouble(self, &note))
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -48,6 +48,10 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn undo_by_hand(&self, _prior: &Self::Prior, _scope: &Scope) -> Vec<String> {
         self.by_hand().undo
     }
+    /// What a look has noted that may still break the step: breaches in a row, and bad observations that still count.
+    fn trouble(&self, _note: &Self::Note) -> (u32, usize) {
+        (0, 0)
+    }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;
     /// What it would do from what is there now.

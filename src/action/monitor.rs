@@ -86,6 +86,11 @@ impl Action for Monitor {
         }
     }
 
+    fn trouble(&self, note: &Evidence) -> (u32, usize) {
+        let bad = note.signals.iter().map(|kept| kept.memory.bad());
+        bad.fold((0, 0), |(row, all), (broken, bad)| (row + broken, all + bad))
+    }
+
     fn needs(&self) -> Vec<Need> {
         self.signals.iter().flat_map(|line| line.watch.needs()).collect()
     }

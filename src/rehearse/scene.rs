@@ -461,7 +461,7 @@ impl Scene {
         (sleeps, self.stopping).hash(&mut common);
         let of = |extent| {
             let mut hasher = common.clone();
-            super::situation::of(&self.run, extent, now, &mut hasher);
+            super::situation::of(&self.run, &self.setting.actions, extent, now, &mut hasher);
             hasher
         };
         let forward = self.run.mode == Mode::Forward;

@@ -4,8 +4,9 @@
 //!
 //! A scene has up to three names. Each is looked for among those of scenes whose future is known.
 
+use crate::driver::Actions;
 use crate::plan::{Kind, StepIx, Timestamp};
-use crate::run::{Mark, Mode, PauseCause, Phase, Receipt, Run, StepRun};
+use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Receipt, Run, StepRun};
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 
@@ -34,7 +35,7 @@ pub(super) enum Extent {
     Ahead,
 }
 
-pub(super) fn of(run: &Run, extent: Extent, now: Timestamp, hasher: &mut impl Hasher) {
+pub(super) fn of(run: &Run, actions: &Actions, extent: Extent, now: Timestamp, hasher: &mut impl Hasher) {
     extent.hash(hasher);
     run.mode.hash(hasher);
     run.rewind.hash(hasher);
@@ -58,7 +59,8 @@ pub(super) fn of(run: &Run, extent: Extent, now: Timestamp, hasher: &mut impl Ha
         } else if extent == Extent::Ahead && matches!(step.phase, Phase::Done | Phase::Skipped) {
             (discriminant(&step.phase), &step.out).hash(hasher);
         } else {
-            of_step(step, run.mode, now, hasher);
+            let trouble = |note: &Memo| actions.get(ix).map(|action| action.trouble(note));
+            of_step(step, trouble, run.mode, now, hasher);
         }
     }
 }
@@ -88,7 +90,13 @@ fn left_of(moment: Timestamp, now: Timestamp) -> u64 {
     moment.since(now).as_secs() / GRAIN
 }
 
-fn of_step(step: &StepRun, mode: Mode, now: Timestamp, hasher: &mut impl Hasher) {
+fn of_step(
+    step: &StepRun,
+    trouble: impl Fn(&Memo) -> Option<(u32, usize)>,
+    mode: Mode,
+    now: Timestamp,
+    hasher: &mut impl Hasher,
+) {
     let left = |moment| left_of(moment, now);
     discriminant(&step.phase).hash(hasher);
     match step.phase {
@@ -123,6 +131,6 @@ fn of_step(step: &StepRun, mode: Mode, now: Timestamp, hasher: &mut impl Hasher)
             record.note.hash(hasher);
         }
     } else if !over {
-        record.note.is_some().hash(hasher);
+        record.note.as_ref().map(trouble).hash(hasher);
     }
 }

@@ -250,7 +250,8 @@ impl Ledger {
     pub fn strikes_situation(&self, now: Timestamp, hash: &mut impl Hasher) {
         for (place, armed) in self.armed.iter().enumerate().filter(|(_, armed)| armed.left()) {
             let left = armed.times.saturating_sub(armed.met);
-            (place, left, armed.from.saturating_sub(self.count), armed.passed).hash(hash);
+            (place, left, armed.from.saturating_sub(self.count)).hash(hash);
+            (armed.every, armed.met > 0, armed.passed).hash(hash);
             (&armed.service, &armed.operation, &armed.containing).hash(hash);
             std::mem::discriminant(&armed.strike).hash(hash);
             // Only a stale look sees it.
