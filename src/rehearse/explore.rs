@@ -9,7 +9,8 @@ use super::moments::{MOMENTS, MomentFault};
 use super::scene::{Death, Scene};
 use super::setting::Setting;
 use super::tally::{Rehearsal, Tally};
-use super::trial::{Ends, Futures, Killed, Plays};
+use super::trial::{Ends, Futures, Plays};
+use super::way::Way;
 use crate::plan::StepIx;
 use crate::run::Work;
 use crate::sim::{Armed, CallSeen};
@@ -80,7 +81,7 @@ impl Ground {
                 let nothing = Futures::default();
                 let may = May { stop: course.back, ..May::NOTHING };
                 let mut plays = Plays { ends: &ends, known: &nothing, learned: &mut known, may };
-                plays.play(scene, &[]);
+                plays.play(scene);
             }
         }
         Self { courses, ends, known }
@@ -159,27 +160,33 @@ fn of_leg(ground: &Ground, course: &Course, at: usize, options: &Options<'_>) ->
 }
 
 fn play_variant(ground: &Ground, leg: &Leg, variant: &Variant<'_>, learned: &mut Futures, tally: &mut Tally) {
-    let Some(mut scene) = leg.begin() else { return };
-    strike(&mut scene, leg, &variant.blow, variant.may);
+    let struck = || {
+        let mut scene = leg.begin()?;
+        strike(&mut scene, leg, &variant.blow, variant.may);
+        Some(scene)
+    };
+    // The way itself comes first: most of those who die on it come back to it.
+    let (Some(scene), Some(again)) = (struck(), struck()) else { return };
     let nothing = matches!(variant.blow, Blow::Nothing);
     let known = &ground.known;
-    let mut plays = Plays { ends: &ground.ends, known, learned, may: variant.may };
-    let (tale, killed) = plays.play(scene, DEATHS);
+    let tale = Plays { ends: &ground.ends, known, learned, may: variant.may }.play(scene);
     if !nothing {
         tally.add(variant, &variant.name, &tale);
     }
-    for Killed { name, scene } in killed {
-        let name = format!("{}+{name}", variant.name);
-        let died = with_death(variant);
-        let mut plays = Plays { ends: &ground.ends, known, learned, may: died.may };
-        // Twice in a row: once more at every fact of the recovery.
-        let deaths: &[Death] = if nothing { &[Death::Resumed] } else { &[] };
-        let (tale, again) = plays.play(scene, deaths);
-        tally.add(&died, &name, &tale);
-        for Killed { name: second, scene } in again {
-            let mut plays = Plays { ends: &ground.ends, known, learned, may: died.may };
-            let (tale, _) = plays.play(scene, &[]);
-            tally.add(&died, &format!("{name}+{second}"), &tale);
+    let died = with_death(variant);
+    let mut plays = Plays { ends: &ground.ends, known, learned, may: died.may };
+    for brink in Way::new(again, tale.facts).flatten() {
+        for death in DEATHS {
+            let Some((name, scene)) = brink.killed(*death) else { continue };
+            let name = format!("{}+{name}", variant.name);
+            let tale = plays.play(scene);
+            tally.add(&died, &name, &tale);
+            let again = brink.killed(*death).filter(|_| nothing);
+            // Twice in a row: once more at every fact of the recovery.
+            for brink in again.into_iter().flat_map(|(_, scene)| Way::new(scene, tale.facts).flatten()) {
+                let Some((second, scene)) = brink.killed(Death::Resumed) else { continue };
+                tally.add(&died, &format!("{name}+{second}"), &plays.play(scene));
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ mod situation;
 mod story;
 mod tally;
 mod trial;
+mod way;
 mod witness;
 
 pub use explore::{Options, rehearse};

@@ -41,7 +41,7 @@ pub(super) fn play(ground: &Ground, options: &Options<'_>, from: u64) -> Tally {
         if let Some((scene, variant)) = begin(ground, options.seed, number) {
             let may = variant.may;
             let mut plays = Plays { ends: &ground.ends, known: &ground.known, learned: &mut learned, may };
-            let (tale, _) = plays.play(scene, &[]);
+            let tale = plays.play(scene);
             tally.add(&variant, &variant.name, &tale);
         }
     }

@@ -170,6 +170,11 @@ impl Scene {
         }
     }
 
+    /// This instant once more, to be [killed](Self::killed) in. Of a process in the middle of a call nothing is kept.
+    pub(super) fn brink(&self) -> Self {
+        self.copy(self.process.as_ref().and_then(Process::fork), None)
+    }
+
     /// This instant, with the process killed. `None`: it cannot be suspended in the middle of a call.
     pub(super) fn killed(&self, death: Death) -> Option<Self> {
         let now = self.now();

@@ -2,9 +2,10 @@
 
 use super::explore::{Ground, strike, variants};
 use super::laws::{Breach, May};
-use super::scene::{Death, Next, Scene};
+use super::scene::{Death, Scene};
 use super::setting::Setting;
 use super::trial::{Futures, Outcome, Plays};
+use super::way::Way;
 use crate::store::Recorded;
 use std::sync::Arc;
 
@@ -85,7 +86,7 @@ fn tell(ground: &Ground, mut scene: Scene, may: May, struck_after: u64, deaths: 
 }
 
 /// Plays until the process dies as this says: `killed-before-41-aborted`.
-fn killed(mut scene: Scene, death: &str) -> Scene {
+fn killed(scene: Scene, death: &str) -> Scene {
     let mut parts = death.trim_start_matches("killed-").splitn(3, '-');
     let before = parts.next() == Some("before");
     let seq: u64 = parts.next().and_then(|seq| seq.parse().ok()).unwrap_or(u64::MAX);
@@ -94,21 +95,7 @@ fn killed(mut scene: Scene, death: &str) -> Scene {
         Some("suspended") => Death::Suspended,
         _ => Death::Resumed,
     };
-    loop {
-        match scene.next() {
-            Next::Facts(events, run) => {
-                let here = scene.journal.len() + 1 == seq;
-                if here && before {
-                    return scene.killed(how).unwrap_or(scene);
-                }
-                scene.record(events, *run);
-                if here {
-                    return scene.killed(how).unwrap_or(scene);
-                }
-            }
-            Next::Rests if scene.ask() => {}
-            Next::Died => scene.die(),
-            Next::Rests | Next::Over | Next::Hangs => return scene,
-        }
-    }
+    let mut way = Way::new(scene, u64::MAX);
+    let here = way.by_ref().flatten().find(|brink| (brink.recorded, brink.seq) == (!before, seq));
+    here.and_then(|brink| brink.killed(how)).map_or(way.scene, |(_, scene)| scene)
 }

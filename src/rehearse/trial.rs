@@ -3,7 +3,7 @@
 //! Two scenarios that come to one situation have one future: what was played from there once is not played again.
 
 use super::laws::{Breach, Law, May};
-use super::scene::{Death, Next, Scene};
+use super::scene::{Next, Scene};
 use super::situation::Situation;
 use super::witness::Times;
 use crate::plan::{StepIx, Timestamp};
@@ -140,6 +140,8 @@ pub(super) struct Tale {
     pub(super) stuck: bool,
     /// It came to a situation whose future was known.
     pub(super) merged: bool,
+    /// How many facts there were when it did, or at its end.
+    pub(super) facts: u64,
     pub(super) times: Times,
     /// How long steps took on the way that was played.
     pub(super) longest: Vec<(StepIx, Duration)>,
@@ -157,13 +159,6 @@ pub(super) struct Plays<'a> {
     /// Learned here.
     pub(super) learned: &'a mut Futures,
     pub(super) may: May,
-}
-
-/// A scenario that goes on from another one's way: where the process dies.
-pub(super) struct Killed {
-    /// `killed-before-41`.
-    pub(super) name: String,
-    pub(super) scene: Scene,
 }
 
 /// An instant on the way, until it is known what comes of it.
@@ -206,24 +201,19 @@ impl Plays<'_> {
         (self.judged(&scene, &future, false), scene)
     }
 
-    /// Plays to the end. Where `deaths` is not empty, each fact on the way is also a place to die, before and after it
-    /// is recorded: those scenes are given back.
-    pub(super) fn play(&mut self, mut scene: Scene, deaths: &[Death]) -> (Tale, Vec<Killed>) {
-        let mut killed = Vec::new();
+    /// Plays to the end, or to a situation of which the future is known.
+    pub(super) fn play(&mut self, mut scene: Scene) -> Tale {
         let mut passed: Vec<Passed> = Vec::new();
         let outcome = loop {
             match scene.next() {
                 Next::Facts(events, run) => {
-                    let seq = scene.journal.len() + 1;
-                    die(&scene, "before", seq, deaths, &mut killed);
                     scene.record(events, *run);
-                    die(&scene, "after", seq, deaths, &mut killed);
                     let situation = scene.situation();
                     let known = self.known.find(&scene, situation);
                     let known = known.or_else(|| self.learned.find(&scene, situation));
                     if let Some(future) = known.cloned() {
                         self.learn(&scene, &passed, &Future { calls: None, ..future.clone() });
-                        return (self.judged(&scene, &future, true), killed);
+                        return self.judged(&scene, &future, true);
                     }
                     passed.push(Passed::at(&scene, situation));
                 }
@@ -240,7 +230,7 @@ impl Plays<'_> {
         scene.look_around();
         let future = self.ended(&scene, outcome);
         self.learn(&scene, &passed, &future);
-        (self.judged(&scene, &future, false), killed)
+        self.judged(&scene, &future, false)
     }
 
     /// Nothing more comes of it.
@@ -289,6 +279,7 @@ impl Plays<'_> {
             asked: counts.asked > 0,
             stuck: counts.stuck > 0,
             merged,
+            facts: scene.journal.len(),
             times,
             longest: scene.witness.longest.clone(),
             behind: scene.witness.behind.clone(),
@@ -399,23 +390,6 @@ fn of(run: &Run) -> Outcome {
         Mode::Finished(Verdict::Completed) => Outcome::Completed,
         Mode::Finished(Verdict::RolledBack) => Outcome::RolledBack,
         _ => Outcome::TakenOver,
-    }
-}
-
-fn die(scene: &Scene, when: &str, seq: u64, deaths: &[Death], killed: &mut Vec<Killed>) {
-    for death in deaths {
-        // Who is suspended has recorded what it did; before that it is as good as dead.
-        if *death == Death::Suspended && when == "before" {
-            continue;
-        }
-        let how = match death {
-            Death::Resumed => "",
-            Death::Aborted => "-aborted",
-            Death::Suspended => "-suspended",
-        };
-        if let Some(scene) = scene.killed(*death) {
-            killed.push(Killed { name: format!("killed-{when}-{seq}{how}"), scene });
-        }
     }
 }
 

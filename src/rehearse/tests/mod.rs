@@ -1,6 +1,7 @@
 //! What a rehearsal must find, and what it must not.
 
 mod bad_plans;
+mod merging;
 mod mutants;
 
 use super::{Options, Rehearsal, Setting, rehearse};
