@@ -22,7 +22,7 @@ pub(super) fn create(tx: &Transaction<'_>, run: &RunRecord, pinned: &str) -> Res
 
 pub(super) fn ids(tx: &Transaction<'_>) -> Result<Vec<RunId>, Failed> {
     // One that was refused before its first fact never was.
-    let mut query = tx.prepare("SELECT id FROM runs WHERE head_seq > 0 ORDER BY id DESC")?;
+    let mut query = tx.prepare_cached("SELECT id FROM runs WHERE head_seq > 0 ORDER BY id DESC")?;
     let ids = query.query_map([], |row| row.get::<_, String>(0))?;
     Ok(ids.map(|id| id.map(|id| RunId(id.into()))).collect::<Result<_, _>>()?)
 }
@@ -41,7 +41,7 @@ struct Found {
 }
 
 fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Found, Failed> {
-    let mut query = tx.prepare("SELECT format, pinned, head_seq, head_hash FROM runs WHERE id = ?")?;
+    let mut query = tx.prepare_cached("SELECT format, pinned, head_seq, head_hash FROM runs WHERE id = ?")?;
     let row = query
         .query_row([&*run.0], |row| {
             let (format, pinned) = (row.get(0)?, row.get(1)?);
@@ -65,7 +65,7 @@ pub(super) fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed
 
 /// The length of the journal and the hash of its last event. The fast way: nothing else is looked at.
 pub(super) fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Failed> {
-    let mut query = tx.prepare("SELECT format, head_seq, head_hash FROM runs WHERE id = ?")?;
+    let mut query = tx.prepare_cached("SELECT format, head_seq, head_hash FROM runs WHERE id = ?")?;
     let found = query
         .query_row([&*run.0], |row| Ok((row.get::<_, u32>(0)?, (row.get(1)?, row.get(2)?))))
         .optional()?;
@@ -76,12 +76,13 @@ pub(super) fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Fai
     }
 }
 
+/// Adds events; gives the hash of the last.
 pub(super) fn append(
     tx: &Transaction<'_>,
     lease: &Lease,
     after: Seq,
     entries: &[Entry],
-) -> Result<Seq, Failed> {
+) -> Result<Hash, Failed> {
     super::leases::check(tx, lease)?;
     let run = &lease.run;
     let (mut seq, mut hash) = head(tx, run)?;
@@ -89,7 +90,7 @@ pub(super) fn append(
         return Err(StoreError::Conflict { run: run.clone(), expected: after, found: Seq(seq) }.into());
     }
     super::listing::follow(tx, run, seq, entries)?;
-    let mut insert = tx.prepare(INSERT)?;
+    let mut insert = tx.prepare_cached(INSERT)?;
     for entry in entries {
         seq += 1;
         let body = serde_json::to_string(&entry.body).map_err(|error| broken(run, seq, error.to_string()))?;
@@ -97,9 +98,9 @@ pub(super) fn append(
         insert.execute(params![&*run.0, seq, lease.epoch.0, entry.at.0, body, hash])?;
     }
     // Whoever reads it must know all that was written to it.
-    tx.prepare("UPDATE runs SET head_seq = ?, head_hash = ?, format = max(format, ?) WHERE id = ?")?
+    tx.prepare_cached("UPDATE runs SET head_seq = ?, head_hash = ?, format = max(format, ?) WHERE id = ?")?
         .execute(params![seq, hash, FORMAT, &*run.0])?;
-    Ok(Seq(seq))
+    Ok(hash)
 }
 
 /// Whether exactly these events are there: asked when the outcome of a commit is not known.
@@ -146,13 +147,14 @@ pub(super) fn walk(
     let mut hash = if from == 1 {
         chain::genesis(&row.pinned)
     } else {
-        tx.prepare("SELECT hash FROM events WHERE run = ? AND seq = ?")?
+        tx.prepare_cached("SELECT hash FROM events WHERE run = ? AND seq = ?")?
             .query_row(params![&*run.0, from - 1], |row| row.get(0))
             .optional()?
             .unwrap_or(row.hash)
     };
-    let mut query =
-        tx.prepare("SELECT seq, epoch, at, body, hash FROM events WHERE run = ? AND seq >= ? ORDER BY seq")?;
+    let mut query = tx.prepare_cached(
+        "SELECT seq, epoch, at, body, hash FROM events WHERE run = ? AND seq >= ? ORDER BY seq",
+    )?;
     let mut rows = query.query(params![&*run.0, from])?;
     let mut expected = from;
     while let Some(row) = rows.next()? {

@@ -17,7 +17,7 @@ pub(super) struct Row {
 
 fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Option<Row>, Failed> {
     let mut query =
-        tx.prepare("SELECT epoch, host, pid, birth, since, expires, held FROM leases WHERE run = ?")?;
+        tx.prepare_cached("SELECT epoch, host, pid, birth, since, expires, held FROM leases WHERE run = ?")?;
     Ok(query.query_row([&*run.0], |row| Row::read(row, 0)).optional()?)
 }
 
@@ -92,7 +92,7 @@ fn far(moment: Timestamp) -> i64 {
 
 /// Refuses whoever has been replaced.
 pub(super) fn check(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {
-    let mut query = tx.prepare("SELECT epoch, held, host, pid FROM leases WHERE run = ?")?;
+    let mut query = tx.prepare_cached("SELECT epoch, held, host, pid FROM leases WHERE run = ?")?;
     let found = query
         .query_row([&*lease.run.0], |row| {
             let by = format!("{}/{}", row.get::<_, String>(2)?, row.get::<_, u32>(3)?);

@@ -39,7 +39,7 @@ fn keep(tx: &Transaction<'_>, run: &RunId, kept: &Kept) -> Result<(), Failed> {
     };
     let title = text(serde_json::to_string(&kept.title))?;
     let body = text(serde_json::to_string(&kept.standing))?;
-    tx.prepare("INSERT OR REPLACE INTO standings (run, title, seq, body) VALUES (?, ?, ?, ?)")?
+    tx.prepare_cached("INSERT OR REPLACE INTO standings (run, title, seq, body) VALUES (?, ?, ?, ?)")?
         .execute(params![&*run.0, title, kept.seq, body])?;
     Ok(())
 }
@@ -75,7 +75,7 @@ fn caught_up(
 /// Takes what is about to be appended after the event `after`.
 pub(super) fn follow(tx: &Transaction<'_>, run: &RunId, after: u64, entries: &[Entry]) -> Result<(), Failed> {
     let found = tx
-        .prepare("SELECT title, seq, body FROM standings WHERE run = ?")?
+        .prepare_cached("SELECT title, seq, body FROM standings WHERE run = ?")?
         .query_row([&*run.0], |row| Ok(kept(row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?
         .flatten();

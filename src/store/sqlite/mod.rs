@@ -144,8 +144,8 @@ impl SqliteStore {
     /// # Errors
     /// There is a run of this name, it is not over, or it cannot be written.
     pub fn import(&self, run: &Exported, unfinished: bool) -> Result<(), StoreError> {
-        self.writing(run.id(), |tx| whole::import(tx, run, unfinished))?;
-        self.bear_witness(run.id());
+        let hash = self.writing(run.id(), |tx| whole::import(tx, run, unfinished))?;
+        self.witnesses.saw(run.id(), run.events.len() as u64, &hash);
         Ok(())
     }
 
@@ -241,13 +241,6 @@ impl SqliteStore {
     ) -> impl Iterator<Item = (RunId, StoreError)> {
         let gone = witnessed.into_iter().filter(|run| !there.contains(run));
         gone.filter_map(|run| self.is_lost(&run).map(|lost| (run, lost)))
-    }
-
-    /// What is durable of a run may not be missing from here on.
-    fn bear_witness(&self, run: &RunId) {
-        if let Ok((seq, hash)) = self.reading(|tx| journal::head(tx, run)) {
-            self.witnesses.saw(run, seq, &hash);
-        }
     }
 
     fn give_up_the_reserve(&self) -> bool {
@@ -388,7 +381,7 @@ impl Store for SqliteStore {
         let faults = if lease.sandboxed { self.faults } else { Faults::default() };
         faults.before(first, last);
         let attempt = || self.writing(&lease.run, |tx| journal::append(tx, lease, after, entries));
-        let appended = attempt().or_else(|error| {
+        let hash = attempt().or_else(|error| {
             let worth_another = match &error {
                 StoreError::Full { .. } => self.give_up_the_reserve(),
                 // Once more, over the same place: what was half written, or not synced, is written whole.
@@ -397,18 +390,19 @@ impl Store for SqliteStore {
                 _ => return Err(error),
             };
             // Read again before anything else.
-            let written = self.reading(|tx| journal::is_written(tx, lease, after, entries))?;
-            if written {
-                Ok(last)
-            } else if worth_another {
-                attempt()
-            } else {
-                Err(error)
+            let written = self.reading(|tx| {
+                let written = journal::is_written(tx, lease, after, entries)?;
+                Ok(if written { Some(journal::head(tx, &lease.run)?.1) } else { None })
+            })?;
+            match written {
+                Some(hash) => Ok(hash),
+                None if worth_another => attempt(),
+                None => Err(error),
             }
         })?;
-        self.bear_witness(&lease.run);
+        self.witnesses.saw(&lease.run, last.0, &hash);
         faults.after(first, last);
-        Ok(appended)
+        Ok(last)
     }
 
     fn read(&self, run: &RunId, from: Seq) -> Result<Vec<Stored>, StoreError> {

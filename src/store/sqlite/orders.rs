@@ -37,8 +37,9 @@ pub(super) fn keep(tx: &Transaction<'_>, run: &RunId, entry: &OrderEntry) -> Res
 }
 
 pub(super) fn after(tx: &Transaction<'_>, run: &RunId, id: u64) -> Result<Vec<OrderEntry>, Failed> {
-    let mut query =
-        tx.prepare("SELECT id, at, by, automatic, body FROM orders WHERE run = ? AND id > ? ORDER BY id")?;
+    let mut query = tx.prepare_cached(
+        "SELECT id, at, by, automatic, body FROM orders WHERE run = ? AND id > ? ORDER BY id",
+    )?;
     let mut rows = query.query(params![&*run.0, id])?;
     let mut orders = Vec::new();
     while let Some(row) = rows.next()? {

@@ -3,7 +3,8 @@
 use super::witness::Witness;
 use super::{Failed, journal, leases, listing, orders};
 use crate::plan::Timestamp;
-use crate::store::{Exported, RunId, Seq, StoreError, chain};
+use crate::store::chain::{self, Hash};
+use crate::store::{Exported, RunId, Seq, StoreError};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// All that is stored of a run.
@@ -22,8 +23,8 @@ pub(super) fn export(
     })
 }
 
-/// Takes in a run whose chain has been checked. Nobody holds it here.
-pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> Result<(), Failed> {
+/// Takes in a run whose chain has been checked; gives the hash of its last event. Nobody holds it here.
+pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> Result<Hash, Failed> {
     let id = run.id();
     let there: Option<bool> =
         tx.query_row("SELECT TRUE FROM runs WHERE id = ?", [&*id.0], |row| row.get(0)).optional()?;
@@ -32,7 +33,7 @@ pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> 
     }
     journal::create(tx, &run.record, &run.pinned)?;
     let mut hash = chain::genesis(&run.pinned);
-    let mut insert = tx.prepare(journal::INSERT)?;
+    let mut insert = tx.prepare_cached(journal::INSERT)?;
     for stored in &run.events {
         let (seq, epoch, at) = (stored.seq.0, stored.epoch.0, stored.at.0);
         hash = chain::link(&hash, seq, epoch, at, &stored.body);
@@ -47,7 +48,8 @@ pub(super) fn import(tx: &Transaction<'_>, run: &Exported, unfinished: bool) -> 
         return Err(StoreError::Unfinished(id.clone()).into());
     }
     // Whoever takes it up is later than all that wrote to it.
-    leases::let_go(tx, id, run.events.iter().map(|stored| stored.epoch.0).max().unwrap_or(0))
+    leases::let_go(tx, id, run.events.iter().map(|stored| stored.epoch.0).max().unwrap_or(0))?;
+    Ok(hash)
 }
 
 /// Removes a run that nobody needs any more. What decides is its journal.
