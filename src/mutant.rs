@@ -1,5 +1,6 @@
-//! Mistakes that can be made on purpose, one at a time, to see that a rehearsal finds them. In the product none is: there
-//! `on` is `false` for good, and the compiler leaves nothing of it.
+//! Mistakes that can be made on purpose, one at a time, to see that a rehearsal or a test finds them. In the product none
+//! is: there `on` is `false` for good, and the compiler leaves nothing of it. A binary that is built with the feature
+//! `mistakes`, so that it can be killed while it makes one, makes the one that `SWITCHOVER_MISTAKE` names.
 
 /// Declares the mistakes, and the list of all of them: none can be forgotten.
 macro_rules! mistakes {
@@ -10,7 +11,7 @@ macro_rules! mistakes {
             $($(#[$said])+ $name,)+
         }
 
-        #[cfg(test)]
+        #[cfg(any(test, feature = "mistakes"))]
         impl Mistake {
             /// All of them.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
@@ -98,9 +99,21 @@ mistakes! {
 }
 
 /// Whether this mistake is made.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "mistakes")))]
 pub(crate) const fn on(_: Mistake) -> bool {
     false
+}
+
+/// Whether this mistake is made.
+#[cfg(all(not(test), feature = "mistakes"))]
+#[expect(clippy::disallowed_methods, reason = "a mistake is made deep inside, where no argument leads")]
+pub(crate) fn on(mistake: Mistake) -> bool {
+    static MADE: std::sync::OnceLock<Option<Mistake>> = std::sync::OnceLock::new();
+    let named = |name: String| {
+        let found = Mistake::ALL.iter().find(|mistake| format!("{mistake:?}") == name);
+        *found.unwrap_or_else(|| panic!("SWITCHOVER_MISTAKE: there is no {name}"))
+    };
+    *MADE.get_or_init(|| std::env::var("SWITCHOVER_MISTAKE").ok().map(named)) == Some(mistake)
 }
 
 #[cfg(test)]
