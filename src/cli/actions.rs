@@ -5,7 +5,6 @@ use crate::driver::Actions;
 use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, StepTraits, Use};
 use crate::report::{Commands, Extras, Hand, Story};
 use crate::run::{Phase, Receipt, Stuck};
-use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +65,7 @@ fn scope(story: &Story) -> Scope {
     }
     for ix in story.plan.places() {
         if let Some(out) = &story.run[ix].out {
-            let out: Json = serde_json::from_str(out).unwrap_or(Json::Null);
-            scope.steps.insert(story.plan[ix].id.to_string(), json!({ "out": out }));
+            scope.answered(&story.plan[ix].id, out);
         }
     }
     scope

@@ -7,7 +7,6 @@ use super::work::Piece;
 use crate::action::{Record, Toward};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
 use crate::run::{Due, Event, Mode, Phase, Run, StepEvent, Stopped, Verdict, Work, due};
-use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -88,9 +87,7 @@ impl Desk {
                 run.insert("started".into(), at.to_string().into());
             }
             Event::Step(ix, StepEvent::Succeeded { out: Some(out) }) => {
-                let out: Json = serde_json::from_str(out).unwrap_or(Json::Null);
-                let id = self.plan[*ix].id.to_string();
-                Arc::make_mut(&mut self.scope).steps.insert(id, json!({ "out": out }));
+                Arc::make_mut(&mut self.scope).answered(&self.plan[*ix].id, out);
             }
             _ => {}
         }

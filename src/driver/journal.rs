@@ -3,7 +3,7 @@
 use super::{DriveError, Observer};
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
-use crate::run::{Actor, Event, Input, Order, Run, decide};
+use crate::run::{Actor, Event, Input, Order, Run, follow};
 use crate::store::record::EventRecord;
 use crate::store::{self, Entry, Lease, Owner, Recorded, RunId, Seq, Store, StoreError, Takeover};
 use std::sync::Arc;
@@ -110,18 +110,11 @@ impl Journal {
         at: Timestamp,
         observers: &mut [Box<dyn Observer>],
     ) -> Result<Vec<Event>, DriveError> {
-        let mut events: Vec<Event> = Vec::new();
-        let mut next = self.run.clone();
-        for input in inputs {
-            for event in decide(&next, input, at) {
-                let seq = Seq(self.seq.0 + events.len() as u64 + 1);
-                next.evolve(&event).map_err(|_| DriveError::Illegal { seq })?;
-                events.push(event);
-            }
-        }
+        let (events, next) = follow(&self.run, inputs, at);
         if events.is_empty() {
             return Ok(events);
         }
+        let next = next.into_owned();
         self.append(&events, at).await?;
         let before = std::mem::replace(&mut self.run, next);
         self.tell(before, &events, at, observers)?;

@@ -3,7 +3,9 @@
 
 use super::decode::Constants;
 use super::expr::{Expr, ExprError};
-use serde_json::Value as Json;
+use super::step::StepId;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The names that have a value only while a run is under way.
@@ -26,7 +28,7 @@ enum Piece {
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// What steps answered, by id: `{ "backend": { "out": … } }`, read as `steps.backend.out`.
-    pub steps: serde_json::Map<String, Json>,
+    pub steps: BTreeMap<Arc<str>, Arc<Json>>,
     /// Resolved secrets, by name. Never journaled; whatever is printed is redacted.
     pub secrets: serde_json::Map<String, Json>,
     /// What earlier requests of the same flow captured.
@@ -37,13 +39,19 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A step was done, and answered this, as JSON.
+    pub fn answered(&mut self, step: &StepId, out: &str) {
+        let out: Json = serde_json::from_str(out).unwrap_or(Json::Null);
+        self.steps.insert(step.0.clone(), Arc::new(json!({ "out": out })));
+    }
+
     /// The variables for an expression.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, Json)> {
         let [secrets, steps, captures, run] = RUNTIME_NAMES;
         vec![
             (secrets, Json::Object(self.secrets.clone())),
-            (steps, Json::Object(self.steps.clone())),
+            (steps, self.steps.iter().map(|(id, step)| (id.to_string(), Json::clone(step))).collect()),
             (captures, Json::Object(self.captures.clone())),
             (run, Json::Object(self.run.clone())),
         ]

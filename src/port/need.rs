@@ -224,18 +224,19 @@ pub fn known_text(text: &Template) -> String {
     if let Some(fixed) = text.as_fixed() {
         return fixed.to_owned();
     }
-    let mut scope = Scope::default();
+    let (mut scope, mut steps) = (Scope::default(), Map::new());
     for path in text.names() {
         let [root, fields @ ..] = &path[..] else { continue };
         let root = match root.as_str() {
             "secrets" => &mut scope.secrets,
-            "steps" => &mut scope.steps,
+            "steps" => &mut steps,
             "captures" => &mut scope.captures,
             "run" => &mut scope.run,
             _ => continue,
         };
         put_any(root, fields);
     }
+    scope.steps = steps.into_iter().map(|(id, step)| (id.into(), step.into())).collect();
     // An expression may do more with it than a text bears.
     text.render(&scope).unwrap_or_else(|_| ANY.to_owned())
 }

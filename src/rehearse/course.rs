@@ -107,7 +107,8 @@ fn take_calls(scene: &mut Scene, legs: &mut [Leg]) {
 }
 
 fn keep(scene: &Scene, step: Option<StepIx>, legs: &mut Vec<Leg>) {
-    let Some(copy) = scene.fork() else { return };
+    let Some(mut copy) = scene.fork() else { return };
+    copy.share();
     let before = scene.world(|world, _| world.ledger.count);
     let (seq, coarse) = (scene.journal.len(), coarse(&scene.run));
     legs.push(Leg { scene: Mutex::new(copy), seq, step, calls: Vec::new(), before, coarse });
@@ -116,7 +117,7 @@ fn keep(scene: &Scene, step: Option<StepIx>, legs: &mut Vec<Leg>) {
 fn coarse(run: &Run) -> u64 {
     let mut hasher = DefaultHasher::new();
     (run.mode, run.paused.is_some()).hash(&mut hasher);
-    for step in &run.steps {
+    for step in run.steps.iter() {
         (discriminant(&step.phase), step.mark(), step.stage(), step.tries).hash(&mut hasher);
     }
     hasher.finish()

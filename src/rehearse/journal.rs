@@ -29,7 +29,12 @@ impl Journal {
 
     /// All of them, in order.
     pub(super) fn facts(&self) -> Vec<&Recorded> {
-        let mut facts: Vec<&Recorded> = self.newest().collect();
+        self.since(0)
+    }
+
+    /// All but the first so many, in order.
+    pub(super) fn since(&self, seq: u64) -> Vec<&Recorded> {
+        let mut facts: Vec<&Recorded> = self.newest().take_while(|fact| fact.seq.0 > seq).collect();
         facts.reverse();
         facts
     }

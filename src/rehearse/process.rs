@@ -35,6 +35,8 @@ impl Flight {
 pub(super) struct Process {
     desk: Desk,
     flights: Vec<Flight>,
+    /// The work under way is what the run calls for, of all work or only of writes: nothing has happened since.
+    reconciled: Option<bool>,
 }
 
 /// What a turn did while it lasted, for whoever keeps an eye on it.
@@ -45,12 +47,13 @@ pub(super) trait Watched {
 
 impl Process {
     pub(super) fn new(desk: Desk) -> Self {
-        Self { desk, flights: Vec::new() }
+        Self { desk, flights: Vec::new(), reconciled: None }
     }
 
-    /// What it has learned from the journal.
-    pub(super) fn desk(&mut self) -> &mut Desk {
-        &mut self.desk
+    /// Facts were recorded, and this is what they tell.
+    pub(super) fn learn(&mut self, desk: &Desk) {
+        self.desk = desk.clone();
+        self.reconciled = None;
     }
 
     /// The same process in another world. `None`: it is in the middle of a call, and no future can be copied.
@@ -60,7 +63,7 @@ impl Process {
             Flight::Inside(..) => None,
         };
         let flights = self.flights.iter().map(piece).collect::<Option<_>>()?;
-        Some(Self { desk: self.desk.clone(), flights })
+        Some(Self { desk: self.desk.clone(), flights, reconciled: self.reconciled })
     }
 
     /// A call is under way, or about to be sent.
@@ -86,6 +89,9 @@ impl Process {
 
     /// Makes the work under way what the run calls for. `only_writes`: nothing new is looked at.
     pub(super) fn reconcile(&mut self, run: &Run, only_writes: bool, now: Timestamp) {
+        if self.reconciled.replace(only_writes) == Some(only_writes) {
+            return;
+        }
         let agenda = self.desk.agenda(run, only_writes);
         self.flights.retain(|flight| {
             let fate = agenda.fate(flight.due());
@@ -162,6 +168,7 @@ impl Process {
             }
             Poll::Ready((_, Turn::Answered(input))) => {
                 self.desk.heard(&due);
+                self.reconciled = None;
                 return Some(input);
             }
         }

@@ -11,17 +11,16 @@ use super::journal::Journal;
 use super::operator::{Comes, Operator, operator};
 use super::process::{Process, Watched};
 use super::setting::Setting;
-use super::situation::{Extent, Situation, is_through_with};
+use super::situation::{Extent, Prints, Situation, is_through_with};
 use super::witness::Witness;
 use crate::driver::{Desk, Hands};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
-use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, decide, due};
+use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, due, follow};
 use crate::sim::{Armed, Cell, Ports, Strike, World};
 use crate::store::record::EventRecord;
 use foldhash::quality::{FixedState, FoldHasher};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher as _};
 use std::sync::Arc;
@@ -57,11 +56,21 @@ pub(super) struct Scene {
     pub(super) operator: Operator,
     pub(super) witness: Witness,
     begun: Timestamp,
+    prints: Prints,
+    /// As far as that is somebody else's to replay.
+    shared: Arc<Shared>,
     turns: u32,
     /// The step whose calls are struck: once it is over, so is the fault.
     pub(super) struck: Option<StepIx>,
     /// The process was asked to stop; or is stopping: nothing new is begun.
     stopping: Option<Stopping>,
+}
+
+/// What the scenarios that begin at one instant have in common.
+struct Shared {
+    run: Run,
+    /// So many facts.
+    facts: u64,
 }
 
 /// How far a process is that stops by itself.
@@ -115,11 +124,13 @@ impl Scene {
     pub(super) fn start(setting: &Arc<Setting>) -> Self {
         let ports = Arc::new(setting.ports());
         let begun = ports.virtual_clock().now();
+        let run = Run::new(setting.plan.clone());
         Self {
             setting: setting.clone(),
             hands: setting.hands(ports.clone()),
             ports,
-            run: Run::new(setting.plan.clone()),
+            shared: Arc::new(Shared { run: run.clone(), facts: 0 }),
+            run,
             journal: Journal::default(),
             desk: setting.desk(),
             process: None,
@@ -128,6 +139,7 @@ impl Scene {
             operator: Operator::new(),
             witness: Witness::default(),
             begun,
+            prints: Prints::default(),
             turns: 0,
             struck: None,
             stopping: None,
@@ -164,6 +176,8 @@ impl Scene {
             operator: self.operator.clone(),
             witness: self.witness.clone(),
             begun: self.begun,
+            prints: self.prints.clone(),
+            shared: self.shared.clone(),
             turns: self.turns,
             struck: self.struck,
             stopping: self.stopping,
@@ -238,6 +252,18 @@ impl Scene {
 
     pub(super) fn now(&self) -> Timestamp {
         self.ports.virtual_clock().now()
+    }
+
+    /// Many scenarios begin here: what is recorded so far, the way on which it was recorded replays.
+    pub(super) fn share(&mut self) {
+        self.shared = Arc::new(Shared { run: self.run.clone(), facts: self.journal.len() });
+    }
+
+    /// The journal, replayed, gives the run.
+    pub(super) fn replays(&self) -> bool {
+        let mut run = self.shared.run.clone();
+        let facts = self.journal.since(self.shared.facts);
+        facts.into_iter().try_for_each(|fact| run.evolve(&fact.event)).is_ok() && run == self.run
     }
 
     /// When the run was started.
@@ -371,13 +397,13 @@ impl Scene {
             self.desk.learn(at, &event);
             self.operator.answered(&self.run);
             self.relent(&event);
-            if let Some(process) = &mut self.process {
-                process.desk().learn(at, &event);
-            }
             self.operator.hears(&self.setting, at, &event);
             self.witness.recorded(&self.setting, &self.run, at, &event);
             self.tell(at, &event);
             self.journal.push(at, event);
+        }
+        if let Some(process) = &mut self.process {
+            process.learn(&self.desk);
         }
     }
 
@@ -448,8 +474,9 @@ impl Scene {
     }
 
     /// What names this instant.
-    pub(super) fn situation(&self) -> Situation {
+    pub(super) fn situation(&mut self) -> Situation {
         let now = self.now();
+        let mut prints = std::mem::take(&mut self.prints);
         // What all of its names have in common: everything but the run, whose changes it met, and what strikes.
         let mut common = FixedState::default().build_hasher();
         self.world(|world, _| {
@@ -464,9 +491,9 @@ impl Scene {
         }
         let sleeps = self.suspended.as_ref().map(|asleep| (asleep.wakes.since(now), asleep.announced()));
         (sleeps, self.stopping).hash(&mut common);
-        let of = |extent| {
+        let mut of = |extent| {
             let mut hasher = common.clone();
-            super::situation::of(&self.run, &self.setting.actions, extent, now, &mut hasher);
+            super::situation::of(&self.run, &self.setting.actions, extent, now, &mut prints, &mut hasher);
             hasher
         };
         let forward = self.run.mode == Mode::Forward;
@@ -489,11 +516,13 @@ impl Scene {
         let whole = of(Extent::Whole);
         let is_armed = self.world(|world, _| !world.ledger.armed.is_empty());
         let ahead = forward && self.run.paused.is_none() && !is_armed;
-        Situation {
+        let situation = Situation {
             whole: named(whole.clone(), &[], true, true),
             ahead: ahead.then(|| named(of(Extent::Ahead), &behind, false, false)),
             freed: (is_armed || !behind.is_empty()).then(|| named(whole, &behind, true, false)),
-        }
+        };
+        self.prints = prints;
+        situation
     }
 
     /// Cells that somebody else changed, and that nobody looks at any more.
@@ -510,19 +539,6 @@ impl Scene {
     pub(super) fn is_its_own(&self) -> bool {
         !self.witness.differs && self.witness.foreign().next().is_none()
     }
-}
-
-/// What follows from these inputs, and the run as it then is.
-fn follow<'r>(run: &'r Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Cow<'r, Run>) {
-    let mut next = Cow::Borrowed(run);
-    let mut events = Vec::new();
-    for input in inputs {
-        for event in decide(&next, input, now) {
-            next.to_mut().evolve(&event).expect("what the machine decides can follow");
-            events.push(event);
-        }
-    }
-    (events, next)
 }
 
 /// Keeps an eye on what a process does to the world.

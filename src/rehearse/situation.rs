@@ -6,9 +6,11 @@
 
 use crate::driver::Actions;
 use crate::plan::{Kind, StepIx, Timestamp};
-use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Receipt, Run, StepRun};
-use std::hash::{Hash, Hasher};
+use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Piece, Receipt, Run, StepRun};
+use foldhash::quality::FixedState;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::discriminant;
+use std::sync::Arc;
 
 /// How exactly time that is left counts, in seconds: what two scenarios differ in by less goes on alike.
 const GRAIN: u64 = 10;
@@ -35,7 +37,55 @@ pub(super) enum Extent {
     Ahead,
 }
 
-pub(super) fn of(run: &Run, actions: &Actions, extent: Extent, now: Timestamp, hasher: &mut impl Hasher) {
+/// What was written of pieces of a run, to be written again as long as they are the same.
+#[derive(Clone, Default)]
+pub(super) struct Prints {
+    whole: Vec<Option<Print>>,
+    ahead: Vec<Option<Print>>,
+}
+
+#[derive(Clone)]
+struct Print {
+    piece: Piece,
+    /// Which way the run went, and whether it may be sent forward again.
+    way: (Mode, bool),
+    /// Nothing of it depends on the time any more, from here on.
+    at: Timestamp,
+    hash: u64,
+}
+
+impl Prints {
+    /// The hash of a piece. `count` says what it is, and whether it will stay so.
+    fn of(
+        &mut self,
+        extent: Extent,
+        place: usize,
+        piece: &Piece,
+        way: (Mode, bool),
+        now: Timestamp,
+        count: impl FnOnce() -> (u64, bool),
+    ) -> u64 {
+        let all = if extent == Extent::Whole { &mut self.whole } else { &mut self.ahead };
+        let same = |print: &&Print| Arc::ptr_eq(&print.piece, piece) && print.way == way && print.at <= now;
+        if let Some(print) = all.get(place).and_then(Option::as_ref).filter(same) {
+            return print.hash;
+        }
+        let (hash, stays) = count();
+        all.resize(all.len().max(place + 1), None);
+        all[place] = stays.then(|| Print { piece: piece.clone(), way, at: now, hash });
+        hash
+    }
+}
+
+/// Writes into a hash what of a run counts.
+pub(super) fn of(
+    run: &Run,
+    actions: &Actions,
+    extent: Extent,
+    now: Timestamp,
+    prints: &mut Prints,
+    hasher: &mut impl Hasher,
+) {
     extent.hash(hasher);
     run.mode.hash(hasher);
     run.rewind.hash(hasher);
@@ -51,17 +101,53 @@ pub(super) fn of(run: &Run, actions: &Actions, extent: Extent, now: Timestamp, h
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);
     left.hash(hasher);
     let back = leads_back(run);
-    for ix in run.plan.places() {
-        let step = &run[ix];
-        if back && is_gone(run, ix) {
-            let taken_over = step.phase == Phase::Undone(Receipt::TakenOver);
-            (u8::MAX, taken_over, left_of(step.settles, now)).hash(hasher);
-        } else if extent == Extent::Ahead && matches!(step.phase, Phase::Done | Phase::Skipped) {
-            (discriminant(&step.phase), &step.out).hash(hasher);
-        } else {
-            let trouble = |note: &Memo| actions.get(ix).map(|action| action.trouble(note));
-            of_step(step, trouble, run.mode, now, hasher);
-        }
+    let mut places = run.plan.places();
+    for (number, piece) in run.steps.pieces().enumerate() {
+        let places: Vec<StepIx> = places.by_ref().take(piece.len()).collect();
+        let count = || {
+            let mut hasher = FixedState::default().build_hasher();
+            for ix in &places {
+                of_place(run, actions, *ix, extent, back, now, &mut hasher);
+            }
+            (hasher.finish(), piece.iter().all(|step| stays(step, now)))
+        };
+        prints.of(extent, number, piece, (run.mode, back), now, count).hash(hasher);
+    }
+}
+
+/// Time changes nothing of a step any more.
+fn stays(step: &StepRun, now: Timestamp) -> bool {
+    step.settles <= now
+        && !matches!(
+            step.phase,
+            Phase::Asking { .. }
+                | Phase::Backoff { .. }
+                | Phase::UndoBackoff { .. }
+                | Phase::Watching { .. }
+                | Phase::Restoring { .. }
+                | Phase::Applying { .. }
+                | Phase::Undoing { .. }
+        )
+}
+
+fn of_place(
+    run: &Run,
+    actions: &Actions,
+    ix: StepIx,
+    extent: Extent,
+    back: bool,
+    now: Timestamp,
+    hasher: &mut impl Hasher,
+) {
+    let step = &run[ix];
+    if back && is_gone(run, ix) {
+        let taken_over = step.phase == Phase::Undone(Receipt::TakenOver);
+        (u8::MAX, taken_over, left_of(step.settles, now)).hash(hasher);
+    } else if extent == Extent::Ahead && matches!(step.phase, Phase::Done | Phase::Skipped) {
+        (discriminant(&step.phase), &step.out).hash(hasher);
+    } else {
+        let trouble = |note: &Memo| actions.get(ix).map(|action| action.trouble(note));
+        of_step(step, trouble, run.mode, now, hasher);
     }
 }
 

@@ -268,7 +268,11 @@ impl Plays<'_> {
         };
         breaches.extend(future.broken.as_ref().filter(stands).cloned());
         if !merged || scene.witness.woke {
-            breaches.extend(replays(scene));
+            breaches.extend((!scene.replays()).then(|| Breach {
+                law: Law::Replays,
+                step: None,
+                text: "the journal, replayed, gives another state".into(),
+            }));
         }
         breaches.extend(self.by_fault(scene, future, counts));
         breaches.sort();
@@ -391,19 +395,6 @@ fn of(run: &Run) -> Outcome {
         Mode::Finished(Verdict::RolledBack) => Outcome::RolledBack,
         _ => Outcome::TakenOver,
     }
-}
-
-/// The journal tells the state, also read back from what is stored of it.
-fn replays(scene: &Scene) -> Option<Breach> {
-    let plan = scene.setting.plan.clone();
-    let facts = scene.journal.facts();
-    let again = Run::replay(plan, facts.iter().map(|fact| &fact.event));
-    let same = again.is_ok_and(|again| again == scene.run);
-    (!same).then(|| Breach {
-        law: Law::Replays,
-        step: None,
-        text: "the journal, replayed, gives another state".into(),
-    })
 }
 
 /// Nothing of this place is put back, by the plan's own word.

@@ -145,7 +145,7 @@ impl Story {
         if self.run.evolve(event).is_err() {
             return;
         }
-        for ((step, run), before) in self.steps.iter_mut().zip(&self.run.steps).zip(before) {
+        for ((step, run), before) in self.steps.iter_mut().zip(self.run.steps.iter()).zip(before) {
             if (run.phase, run.turn) != before {
                 step.moved(at, run, before.0);
             }

@@ -3,7 +3,7 @@
 use super::event::StepEvent;
 use super::room::Room;
 use super::state::{Mode, Run};
-use super::step::Phase;
+use super::step::{Phase, StepRun};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use std::cell::OnceCell;
@@ -74,8 +74,8 @@ pub fn due(run: &Run) -> Vec<Due> {
     let counts = run.mode == Mode::Forward && run.paused.is_none();
     let mut wake = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
     let room = OnceCell::new();
-    for ix in run.plan.places() {
-        match of_step(run, ix, &room) {
+    for (ix, step) in run.plan.places().zip(run.steps.iter()) {
+        match of_step(run, ix, step, &room) {
             Some(due) if due.work == Work::Wake => wake = wake.min(due.from),
             Some(due) => all.push(due),
             None => {}
@@ -95,15 +95,14 @@ pub fn due(run: &Run) -> Vec<Due> {
     all
 }
 
-fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
-    let step = &run[ix];
-    let (wanted, paused) = (run.goes_forward(ix), run.paused.is_some());
+fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Option<Due> {
+    let (wanted, paused) = (|| run.goes_forward(ix), run.paused.is_some());
     let counted = || room.get_or_init(|| Room::of(run));
     let (work, from, until) = match step.phase {
-        Phase::Planning if wanted => (Work::Plan(ix), Timestamp::PAST, Timestamp::NEVER),
+        Phase::Planning if wanted() => (Work::Plan(ix), Timestamp::PAST, Timestamp::NEVER),
         Phase::Applying { by } => (Work::Apply(ix), Timestamp::PAST, by),
-        Phase::Watching { from, until } if wanted || run.must_finish(ix) => (Work::Watch(ix), from, until),
-        Phase::Done if wanted && step.is_change() && step.marked() && !run.plan.is_finally(ix) => {
+        Phase::Watching { from, until } if wanted() || run.must_finish(ix) => (Work::Watch(ix), from, until),
+        Phase::Done if step.is_change() && step.marked() && wanted() && !run.plan.is_finally(ix) => {
             (Work::Hold(ix), Timestamp::PAST, Timestamp::NEVER)
         }
         Phase::InDoubt | Phase::Settling { .. } => (Work::Settle(ix), Timestamp::PAST, step.settles),
@@ -111,14 +110,14 @@ fn of_step(run: &Run, ix: StepIx, room: &OnceCell<Room>) -> Option<Due> {
         Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
         // What it will do again must not meet what it once did.
         Phase::Waiting if step.settles > Timestamp::PAST && counted().admits(run, ix) => wake(step.settles),
-        Phase::Asking { until } if wanted => wake(until),
+        Phase::Asking { until } if wanted() => wake(until),
         Phase::Backoff { until } if counted().lets_go_on(run, ix) => wake(until),
         Phase::UndoBackoff { until } if !paused && !on(Mistake::NobodyWakes) => wake(until),
         _ => return None,
     };
     let stop = matches!(work, Work::Apply(_))
         && run.mode == Mode::Rollback
-        && !wanted
+        && !wanted()
         && !step.must_finish()
         && !run.is_irreversible(ix);
     Some(Due { work, turn: step.turn, from, until, stop })

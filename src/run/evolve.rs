@@ -4,7 +4,6 @@ use super::event::{Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
 use super::state::{Mode, Run};
 use super::step::{Bounds, StepRun};
 use crate::plan::{StepIx, Timestamp};
-use std::sync::Arc;
 
 impl Run {
     /// Applies a recorded fact.
@@ -27,8 +26,9 @@ impl Run {
                     self.paused = None;
                 }
                 let grace = self.plan.policy.grace;
-                let under_way = self.steps.iter_mut().filter(|step| step.call_is_under_way());
-                under_way.map(Arc::make_mut).try_for_each(|step| step.resume(grace))?;
+                let under_way: Vec<StepIx> =
+                    self.plan.places().filter(|ix| self[*ix].call_is_under_way()).collect();
+                under_way.into_iter().try_for_each(|ix| self.step_mut(ix)?.resume(grace))?;
             }
             (E::OrderTaken { id, order, .. }, _) if *id > self.last_order => {
                 self.last_order = *id;
@@ -131,7 +131,7 @@ impl Run {
         Some(())
     }
 
-    fn step_mut(&mut self, ix: StepIx) -> Option<&mut StepRun> {
-        self.steps.get_mut(ix.index()).map(Arc::make_mut)
+    pub(super) fn step_mut(&mut self, ix: StepIx) -> Option<&mut StepRun> {
+        self.steps.get_mut(ix.index())
     }
 }

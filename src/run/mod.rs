@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! decide(run, input, now) -> events     what follows from something that happened outside, as facts to record
+//! follow(run, inputs, now)              the same for several, with the run as it will be
 //! run.evolve(event)                     the only thing that changes a run; recorded facts are never decided again
 //! due(run) -> work                      what the facts call for, derived and never stored
 //! ```
@@ -22,8 +23,9 @@ mod rewind;
 mod room;
 mod state;
 mod step;
+mod steps;
 
-pub use decide::decide;
+pub use decide::{decide, follow};
 pub use due::{Due, Work, due};
 pub use ending::{Ending, ending};
 pub use event::{
@@ -33,6 +35,7 @@ pub use event::{
 pub use outcome::{Answer, Change, Fault, FaultKind, Landed, Look, Memo, Proposal};
 pub use state::{Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};
+pub use steps::{Piece, Steps};
 
 #[cfg(test)]
 mod tests;

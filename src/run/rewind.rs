@@ -5,10 +5,9 @@
 
 use super::event::{PauseCause, Rewind};
 use super::state::{Mode, Run};
-use super::step::Phase;
+use super::step::{Phase, StepRun};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Kind, StepIx, Timestamp, Writes};
-use std::sync::Arc;
 
 /// Why a rollback can do nothing more by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,11 +180,10 @@ impl Run {
 
     /// From where a rollback stopped: what was undone, and what came after it, is done again.
     pub(super) fn go_forward_again(&mut self) {
-        let scope = self.scope();
-        for (step, in_scope) in self.steps.iter_mut().zip(scope) {
-            if in_scope {
-                Arc::make_mut(step).redo();
-            }
+        let (plan, scope) = (self.plan.clone(), self.scope());
+        let undone = plan.places().filter(|ix| scope[ix.index()]);
+        for ix in undone {
+            self.step_mut(ix).into_iter().for_each(StepRun::redo);
         }
         (self.mode, self.cause, self.rewind) = (Mode::Forward, None, Rewind::Safe);
     }
@@ -198,7 +196,7 @@ impl Run {
         }
         let plan = self.plan.clone();
         for ix in plan.places().filter(|ix| plan.is_finally(*ix)) {
-            Arc::make_mut(&mut self.steps[ix.index()]).run_again();
+            self.step_mut(ix).into_iter().for_each(StepRun::run_again);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Room {
             let mut is_open = Vec::new();
             for (child, places) in pool.children.iter().enumerate() {
                 places.clone().for_each(|place| inside[place].push((number, child)));
-                let begun = run.steps[places.clone()].iter().any(|step| step.phase != Phase::Waiting);
+                let begun = places.clone().any(|place| run.steps[place].phase != Phase::Waiting);
                 let ended = || plan.places().skip(places.start).take(places.len()).all(|ix| run.passed(ix));
                 is_open.push(begun && !ended());
             }

@@ -2,6 +2,7 @@
 
 use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Rewind, Verdict};
 use super::step::{Phase, StepRun, Stopped, before};
+use super::steps::Steps;
 use crate::plan::{OnFailure, Part, Plan, Reversibility, StepIx, Timestamp, Undo};
 use std::{ops::Index, sync::Arc, time::Duration};
 
@@ -44,15 +45,15 @@ pub struct Run {
     pub last_order: u64,
     /// Some step, other than those of `finally`, recorded an intent.
     pub wrote: bool,
-    /// All steps, in the order of the plan. Those that a fact does not change are one with those of the run it was.
-    pub steps: Vec<Arc<StepRun>>,
+    /// All steps.
+    pub steps: Steps,
 }
 
 impl Run {
     /// A run that has not begun.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
-        let steps = plan.steps.iter().map(|_| Arc::new(StepRun::new())).collect();
+        let steps = Steps::new(plan.steps.len());
         let tripped = vec![false; plan.guards.len()];
         Self {
             plan,
@@ -236,6 +237,7 @@ impl Run {
 
 impl Index<StepIx> for Run {
     type Output = StepRun;
+    #[inline]
     fn index(&self, ix: StepIx) -> &StepRun {
         &self.steps[ix.index()]
     }

@@ -6,7 +6,8 @@ use super::world::World;
 use super::write::Write;
 use crate::plan::Timestamp;
 use crate::port::{Command, StopSignal};
-use std::hash::{Hash, Hasher};
+use foldhash::quality::FixedState;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What a command changes.
@@ -125,11 +126,31 @@ impl Link {
     }
 }
 
+/// How all cells stand, and one number for it, kept as they change: many worlds are compared.
+#[derive(Clone, Debug, Default)]
+struct Cells {
+    stand: BTreeMap<Arc<str>, Cell>,
+    print: u64,
+}
+
+impl Cells {
+    fn set(&mut self, cell: Arc<str>, to: Cell) {
+        self.print = self.print.wrapping_add(self.change(&cell, to));
+        self.stand.insert(cell, to);
+    }
+
+    /// By how much the number would change if this cell stood so: it is a sum over all cells, in any order.
+    fn change(&self, cell: &str, to: Cell) -> u64 {
+        let print = |stands: Cell| FixedState::default().hash_one((cell, stands.word()));
+        print(to).wrapping_sub(self.stand.get(cell).copied().map_or(0, print))
+    }
+}
+
 /// All commands of a world.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Commands {
     programs: Arc<BTreeMap<Vec<String>, Program>>,
-    cells: Common<BTreeMap<Arc<str>, Cell>>,
+    cells: Common<Cells>,
     /// Cells of one thing: what one of them is, the other is too, or is not.
     linked: Arc<BTreeMap<Arc<str>, Linked>>,
     alive: Vec<Alive>,
@@ -214,7 +235,9 @@ impl World {
     pub fn knows(&mut self, argv: Vec<String>, program: impl Into<Program>) {
         let (program, commands) = (program.into(), &mut self.ledger.commands);
         if let Some(cell) = program.role.cell() {
-            commands.cells.entry(cell.clone()).or_insert(Cell::Before);
+            if !commands.cells.stand.contains_key(cell) {
+                commands.cells.set(cell.clone(), Cell::Before);
+            }
         }
         // One command of two steps is about one thing.
         match commands.programs.get(&argv).and_then(|known| Some((known.role.sets()?, program.role.sets()?)))
@@ -222,8 +245,8 @@ impl World {
             Some(((first, one), (second, other))) if first != second => {
                 let link = if one == other { Link::Same } else { Link::Opposite };
                 let (first, second) = (first.clone(), second.clone());
-                let stands = commands.cells.get(&first).copied().unwrap_or(Cell::Before);
-                commands.cells.insert(second.clone(), link.of(stands));
+                let stands = commands.cells.stand.get(&first).copied().unwrap_or(Cell::Before);
+                commands.cells.set(second.clone(), link.of(stands));
                 Arc::make_mut(&mut commands.linked).insert(first.clone(), (second.clone(), link));
                 Arc::make_mut(&mut commands.linked).insert(second, (first, link));
             }
@@ -234,15 +257,14 @@ impl World {
     /// How all cells stand.
     #[must_use]
     pub fn cells(&self) -> &BTreeMap<Arc<str>, Cell> {
-        &self.ledger.commands.cells
+        &self.ledger.commands.cells.stand
     }
 
     /// Writes how all cells stand into a hash; these as if they stood so.
     pub fn cells_situation(&self, but: &[&str], as_if: Cell, hash: &mut impl Hasher) {
-        for (cell, stands) in self.cells() {
-            let stands = if but.contains(&&**cell) { as_if } else { *stands };
-            (cell, stands.word()).hash(hash);
-        }
+        let cells = &self.ledger.commands.cells;
+        let changes = but.iter().map(|cell| cells.change(cell, as_if));
+        changes.fold(cells.print, u64::wrapping_add).hash(hash);
     }
 
     /// Whether what sets this cell sets no other one.
@@ -257,7 +279,7 @@ impl World {
         let both = [Some((cell.clone(), to)), linked.map(|(other, link)| (other, link.of(to)))];
         for (cell, to) in both.into_iter().flatten() {
             if self.cells().get(&cell) != Some(&to) {
-                self.ledger.commands.cells.insert(cell.clone(), to);
+                self.ledger.commands.cells.set(cell.clone(), to);
                 self.ledger.note(now, format!("command {cell}"), to.word());
             }
         }

@@ -3,7 +3,7 @@
 use super::world::{Fate, World, output};
 use super::{Story, codes, fails, is_foreign, known, value};
 use crate::action::{AnyAction, Registry, Reversal, Toward};
-use crate::plan::{Fields, Problems};
+use crate::plan::{Fields, Problems, StepId};
 use crate::port::Command;
 use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
@@ -73,7 +73,7 @@ async fn its_undo_can_be_typed_with_all_that_it_is_given() {
     let mut story = exec(&world, &more);
     story.plan().await.unwrap();
     let mut scope = crate::plan::Scope::default();
-    scope.steps.insert("earlier".into(), json!({"out": {"stdout": "it's"}}));
+    scope.answered(&StepId("earlier".into()), r#"{"stdout": "it's"}"#);
     let prior = &story.proposal.as_ref().unwrap().prior;
     assert_eq!(
         story.action.undo_by_hand(prior, &scope),

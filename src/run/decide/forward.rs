@@ -83,13 +83,14 @@ impl Draft<'_> {
     /// A step that cannot go on: the plan says what the run does.
     fn consequences(&mut self, ix: StepIx) {
         let run = &self.run;
-        if run.plan.is_finally(ix) {
+        let stopped = run[ix].stopped();
+        if stopped.is_none() && !run[ix].turned || run.plan.is_finally(ix) {
             return;
         }
         if run[ix].turned && run.tolerates(ix) && !matches!(run[ix].phase, Phase::Stuck(_)) {
             return self.unwind(ix);
         }
-        let Some(stopped) = run[ix].stopped() else { return };
+        let Some(stopped) = stopped else { return };
         let ask = run[ix].mended || run.must_be_asked(ix);
         match (stopped, run.plan[ix].on_failure) {
             // A human tried, and it is not as it should be: not a failure of the run, but a question.

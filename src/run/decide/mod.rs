@@ -16,10 +16,18 @@ use std::borrow::Cow;
 /// The facts to record, in order. Empty if nothing follows, as for an answer that comes too late.
 #[must_use]
 pub fn decide(run: &Run, input: &Input, now: Timestamp) -> Vec<Event> {
+    follow(run, std::slice::from_ref(input), now).0
+}
+
+/// The facts that follow from these inputs, one after the other, and the run as it will be once they are recorded.
+#[must_use]
+pub fn follow<'r>(run: &'r Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Cow<'r, Run>) {
     let mut draft = Draft { run: Cow::Borrowed(run), events: Vec::new(), now };
-    draft.take(input);
-    draft.entail();
-    draft.events
+    for input in inputs {
+        draft.take(input);
+        draft.entail();
+    }
+    (draft.events, draft.run)
 }
 
 /// The run as it will be once the facts so far are recorded. Copied only when there is a first one.
@@ -31,7 +39,7 @@ struct Draft<'r> {
 
 impl Draft<'_> {
     fn push(&mut self, event: Event) {
-        self.run.to_mut().evolve(&event).expect("decide() drafts no fact that evolve() refuses");
+        self.run.to_mut().evolve(&event).expect("no fact is drafted that evolve() refuses");
         self.events.push(event);
     }
 
