@@ -125,7 +125,7 @@ impl Draft<'_> {
                 let cause = Cause::Order { by: by.clone(), reason: reason.clone() };
                 match (rewind, self.run.rewind) {
                     // Paused on its way, it goes on as far as it was told to.
-                    (Rewind::Safe, Rewind::All) if self.run.mode == Mode::Rollback => {
+                    (Rewind::Safe, Rewind::All) => {
                         self.push(Event::RollbackStarted { cause, rewind: Rewind::All });
                     }
                     (Rewind::Safe, _) => self.turn_back(cause),
