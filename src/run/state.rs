@@ -116,7 +116,6 @@ impl Run {
     pub fn passed(&self, ix: StepIx) -> bool {
         let step = &self[ix];
         match step.phase {
-            _ if step.again => false,
             Phase::Done | Phase::Skipped => true,
             // Whatever ends a step of `finally` is an end.
             Phase::Failed | Phase::Foreign | Phase::Blind if self.plan.is_finally(ix) => true,
