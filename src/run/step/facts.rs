@@ -316,7 +316,6 @@ impl StepRun {
     /// The run goes forward again: what was undone is done again, what was left is looked at.
     pub(in crate::run) fn redo(&mut self) {
         match self.phase {
-            Phase::Waiting => {}
             Phase::Undone(Receipt::Left | Receipt::TakenOver) => {
                 (self.phase, self.mended, self.turned, self.tries) = (Phase::InDoubt, true, false, 0);
                 let _ = self.set_mark(Mark::InDoubt);
