@@ -1,6 +1,5 @@
 //! Which work the facts call for now. Derived, never stored.
 
-use super::event::StepEvent;
 use super::room::Room;
 use super::state::{Mode, Run};
 use super::step::{Phase, StepRun};
@@ -109,7 +108,7 @@ fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Opti
         Phase::Undoing { by } => (Work::Undo(ix), Timestamp::PAST, by),
         Phase::Restoring { from, until } => (Work::Confirm(ix), from, until),
         // What it will do again must not meet what it once did.
-        Phase::Waiting if step.settles > Timestamp::PAST && counted().admits(run, ix) => wake(step.settles),
+        Phase::Waiting if step.settles != Timestamp::PAST && counted().admits(run, ix) => wake(step.settles),
         Phase::Asking { until } if wanted() => wake(until),
         Phase::Backoff { until } if counted().lets_go_on(run, ix) => wake(until),
         Phase::UndoBackoff { until } if !paused && !on(Mistake::NobodyWakes) => wake(until),
@@ -125,12 +124,4 @@ fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Opti
 
 fn wake(at: Timestamp) -> (Work, Timestamp, Timestamp) {
     (Work::Wake, at, at)
-}
-
-impl StepEvent {
-    /// It announces a write.
-    #[must_use]
-    pub fn is_intent(&self) -> bool {
-        matches!(self, Self::Applying { .. } | Self::Undoing { .. })
-    }
 }

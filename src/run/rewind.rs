@@ -143,12 +143,6 @@ impl Run {
         }
     }
 
-    /// The rollback can undo nothing more by itself.
-    #[must_use]
-    pub fn has_unwound(&self) -> bool {
-        self.rest().is_some()
-    }
-
     /// What only a person may go past: a rollback by itself does not begin.
     #[must_use]
     pub fn held_back(&self, now: Timestamp) -> Option<PauseCause> {

@@ -9,7 +9,10 @@ fn announced() -> (Scene, Run) {
     loop {
         let before = scene.run.clone();
         let Next::Facts(events, run) = scene.next() else { panic!("nothing is announced") };
-        let intent = events.iter().any(|event| matches!(event, Event::Step(_, event) if event.is_intent()));
+        let is_intent = |event: &Event| {
+            matches!(event, Event::Step(_, StepEvent::Applying { .. } | StepEvent::Undoing { .. }))
+        };
+        let intent = events.iter().any(is_intent);
         scene.record(events, *run);
         if intent {
             return (scene, before);

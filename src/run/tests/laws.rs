@@ -147,7 +147,7 @@ impl Laws {
         assert!(plan[ix].needs.iter().all(|need| before.passed(*need)), "begun before what it needs");
         if plan.is_finally(ix) {
             let over = plan.places().filter(|ix| !plan.is_finally(*ix)).all(|ix| before.passed(ix));
-            assert!(over || before.has_unwound(), "finally began before the end");
+            assert!(over || before.rest().is_some(), "finally began before the end");
             return;
         }
         assert_eq!(before.mode, Mode::Forward, "{fact:?} was begun on the way back");
@@ -214,7 +214,11 @@ impl Laws {
     /// Before a call leaves for the world: its intent is on disk, and not yet too old.
     pub(super) fn sends(journal: &[Event], ix: StepIx, write: Write, now: Timestamp) {
         let last = journal.iter().rev().find_map(|event| match event {
-            Event::Step(step, fact) if *step == ix && fact.is_intent() => Some(fact),
+            Event::Step(step, fact @ (StepEvent::Applying { .. } | StepEvent::Undoing { .. }))
+                if *step == ix =>
+            {
+                Some(fact)
+            }
             _ => None,
         });
         let fits = match (write, last) {
