@@ -5,7 +5,8 @@ use super::build::{
 };
 use super::story::{Story, abort, chain, permanent_but_landed, person, tell};
 use crate::plan::{
-    Constants, Expr, GuardSpan, Node, OnBreach, OnFailure, Part, Policy, Step, StepId, StepIx, Timestamp,
+    Constants, Expr, GuardSpan, Node, OnBreach, OnFailure, Part, Policy, Retry, Step, StepId, StepIx,
+    Timestamp,
 };
 use crate::run::{
     Answer, Cause, Ending, Event, Fault, Input, Look, Mark, Mode, Order, PauseCause, Phase, StepEvent,
@@ -136,12 +137,34 @@ fn a_check_is_tried_again_and_planned_anew() {
     let mut story = chain(&["health"]);
     story.plans_stages(0, 0).fails(0);
     assert_eq!(story.phase(0), Phase::Backoff { until: Timestamp(1000) });
+    assert_eq!(story.wakes(), Some(Timestamp(1000)));
     assert_eq!(story.after(1).work(), [Work::Plan(StepIx(0))]);
     story.plans_stages(0, 0).fails(0);
     assert_eq!(
         (story.ending(), story.run.mode),
         (Ending::NothingChanged, Mode::Finished(Verdict::RolledBack))
     );
+}
+
+#[test]
+fn what_would_be_done_is_asked_again_where_that_may_help() {
+    let mut story = chain(&["a"]);
+    let planned = |fault| Answer::Planned(Err(fault));
+    let mut throttled = story.clone();
+    throttled.answers(0, planned(Fault::transient("throttled")));
+    assert_eq!(throttled.phase(0), Phase::Backoff { until: Timestamp(1000) });
+    assert_eq!(story.answers(0, planned(Fault::permanent("denied"))).ending(), Ending::NothingChanged);
+}
+
+#[test]
+fn each_try_waits_longer() {
+    let retry = Retry { attempts: 3, wait: secs(1), backoff_percent: 200 };
+    let mut story = tell(simple(vec![Step { retry, ..act("a", &[]) }]));
+    let throttled = || Fault::transient("throttled");
+    story.plans(0).cannot_apply(0, throttled());
+    assert_eq!(story.phase(0), Phase::Backoff { until: Timestamp(1000) });
+    story.after(1).cannot_apply(0, throttled());
+    assert_eq!(story.phase(0), Phase::Backoff { until: Timestamp(3000) });
 }
 
 #[test]
@@ -256,6 +279,8 @@ fn what_somebody_put_back_or_changed_later_is_foreign() {
     let mut story = chain(&["switch", "soak"]);
     story.does(0);
     assert!(story.due().iter().any(|due| due.work == Work::Hold(StepIx(0))), "held while the run goes on");
+    assert_eq!(story.cannot_see(0, Fault::blind("?")).paused(), None, "that nobody sees it is no news");
+    assert_eq!(story.clone().sees(0, Look::Prior).paused(), Some(PauseCause::Foreign(StepIx(0))));
     story.cannot_see(0, Fault::foreign("points elsewhere"));
     assert_eq!(story.paused(), Some(PauseCause::Foreign(StepIx(0))));
     // The step that was begun meanwhile goes on with what only looks.
@@ -312,6 +337,14 @@ fn a_failure_that_is_tolerated_is_undone_before_the_run_goes_on() {
     story.plans(0).applies(0).fails(0);
     assert_eq!((story.work(), story.phase(1)), (vec![Work::Undo(StepIx(0))], Phase::Waiting));
     assert_eq!(story.undoes(0).does(1).ending(), Ending::Done);
+}
+
+#[test]
+fn a_check_whose_failure_is_tolerated_holds_nothing_up() {
+    let check = on_failure(OnFailure::Continue, act("cache", &[]));
+    let mut story = tell(simple(vec![check, act("switch", &[0])]));
+    story.plans_stages(0, 0).fails(0).after(1).plans_stages(0, 0).fails(0);
+    assert_eq!((story.phase(0), story.work()), (Phase::Failed, vec![Work::Plan(StepIx(1))]));
 }
 
 #[test]

@@ -178,6 +178,22 @@ fn what_is_harmless_or_kept_is_left() {
 }
 
 #[test]
+fn a_timeout_bounds_the_way_forward_and_not_the_drain_of_the_way_back() {
+    let bounded = Step { timeout: Some(secs(60)), ..act("a", &[]) };
+    for (step, until) in [(act("a", &[]), 610_000), (bounded, 70_000)] {
+        let mut story = tell(simple(vec![step]));
+        story.plans(0);
+        story.now = 10;
+        assert_eq!(story.applies(0).due()[0].until, Timestamp(until));
+        assert_eq!(story.run.since(StepIx(0)), Some(Timestamp(10_000)));
+        story.now = 20;
+        story.fails(0).answers(0, Answer::Undone(Ok(None)));
+        assert_eq!(story.due()[0].until, Timestamp(620_000));
+        assert_eq!(story.run.since(StepIx(0)), Some(Timestamp(20_000)));
+    }
+}
+
+#[test]
 fn an_undo_of_its_own_has_its_own_time() {
     let step = Step { undo: Undo::By(uses()), ..act("a", &[]) };
     let mut story = tell(simple(vec![step]));
@@ -198,6 +214,12 @@ fn past_a_point_of_no_return_only_a_person_goes() {
     to.order(back(Rewind::To(StepIx(2)))).undoes(2);
     assert_eq!((to.paused(), to.run.mode), (Some(PauseCause::Rewound(StepIx(2))), Mode::Rollback));
     assert_eq!(to.clone().order(Order::Continue).does(2).ending(), Ending::Done, "forward again from there");
+    // And no further, unless they say so.
+    for _ in 0..2 {
+        assert_eq!(to.order(abort()).paused(), Some(PauseCause::Barrier(StepIx(1))));
+    }
+    assert_eq!(refusal(&to), Refusal::HeldBy(PauseCause::Barrier(StepIx(1))));
+    assert_eq!(to.order(back(Rewind::All)).undoes(0).run.mode, Mode::Finished(Verdict::Incomplete));
     // All the way: what cannot be undone is taken over, and the verdict says so.
     story.order(back(Rewind::All)).undoes(2);
     assert_eq!(story.phase(1), Phase::Undone(Receipt::TakenOver));
@@ -211,8 +233,10 @@ fn going_forward_again_looks_at_what_was_left_and_repeats_what_was_undone() {
     let mut story = tell(simple(steps));
     story.does(0).does(1).passes(2).does(3).order(back(Rewind::To(StepIx(1)))).undoes(3);
     assert_eq!(story.paused(), Some(PauseCause::Rewound(StepIx(1))));
+    let round = story.run[StepIx(1)].round;
     story.order(Order::Continue);
     assert_eq!(story.work(), [Work::Settle(StepIx(1))], "looked at, not applied again");
+    assert_eq!(story.run[StepIx(1)].round, round + 1, "and if it is, then as another call");
     story.arrives(1).arrives(1);
     assert_eq!(story.work(), [Work::Plan(StepIx(2))], "what only checked holds no longer");
     assert_eq!(story.passes(2).does(3).ending(), Ending::Done);
@@ -366,6 +390,132 @@ fn a_human_settles_a_step_and_the_world_contradicts_where_it_can() {
     assert_eq!(stuck.clone().cannot_see(0, Fault::blind("?")).ending(), Ending::NeedsHuman);
     stuck.sees(0, desired());
     assert_eq!(stuck.paused(), Some(PauseCause::Stuck(StepIx(0))), "it is in place, says the world");
+}
+
+#[test]
+fn what_a_human_says_is_not_there_is_done_again_once_a_lost_call_can_land_no_more() {
+    let mut story = chain(&["a"]);
+    story.plans(0).crashes().cannot_see(0, Fault::blind("?"));
+    story.order(settle(0, false)).cannot_see(0, Fault::blind("?"));
+    assert_eq!((story.phase(0), story.wakes()), (Phase::Waiting, Some(Timestamp(90_000))));
+    assert_eq!(story.after(90).work(), [Work::Plan(StepIx(0))]);
+}
+
+#[test]
+fn a_step_that_another_stands_on_is_not_undone_alone() {
+    let tolerated = on_failure(OnFailure::Continue, act("base", &[]));
+    let mut story = tell(simple(vec![tolerated, act("a", &[0]), act("b", &[1])]));
+    story.does(0).does(1).cannot_see(0, Fault::foreign("elsewhere"));
+    // It is applied again, and now it fails.
+    story.order(retry(0)).arrives(0).fails(0);
+    assert_eq!(story.paused(), Some(PauseCause::Failed(StepIx(0))));
+    assert_eq!(story.order(skip(0)).does(2).ending(), Ending::Done, "a person may say so");
+}
+
+#[test]
+fn what_a_human_mended_is_theirs_also_where_its_failure_is_tolerated() {
+    let tolerated = on_failure(OnFailure::Continue, act("base", &[]));
+    let mut story = tell(simple(vec![tolerated, act("a", &[0])]));
+    story.plans(0).cannot_apply(0, Fault::foreign("elsewhere")).order(retry(0));
+    for fault in [Fault::permanent("no"), Fault::blind("?")] {
+        let mut story = story.clone();
+        assert_eq!(story.cannot_see(0, fault).paused(), Some(PauseCause::Failed(StepIx(0))));
+        assert_eq!(story.order(skip(0)).does(1).ending(), Ending::Done);
+    }
+}
+
+#[test]
+fn a_rollback_does_not_rest_while_a_call_is_in_doubt() {
+    let mut story = chain(&["base", "a", "b"]);
+    story.does(0).does(1).cannot_see(0, Fault::foreign("elsewhere"));
+    story.order(retry(0)).order(abort()).cannot_undo(1, Fault::foreign("elsewhere"));
+    assert_eq!((story.paused(), story.work()), (None, vec![Work::Settle(StepIx(0))]));
+    assert_eq!(story.arrives(0).paused(), Some(PauseCause::Stuck(StepIx(1))));
+}
+
+#[test]
+fn on_the_way_back_no_answer_counts_that_was_for_the_way_forward() {
+    let mut story = chain(&["a", "b", "c"]);
+    story.does(0).does(1).order(abort());
+    let planned = story.phase(2);
+    assert_eq!(story.plans(2).phase(2), planned, "nobody asks any more what it would do");
+    assert_eq!(story.cannot_see(0, Fault::foreign("elsewhere")).phase(0), Phase::Done, "its undo will see");
+
+    let mut story = chain(&["a", "b", "c"]);
+    story.does(0).does(1).cannot_see(0, Fault::foreign("elsewhere")).order(retry(0)).arrives(0);
+    story.order(abort());
+    let watching = story.phase(0);
+    assert_eq!(story.fails(0).phase(0), watching, "it is undone in its turn, whatever came of it");
+    assert_eq!(story.undoes(1).undoes(0).ending(), Ending::Aborted);
+}
+
+#[test]
+fn what_is_in_doubt_and_not_ours_is_stuck_on_the_way_back() {
+    let mut story = chain(&["a"]);
+    story.plans(0).crashes().order(abort()).cannot_see(0, Fault::foreign("elsewhere"));
+    assert_eq!(story.phase(0), Phase::Stuck(Stuck::Drifted));
+}
+
+#[test]
+fn each_call_of_an_undo_has_a_client_token_of_its_own() {
+    let mut story = chain(&["a"]);
+    story.plans(0).applies(0).fails(0);
+    let round = story.run[StepIx(0)].round;
+    story.cannot_undo(0, Fault::transient("throttled"));
+    assert_eq!(story.run[StepIx(0)].round, round + 1);
+}
+
+#[test]
+fn a_rollback_to_a_step_with_nothing_in_force_before_it_is_a_whole_one() {
+    let mut story =
+        tell(simple(vec![act("check", &[]), act("a", &[0]), act("b", &[1]), finally("tidy", &[])]));
+    story.passes(0).does(1).does(2).passes(3).order(back(Rewind::To(StepIx(1)))).undoes(2).undoes(1);
+    assert_eq!(story.passes(3).ending(), Ending::Aborted);
+}
+
+#[test]
+fn finally_runs_once_for_an_ending_and_again_for_another() {
+    let steps = || vec![act("switch", &[]), finally("unpin", &[])];
+    let mut mended = tell(simple(steps()));
+    mended.does(0).plans(1).cannot_see(0, Fault::foreign("elsewhere")).applies(1).arrives(1);
+    assert_eq!(mended.order(retry(0)).arrives(0).arrives(0).ending(), Ending::Done, "once");
+    // Also where nothing is left to undo.
+    let mut checked = tell(simple(steps()));
+    checked.passes(0).passes(1).order(abort());
+    assert_eq!(checked.work(), [Work::Plan(StepIx(1))], "again");
+}
+
+#[test]
+fn what_a_human_says_is_held_against_each_look() {
+    let moving = || Look::Moving { note: None, again: secs(1) };
+    let elsewhere = || Fault::foreign("points elsewhere");
+    let denied = |story: &Story| {
+        let refused = story.facts.iter().rev().find_map(|fact| match fact {
+            Event::Step(_, StepEvent::SettleRefused { reason }) => Some(reason.to_string()),
+            _ => None,
+        });
+        refused.expect("the world contradicts")
+    };
+    let mut failed = tell(simple(vec![on_failure(OnFailure::Pause, act("a", &[]))]));
+    failed.plans(0).applies(0).fails(0);
+    let (mut done, mut undone) = (failed.clone(), failed);
+    done.order(settle(0, true));
+    assert!(matches!(done.clone().sees(0, moving()).phase(0), Phase::Watching { .. }), "it is awaited");
+    assert_eq!(denied(done.cannot_see(0, elsewhere())), "points elsewhere");
+    undone.order(settle(0, false));
+    assert_eq!(denied(undone.clone().sees(0, moving())), "what the step made is under way");
+    assert_eq!(denied(undone.arrives(0)), "what the step made is in place");
+
+    let mut stuck = chain(&["a"]);
+    stuck.plans(0).applies(0).fails(0).cannot_undo(0, elsewhere());
+    let (mut left, mut gone) = (stuck.clone(), stuck);
+    left.order(settle(0, true));
+    for look in [Ok(moving()), Err(elsewhere())] {
+        let mut left = left.clone();
+        assert_eq!(left.answers(0, Answer::Looked(look)).phase(0), Phase::Undone(Receipt::TakenOver));
+    }
+    assert_eq!(denied(left.sees(0, Look::Prior)), "the prior state is in place");
+    assert_eq!(denied(gone.order(settle(0, false)).sees(0, moving())), "it is not back yet");
 }
 
 #[test]

@@ -48,8 +48,14 @@ fn in_production_somebody_else_says_yes_and_the_starter_may_say_no() {
     let by_starter = Input::Ordered { id: 1, by: person("bo"), order: yes(0) };
     let events = decide(&story.run, &by_starter, story.at());
     assert!(matches!(&events[..], [Event::OrderRefused { refusal: Refusal::StarterMayNotApprove, .. }]));
+    let by_another = Input::Ordered { id: 1, by: person("cy"), order: yes(0) };
+    assert!(matches!(decide(&story.run, &by_another, story.at())[0], Event::OrderTaken { .. }));
     let events = decide(&story.run, &Input::Ordered { id: 1, by: person("bo"), order: no(0) }, story.at());
     assert!(matches!(events.last(), Some(Event::RunPaused { cause: PauseCause::Rejected(_) })));
+    // Elsewhere they may say yes, too.
+    story.run = tell(simple(vec![approve("go", &[], 1, false)])).run;
+    story.run.started_by = Some(person("bo"));
+    assert!(matches!(decide(&story.run, &by_starter, story.at())[0], Event::OrderTaken { .. }));
 }
 
 #[test]
@@ -61,6 +67,9 @@ fn an_approval_expires_also_in_a_pause_and_is_asked_for_again() {
             story.order(Order::Pause { reason: None });
         }
         assert_eq!(story.due().last().unwrap().from, Timestamp(60_000));
+        let late = Input::Ordered { id: story.orders + 1, by: person("bo"), order: yes(1) };
+        let events = decide(&story.run, &late, Timestamp(60_000));
+        assert!(matches!(events[0], Event::OrderRefused { refusal: Refusal::NotAsked, .. }));
         story.after(60);
         assert_eq!((story.run.mode, story.paused()), (Mode::Forward, Some(PauseCause::Expired(StepIx(1)))));
         assert!(story.due().iter().all(|due| due.work != Work::Wake), "and wakes nobody");
@@ -69,6 +78,14 @@ fn an_approval_expires_also_in_a_pause_and_is_asked_for_again() {
         assert_eq!(story.phase(1), Phase::Asking { until: Timestamp(120_000) });
         assert_eq!(story.order(yes(1)).ending(), Ending::Done);
     }
+}
+
+#[test]
+fn nobody_is_asked_on_the_way_back() {
+    let mut story = tell(simple(vec![act("deploy", &[]), approve("go", &[0], 1, false)]));
+    story.does(0).order(abort());
+    assert_eq!(refused(&mut story, person("bo"), yes(1)), Refusal::NotAsked);
+    assert_eq!(story.wakes(), None, "and nobody is woken for it");
 }
 
 #[test]
@@ -148,6 +165,15 @@ fn how_far_may_be_said_anew_while_a_rollback_is_under_way() {
     story.undoes(2).undoes(0).passes(3);
     assert_eq!((story.ending(), &story.run.cause), (Ending::RolledBack, &Some(Cause::Failed(StepIx(2)))));
     assert_eq!(refused(&mut story, person("bo"), back(Rewind::To(StepIx(3)))), Refusal::NoSuchStep);
+}
+
+#[test]
+fn a_rollback_that_was_paused_goes_on_as_far_as_it_was_told_to() {
+    let mut story = tell(simple(vec![act("a", &[]), checkpoint("wave", &[0]), act("b", &[1])]));
+    story.does(0).plans(2).applies(2).order(back(Rewind::All)).order(abort());
+    assert_eq!(story.paused(), Some(PauseCause::Operator));
+    story.order(abort()).undoes(2);
+    assert_eq!(story.undoes(0).ending(), Ending::Aborted, "past the checkpoint");
 }
 
 #[test]

@@ -75,7 +75,14 @@ pub(super) fn chain(ids: &[&str]) -> Story {
 impl Story {
     pub(super) fn hears(&mut self, input: Input) -> &mut Self {
         for event in decide(&self.run, &input, self.at()) {
+            let before = self.run.steps.clone();
             self.run.evolve(&event).unwrap();
+            for (was, is) in before.iter().zip(self.run.steps.iter()) {
+                assert!(
+                    was.phase == is.phase || was.turn < is.turn,
+                    "older work is told from newer: {event:?}"
+                );
+            }
             self.facts.push(event);
         }
         let replayed = Run::replay(self.run.plan.clone(), &self.facts).unwrap();
@@ -183,6 +190,11 @@ impl Story {
 
     pub(super) fn due(&self) -> Vec<Due> {
         due(&self.run)
+    }
+
+    /// When a tick is brought next.
+    pub(super) fn wakes(&self) -> Option<Timestamp> {
+        due(&self.run).into_iter().find(|due| due.work == Work::Wake).map(|due| due.from)
     }
 
     /// Work but for what only waits.
