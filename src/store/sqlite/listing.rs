@@ -7,7 +7,7 @@ use super::witness::Witness;
 use super::{Failed, journal, leases};
 use crate::plan::Timestamp;
 use crate::store::record::{EventRecord, StandingRecord, TitleRecord};
-use crate::store::{Entry, Listed, RunId, RunRecord, Seq, StoreError, Told};
+use crate::store::{Entry, Listed, RunId, Seq, StoreError, Told};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 pub(super) const SCHEMA: &str = "
@@ -27,10 +27,6 @@ struct Kept {
 fn kept(title: Option<String>, seq: Option<u64>, body: Option<String>) -> Option<Kept> {
     let title = serde_json::from_str(&title?).ok()?;
     Some(Kept { title, seq: seq?, standing: serde_json::from_str(&body?).ok()? })
-}
-
-pub(super) fn create(tx: &Transaction<'_>, run: &RunRecord) -> Result<(), Failed> {
-    keep(tx, &run.id, &Kept { title: run.into(), seq: 0, standing: StandingRecord::default() })
 }
 
 fn keep(tx: &Transaction<'_>, run: &RunId, kept: &Kept) -> Result<(), Failed> {

@@ -307,10 +307,7 @@ impl Store for SqliteStore {
         let pinned = record
             .pinned()
             .map_err(|error| StoreError::Failed { path: self.path.clone(), reason: error.to_string() })?;
-        self.writing(&record.id, |tx| {
-            journal::create(tx, &record, &pinned)?;
-            listing::create(tx, &record)
-        })?;
+        self.writing(&record.id, |tx| journal::create(tx, &record, &pinned))?;
         Ok(record)
     }
 
