@@ -73,3 +73,14 @@ fn die() -> ! {
         std::thread::park();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_at_the_append_that_writes_its_event() {
+        let strikes = |event| within(Some(Seq(event)), Seq(3), Seq(5));
+        assert_eq!([2, 3, 5, 6].map(strikes), [false, true, true, false]);
+    }
+}

@@ -1,6 +1,6 @@
 //! The store against itself: two connections, damage at every place, no room, dead holders.
 
-use super::record::{EventRecord, OrderRecord};
+use super::record::{EventRecord, OrderRecord, StepRecord};
 use super::*;
 use crate::plan::{
     Kind, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span, Step, StepId, StepIx, Timestamp, Undo,
@@ -63,7 +63,7 @@ fn new_run() -> NewRun {
     }
 }
 
-fn entries(count: usize) -> Vec<Entry> {
+pub(super) fn entries(count: usize) -> Vec<Entry> {
     let entry =
         |n| Entry { at: Timestamp(n as u64), body: EventRecord::RunResumed { owner: format!("h/{n}") } };
     (0..count).map(entry).collect()
@@ -74,7 +74,7 @@ fn other(pid: u32) -> Owner {
 }
 
 /// A store with one run, held.
-fn held() -> (TempDir, SqliteStore, Lease) {
+pub(super) fn held() -> (TempDir, SqliteStore, Lease) {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).unwrap();
     let run = store.create(new_run()).unwrap();
@@ -93,7 +93,7 @@ fn a_run_is_pinned_and_found_again() {
     store.append(&lease, Seq(0), &entries(1)).unwrap();
     let run = store.run(&lease.run).unwrap();
     assert_eq!((run.plan.as_str(), run.by.as_str(), run.created), ("small", "ana", NOW));
-    assert!(run.digest.starts_with("sha256:"));
+    assert!(run.digest.starts_with("sha256:") && run.params_digest.starts_with("sha256:"));
     let reader = SqliteStore::open_to_read(directory.path()).unwrap();
     assert_eq!(reader.run(&run.id).unwrap(), run);
     assert_eq!(find(&reader, "latest").unwrap(), run.id);
@@ -105,6 +105,42 @@ fn a_run_is_pinned_and_found_again() {
     store.append(&second, Seq(0), &entries(1)).unwrap();
     assert!(matches!(find(&store, &run.id.0[..2]), Err(StoreError::Ambiguous { .. })));
     assert_eq!(store.runs(NOW).unwrap().len(), 2);
+    let params = [("size".to_owned(), 2.into())].into_iter().collect();
+    let other = store.create(NewRun { params, ..new_run() }).unwrap();
+    assert!(other.digest == run.digest && other.params_digest != run.params_digest);
+    // A run without a witness is a run.
+    std::fs::remove_dir_all(directory.path().join("heads")).unwrap();
+    let mut newest_first = [second.run, run.id];
+    newest_first.sort_by(|one, other| other.cmp(one));
+    assert_eq!(store.ids().unwrap(), newest_first);
+}
+
+#[test]
+fn a_call_that_was_announced_is_open_until_its_outcome_is_recorded() {
+    let (_directory, store, lease) = held();
+    let fact = |step: &str, fact| Entry { at: NOW, body: EventRecord::Step { step: step.into(), fact } };
+    let applying = |step, by| fact(step, StepRecord::Applying { stage: 1, by });
+    let mut seq = Seq(0);
+    let mut open = |entry: Entry| {
+        seq = store.append(&lease, seq, &[entry]).unwrap();
+        open_until(&store, &lease.run).unwrap()
+    };
+    assert_eq!(open(fact("a", StepRecord::Started)), None);
+    assert_eq!(open(applying("a", 50)), Some(Timestamp(50)));
+    assert_eq!(open(applying("b", 40)), Some(Timestamp(50)));
+    assert_eq!(open(fact("a", StepRecord::WasInDoubt { reason: "lost".into() })), Some(Timestamp(50)));
+    assert_eq!(open(fact("a", StepRecord::NotLanded)), Some(Timestamp(40)));
+    assert_eq!(open(fact("b", StepRecord::Applied { note: None, until: 90 })), None);
+    assert_eq!(open(fact("b", StepRecord::Undoing { by: 70 })), Some(Timestamp(70)));
+}
+
+#[test]
+fn a_journal_is_read_as_the_plan_understands_it() {
+    let (_directory, store, lease) = held();
+    store.append(&lease, Seq(0), &entries(2)).unwrap();
+    let read = events(&store, &lease.run, &plan_of(&["go"]), Seq(2)).unwrap();
+    let resumed = crate::run::Event::RunResumed { owner: "h/1".into() };
+    assert_eq!(read, [Recorded { seq: Seq(2), at: Timestamp(1), event: resumed }]);
 }
 
 #[test]
@@ -184,20 +220,28 @@ fn a_killed_holder_is_replaced_at_once() {
     // As a process that lives, then dies and is not buried yet: a zombie.
     let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
     let owner = Owner::of(child.id());
-    assert!(!owner.is_gone());
+    // Where the system does not tell when a process began, its id must do.
+    let of_unknown_birth = Owner { birth: String::new(), ..owner.clone() };
+    assert!(!owner.is_gone() && !of_unknown_birth.is_gone());
     store.acquire(&run, &owner, TTL, NOW).unwrap();
     assert!(store.acquire(&run, &other(2), TTL, NOW).is_err());
     child.kill().unwrap();
-    while !owner.is_gone() {
-        std::thread::yield_now();
-    }
+    let is_gone = || {
+        std::thread::sleep(Duration::from_millis(1));
+        owner.is_gone()
+    };
+    assert!((0..10_000).any(|_| is_gone()), "nobody sees that it died");
     let lease = store.acquire(&run, &other(2), TTL, NOW).unwrap();
     assert!(lease.taken_over.unwrap().contains("is gone"));
     child.wait().unwrap();
-    assert!(owner.is_gone());
+    assert!(owner.is_gone() && of_unknown_birth.is_gone());
     // Another process has its id now.
     let reborn = Owner { birth: Owner::this_process().birth + "1", ..Owner::this_process() };
     assert!(reborn.is_gone());
+    // Of another boot nobody here knows anything.
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let elsewhere = Owner { birth: owner.birth.replacen(boot.trim(), "another", 1), ..owner.clone() };
+    assert!(elsewhere != owner && !elsewhere.is_gone());
     assert!(!Owner::this_process().is_gone());
 }
 
@@ -208,6 +252,8 @@ fn the_expected_place_must_be_the_last() {
     for wrong in [0, 1, 3] {
         let refused = store.append(&lease, Seq(wrong), &entries(1)).unwrap_err();
         assert!(matches!(refused, StoreError::Conflict { found: Seq(2), .. }), "{refused}");
+        assert!(!refused.is_locked());
+        assert!(refused.to_string().ends_with(&format!("holds 2 events, not {wrong}")), "{refused}");
     }
     assert_eq!(store.read(&lease.run, Seq(1)).unwrap().len(), 2);
 }
@@ -281,8 +327,9 @@ fn a_truncated_file_is_an_error_or_sound() {
 #[test]
 fn newer_formats_are_refused_with_a_clear_sentence() {
     let (directory, store, lease) = held();
+    store.append(&lease, Seq(0), &entries(1)).unwrap();
     raw(directory.path()).execute("UPDATE runs SET format = 2", []).unwrap();
-    let error = store.append(&lease, Seq(0), &entries(1)).unwrap_err();
+    let error = store.append(&lease, Seq(1), &entries(1)).unwrap_err();
     assert!(error.to_string().contains("was written by a newer switchover (format 2; this one knows 1"));
     assert!(store.run(&lease.run).is_err() && store.read(&lease.run, Seq(1)).is_err());
     drop(store);
@@ -300,10 +347,12 @@ fn what_is_not_a_state_file_is_said_to_be_damaged() {
     std::fs::write(directory.path().join("switchover.db"), "hello, this is not a database, sorry").unwrap();
     let error = SqliteStore::open(directory.path()).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
-    let directory = tempfile::tempdir().unwrap();
-    raw(directory.path()).execute_batch("CREATE TABLE x (y)").unwrap();
-    let error = SqliteStore::open(directory.path()).unwrap_err();
-    assert!(error.to_string().contains("another program"), "{error}");
+    for theirs in ["PRAGMA user_version = 1", "CREATE TABLE x (y)"] {
+        let directory = tempfile::tempdir().unwrap();
+        raw(directory.path()).execute_batch(theirs).unwrap();
+        let error = SqliteStore::open(directory.path()).unwrap_err();
+        assert!(error.to_string().contains("another program"), "{theirs}: {error}");
+    }
 }
 
 #[test]
@@ -315,6 +364,53 @@ fn a_directory_that_cannot_be_written_is_said_so() {
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     let error = SqliteStore::open_to_read(&directory.path().join("nothing")).unwrap_err();
     assert!(matches!(error, StoreError::Absent { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_written_where_nobody_finds_it_is_not_taken_for_written() {
+    for name in ["switchover.db", "switchover.db-wal"] {
+        let (directory, store, lease) = held();
+        store.append(&lease, Seq(0), &entries(1)).unwrap();
+        std::fs::remove_file(directory.path().join(name)).unwrap();
+        let error = store.append(&lease, Seq(1), &entries(1)).unwrap_err();
+        assert!(matches!(error, StoreError::Vanished { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_state_file_that_is_gone_is_not_begun_anew() {
+    let (directory, store, lease) = held();
+    store.append(&lease, Seq(0), &entries(1)).unwrap();
+    drop(store);
+    for name in ["switchover.db", "switchover.db-wal", "switchover.db-shm"] {
+        let _ = std::fs::remove_file(directory.path().join(name));
+    }
+    for opened in [SqliteStore::open(directory.path()), SqliteStore::open_to_read(directory.path())] {
+        let error = opened.unwrap_err();
+        assert!(error.to_string().ends_with("it is gone, and had the journals of 1 runs"), "{error}");
+    }
+}
+
+#[test]
+fn a_state_directory_is_made_where_there_is_none_and_is_ours_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("deep/state");
+    SqliteStore::open(&state).unwrap();
+    assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn whoever_makes_the_state_file_at_the_same_time_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = raw(directory.path());
+    first.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| SqliteStore::open(directory.path()));
+        std::thread::sleep(Duration::from_millis(100));
+        first.execute_batch("COMMIT").unwrap();
+        assert!(second.join().unwrap().is_ok());
+    });
 }
 
 #[test]
@@ -332,12 +428,16 @@ fn without_room_nothing_is_half_written_and_the_reserve_lets_the_run_stop() {
     assert!(full.hint().unwrap().contains("resume"));
     // It was given up, and did not help here, where the limit is another.
     assert!(store.is_out_of_room());
-    assert!(!directory.path().join("reserve").exists());
+    let reserve = directory.path().join("reserve");
+    assert!(!reserve.exists());
     assert_eq!(store.verify(&lease.run).unwrap().events, seq.0);
     drop(store);
+    // A part of it is not enough.
+    std::fs::write(&reserve, "half").unwrap();
     let store = SqliteStore::open(directory.path()).unwrap();
     let lease = store.acquire(&lease.run, &other(2), TTL, NOW.after(TTL)).unwrap();
-    assert!(!store.is_out_of_room() && directory.path().join("reserve").exists());
+    assert!(!store.is_out_of_room());
+    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 4 << 20);
     assert_eq!(store.append(&lease, seq, &entries(50)).unwrap(), Seq(seq.0 + 50));
 }
 
@@ -352,9 +452,9 @@ fn orders_are_numbered_and_heard() {
     let approve = Order::Approve { step: StepIx(0) };
     assert_eq!(give_order(&terminal, &lease.run, &plan, &bo, &approve, NOW).unwrap(), 1);
     let heard = store.orders_mark().unwrap();
-    assert_ne!(heard, before);
+    assert!(heard > before);
     assert_eq!(give_order(&store, &lease.run, &plan, &bo, &Order::Continue, NOW).unwrap(), 2);
-    assert_ne!(store.orders_mark().unwrap(), heard);
+    assert!(store.orders_mark().unwrap() > heard);
     let orders = orders_after(&store, &lease.run, &plan, 0).unwrap();
     assert_eq!(orders, [(1, bo.clone(), approve), (2, bo.clone(), Order::Continue)]);
     assert_eq!(orders_after(&store, &lease.run, &plan, 1).unwrap().len(), 1);

@@ -169,5 +169,8 @@ fn what_the_plan_does_not_have_is_an_error() {
     let line = r#"{"event":"step","step":"gone","fact":{"is":"started"}}"#;
     let error = EventRecord::parse(line).unwrap().event(&plan()).unwrap_err();
     assert_eq!(error.to_string(), "the plan has no step `gone`");
+    let line = V1.lines().find(|line| line.contains("guard_tripped")).unwrap().replace("alarms", "gone");
+    let error = EventRecord::parse(&line).unwrap().event(&plan()).unwrap_err();
+    assert_eq!(error.to_string(), "the plan has no guard `gone`");
     assert!(EventRecord::parse(r#"{"event":"run_invented"}"#).is_err());
 }

@@ -203,15 +203,7 @@ impl SqliteStore {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| self.explain(&error))?;
         let value = change(&transaction).map_err(|failed| self.failed(failed))?;
-        transaction.commit().map_err(|error| match self.explain(&error) {
-            StoreError::Busy { path } => StoreError::Busy { path },
-            StoreError::ReadOnly { path, reason } => StoreError::ReadOnly { path, reason },
-            // Found out by a write: what makes it a commit is written last, and was not.
-            StoreError::Full { path, reason } if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-                StoreError::Full { path, reason }
-            }
-            _ => StoreError::Unknown { run: run.clone(), reason: error.to_string() },
-        })?;
+        transaction.commit().map_err(|error| explain_commit(&self.path, run, &error))?;
         if let Some(place) = &self.place {
             place.check()?;
         }
@@ -277,6 +269,16 @@ fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(_) => StoreError::Failed { path, reason },
         // Not the database's: what it holds is not what is ever put there.
         None => StoreError::Damaged { path, reason },
+    }
+}
+
+/// What a commit that failed means to people.
+fn explain_commit(path: &Path, run: &RunId, error: &rusqlite::Error) -> StoreError {
+    match (error.sqlite_error_code(), explain(path, error)) {
+        (_, explained @ (StoreError::Busy { .. } | StoreError::ReadOnly { .. })) => explained,
+        // Found out by a write: what makes it a commit is written last, and was not.
+        (Some(ErrorCode::DiskFull), explained) => explained,
+        _ => StoreError::Unknown { run: run.clone(), reason: error.to_string() },
     }
 }
 
@@ -433,3 +435,6 @@ impl Store for SqliteStore {
         Ok(version.unwrap_or_default() + self.own_orders.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests;

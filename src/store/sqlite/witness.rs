@@ -89,6 +89,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_run_has_a_witness_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let witnesses = Witnesses::in_directory(directory.path());
+        let [one, other] = ["one", "other"].map(|name| RunId(name.into()));
+        let seen = |run| witnesses.of(run).map(|witness| witness.seq);
+        for (run, seq) in [(&one, 1), (&other, 2), (&one, 3)] {
+            witnesses.saw(run, seq, &[9; 32]);
+        }
+        assert_eq!((seen(&one), seen(&other)), (Some(3), Some(2)));
+        // One that was removed and is taken in again has one again.
+        witnesses.forget(&one);
+        assert_eq!((seen(&one), seen(&other)), (None, Some(2)));
+        witnesses.saw(&one, 1, &[9; 32]);
+        assert_eq!(seen(&one), Some(1));
+    }
+
+    #[test]
     fn no_flipped_bit_makes_a_witness_say_something_else() {
         let run = RunId("01M8HAM4137N8S39VQX167MWDC".into());
         let witness = Witness { seq: 7, hash: chain::hex(&[9; 32]) };

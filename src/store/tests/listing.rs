@@ -1,7 +1,7 @@
 //! What a listing says: the same as the journal, also where it was not kept, and where one run cannot be told of.
 
 use super::*;
-use crate::store::record::{ActorRecord, ModeRecord, PauseRecord};
+use crate::store::record::{ActorRecord, CauseRecord, ModeRecord, PauseRecord, RewindRecord, StandingRecord};
 
 #[test]
 fn a_listing_tells_what_the_journal_tells_also_where_it_was_not_kept() {
@@ -38,6 +38,10 @@ fn a_listing_tells_what_the_journal_tells_also_where_it_was_not_kept() {
     let store = SqliteStore::open(directory.path()).unwrap();
     store.append(&lease, Seq(2), &entries(1)).unwrap();
     assert_eq!(one(&store).standing, whole.standing);
+    // What it says is believed up to where it says it, and told on from there.
+    let claimed = "UPDATE standings SET seq = 2, body = replace(body, 'failed', 'operator')";
+    raw(directory.path()).execute_batch(claimed).unwrap();
+    assert_ne!(one(&store).standing.paused, whole.standing.paused);
     // One that cannot be told of does not hide the others.
     raw(directory.path()).execute_batch("DELETE FROM standings; DELETE FROM events WHERE seq = 2").unwrap();
     let second = store.create(new_run()).unwrap().id;
@@ -50,4 +54,30 @@ fn a_listing_tells_what_the_journal_tells_also_where_it_was_not_kept() {
         broken.0 == lease.run && matches!(broken.1, StoreError::Broken { seq: Seq(2), .. }),
         "{broken:?}"
     );
+}
+
+#[test]
+fn what_an_order_lifts_is_lifted_in_a_listing_too() {
+    let by = ActorRecord { name: "bo".into(), automatic: false };
+    let ordered = |order| EventRecord::OrderTaken { id: 1, by: by.clone(), order };
+    let paused = |cause| EventRecord::RunPaused { cause };
+    let failed = || PauseRecord::Failed { step: "go".into() };
+    let after = |facts: &[EventRecord]| {
+        let mut standing = StandingRecord::default();
+        facts.iter().for_each(|fact| standing.take(NOW, fact));
+        standing
+    };
+    let retried = |step: &str| after(&[paused(failed()), ordered(OrderRecord::Retry { step: step.into() })]);
+    assert_eq!(retried("go").paused, None);
+    assert_eq!(retried("other").paused, Some(failed()), "the step that stopped it still does");
+    let waits = after(&[paused(PauseRecord::Operator), ordered(OrderRecord::Retry { step: "go".into() })]);
+    assert_eq!(waits.paused, Some(PauseRecord::Operator));
+
+    let cause = || CauseRecord::Failed { step: "go".into() };
+    let back = EventRecord::RollbackStarted { cause: cause(), rewind: RewindRecord::Safe };
+    let continued = |pause| after(&[back.clone(), paused(pause), ordered(OrderRecord::Continue)]);
+    let on = continued(PauseRecord::Operator);
+    assert_eq!((on.mode, on.paused, on.cause), (ModeRecord::Rollback, None, Some(cause())));
+    let forward = continued(PauseRecord::Checkpoint { step: "wave".into() });
+    assert_eq!((forward.mode, forward.paused, forward.cause), (ModeRecord::Forward, None, None));
 }

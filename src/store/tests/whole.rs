@@ -53,6 +53,13 @@ fn an_exported_run_is_taken_in_whole() {
 }
 
 #[test]
+fn a_run_that_never_began_is_not_taken_in() {
+    let (_directory, store, lease) = held();
+    let refused = Exported::read(exported(&store, &lease.run).as_bytes()).unwrap_err();
+    assert!(matches!(refused, NotExported::Store(StoreError::Broken { seq: Seq(1), .. })), "{refused}");
+}
+
+#[test]
 fn an_export_that_was_touched_anywhere_is_refused() {
     let (_directory, store, lease) = held();
     store.append(&lease, Seq(0), &[started()]).unwrap();
@@ -65,6 +72,9 @@ fn an_export_that_was_touched_anywhere_is_refused() {
         let kept: Vec<&str> =
             lines.iter().enumerate().filter(|(n, _)| *n != missing).map(|(_, l)| *l).collect();
         let refused = Exported::read(kept.join("\n").as_bytes()).unwrap_err();
+        if missing == 5 {
+            assert!(matches!(refused, NotExported::Line { line: 6, .. }), "{refused}");
+        }
         if (1..5).contains(&missing) {
             assert!(
                 matches!(refused, NotExported::Store(StoreError::Broken { seq: Seq(n), .. }) if n == missing as u64 || n == 4),
@@ -81,11 +91,20 @@ fn an_export_that_was_touched_anywhere_is_refused() {
             assert_eq!(read, sound, "byte {place}");
         }
     }
+    assert_eq!(sound.head(), sound.events[3].hash);
+    let (lines, end) = text.trim_end().rsplit_once('\n').unwrap();
+    for (said, wrong) in [(r#""events":4"#, r#""events":5"#), (sound.head(), "f00d")] {
+        let touched = format!("{lines}\n{}\n", end.replace(said, wrong));
+        let refused = Exported::read(touched.as_bytes()).unwrap_err();
+        assert!(matches!(refused, NotExported::Store(StoreError::Broken { seq: Seq(5), .. })), "{refused}");
+    }
     let newer = text.replacen(r#""format":1"#, r#""format":2"#, 1);
     let refused = Exported::read(newer.as_bytes()).unwrap_err();
     assert!(refused.to_string().contains("was written by a newer switchover (format 2; this one knows 1"));
-    let two = format!("{text}{text}");
-    assert!(matches!(Exported::read(two.as_bytes()), Err(NotExported::Line { line: 7, .. })));
+    for more in [&text, lines.lines().last().unwrap()] {
+        let longer = format!("{text}{more}\n");
+        assert!(matches!(Exported::read(longer.as_bytes()), Err(NotExported::Line { line: 7, .. })));
+    }
 }
 
 #[test]
@@ -157,5 +176,6 @@ fn a_journal_whose_end_is_missing_is_neither_exported_nor_removed() {
         let [Err(lost)] = &store.runs(NOW).unwrap()[..] else { panic!("it is not listed") };
         assert!(lost.0 == *run && matches!(lost.1, StoreError::Broken { seq: Seq(1), .. }), "{lost:?}");
         assert_eq!(store.ids().unwrap(), std::slice::from_ref(run));
+        assert!(matches!(store.run(run).unwrap_err(), StoreError::Broken { seq: Seq(1), .. }));
     }
 }
