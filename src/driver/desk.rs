@@ -201,3 +201,6 @@ fn token(run_id: &str, run: &Run, ix: StepIx, toward: Toward) -> String {
         token
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -494,3 +494,6 @@ impl Patience {
         Ok(now.after(PACE * self.tries.min(8)))
     }
 }
+
+#[cfg(test)]
+mod tests;

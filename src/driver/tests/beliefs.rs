@@ -41,6 +41,13 @@ async fn what_looks_so_for_long_enough_pauses() {
 }
 
 #[tokio::test]
+async fn what_has_not_arrived_by_its_deadline_has_failed() {
+    let stage = Stage::new(chain(&["a", "b"]), &[("b", Nature::Endless)]);
+    assert_eq!(ending(&stage.drive().await.unwrap().run), Ending::RolledBack);
+    assert!(stage.journal().join("\n").contains("not there after 1h: on its way"), "{:#?}", stage.journal());
+}
+
+#[tokio::test]
 async fn a_write_that_meets_somebody_elses_value_once_is_tried_again() {
     let stage = stage(Lag::Apply, 1, Nature::Fine);
     let driven = stage.drive().await.unwrap();

@@ -1,24 +1,28 @@
 //! The driver in a world of cells: to the end, back, and through every crash.
 
+mod actions;
 mod beliefs;
 mod crashes;
 mod leases;
-mod stage;
+mod previews;
+mod scope;
+pub(super) mod stage;
 mod world;
 
 use super::*;
 use crate::action::{AnyAction, Reversal};
 use crate::adapter::SystemClock;
 use crate::plan::{
-    Approval, Approvers, Constants, Expr, Guard, GuardSpan, Kind, OnBreach, Plan, Policy, Scope, Span,
-    StepIx, Timestamp, Undo, Use, Value,
+    Approval, Approvers, Constants, Expr, Guard, GuardSpan, Kind, OnBreach, Plan, Policy, Span, StepIx,
+    Timestamp, Use, Value,
 };
-use crate::port::{Clock, ReadWorld, Reads};
+use crate::port::{Clock, Reads};
 use crate::run::{Ending, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
 use crate::signal::{Condition, Measured, Memory, NoEvidence, Signal, Watch};
 use crate::store::{Owner, Seq, Store, StoreError};
 use serde_json::{Value as Json, json};
 use stage::{Crash, Stage, ana, chain, step};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Barrier;
@@ -104,6 +108,11 @@ async fn a_hundred_calls_are_under_way_at_once() {
     let different: std::collections::BTreeSet<&String> = tokens.iter().collect();
     assert_eq!((tokens.len(), different.len()), (100, 100));
     assert!(tokens.iter().all(|token| token.len() <= 36 && token.is_ascii()));
+    let appends = stage.store.appends.load(Ordering::Relaxed);
+    assert!(
+        appends < stage.journal().len() / 3,
+        "{appends} syncs: what is answered together is recorded together"
+    );
 }
 
 #[tokio::test]
@@ -303,6 +312,13 @@ async fn a_call_that_another_run_announced_is_waited_out() {
         begun >= by.after(policy.grace),
         "it began at {begun}, and the call may land until {by} and later"
     );
+    let seen = second.seen.lock().unwrap();
+    assert!(
+        matches!(&seen.notices[..], [notice] if notice.ends_with("that is waited for")),
+        "{:?}",
+        seen.notices
+    );
+    assert_eq!(undisturbed.seen.lock().unwrap().notices, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -310,7 +326,7 @@ async fn without_room_the_run_pauses_on_what_was_set_aside() {
     let stage = Stage::new(chain(&["a", "b"]), &[("a", Nature::Endless)]);
     let full = async {
         stage.until("\"applied\"").await;
-        stage.store.out_of_room.store(true, std::sync::atomic::Ordering::Relaxed);
+        stage.store.out_of_room.store(true, Ordering::Relaxed);
         stage.order(&Order::Continue);
     };
     let (driven, ()) = tokio::join!(stage.drive(), full);
@@ -475,6 +491,8 @@ async fn a_guard_that_cannot_see_pauses_and_turns_nothing_back() {
         let (driven, ()) = tokio::join!(stage.drive(), asked);
         let run = driven.unwrap().run;
         assert_eq!((run.mode, run.paused), (Mode::Forward, Some(PauseCause::Guard(0))), "{blind:?}");
+        let why = if blind == Errors::Unknown { "no evidence for 15m" } else { "please report it" };
+        assert!(stage.journal().join("\n").contains(why), "{:#?}", stage.journal());
         assert!(stage.writes().iter().all(|write| write.ends_with("=new")), "{:?}", stage.writes());
     }
 }
@@ -493,24 +511,6 @@ async fn a_run_whose_end_could_not_be_recorded_keeps_its_locks() {
     let lease = second.store.acquire(&second.run, &owner, Duration::from_secs(60), now).unwrap();
     let taken = second.store.lock(&lease, &second.actions.resources(), now).unwrap();
     assert_eq!(taken.iter().map(|lock| &lock.run).collect::<Vec<_>>(), [&first.run]);
-}
-
-#[tokio::test]
-async fn a_preview_tells_each_step_and_writes_nothing() {
-    let mut plan = chain(&["a", "b", "c", "d"]);
-    plan.steps[1].when = Some(Expr::compile("steps.a.out.value == 1", &["steps"], Arc::default()).unwrap());
-    plan.steps[2].undo = Undo::Keep("harmless".into());
-    plan.steps[3].kind = Kind::Checkpoint;
-    let stage = Stage::new(plan, &[]);
-    let world: Arc<dyn ReadWorld> = stage.world.clone();
-    let scope = Arc::new(Scope::default());
-    let told = preview(&stage.plan, &stage.actions, &world, &scope, &Redactor::default()).await;
-    assert!(matches!(&told[0].found, Previewed::Would(proposal) if &*proposal.changes[0].to == "new"));
-    assert_eq!(told[0].undo.as_deref(), Some("restores what is there now"));
-    assert_eq!(told[1].found, Previewed::Later(vec!["a".into()]));
-    assert_eq!(told[2].undo.as_deref(), Some("left: harmless"));
-    assert_eq!(told[3].found, Previewed::Checkpoint);
-    assert_eq!(stage.writes(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::store::{
     StoreError, Stored, Takeover, Told, give_order,
 };
 use serde_json::json;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -35,6 +35,10 @@ pub(super) struct Mortal {
     inner: Arc<SqliteStore>,
     crash: Mutex<Option<Crash>>,
     pub(super) out_of_room: AtomicBool,
+    pub(super) appends: AtomicUsize,
+    pub(super) renewals: AtomicUsize,
+    /// So many renewals find the store busy.
+    pub(super) busy: AtomicUsize,
 }
 
 impl Store for Mortal {
@@ -63,6 +67,11 @@ impl Store for Mortal {
         self.inner.acquire(run, owner, ttl, now)
     }
     fn renew(&self, lease: &Lease, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
+        self.renewals.fetch_add(1, Ordering::Relaxed);
+        let waits = |left: usize| left.checked_sub(1);
+        if self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, waits).is_ok() {
+            return Err(StoreError::Busy { path: "switchover.db".into() });
+        }
         self.inner.renew(lease, ttl, now)
     }
     fn release(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -75,6 +84,7 @@ impl Store for Mortal {
         self.inner.unlock(lease)
     }
     fn append(&self, lease: &Lease, after: Seq, entries: &[Entry]) -> Result<Seq, StoreError> {
+        self.appends.fetch_add(1, Ordering::Relaxed);
         let last = after.0 + entries.len() as u64;
         let died = || StoreError::Unknown { run: lease.run.clone(), reason: "died".into() };
         let mut crash = self.crash.lock().unwrap();
@@ -114,6 +124,7 @@ pub(super) struct Seen {
     pub(super) events: Vec<Recorded>,
     pub(super) replayed: usize,
     pub(super) progress: Vec<String>,
+    pub(super) notices: Vec<String>,
 }
 
 struct Watcher(Arc<Mutex<Seen>>);
@@ -129,6 +140,9 @@ impl Observer for Watcher {
     }
     fn on_progress(&mut self, _: &Run, _: StepIx, text: &str) {
         self.0.lock().unwrap().progress.push(text.to_owned());
+    }
+    fn on_notice(&mut self, text: &str) {
+        self.0.lock().unwrap().notices.push(text.to_owned());
     }
 }
 
@@ -147,7 +161,7 @@ pub(super) struct Stage {
     pub(super) stay: bool,
 }
 
-pub(super) fn ana() -> Actor {
+pub(in crate::driver) fn ana() -> Actor {
     Actor { name: "ana".into(), automatic: false }
 }
 
@@ -172,7 +186,7 @@ pub(super) fn step(id: &str, needs: Vec<StepIx>) -> Step {
 }
 
 /// Steps one after the other.
-pub(super) fn chain(ids: &[&str]) -> Plan {
+pub(in crate::driver) fn chain(ids: &[&str]) -> Plan {
     let need =
         |place: usize| place.checked_sub(1).map(|n| StepIx(u32::try_from(n).unwrap())).into_iter().collect();
     Plan {
@@ -230,6 +244,9 @@ impl Stage {
                 inner: store,
                 crash: Mutex::new(None),
                 out_of_room: AtomicBool::new(false),
+                appends: AtomicUsize::new(0),
+                renewals: AtomicUsize::new(0),
+                busy: AtomicUsize::new(0),
             }),
             run,
             plan: Arc::new(plan),

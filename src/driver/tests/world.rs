@@ -48,6 +48,10 @@ pub(super) enum Nature {
     Together(Arc<Barrier>),
     /// It writes nothing.
     Check,
+    /// Nobody can tell what is there.
+    Unreadable,
+    /// It cannot be undone.
+    OneWay,
     /// It changes this cell too, after the step that is named like it.
     Over(&'static str),
     /// So many looks fail in a way that passes.
@@ -123,7 +127,13 @@ impl AnyAction for Cell {
         if let Nature::Over(other) = self.nature {
             resources.push(format!("cell:{other}"));
         }
-        StepTraits { writes: true, has_undo: true, resources, ..StepTraits::default() }
+        let has_undo = !matches!(self.nature, Nature::OneWay);
+        StepTraits {
+            writes: !matches!(self.nature, Nature::Check),
+            has_undo,
+            resources,
+            ..StepTraits::default()
+        }
     }
 
     fn by_hand(&self) -> ByHand {
@@ -133,6 +143,9 @@ impl AnyAction for Cell {
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
         if let Nature::Telling(secret) = self.nature {
             (reads.progress)(&format!("with {secret}"));
+        }
+        if let Nature::Unreadable = self.nature {
+            return Err(Fault::permanent(format!("{} cannot be read", self.name)));
         }
         let prior = if let Nature::Holding(secret) = self.nature { secret.into() } else { self.value() };
         let change = Change { what: self.name.as_str().into(), from: "old".into(), to: "new".into() };
@@ -169,7 +182,7 @@ impl AnyAction for Cell {
         }
     }
 
-    async fn look(&self, _: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
+    async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
         let prior: String = serde_json::from_str(&record.prior).unwrap();
         self.expect(&[&prior, "new"])?;
         let is_new = self.value() == "new";
@@ -193,6 +206,7 @@ impl AnyAction for Cell {
         Ok(match (toward, &self.nature) {
             (Toward::Desired(0), _) => Look::Desired { out: out() },
             (Toward::Desired(_), Nature::Endless) if is_new => {
+                (reads.progress)("on its way");
                 Look::Moving { note: None, again: Duration::from_secs(30) }
             }
             (Toward::Prior, _) if self.value() == prior && !self.lags(Lag::Written) => Look::Prior,

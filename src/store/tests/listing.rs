@@ -64,7 +64,9 @@ fn what_an_order_lifts_is_lifted_in_a_listing_too() {
     let failed = || PauseRecord::Failed { step: "go".into() };
     let after = |facts: &[EventRecord]| {
         let mut standing = StandingRecord::default();
-        facts.iter().for_each(|fact| standing.take(NOW, fact));
+        for fact in facts {
+            standing.take(NOW, fact);
+        }
         standing
     };
     let retried = |step: &str| after(&[paused(failed()), ordered(OrderRecord::Retry { step: step.into() })]);
