@@ -7,7 +7,7 @@ mod leases;
 mod previews;
 mod scope;
 pub(super) mod stage;
-mod world;
+pub(super) mod world;
 
 use super::*;
 use crate::action::{AnyAction, Reversal};

@@ -231,8 +231,8 @@ impl AnyAction for Cell {
 }
 
 /// A world with nothing but time.
-pub(super) struct Empty {
-    clock: SystemClock,
+pub(in crate::driver) struct Empty<C = SystemClock> {
+    pub(in crate::driver) clock: C,
 }
 
 impl Empty {
@@ -246,7 +246,7 @@ fn nothing<T>() -> Result<T, Fault> {
     Err(Fault::permanent("there is nothing here"))
 }
 
-impl ReadWorld for Empty {
+impl<C: Clock> ReadWorld for Empty<C> {
     fn clock(&self) -> &dyn Clock {
         &self.clock
     }
@@ -270,7 +270,7 @@ impl ReadWorld for Empty {
     }
 }
 
-impl WriteWorld for Empty {
+impl<C: Clock> WriteWorld for Empty<C> {
     fn change_dns(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
         nothing()
     }
@@ -289,21 +289,21 @@ impl WriteWorld for Empty {
 }
 
 #[async_trait]
-impl ReadHttp for Empty {
+impl<C: Clock> ReadHttp for Empty<C> {
     async fn get(&self, _: Request) -> Result<Response, Fault> {
         nothing()
     }
 }
 
 #[async_trait]
-impl WriteHttp for Empty {
+impl<C: Clock> WriteHttp for Empty<C> {
     async fn send(&self, _: Request) -> Result<Response, Fault> {
         nothing()
     }
 }
 
 #[async_trait]
-impl ReadProcess for Empty {
+impl<C: Clock> ReadProcess for Empty<C> {
     async fn query(&self, _: Command) -> Result<Output, Fault> {
         nothing()
     }
@@ -313,7 +313,7 @@ impl ReadProcess for Empty {
 }
 
 #[async_trait]
-impl WriteProcess for Empty {
+impl<C: Clock> WriteProcess for Empty<C> {
     async fn run(&self, _: Command, _: &Stop) -> Result<Output, Fault> {
         nothing()
     }

@@ -1,6 +1,12 @@
-//! For how long a read that fails is repeated, and what it means that work broke off.
+//! What one turn of work comes to at which moment: whether it is over, goes on, or is not believed yet.
 
 use super::*;
+use crate::action::ByHand;
+use crate::driver::tests::stage::chain;
+use crate::driver::tests::world::Empty;
+use crate::plan::StepTraits;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const SOON: Timestamp = Timestamp(60_000);
 const LATE: Timestamp = Timestamp(600_000);
@@ -67,4 +73,159 @@ fn work_that_broke_off_is_a_mistake_of_ours_and_a_call_may_have_been_sent() {
         assert!(fault.message.contains("please report it"), "{fault}");
     }
     assert_eq!(Hands::broken(Work::Wake, 7), Input::Tick);
+}
+
+/// A clock that is set.
+#[derive(Default)]
+struct Still(AtomicU64);
+
+#[async_trait::async_trait]
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+    async fn sleep_until(&self, _: Timestamp) {
+        std::future::pending().await
+    }
+}
+
+/// An action that says what it is told to, in turn.
+#[derive(Debug, Default)]
+struct Told {
+    looks: Mutex<VecDeque<Result<Look, Fault>>>,
+    calls: Mutex<VecDeque<Result<Option<Memo>, Fault>>>,
+}
+
+#[async_trait::async_trait]
+impl AnyAction for Told {
+    fn traits(&self) -> StepTraits {
+        StepTraits::default()
+    }
+    fn by_hand(&self) -> ByHand {
+        ByHand::default()
+    }
+    async fn plan(&self, _: &Reads<'_>) -> Result<Proposal, Fault> {
+        Ok(nothing())
+    }
+    async fn apply(&self, _: &Writes<'_>, _: u32, _: &Memo) -> Result<Option<Memo>, Fault> {
+        self.calls.lock().unwrap().pop_front().unwrap()
+    }
+    async fn look(&self, _: &Reads<'_>, _: Toward, _: &Record) -> Result<Look, Fault> {
+        self.looks.lock().unwrap().pop_front().unwrap()
+    }
+    async fn undo(&self, _: &Writes<'_>, _: &Record) -> Result<Option<Memo>, Fault> {
+        self.calls.lock().unwrap().pop_front().unwrap()
+    }
+}
+
+/// One piece of work, turned by hand.
+struct Bench {
+    world: Arc<Empty<Still>>,
+    action: Arc<Told>,
+    hands: Hands,
+    piece: Piece,
+}
+
+impl Bench {
+    /// Work that must have ended after a minute.
+    fn of(work: Work) -> Self {
+        let (world, action) = (Arc::new(Empty { clock: Still::default() }), Arc::new(Told::default()));
+        let actions = Actions::from_parts(vec![Some(action.clone())], Vec::new());
+        let hands = Hands {
+            plan: Arc::new(chain(&["a"])),
+            actions: Arc::new(actions),
+            world: world.clone(),
+            redactor: Redactor::default(),
+            host: Host::Rehearsal,
+        };
+        let due = Due { work, turn: 1, from: Timestamp::PAST, until: SOON, stop: false };
+        let record = Record { prior: "null".into(), note: None, since: Timestamp::PAST, token: "t".into() };
+        let piece =
+            Piece::new(due, due.from, Arc::default(), Some(record), Toward::Desired(1), "t".to_owned());
+        Self { world, action, hands, piece }
+    }
+
+    /// The answer at this second; or the second at which it goes on.
+    async fn turns(&mut self, second: u64) -> Result<Answer, u64> {
+        self.world.clock.0.store(second * 1000, Ordering::Relaxed);
+        match self.hands.turn(&mut self.piece).await {
+            Turn::Answered(Input::Answered { answer, .. }) => Ok(answer),
+            Turn::Answered(other) => panic!("{other:?}"),
+            Turn::Again(at, _) => Err(at.0 / 1000),
+            Turn::Never => panic!("it never goes on"),
+        }
+    }
+
+    async fn sees(&mut self, second: u64, look: Result<Look, Fault>) -> Result<Answer, u64> {
+        self.action.looks.lock().unwrap().push_back(look);
+        self.turns(second).await
+    }
+
+    async fn calls(&mut self, second: u64, result: Result<Option<Memo>, Fault>) -> Result<Answer, u64> {
+        self.action.calls.lock().unwrap().push_back(result);
+        self.turns(second).await
+    }
+}
+
+const IX: StepIx = StepIx(0);
+
+fn moving(note: Option<Memo>) -> Look {
+    Look::Moving { note, again: Duration::from_secs(10) }
+}
+
+fn desired() -> Look {
+    Look::Desired { out: "null".into() }
+}
+
+fn theirs() -> Fault {
+    Fault::foreign("theirs")
+}
+
+#[tokio::test]
+async fn a_call_in_doubt_is_looked_at_until_it_can_land_no_more() {
+    let mut settle = Bench::of(Work::Settle(IX));
+    assert_eq!(settle.sees(0, Ok(Look::Prior)).await, Err(2));
+    assert_eq!(settle.sees(59, Ok(Look::Prior)).await, Err(60));
+    assert_eq!(settle.sees(60, Ok(Look::Prior)).await, Ok(Answer::Looked(Ok(Look::Prior))));
+    let mut landed = Bench::of(Work::Settle(IX));
+    assert_eq!(landed.sees(0, Ok(moving(None))).await, Ok(Answer::Looked(Ok(moving(None)))));
+}
+
+#[tokio::test]
+async fn what_moves_is_looked_at_again_until_it_has_something_to_say() {
+    let mut watch = Bench::of(Work::Watch(IX));
+    assert_eq!(watch.sees(0, Ok(moving(None))).await, Err(10));
+    assert_eq!(watch.sees(55, Ok(moving(None))).await, Err(60), "the last look is taken at its deadline");
+    let noted = || moving(Some("\"half\"".into()));
+    assert_eq!(watch.sees(59, Ok(noted())).await, Ok(Answer::Looked(Ok(noted()))));
+}
+
+#[tokio::test]
+async fn somebody_elses_change_is_believed_after_five_seconds_or_when_there_is_no_time_left() {
+    let denied = || Fault::permanent("denied");
+    let lost = || Fault { landed: Landed::Maybe, ..theirs() };
+    for work in [Work::Apply(IX), Work::Undo(IX)] {
+        let answer = |fault| {
+            if work == Work::Apply(IX) { Answer::Applied(Err(fault)) } else { Answer::Undone(Err(fault)) }
+        };
+        let mut call = Bench::of(work);
+        assert_eq!(call.calls(0, Err(theirs())).await, Err(5));
+        assert_eq!(call.calls(5, Err(theirs())).await, Ok(answer(theirs())));
+        // Later than that nothing could be looked at twice.
+        assert_eq!(Bench::of(work).calls(54, Err(theirs())).await, Err(59));
+        assert_eq!(Bench::of(work).calls(55, Err(theirs())).await, Ok(answer(theirs())));
+        for at_once in [denied(), lost()] {
+            assert_eq!(Bench::of(work).calls(0, Err(at_once.clone())).await, Ok(answer(at_once)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_holds_is_looked_at_now_and_then_and_twice_before_it_does_not() {
+    let mut hold = Bench::of(Work::Hold(IX));
+    assert_eq!(hold.turns(0).await, Err(30));
+    assert_eq!(hold.sees(30, Ok(Look::Prior)).await, Err(32), "soon");
+    assert_eq!(hold.sees(32, Ok(desired())).await, Err(62), "it was nothing");
+    assert_eq!(hold.sees(62, Err(theirs())).await, Err(64));
+    assert_eq!(hold.sees(64, Err(theirs())).await, Ok(Answer::Looked(Err(theirs()))));
 }
