@@ -118,6 +118,9 @@ fn guards_and_wakes_only_wait_while_the_run_is_paused() {
     assert_eq!(waiting(&run), [true, false, false, false]);
     orders(&mut run, Order::Pause { reason: None });
     assert_eq!(waiting(&run), [true, true, true, false]);
+    assert!(!waits_for_a_human(&run), "it is asked yet what the step would do");
+    plans(&mut run, 1);
+    assert!(waits_for_a_human(&run));
 }
 
 #[test]
