@@ -96,6 +96,22 @@ mistakes! {
     DigestIgnored,
     /// The record comes back with another TTL.
     OtherTtl,
+    /// A command goes on when nobody waits for it any more.
+    CommandLivesOn,
+    /// A command is in the group of the process, and hears what a terminal tells that.
+    CommandInOurGroup,
+    /// The first Ctrl-C waits for no call.
+    InterruptBreaksOff,
+    /// A terminal that closes ends the process.
+    HangUpKills,
+    /// Who closes a terminal is in a hurry: the shell repeats what the kernel has said.
+    HangUpHurries,
+    /// No signal is heard before a run has begun.
+    DeafAtFirst,
+    /// Somebody always reads what is printed.
+    ReaderAssumed,
+    /// What a run locked stays locked once it is over.
+    LocksStay,
 }
 
 /// Whether this mistake is made.

@@ -2,9 +2,11 @@
 
 use super::{Exit, Failure, Globals};
 use crate::adapter::Supervision;
+use crate::mutant::{Mistake, on};
 use crate::report::{Commands, Looks};
 use crate::store::Faults;
 use etcetera::BaseStrategy;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -80,7 +82,8 @@ impl Context {
             Some(given) => given.clone(),
             None => default_state_dir()?,
         };
-        let dumb = text("TERM").is_some_and(|term| term == "dumb");
+        // One that does not say what it is can be drawn on no better.
+        let dumb = text("TERM").is_none_or(|term| term == "dumb");
         let utf8 = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| text(name)).is_some_and(|locale| {
             let locale = locale.to_ascii_lowercase();
             locale.contains("utf-8") || locale.contains("utf8")
@@ -120,14 +123,25 @@ impl Context {
         Supervision { program, traces: std::path::absolute(&traces).unwrap_or(traces) }
     }
 
-    /// Writes the result. A reader who went away (`| head`) is no failure.
+    /// Somebody may read standard output still: it is neither a pipe whose reader went away (`| head`) nor a terminal that
+    /// was closed.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        let stdout = io::stdout();
+        let mut one = [PollFd::new(&stdout, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        let polled = poll(&mut one, Some(&Timespec::default()));
+        polled.is_err() || !one[0].revents().intersects(gone) || on(Mistake::ReaderAssumed)
+    }
+
+    /// Writes the result. A reader who went away is no failure.
     ///
     /// # Errors
     /// Standard output cannot be written for another reason, such as a full disk.
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error) if self.is_read() => {
                 Err(Failure::new(Exit::Bug, "standard output cannot be written").from_error(&error))
             }
             _ => Ok(()),

@@ -61,10 +61,21 @@ pub(super) fn drive(
     order: Option<u64>,
 ) -> Result<Exit, Failure> {
     let runtime = runtime()?;
-    let wiring = known.record.wiring.clone();
-    let connected =
-        runtime.block_on(Connected::to(context, &known.plan, &plans::folder_of(&known.record), wiring))?;
-    drive_on(runtime, context, Begun { store, known, connected }, args, order)
+    let connecting = async {
+        let mut signals = Signals::listen()?;
+        let (folder, wiring) = (plans::folder_of(&known.record), known.record.wiring.clone());
+        let connecting = Connected::to(context, &known.plan, &folder, wiring);
+        let connected =
+            signals.unless_asked(Box::pin(connecting)).await.map_err(|failure| match failure.exit {
+                Exit::Interrupted | Exit::Terminated => {
+                    failure.hint(format!("`{}`", context.commands.run("resume", &known.record.id.0)))
+                }
+                _ => failure,
+            })?;
+        Ok::<_, Failure>((connected, signals))
+    };
+    let (connected, signals) = runtime.block_on(connecting)?;
+    drive_on(runtime, context, Begun { store, known, connected, signals }, args, order)
 }
 
 /// A run, and all it needs.
@@ -72,6 +83,8 @@ pub(super) struct Begun {
     pub(super) store: Arc<SqliteStore>,
     pub(super) known: Known,
     pub(super) connected: Connected,
+    /// Heard since before the run was there: none is lost.
+    pub(super) signals: Signals,
 }
 
 /// The same, on the runtime that its connections belong to.
@@ -82,7 +95,9 @@ pub(super) fn drive_on(
     args: &DriveArgs,
     order: Option<u64>,
 ) -> Result<Exit, Failure> {
-    let told = runtime.block_on(async { Session::of(context, begun).drive(args, order).await });
+    let Begun { store, known, connected, signals } = begun;
+    let session = Session { context, store, known, connected };
+    let told = runtime.block_on(session.drive(signals, args, order));
     // A look that blocks must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     told
@@ -150,12 +165,7 @@ struct Session<'c> {
     connected: Connected,
 }
 
-impl<'c> Session<'c> {
-    fn of(context: &'c Context, begun: Begun) -> Self {
-        let Begun { store, known, connected } = begun;
-        Self { context, store, known, connected }
-    }
-
+impl Session<'_> {
     fn driver(
         &self,
         args: &DriveArgs,
@@ -193,7 +203,7 @@ impl<'c> Session<'c> {
         self.connected.actions.resources().into_iter().map(|resource| resource + &place).collect()
     }
 
-    async fn drive(self, args: &DriveArgs, order: Option<u64>) -> Result<Exit, Failure> {
+    async fn drive(self, signals: Signals, args: &DriveArgs, order: Option<u64>) -> Result<Exit, Failure> {
         let (plan, record) = (self.known.plan.clone(), &self.known.record);
         let clock = stored::clock_of(record);
         let show = Arc::new(Mutex::new(Show {
@@ -215,8 +225,7 @@ impl<'c> Session<'c> {
         }
         let interruption = Interruption::default();
         let ended_by = Arc::new(Mutex::new(None));
-        let watch =
-            tokio::spawn(watch(Signals::listen()?, interruption.clone(), ended_by.clone(), show.clone()));
+        let watch = tokio::spawn(watch(signals, interruption.clone(), ended_by.clone(), show.clone()));
         let tick = tokio::spawn(tick(show.clone()));
         let driven = self.driver(args, interruption, observers).drive().await;
         watch.abort();

@@ -1,5 +1,6 @@
 //! Ctrl-C, once and twice.
 
+use crate::mutant::{Mistake, on};
 use tokio_util::sync::CancellationToken;
 
 /// How a person stops the process, and not the run.
@@ -12,7 +13,7 @@ pub struct Interruption {
 impl Interruption {
     /// The first time: calls under way finish, then the run pauses. The second time: at once.
     pub fn ask(&self) {
-        if self.pause.is_cancelled() {
+        if self.pause.is_cancelled() || on(Mistake::InterruptBreaksOff) {
             self.exit.cancel();
         }
         self.pause.cancel();

@@ -16,15 +16,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("action", &["plan", "run", "port", "signal", "mutant"]),
     ("signal", &["plan", "run", "port"]),
     ("sim", &["plan", "run", "port", "mutant"]),
-    ("adapter", &["plan", "run", "port", "doc"]),
+    ("adapter", &["plan", "run", "port", "doc", "mutant"]),
     ("sandbox", &["plan", "port", "sim"]),
     ("driver", &["plan", "run", "store", "port", "action", "signal", "mutant"]),
     ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver", "mutant"]),
     (
         "cli",
         &[
-            "action", "adapter", "cli", "doc", "driver", "plan", "port", "rehearse", "report", "run",
-            "sandbox", "signal", "sim", "store",
+            "action", "adapter", "cli", "doc", "driver", "mutant", "plan", "port", "rehearse", "report",
+            "run", "sandbox", "signal", "sim", "store",
         ],
     ),
 ];

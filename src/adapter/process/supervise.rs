@@ -3,10 +3,11 @@
 
 use super::super::SystemClock;
 use super::Group;
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::{Clock, Command, Output, StopSignal};
 use crate::run::Fault;
-use rustix::process::{getpgid, getppid, setpgid, setsid};
+use rustix::process::{getpgid, getpgrp, getppid, setpgid, setsid};
 use serde::{Deserialize, Serialize};
 use std::io::{Error, Result, Write};
 use std::os::fd::AsFd;
@@ -88,6 +89,9 @@ pub fn supervise() -> Result<()> {
         let closed = async {
             let mut rest = [0; 64];
             while let Ok(1..) = lifeline.read(&mut rest).await {}
+            if on(Mistake::CommandLivesOn) {
+                std::future::pending::<()>().await;
+            }
         };
         // The command inherits it, and so holds the lock should this process be killed.
         let _held = rustix::io::dup(std::io::stderr())?;
@@ -109,7 +113,9 @@ fn stand_apart() {
     // The leader of a group cannot open a session: for a moment it is in its parent's group again. None of this must
     // succeed: where its parent has died just now, its standard input tells so.
     let _ = getpgid(getppid()).and_then(|group| setpgid(None, Some(group)));
-    let _ = setsid();
+    if !on(Mistake::CommandInOurGroup) {
+        let _ = setsid();
+    }
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
@@ -176,6 +182,7 @@ fn start(command: &Command) -> Result<Child> {
     let [program, arguments @ ..] = &command.argv[..] else {
         return Err(Error::other("the command is empty"));
     };
+    let group = if on(Mistake::CommandInOurGroup) { getpgrp().as_raw_nonzero().get() } else { 0 };
     let token = command.token.iter().map(|token| ("SWITCHOVER_TOKEN", &**token));
     tokio::process::Command::new(program)
         .args(arguments)
@@ -184,7 +191,7 @@ fn start(command: &Command) -> Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
+        .process_group(group)
         .spawn()
 }
 

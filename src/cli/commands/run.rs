@@ -4,6 +4,7 @@ use crate::cli::connected::Connected;
 use crate::cli::operate::{self, Begun, DriveArgs};
 use crate::cli::plans::{Loaded, PlanArgs};
 use crate::cli::sandbox::{self, PlaceArgs};
+use crate::cli::signals::Signals;
 use crate::cli::{Context, Exit, Failure, preview, runtime, stored};
 use crate::plan::Part;
 use crate::port::{Clock, Wiring};
@@ -62,8 +63,13 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
         }
         None => admit(args, context, &loaded).await?,
     }
-    let connected = Connected::to(context, &loaded.plan, &loaded.folder, wiring.clone()).await?;
-    connected.check().await?;
+    // Not before somebody was asked: a question ends by Ctrl-C.
+    let mut signals = Signals::listen()?;
+    let connecting = async {
+        let connected = Connected::to(context, &loaded.plan, &loaded.folder, wiring.clone()).await?;
+        connected.check().await.map(|()| connected)
+    };
+    let connected = signals.unless_asked(Box::pin(connecting)).await?;
     let store = Arc::new(stored::open(context)?);
     let sources = loaded.reading.sources.plan().into_iter();
     let whole = std::path::absolute(&args.plan.plan).unwrap_or_else(|_| args.plan.plan.clone());
@@ -86,7 +92,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
         context.say(&format!("run {}", record.id));
     }
     let known = stored::look(context, &*store, &record.id)?;
-    Ok(Begun { store, known, connected })
+    Ok(Begun { store, known, connected, signals })
 }
 
 /// Whether a run of the real world may begin, now and by whoever is there.

@@ -32,6 +32,9 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let mut last = known.last();
     while told.verdict().is_none() && known.driven() {
         std::thread::sleep(PERIOD);
+        if !context.is_read() {
+            return Ok(Exit::Done);
+        }
         let failed = |error| stored::failed(context, &error);
         for recorded in store::events(&store, &id, &known.plan, Seq(last.0 + 1)).map_err(failed)? {
             show(&mut told, &mut screen, &recorded);

@@ -85,13 +85,22 @@ fn each_mistake_is_found_by_a_rehearsal() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), MUTANTS.len(), missed.join("\n"));
 }
 
-/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes` and `driver::tests::leases` find them.
+/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases` and, those about signals,
+/// `tests/it/signals` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
     Mistake::HashNotChained,
     Mistake::LockNotHeeded,
     Mistake::LeaseNotRenewed,
+    Mistake::CommandLivesOn,
+    Mistake::CommandInOurGroup,
+    Mistake::InterruptBreaksOff,
+    Mistake::HangUpKills,
+    Mistake::HangUpHurries,
+    Mistake::DeafAtFirst,
+    Mistake::ReaderAssumed,
+    Mistake::LocksStay,
 ];
 
 #[test]
