@@ -101,7 +101,7 @@ impl Wanted {
 }
 
 /// Says aloud that something was not looked at: also where output is captured.
-fn skipped(suite: &str, why: &str) {
+pub(crate) fn skipped(suite: &str, why: &str) {
     let text = format!("\nskipped: {suite}: {why}\n");
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
@@ -126,7 +126,7 @@ fn found_out(bug: &str, ended: &[(String, Result<(), String>)]) {
 }
 
 /// Does the work with several hands; the results in order.
-fn at_once<R: Send>(hands: usize, work: &[usize], each: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub(crate) fn at_once<R: Send>(hands: usize, work: &[usize], each: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let hand = || {
         let mut done = Vec::new();

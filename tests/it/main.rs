@@ -17,6 +17,7 @@ mod go_live;
 mod journals;
 mod process;
 mod rehearse;
+mod signals;
 mod stage;
 mod tidy;
 mod two_operators;
