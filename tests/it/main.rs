@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, as one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod beside_terraform;
 mod by_hand;
 mod cli_run;
 mod cli_store;
