@@ -35,27 +35,22 @@ impl Tape {
         self.deeds.iter().enumerate().filter_map(place).collect()
     }
 
-    /// The disk at this point, and what had been promised.
-    fn at(&self, point: usize, sync: Sync) -> (Platter, Promise) {
+    /// The disk at each of these points, which come in order, and what had been promised by then.
+    fn at(&self, points: &[usize], sync: Sync, mut look: impl FnMut(usize, &Platter, Promise)) {
         let mut platter = Platter::holding(self.before.path(), sync);
         let mut promise = self.promise;
-        for (place, deed) in self.deeds[..point].iter().enumerate() {
+        let mut points = points.iter().enumerate().peekable();
+        for (place, deed) in self.deeds.iter().enumerate() {
             if let Deed::Said(line) = deed {
                 promise.hear(line);
             } else {
                 let next = self.deeds[place + 1..].iter().find(|next| !matches!(next, Deed::Said(_)));
                 platter.take(deed, next);
             }
+            while let Some((number, _)) = points.next_if(|(_, point)| **point == place + 1) {
+                look(number, &platter, promise);
+            }
         }
-        (platter, promise)
-    }
-
-    /// What becomes of it.
-    fn lose_power(&self, point: usize, kept: Kept, sync: Sync) -> Result<(), String> {
-        let (platter, promise) = self.at(point, sync);
-        let image = folder();
-        platter.after_power_loss(kept, image.path());
-        promise.judge(&image.path().join("state"))
     }
 }
 
@@ -88,12 +83,23 @@ fn trials(tape: &Tape, head: &str, suite: &str, times: usize, sample: usize) -> 
     chosen.into_iter().map(trial).collect()
 }
 
+/// What becomes of it.
 fn lose_power(tape: &Tape, trials: &[(String, usize, Kept)], sync: Sync) -> Ended {
-    let all: Vec<usize> = (0..trials.len()).collect();
-    at_once(HANDS, &all, |number| {
-        let (name, point, kept) = &trials[number];
-        (name.clone(), tape.lose_power(*point, *kept, sync))
-    })
+    // Each hand goes along the tape once.
+    let hands: Vec<usize> = (0..HANDS).collect();
+    let ended = at_once(HANDS, &hands, |hand| {
+        let mine: Vec<_> = trials.iter().skip(hand).step_by(HANDS).collect();
+        let points: Vec<usize> = mine.iter().map(|(_, point, _)| *point).collect();
+        let mut ended = Ended::new();
+        tape.at(&points, sync, |number, platter, promise| {
+            let (name, _, kept) = mine[number];
+            let image = folder();
+            platter.after_power_loss(*kept, image.path());
+            ended.push((name.clone(), promise.judge(&image.path().join("state"))));
+        });
+        ended
+    });
+    ended.into_iter().flatten().collect()
 }
 
 /// With a store that has this bug power loss would be seen.
@@ -141,14 +147,18 @@ fn power_is_lost_again_while_a_journal_is_recovered() {
         .map(|place| (points[place], at_point(KEPT[place % KEPT.len()], points[place])))
         .collect();
     let few = if matches!(wanted, Wanted::Sample { .. }) { first.len() / 4 } else { 1 };
-    let ended = (0..first.len()).step_by(few).flat_map(|number| {
-        let (point, kept) = first[number];
-        let (platter, promise) = tape.at(point, Sync::Honest);
+    let first: Vec<_> = first.into_iter().enumerate().step_by(few).collect();
+    let places: Vec<usize> = first.iter().map(|(_, (point, _))| *point).collect();
+    let mut images = Vec::new();
+    tape.at(&places, Sync::Honest, |place, platter, promise| {
+        let (number, (_, kept)) = first[place];
         let image = folder();
         platter.after_power_loss(kept, image.path());
+        images.push((number, image, promise));
+    });
+    let ended = images.into_iter().flat_map(|(number, image, promise)| {
         let again = Tape::of(Task::until((promise.begun + 2).min(PIECES)), image, promise);
-        let head = format!("recovery/{number}");
-        let chosen = trials(&again, &head, suite, 1, 12);
+        let chosen = trials(&again, &format!("recovery/{number}"), suite, 1, 12);
         lose_power(&again, &chosen, Sync::Honest)
     });
     let ended: Ended = ended.collect();
