@@ -57,6 +57,14 @@ impl Wanted {
         }
     }
 
+    /// What of the matrix it is.
+    fn title(&self) -> String {
+        match self {
+            Self::Shard(first, of) => format!("crash matrix, part {first} of {of}:"),
+            Self::Sample | Self::All | Self::Named(_) => "crash matrix".into(),
+        }
+    }
+
     /// Whether anything of a scenario is wanted. A sample takes some of them, the first among them.
     fn has(&self, place: usize, scenario: &Scenario) -> bool {
         match self {
@@ -142,7 +150,7 @@ fn a_crash_is_a_pause() {
     }
     let all = Count::of(ended.iter());
     println!("all of it: {all}");
-    println!("proved: crash matrix {} of {}", all.good(), all.trials);
+    println!("proved: {} {} of {}", wanted.title(), all.good(), all.trials);
     assert_eq!(all.good(), all.trials, "some did not end as they should");
     // A call that the scenario itself refuses is answered before it could be held; its name is printed. And how often a
     // call is made is not quite the same each time, so the last of its kind may be missing.
