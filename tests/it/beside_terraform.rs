@@ -6,6 +6,7 @@
 //! Where there is no Terraform, nothing is compared, and that is said on the error output.
 
 use crate::disk::{at_once, skipped};
+use crate::signals::{living, within};
 use crate::stage::{Said, tool};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
@@ -13,7 +14,6 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// The effect of a change is a line; the command can be met before it and after it.
@@ -78,16 +78,6 @@ impl fmt::Display for Count {
 struct Site {
     home: TempDir,
     contender: Contender,
-}
-
-fn within(seconds: u32, mut holds: impl FnMut() -> bool) -> bool {
-    (0..seconds * 50).any(|_| {
-        let holds = holds();
-        if !holds {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        holds
-    })
 }
 
 impl Site {
@@ -178,16 +168,13 @@ impl Site {
         log.lines().filter(|other| *other == line).count()
     }
 
-    /// Scripts of this folder that run.
+    /// How many scripts of this folder run.
     fn scripts(&self) -> usize {
-        let mark = format!("SITE={}\0", self.path().display());
-        let is_ours = |folder: &fs::DirEntry| {
-            let environment = fs::read(folder.path().join("environ")).unwrap_or_default();
-            let line = fs::read_to_string(folder.path().join("cmdline")).unwrap_or_default();
-            line.contains("work.sh")
-                && environment.windows(mark.len()).any(|window| window == mark.as_bytes())
-        };
-        fs::read_dir("/proc").unwrap().flatten().filter(is_ours).count()
+        living("SITE", self.path()).iter().filter(|line| line.contains("work.sh")).count()
+    }
+
+    fn wait_for_scripts(&self, seconds: u32) -> Result<(), String> {
+        within(seconds, "no script runs", || self.scripts() == 0)
     }
 
     /// Ended by this signal at this moment, and gone on with.
@@ -196,24 +183,19 @@ impl Site {
         fs::write(&hold, "").unwrap();
         let mut child = self.start();
         let held = self.path().join(format!("held-{moment}"));
-        assert!(within(60, || held.exists()), "{:?} never came to {moment}", self.contender);
+        within(60, moment, || held.exists()).unwrap();
         kill_process(Pid::from_child(&child), signal).unwrap();
-        let mut count = Count::default();
-        if signal == Signal::KILL {
-            child.wait().unwrap();
-            within(GRACE, || self.scripts() == 0);
-            count.orphans = self.scripts();
-        } else {
-            // It is asked to, and may wait for what it started.
-            within(1, || child.try_wait().unwrap().is_some());
+        let mut is_over = || child.try_wait().unwrap().is_some();
+        if signal == Signal::TERM {
+            // It may wait for what it started.
+            let _ = within(1, "its end", &mut is_over);
+            fs::remove_file(&hold).unwrap();
         }
-        fs::remove_file(hold).unwrap();
-        assert!(within(120, || child.try_wait().unwrap().is_some()), "{:?} does not end", self.contender);
-        if signal != Signal::KILL {
-            within(GRACE, || self.scripts() == 0);
-            count.orphans = self.scripts();
-        }
-        assert!(within(60, || self.scripts() == 0), "a script never ends");
+        within(120, "its end", is_over).unwrap();
+        let orphans = if self.wait_for_scripts(GRACE).is_ok() { 0 } else { self.scripts() };
+        let _ = fs::remove_file(&hold);
+        self.wait_for_scripts(60).unwrap();
+        let mut count = Count { orphans, ..Count::default() };
         let finished_before = |change: &&&str| **change == "first" && moment.ends_with("last");
         count.missing =
             CHANGES.iter().filter(finished_before).filter(|change| !self.has_recorded(change)).count();

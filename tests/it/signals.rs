@@ -16,6 +16,7 @@ mod tool;
 mod trial;
 
 use crate::disk::at_once;
+pub(crate) use scene::{living, within};
 use tool::Tool;
 use trial::{DEEDS, Trial, trials};
 

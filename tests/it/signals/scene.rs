@@ -4,7 +4,7 @@ use super::tool::Tool;
 use crate::stage::{Said, Stage, lasting, repository};
 use serde_json::Value as Json;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use switchover::store::{self, Seq, SqliteStore, Store};
@@ -134,7 +134,7 @@ fn step(name: &str) -> String {
 }
 
 /// Waits until something holds; a test must not hang.
-pub(super) fn within(seconds: u32, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+pub(crate) fn within(seconds: u32, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
     for _ in 0..seconds * 50 {
         if holds() {
             return Ok(());
@@ -142,6 +142,18 @@ pub(super) fn within(seconds: u32, what: &str, mut holds: impl FnMut() -> bool) 
         std::thread::sleep(Duration::from_millis(20));
     }
     Err(format!("not within {seconds} seconds: {what}"))
+}
+
+/// The command lines of processes that live and have this in their environment.
+pub(crate) fn living(variable: &str, value: &Path) -> Vec<String> {
+    let mark = format!("{variable}={}\0", value.display());
+    let ours = |folder: fs::DirEntry| {
+        let environment = fs::read(folder.path().join("environ")).ok()?;
+        let line = fs::read(folder.path().join("cmdline")).ok()?;
+        let is_ours = environment.windows(mark.len()).any(|window| window == mark.as_bytes());
+        is_ours.then(|| String::from_utf8_lossy(&line).replace('\0', " "))
+    };
+    fs::read_dir("/proc").unwrap().filter_map(|folder| ours(folder.ok()?)).collect()
 }
 
 /// A sandbox for all runs that change nothing in it.
@@ -301,14 +313,7 @@ impl<'g> Scene<'g> {
 
     /// Processes of this trial that live.
     pub(super) fn living(&self) -> Vec<String> {
-        let mark = format!("TRIAL={}\0", self.home.path().display());
-        let ours = |folder: fs::DirEntry| {
-            let environment = fs::read(folder.path().join("environ")).ok()?;
-            let line = fs::read(folder.path().join("cmdline")).ok()?;
-            let is_ours = environment.windows(mark.len()).any(|window| window == mark.as_bytes());
-            is_ours.then(|| String::from_utf8_lossy(&line).replace('\0', " "))
-        };
-        fs::read_dir("/proc").unwrap().filter_map(|folder| ours(folder.ok()?)).collect()
+        living("TRIAL", self.home.path())
     }
 
     /// How the newest run stands, if there is one.

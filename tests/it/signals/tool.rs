@@ -85,9 +85,10 @@ impl Tool {
             let line = rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY, rustix::fs::Mode::empty());
             Stdio::from(line.unwrap())
         };
-        // What is pressed throws nothing away that was said.
+        // What is pressed throws nothing away that was said, and does not stand in it.
         let mut modes = tcgetattr(&master).unwrap();
-        modes.local_modes |= LocalModes::NOFLSH;
+        modes.local_modes.insert(LocalModes::NOFLSH);
+        modes.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&master, OptionalActions::Now, &modes).unwrap();
         let mut session = Command::new("setsid");
         session.arg("--ctty").arg(command.get_program()).args(command.get_args());
