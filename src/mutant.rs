@@ -36,12 +36,16 @@ mistakes! {
     PreviousRevision,
     /// The step that failed is not undone.
     FailedIsNotUndone,
+    /// What is in doubt is not undone.
+    DoubtIsNotUndone,
     /// A step writes over somebody else's change.
     ForeignOverwritten,
     /// An undo writes without comparing.
     UndoOverwrites,
     /// Who takes a run over forgets what was in flight.
     ResumeForgets,
+    /// A command that a process which died had started is not waited for.
+    OrphanNotWaitedFor,
     /// No evidence is a pass.
     SilencePasses,
     /// What a monitor or a guard sees is no breach.
@@ -62,7 +66,7 @@ mistakes! {
     BarrierPassed,
     /// A rollback goes past a checkpoint by itself.
     CheckpointPassed,
-    /// Who was suspended goes on recording after another took over.
+    /// Who was suspended goes on after another took over.
     FencingIgnored,
     /// The store takes what a holder that was replaced appends.
     EpochNotChecked,

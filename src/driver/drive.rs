@@ -8,7 +8,7 @@ use super::{Actions, Interruption, Observer, Redactor};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
 use crate::port::{Clock, WriteWorld};
-use crate::run::{Actor, Input, Mode, Run};
+use crate::run::{Actor, Input, Mode, Run, follow};
 use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
 use serde_json::{Map, Value as Json};
 use std::{sync::Arc, time::Duration};
@@ -266,6 +266,10 @@ impl Driver {
             return Ok(());
         }
         let now = self.world.clock().now();
+        if on(Mistake::EffectFirst) {
+            tasks.reconcile(&follow(&journal.run, inputs, now).1, false);
+            self.wall.sleep_until(self.wall.now().after(LISTEN)).await;
+        }
         for event in journal.take(inputs, now, &mut self.observers).await? {
             tasks.learn(now, &event);
         }

@@ -10,12 +10,15 @@ pub struct Faults {
     pub kill_before_append: Option<Seq>,
     /// Dies after the append that wrote this event, before anything follows from it.
     pub kill_after_append: Option<Seq>,
-    /// Is stopped, as by SIGSTOP, after the append that wrote this event, before anything follows from it.
+    /// Is stopped, as by SIGSTOP, before the append that would write this event.
+    pub stop_before_append: Option<Seq>,
+    /// Is stopped after the append that wrote this event, before anything follows from it.
     pub stop_after_append: Option<Seq>,
 }
 
 impl Faults {
-    /// Reads `kill-before-append=N`, `kill-after-append=N` and `stop-after-append=N`, separated by commas.
+    /// Reads `kill-before-append=N`, `kill-after-append=N`, `stop-before-append=N` and `stop-after-append=N`, separated
+    /// by commas.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -28,11 +31,12 @@ impl Faults {
             match part.split_once('=') {
                 Some(("kill-before-append", n)) => faults.kill_before_append = number(n)?,
                 Some(("kill-after-append", n)) => faults.kill_after_append = number(n)?,
+                Some(("stop-before-append", n)) => faults.stop_before_append = number(n)?,
                 Some(("stop-after-append", n)) => faults.stop_after_append = number(n)?,
                 _ => {
                     return Err(format!(
-                        "`{part}` is not a fault; there are kill-before-append=N, kill-after-append=N and \
-                         stop-after-append=N"
+                        "`{part}` is not a fault; there are kill-before-append=N, kill-after-append=N, \
+                         stop-before-append=N and stop-after-append=N"
                     ));
                 }
             }
@@ -44,6 +48,9 @@ impl Faults {
     pub(super) fn before(self, first: Seq, last: Seq) {
         if within(self.kill_before_append, first, last) {
             die();
+        }
+        if within(self.stop_before_append, first, last) {
+            signal(Signal::STOP);
         }
     }
 

@@ -520,6 +520,7 @@ fn faults_are_read() {
     let faults = Faults::parse("kill-before-append=3, kill-after-append=9").unwrap();
     assert_eq!(faults.kill_before_append, Some(Seq(3)));
     assert_eq!(faults.kill_after_append, Some(Seq(9)));
+    assert_eq!(Faults::parse("stop-before-append=5").unwrap().stop_before_append, Some(Seq(5)));
     assert_eq!(Faults::parse("stop-after-append=4").unwrap().stop_after_append, Some(Seq(4)));
     assert!(Faults::parse("explode=1").is_err());
     assert!(Faults::parse("kill-after-append=x").is_err());

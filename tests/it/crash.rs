@@ -36,7 +36,7 @@ const SAMPLE: usize = 14;
 const AT_ONCE: usize = 10;
 
 /// What is to be run.
-enum Wanted {
+pub(crate) enum Wanted {
     Sample,
     All,
     /// The first, of so many.
@@ -46,8 +46,9 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn read() -> Self {
-        let Some(text) = std::env::var_os("SWITCHOVER_CRASH") else { return Self::Sample };
+    /// As this variable says.
+    pub(crate) fn read(variable: &str) -> Self {
+        let Some(text) = std::env::var_os(variable) else { return Self::Sample };
         let text = text.into_string().unwrap();
         let shard = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
         match (&*text, shard) {
@@ -91,7 +92,7 @@ fn spread(all: Vec<Trial<'_>>, count: usize) -> Vec<Trial<'_>> {
 }
 
 /// Does the work with several hands; the results in order.
-fn at_once<T: Sync, R: Send>(work: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn at_once<T: Sync, R: Send>(hands: usize, work: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let hand = || {
         let mut done = Vec::new();
@@ -102,7 +103,7 @@ fn at_once<T: Sync, R: Send>(work: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R
         }
     };
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(hand)).collect();
+        let hands: Vec<_> = (0..hands).map(|_| scope.spawn(hand)).collect();
         hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
     });
     done.sort_by_key(|(place, _)| *place);
@@ -127,15 +128,15 @@ fn assert_all_are_broken(courses: &[Course], scenarios: &[Scenario]) {
 
 #[test]
 fn a_crash_is_a_pause() {
-    let wanted = Wanted::read();
+    let wanted = Wanted::read("SWITCHOVER_CRASH");
     let scenarios = scenarios();
     let chosen: Vec<&Scenario> =
         scenarios.iter().enumerate().filter(|(place, s)| wanted.has(*place, s)).map(|(_, s)| s).collect();
-    let courses = at_once(&chosen, |scenario| Course::of(scenario));
+    let courses = at_once(AT_ONCE, &chosen, |scenario| Course::of(scenario));
     assert_all_are_broken(&courses, &scenarios);
     let trials = wanted.choose(courses.iter().flat_map(Course::trials).collect());
     assert!(!trials.is_empty(), "no trial has this name");
-    let ended = at_once(&trials, |trial| {
+    let ended = at_once(AT_ONCE, &trials, |trial| {
         let ended = trial.run();
         match &ended {
             Err(why) => println!("{}: {why}", trial.repeat()),

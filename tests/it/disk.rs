@@ -144,7 +144,7 @@ pub(crate) fn at_once<R: Send>(hands: usize, work: &[usize], each: impl Fn(usize
 }
 
 /// A folder in memory where there is one: thousands of small files are written, and no disk is meant.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }

@@ -1,9 +1,10 @@
 //! Two operators: one holder at a time, and nothing that a process does late, after another took over, counts.
 
 use crate::stage::{Said, Stage};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use crate::zombies::{Zombie, is_fenced};
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 const PLAN: &str = "plans/one-record.yaml";
@@ -24,28 +25,6 @@ steps:
 "#;
 /// A lease lasts as long on the wall clock as this many seconds of the world: less than a call may take.
 const SLOW: u32 = 3;
-
-/// A process that is stopped: it ends with the test, however that ends.
-struct Silent(Option<Child>);
-
-impl Silent {
-    fn pid(&self) -> Pid {
-        Pid::from_child(self.0.as_ref().unwrap())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
-    }
-}
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
 
 /// Tries until the lease of the holder has run out.
 fn take_over(stage: &Stage) -> Said {
@@ -75,14 +54,8 @@ fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
     worker
 }
 
-/// It was silent for too long: it says so, and that it wrote nothing.
-fn assert_is_fenced(mut silent: Silent) {
-    silent.signal(Signal::CONT);
-    let said: Said = silent.0.take().unwrap().wait_with_output().unwrap().into();
-    assert_eq!(said.code, Some(13), "{said:#?}");
-    assert!(said.stderr.contains("taken over while this process was silent"), "{said:#?}");
-    assert!(said.stderr.contains("wrote nothing more"), "{said:#?}");
-    assert!(said.stderr.contains("R-lease-lost"), "{said:#?}");
+fn assert_is_fenced(zombie: Zombie) {
+    is_fenced(&zombie.wake()).unwrap();
 }
 
 #[test]
@@ -114,7 +87,7 @@ fn the_same_resources_have_one_holder() {
 fn write_late(number: u64, theirs: &Json) {
     let stage = Stage::new(WORLD, TIME);
     stage.hold("route53", "ChangeResourceRecordSets", number, "hold_before");
-    let silent = Silent(Some(stage.start(&["run", PLAN, "--on-pause", "exit"])));
+    let silent = Zombie::new(stage.start(&["run", PLAN, "--on-pause", "exit"]));
     stage.wait_until("the call", || stage.is_holding());
     silent.signal(Signal::STOP);
 
@@ -174,7 +147,7 @@ fn facts(stage: &Stage, event: &str) -> usize {
 fn a_late_call_without_a_condition_is_waited_out() {
     let (stage, _folder, plan) = deploy_slowly();
     stage.hold("ecs", "UpdateService", 1, "hold_before");
-    let silent = Silent(Some(stage.start(&["run", &plan, "--on-pause", "exit"])));
+    let silent = Zombie::new(stage.start(&["run", &plan, "--on-pause", "exit"]));
     stage.wait_until("the call", || stage.is_holding());
     silent.signal(Signal::STOP);
 
@@ -205,9 +178,8 @@ fn a_call_leaves_no_more_once_its_deadline_has_passed() {
     // The intent is recorded, and nothing of it is sent.
     let mut command = stage.command(&["run", &plan, "--on-pause", "exit"]);
     command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let silent = Silent(Some(command.spawn().unwrap()));
-    let stopped = waitpid(Some(silent.pid()), WaitOptions::UNTRACED).unwrap().unwrap().1;
-    assert!(stopped.stopped(), "{stopped:?}");
+    let silent = Zombie::new(command.spawn().unwrap());
+    assert!(silent.is_stopped());
     assert_eq!(facts(&stage, "step.applying"), 1, "{}", stage.log());
 
     let said = take_over(&stage);

@@ -30,6 +30,7 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::UndoByRevision, DEPLOYS, "people.abort", Law::StuckForAReason),
     (Mistake::PreviousRevision, FAMILY, "people.abort", Law::StuckForAReason),
     (Mistake::FailedIsNotUndone, DEPLOYS, "deploy.never-stable", Law::AsBefore),
+    (Mistake::DoubtIsNotUndone, EXEC, "command.run.lost-answer", Law::AsBefore),
     (Mistake::ForeignOverwritten, RECORD, "world.foreign-record", Law::ForeignKept),
     (Mistake::UndoOverwrites, RECORD, "world.foreign-record", Law::ForeignKept),
     (Mistake::ResumeForgets, EXEC, "process.killed", Law::AsBefore),
@@ -85,8 +86,8 @@ fn each_mistake_is_found_by_a_rehearsal() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), MUTANTS.len(), missed.join("\n"));
 }
 
-/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases` and, those about signals,
-/// `tests/it/signals` find them.
+/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases`, `tests/it/kills` and,
+/// those about signals, `tests/it/signals` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
@@ -101,6 +102,7 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::DeafAtFirst,
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
+    Mistake::OrphanNotWaitedFor,
 ];
 
 #[test]

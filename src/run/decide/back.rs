@@ -64,6 +64,7 @@ impl Draft<'_> {
         }
         let event = match step.phase {
             Phase::Undoing { .. } | Phase::Restoring { .. } | Phase::Stuck(_) => return,
+            Phase::InDoubt if on(Mistake::DoubtIsNotUndone) => StepEvent::Undone { receipt: Receipt::Left },
             _ if step.is_open() => return,
             Phase::UndoBackoff { until } if until > now => return,
             Phase::UndoBackoff { .. } => self.undoing(ix),

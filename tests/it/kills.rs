@@ -1,0 +1,80 @@
+//! Double kills: the real binary is killed in a run over a world that is a file, and its recovery is killed again, at
+//! every pair of points; then the run is brought to its end as an operator would. What `crash` does with few kills of a
+//! go-live, this does with ten thousand of a small plan: steps side by side, one that fails, undos that are stuck.
+//!
+//! A first kill is before or after an append to the journal, or within a command: once it has begun, once it has done
+//! what it does, or while it does it whatever it is told. Then one operator resumes and another aborts; that process is
+//! killed before and after each of its own appends, and within each undo. There are as many trials as there are such
+//! points: what was appended in one piece is one.
+//!
+//! Afterwards: the verdict is right, and the world as it says; the chain holds; nothing was done that was not announced
+//! before, nothing twice; no lock, no lease and no process is left. And no command goes on whose tool was killed.
+//!
+//! A sample runs with the other tests. All of it, or a part:
+//!
+//! ```text
+//! SWITCHOVER_KILLS=all                                     cargo test --release --test it kills:: -- --nocapture
+//! SWITCHOVER_KILLS=3/8                                     … one first kill of eight, beginning with the third
+//! SWITCHOVER_KILLS=right-fails/before-7/abort              … one first kill, and all that follow on it
+//! SWITCHOVER_KILLS=right-fails/before-7/abort/after-2      … one trial
+//! ```
+
+#[cfg(feature = "mistakes")]
+mod planted;
+mod trial;
+
+use crate::crash::{Wanted, at_once};
+use crate::ledger::point::Course;
+use crate::ledger::{SCENARIOS, stage};
+use trial::{Chain, Ended, Told, chains};
+
+/// First kills of a sample, and how many follow on each.
+const SAMPLE: usize = 24;
+const FOLLOW: usize = 2;
+/// At once: much of a trial is waiting.
+const AT_ONCE: usize = 40;
+
+/// The first kills that are wanted, and which second ones: from one on, so many.
+fn choose<'s>(wanted: &Wanted, all: Vec<Chain<'s>>) -> Vec<Chain<'s>> {
+    match wanted {
+        Wanted::All => all,
+        Wanted::Shard(first, of) => all.into_iter().skip(first - 1).step_by(*of).collect(),
+        Wanted::Sample => {
+            let step = (all.len() / SAMPLE) | 1;
+            let some = all.into_iter().skip(step / 2).step_by(step).enumerate();
+            some.map(|(place, chain)| chain.some(place % 11, FOLLOW)).collect()
+        }
+        Wanted::Named(name) => all.into_iter().filter_map(|chain| chain.named(name)).collect(),
+    }
+}
+
+/// What became of trials, with their names.
+fn run(chains: &[Chain<'_>]) -> Vec<Told> {
+    at_once(AT_ONCE, chains, Chain::run).into_iter().flatten().collect()
+}
+
+#[test]
+fn a_recovery_that_is_killed_is_recovered() {
+    let stage = stage();
+    let all = Course::all(&stage).iter().flat_map(|course| chains(&stage, course)).collect();
+    let chains = choose(&Wanted::read("SWITCHOVER_KILLS"), all);
+    assert!(!chains.is_empty(), "no trial has this name");
+    let told = run(&chains);
+    for Told { name, ended } in &told {
+        if let Err(why) = ended {
+            println!("SWITCHOVER_KILLS='{name}' cargo test --test it kills:: -- --nocapture: {why}");
+        }
+    }
+    for scenario in SCENARIOS {
+        let count = |ended: &Result<Ended, String>| {
+            let of_it = told.iter().filter(|told| told.name.split('/').next() == Some(scenario.name));
+            of_it.filter(|told| told.ended == *ended).count()
+        };
+        let (twice, once) = (count(&Ok(Ended::KilledTwice)), count(&Ok(Ended::KilledOnce)));
+        println!("{}: {twice} killed twice, {once} over before the second kill", scenario.name);
+    }
+    let twice: Vec<&Told> = told.iter().filter(|told| told.ended != Ok(Ended::KilledOnce)).collect();
+    let good = twice.iter().filter(|told| told.ended.is_ok()).count();
+    println!("proved: double kills {good} of {}", twice.len());
+    assert!(good > 0 && good == twice.len(), "some did not end as they should");
+}

@@ -1,0 +1,128 @@
+//! One round in a world that is a file.
+
+use super::{Zombie, is_fenced};
+use crate::ledger::point::{Blow, Course, Point};
+use crate::ledger::{Ledger, Scenario, Then, told};
+use crate::stage::{Said, Stage};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+use switchover::store::record::EventRecord;
+
+/// Between two looks whether the other has begun.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// When the zombie wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// While the other is at work.
+    Meanwhile,
+    /// Once the run is over.
+    Afterwards,
+}
+
+/// A round.
+pub(super) struct Round<'s> {
+    stage: &'s Stage,
+    scenario: Scenario,
+    stopped: Point,
+    then: Then,
+    woken: Woken,
+    /// What the tool does wrongly.
+    mistake: Option<&'static str>,
+}
+
+/// All of them in this course.
+pub(super) fn rounds<'s>(stage: &'s Stage, course: &Course) -> Vec<Round<'s>> {
+    let scenario = course.scenario;
+    // Whoever is stopped, and not killed, has nothing to be deaf to.
+    let points = course.points().filter(|point| !matches!(point, Point::Within { moment: "deaf", .. }));
+    let each = points.flat_map(|stopped| Then::BOTH.map(|then| (stopped.clone(), then)));
+    let all = each.flat_map(|(stopped, then)| {
+        [Woken::Meanwhile, Woken::Afterwards].map(|woken| (stopped.clone(), then, woken))
+    });
+    all.map(|(stopped, then, woken)| Round { stage, scenario, stopped, then, woken, mistake: None }).collect()
+}
+
+impl Round<'_> {
+    /// `right-fails/before-7/abort/meanwhile`.
+    pub(super) fn name(&self) -> String {
+        let woken = if self.woken == Woken::Meanwhile { "meanwhile" } else { "afterwards" };
+        format!("{}/{}/{}/{woken}", self.scenario.name, self.stopped, self.then)
+    }
+
+    /// Of a tool that does this wrongly.
+    #[cfg(feature = "mistakes")]
+    pub(super) fn mistaken(self, mistake: &'static str) -> Self {
+        Self { mistake: Some(mistake), ..self }
+    }
+
+    /// `None`: nobody could be stopped there, or it is the same as the one before.
+    pub(super) fn play(&self) -> Option<Result<(), String>> {
+        let ledger = Ledger::new(self.stage, self.scenario, self.mistake);
+        let zombie = Zombie::new(ledger.struck(&["run"], Blow::Stop, &self.stopped, 0).spawn().unwrap());
+        if !zombie.is_stopped() {
+            return None;
+        }
+        let played = ledger.facts().and_then(|facts| {
+            let own = self.stopped.is_own(0, facts.len());
+            if own { self.replace(&ledger, zombie, &facts).map(|()| true) } else { Ok(false) }
+        });
+        match played {
+            Ok(false) => None,
+            Ok(true) => Some(Ok(())),
+            Err(why) => Some(Err(why)),
+        }
+    }
+
+    fn replace(&self, ledger: &Ledger<'_>, zombie: Zombie, facts: &[EventRecord]) -> Result<(), String> {
+        ledger.wait_for_the_lease();
+        let verb = self.then.verb(facts);
+        let said = match self.woken {
+            Woken::Meanwhile => {
+                let command = ledger.command(verb);
+                let other = thread::spawn(|| take_over(command));
+                while !other.is_finished() && holders(&ledger.facts()?) == holders(facts) {
+                    thread::sleep(GLANCE);
+                }
+                let said = zombie.wake();
+                other.join().unwrap();
+                ledger.bring_to_an_end()?;
+                said
+            }
+            Woken::Afterwards => {
+                take_over(ledger.command(verb));
+                ledger.bring_to_an_end()?;
+                let (lines, facts) = (ledger.lines(), ledger.facts()?);
+                let said = zombie.wake();
+                if (&lines, &facts) != (&ledger.lines(), &ledger.facts()?) {
+                    return Err(format!("it went on:\n{}{}", ledger.lines(), told(&ledger.facts()?)));
+                }
+                said
+            }
+        };
+        // Nobody takes over a run that is over.
+        if !matches!(facts.last(), Some(EventRecord::RunFinished { .. })) {
+            is_fenced(&said)?;
+        }
+        ledger.judge(self.then, facts)
+    }
+}
+
+/// Runs it, again while the run is held.
+pub(super) fn take_over(mut command: Command) -> Said {
+    loop {
+        let said: Said = command.output().unwrap().into();
+        if said.code != Some(14) {
+            return said;
+        }
+        thread::sleep(GLANCE * 4);
+    }
+}
+
+/// How many processes have driven the run.
+fn holders(facts: &[EventRecord]) -> usize {
+    let takes =
+        |fact: &&EventRecord| matches!(fact, EventRecord::RunStarted { .. } | EventRecord::RunResumed { .. });
+    facts.iter().filter(takes).count()
+}
