@@ -67,6 +67,8 @@ prove disk-vanish disk::vanish SWITCHOVER_DISK=all
 prove disk-trouble disk::trouble SWITCHOVER_DISK=all
 prove crash crash:: SWITCHOVER_CRASH="$crashes"
 prove signals signals::a_run SWITCHOVER_SIGNALS=all
+prove kills kills:: SWITCHOVER_KILLS=all
+prove zombies zombies:: SWITCHOVER_ZOMBIES=all
 prove terraform beside_terraform::
 suite=--lib prove model model SWITCHOVER_MODEL=all
 # Of a binary that makes mistakes on purpose, each must be found.

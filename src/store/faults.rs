@@ -2,6 +2,7 @@
 
 use super::Seq;
 use rustix::process::{Signal, getpid, kill_process};
+use std::time::Duration;
 
 /// Where this process dies, as by kill -9, or falls silent until it is woken. Taken only for runs in a sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Faults {
             die();
         }
         if within(self.stop_before_append, first, last) {
-            signal(Signal::STOP);
+            stop();
         }
     }
 
@@ -60,7 +61,7 @@ impl Faults {
             die();
         }
         if within(self.stop_after_append, first, last) {
-            signal(Signal::STOP);
+            stop();
         }
     }
 }
@@ -71,6 +72,12 @@ fn within(point: Option<Seq>, first: Seq, last: Seq) -> bool {
 
 fn signal(signal: Signal) {
     let _ = kill_process(getpid(), signal);
+}
+
+fn stop() {
+    signal(Signal::STOP);
+    // It may reach another thread first; this one is here when it stops too.
+    std::thread::sleep(Duration::from_millis(100));
 }
 
 fn die() -> ! {

@@ -3,12 +3,13 @@
 //!
 //! Many such worlds share one sandbox, which lends them its faster time and takes part in nothing.
 
+mod judge;
 pub(crate) mod point;
 
 use crate::disk::folder;
 use crate::stage::{Said, Stage, repository};
+pub(crate) use judge::told;
 use point::{Blow, Point};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::{fmt, fs};
 use switchover::adapter::SystemClock;
 use switchover::plan::Timestamp;
 use switchover::port::Clock;
-use switchover::store::record::{EventRecord, PauseRecord, StandingRecord, StepRecord, VerdictRecord};
+use switchover::store::record::{EventRecord, PauseRecord, StandingRecord, VerdictRecord};
 use switchover::store::{Seq, SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 
@@ -307,46 +308,15 @@ impl<'s> Ledger<'s> {
     /// nothing is left behind.
     pub(crate) fn judge(&self, then: Then, earlier: &[EventRecord]) -> Result<(), String> {
         let facts = self.facts()?;
-        let is_over = matches!(earlier.last(), Some(EventRecord::RunFinished { .. }));
-        let turned = then == Then::Abort && !earlier.is_empty() && !is_over;
+        let turned = then == Then::Abort && !earlier.is_empty();
         // That it failed was told to whoever was killed: seen from outside it did what it should.
-        let completes = self.scenario.completes || facts.iter().any(settled_by_looking);
+        let completes = self.scenario.completes || facts.iter().any(judge::is_settled_by_looking);
         let verdict = if completes && !turned { VerdictRecord::Completed } else { VerdictRecord::RolledBack };
-        self.ended_so(verdict, &facts)
-            .and_then(|()| self.weigh(verdict, &facts))
+        judge::ended(&facts, verdict)
+            .and_then(|()| judge::announced(&facts, &self.lines()))
+            .and_then(|()| judge::in_force(self.scenario.before, &self.lines(), verdict))
             .and_then(|()| self.is_let_go())
             .map_err(|why| format!("{why}\n{}{}", self.lines(), told(&facts)))
-    }
-
-    fn ended_so(&self, verdict: VerdictRecord, facts: &[EventRecord]) -> Result<(), String> {
-        match facts.last() {
-            Some(EventRecord::RunFinished { verdict: is }) if *is == verdict => Ok(()),
-            _ => Err(format!("it is not {verdict:?}")),
-        }
-    }
-
-    fn weigh(&self, verdict: VerdictRecord, facts: &[EventRecord]) -> Result<(), String> {
-        let mut in_force = in_force(self.scenario.before)?;
-        let should = match verdict {
-            VerdictRecord::Completed => STEPS.map(|step| (step, true)).into(),
-            VerdictRecord::RolledBack | VerdictRecord::Incomplete => in_force.clone(),
-        };
-        let new = self.lines();
-        for step in STEPS {
-            for (verb, intents) in
-                [("run", intents(facts, step, false)), ("undo", intents(facts, step, true))]
-            {
-                let effects = new.lines().filter(|line| *line == format!("{verb} {step}")).count();
-                if effects > intents {
-                    return Err(format!("{verb} {step}: {effects} effects of {intents} intents"));
-                }
-            }
-        }
-        follow(&mut in_force, &new)?;
-        if in_force != should {
-            return Err(format!("{verdict:?}, but in force is {in_force:?}, not {should:?}"));
-        }
-        Ok(())
     }
 
     /// Nobody who lives holds the run, nothing is locked by anybody who lives, and no process is left.
@@ -377,46 +347,4 @@ impl<'s> Ledger<'s> {
         }
         Err("a process is left".into())
     }
-}
-
-/// For people, a line each.
-pub(crate) fn told(facts: &[EventRecord]) -> String {
-    facts.iter().map(|fact| serde_json::to_string(fact).unwrap() + "\n").collect()
-}
-
-/// The answer of the step that fails was lost.
-fn settled_by_looking(fact: &EventRecord) -> bool {
-    matches!(fact, EventRecord::Step { step, fact: StepRecord::Applied { note: None, .. } } if step == "right")
-}
-
-/// How often this was announced.
-fn intents(facts: &[EventRecord], of: &str, back: bool) -> usize {
-    let is = |fact: &&EventRecord| match fact {
-        EventRecord::Step { step, fact: StepRecord::Applying { .. } } => step == of && !back,
-        EventRecord::Step { step, fact: StepRecord::Undoing { .. } } => step == of && back,
-        _ => false,
-    };
-    facts.iter().filter(is).count()
-}
-
-fn in_force(lines: &str) -> Result<BTreeMap<&'static str, bool>, String> {
-    let mut in_force = STEPS.map(|step| (step, false)).into();
-    follow(&mut in_force, lines).map(|()| in_force)
-}
-
-/// Nothing is done that is done already, and nothing undone that is not; and nothing without what it stands on.
-fn follow(in_force: &mut BTreeMap<&'static str, bool>, lines: &str) -> Result<(), String> {
-    for line in lines.lines() {
-        let told =
-            line.split_once(' ').and_then(|(verb, step)| Some((verb == "run", in_force.get_mut(step)?)));
-        match told.filter(|_| line.starts_with("run ") || line.starts_with("undo ")) {
-            Some((runs, is)) if *is != runs => *is = runs,
-            Some(_) => return Err(format!("`{line}` once more")),
-            None => return Err(format!("`{line}`")),
-        }
-        if !in_force["first"] && (in_force["left"] || in_force["right"]) {
-            return Err(format!("`{line}`, and what stands on it is in force"));
-        }
-    }
-    Ok(())
 }

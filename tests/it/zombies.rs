@@ -16,6 +16,8 @@
 //! SWITCHOVER_ZOMBIES=right-fails/before-7/abort/meanwhile  … one round, or all whose names begin so
 //! ```
 
+#![expect(clippy::print_stdout, reason = "what was proved is printed")]
+
 mod clock;
 mod cloud;
 #[cfg(feature = "mistakes")]
@@ -25,11 +27,10 @@ mod round;
 use crate::crash::{Wanted, at_once};
 use crate::ledger::point::Course;
 use crate::ledger::stage;
+use crate::stage::Said;
 use round::{Round, rounds};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::process::Child;
-
-use crate::stage::Said;
 
 /// At once: nearly all of a round is waiting.
 const AT_ONCE: usize = 64;

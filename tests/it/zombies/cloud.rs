@@ -5,14 +5,31 @@
 use super::round::take_over;
 use super::{Zombie, choose, is_fenced, proved};
 use crate::crash::at_once;
+use crate::disk::folder;
 use crate::ledger::Then;
 use crate::ledger::point::Point;
-use crate::stage::{Stage, lasting, repository};
+use crate::stage::{Said, Stage, lasting, repository};
 use serde_json::Value as Json;
+use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use tempfile::TempDir;
 
-const PLAN: &str = "plans/one-record.yaml";
+const PLAN: &str = "
+switchover: v1
+name: one-record
+targets:
+  prod: { aws: { account: '123456789012', region: eu-west-1 } }
+  zone: { route53: { zone_id: Z0123456789ABC, name: navralabs.com, aws: prod } }
+prepare:
+  - id: lower-ttl
+    uses: dns.ttl
+    with: { target: zone, record: app, ttl: 60s }
+steps:
+  - id: switch
+    uses: dns.switch
+    with: { target: zone, record: app, to: { load_balancer: aep-prod, in: prod }, writes: shared }
+";
 const TIME: u32 = 60;
 /// By then the lease of whoever is silent has run out.
 const LEASE: Duration = Duration::from_secs(16);
@@ -33,8 +50,9 @@ struct Round {
     then: Then,
 }
 
-/// The world before and after, and how many facts there are.
+/// The plan; the world before and after, and how many facts there are.
 struct Course {
+    plan: TempDir,
     worlds: (Json, Json),
     facts: usize,
 }
@@ -43,8 +61,11 @@ fn stage() -> Stage {
     Stage::without_users(&repository("plans/worlds/one-record.yaml"), TIME)
 }
 
-fn command(stage: &Stage, verb: &[&str]) -> Command {
+fn command(stage: &Stage, verb: &[&str], plan: &TempDir) -> Command {
     let mut command = stage.command(verb);
+    if verb == ["run"] {
+        command.arg(plan.path().join("plan.yaml"));
+    }
     command.env("SWITCHOVER_ON_PAUSE", "exit").stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -61,11 +82,12 @@ fn changes(stage: &Stage) -> u64 {
 
 impl Course {
     fn watched() -> Self {
-        let stage = stage();
+        let (stage, plan) = (stage(), folder());
+        fs::write(plan.path().join("plan.yaml"), PLAN).unwrap();
         let before = lasting(&stage.world.state());
-        let said = stage.run(&["run", PLAN]);
+        let said: Said = command(&stage, &["run"], &plan).output().unwrap().into();
         assert_eq!(said.code, Some(0), "{said:#?}");
-        Self { worlds: (before, lasting(&stage.world.state())), facts: facts(&stage) }
+        Self { plan, worlds: (before, lasting(&stage.world.state())), facts: facts(&stage) }
     }
 
     fn rounds(&self) -> Vec<Round> {
@@ -96,7 +118,7 @@ impl Round {
     /// `None`: it is the same as the one before.
     fn play(&self, course: &Course) -> Option<Result<(), String>> {
         let stage = stage();
-        let mut run = command(&stage, &["run", PLAN]);
+        let mut run = command(&stage, &["run"], &course.plan);
         let zombie = match &self.moment {
             Moment::Append(point) => {
                 let Point::Append { number, after } = point else { return None };
@@ -123,7 +145,7 @@ impl Round {
     fn replace(&self, course: &Course, stage: &Stage, zombie: Zombie) -> Result<(), String> {
         // It may have been stopped before there was a run.
         let verb: &[&str] = match self.then {
-            _ if facts(stage) == 0 => &["run", PLAN],
+            _ if facts(stage) == 0 => &["run"],
             Then::Resume => &["resume", "latest"],
             Then::Abort => &["abort", "latest"],
         };
@@ -132,7 +154,7 @@ impl Round {
             _ => (0, &course.worlds.1),
         };
         std::thread::sleep(LEASE);
-        let said = take_over(command(stage, verb));
+        let said = take_over(command(stage, verb, &course.plan));
         if said.code != Some(code) {
             return Err(format!("{said:#?}"));
         }

@@ -101,8 +101,9 @@ impl Round<'_> {
                 said
             }
         };
-        // Nobody takes over a run that is over.
-        if !matches!(facts.last(), Some(EventRecord::RunFinished { .. })) {
+        // A run that is over is taken over only to be rolled back.
+        let is_over = matches!(facts.last(), Some(EventRecord::RunFinished { .. }));
+        if !is_over || ledger.facts()?.len() > facts.len() {
             is_fenced(&said)?;
         }
         ledger.judge(self.then, facts)
