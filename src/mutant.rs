@@ -44,8 +44,6 @@ mistakes! {
     UndoOverwrites,
     /// Who takes a run over forgets what was in flight.
     ResumeForgets,
-    /// A command that a process which died had started is not waited for.
-    OrphanNotWaitedFor,
     /// No evidence is a pass.
     SilencePasses,
     /// What a monitor or a guard sees is no breach.

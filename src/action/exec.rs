@@ -245,9 +245,7 @@ impl Action for Exec {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         // What a process that died had started is given its grace: until it is over, nothing that is seen will last.
-        if let Some(left) = reads.world.process().left_of(&record.token)?
-            && !on(Mistake::OrphanNotWaitedFor)
-        {
+        if let Some(left) = reads.world.process().left_of(&record.token)? {
             let text = format!("the command that was started before is still alive: {left}");
             return Err(Fault::transient(text));
         }

@@ -268,7 +268,8 @@ impl Driver {
         let now = self.world.clock().now();
         if on(Mistake::EffectFirst) {
             tasks.reconcile(&follow(&journal.run, inputs, now).1, false);
-            self.wall.sleep_until(self.wall.now().after(LISTEN)).await;
+            let done = if tasks.are_writing() { LISTEN * 5 } else { Duration::ZERO };
+            self.wall.sleep_until(self.wall.now().after(done)).await;
         }
         for event in journal.take(inputs, now, &mut self.observers).await? {
             tasks.learn(now, &event);

@@ -86,8 +86,8 @@ fn each_mistake_is_found_by_a_rehearsal() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), MUTANTS.len(), missed.join("\n"));
 }
 
-/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases`, `tests/it/kills` and,
-/// those about signals, `tests/it/signals` find them.
+/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases` and, those about signals,
+/// `tests/it/signals` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
@@ -102,7 +102,6 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::DeafAtFirst,
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
-    Mistake::OrphanNotWaitedFor,
 ];
 
 #[test]

@@ -11,7 +11,6 @@ const PLANTED: &[(&str, &str, bool)] = &[
     ("ResumeForgets", "all-well/run-", false),
     ("DoubtIsNotLanded", "all-well/run-", false),
     ("DoubtIsNotUndone", "all-well/run-", true),
-    ("OrphanNotWaitedFor", "all-well/run-", true),
     ("FailedIsNotUndone", "right-fails/run-right-", false),
     ("AbortIgnored", "all-well/after-1", true),
     ("UndoUnordered", "right-fails/run-", false),
