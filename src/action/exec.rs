@@ -306,10 +306,10 @@ impl Exec {
     /// Whoever takes the run over waits for the deadline of the call: by then the command has been stopped.
     async fn call(&self, writes: &Writes<'_>, mut command: Command) -> Result<Output, Fault> {
         let left = writes.until.since(writes.world.clock().now()).saturating_sub(self.stop.grace);
-        if left.is_zero() && !on(Mistake::SentTooLate) {
+        if left.is_zero() {
             return Err(Fault::transient("too little was left of the time of this call to start a command"));
         }
-        command.timeout = if on(Mistake::SentTooLate) { self.within } else { self.within.min(left) };
+        command.timeout = self.within.min(left);
         command.token = Some(writes.token.to_owned());
         writes.world.run_process().run(command, writes.stop).await
     }

@@ -57,7 +57,7 @@ impl Round<'_> {
         Self { mistake: Some(mistake), ..self }
     }
 
-    /// `None`: nobody could be stopped there, or it is the same as the one before.
+    /// `None`: nobody could be stopped there or replaced, or it is the same as the one before.
     pub(super) fn play(&self) -> Option<Result<(), String>> {
         let ledger = Ledger::new(self.stage, self.scenario, self.mistake);
         let zombie = Zombie::new(ledger.struck(&["run"], Blow::Stop, &self.stopped, 0).spawn().unwrap());
@@ -66,7 +66,7 @@ impl Round<'_> {
         }
         let played = ledger.facts().and_then(|facts| {
             let own = self.stopped.is_own(0, facts.len());
-            if own { self.replace(&ledger, zombie, &facts).map(|()| true) } else { Ok(false) }
+            if own { self.replace(&ledger, zombie, &facts) } else { Ok(false) }
         });
         match played {
             Ok(false) => None,
@@ -75,7 +75,8 @@ impl Round<'_> {
         }
     }
 
-    fn replace(&self, ledger: &Ledger<'_>, zombie: Zombie, facts: &[EventRecord]) -> Result<(), String> {
+    /// Whether another took its place.
+    fn replace(&self, ledger: &Ledger<'_>, zombie: Zombie, facts: &[EventRecord]) -> Result<bool, String> {
         ledger.wait_for_the_lease();
         let verb = self.then.verb(facts);
         let said = match self.woken {
@@ -86,12 +87,16 @@ impl Round<'_> {
                     thread::sleep(GLANCE);
                 }
                 let said = zombie.wake();
-                other.join().unwrap();
+                if is_kept_out(&other.join().unwrap()) {
+                    return Ok(false);
+                }
                 ledger.bring_to_an_end()?;
                 said
             }
             Woken::Afterwards => {
-                take_over(ledger.command(verb));
+                if is_kept_out(&take_over(ledger.command(verb))) {
+                    return Ok(false);
+                }
                 ledger.bring_to_an_end()?;
                 let (lines, facts) = (ledger.lines(), ledger.facts()?);
                 let said = zombie.wake();
@@ -106,7 +111,7 @@ impl Round<'_> {
         if !is_over || ledger.facts()?.len() > facts.len() {
             is_fenced(&said)?;
         }
-        ledger.judge(self.then, facts)
+        ledger.judge(self.then, facts).map(|()| true)
     }
 }
 
@@ -119,6 +124,11 @@ pub(super) fn take_over(mut command: Command) -> Said {
         }
         thread::sleep(GLANCE * 4);
     }
+}
+
+/// Who is stopped within a commit keeps the database: the other says so, and does nothing.
+fn is_kept_out(said: &Said) -> bool {
+    said.code == Some(13) && said.stderr.contains("is busy: another process has kept it for too long")
 }
 
 /// How many processes have driven the run.
