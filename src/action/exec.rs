@@ -307,7 +307,8 @@ impl Exec {
     async fn call(&self, writes: &Writes<'_>, mut command: Command) -> Result<Output, Fault> {
         let left = writes.until.since(writes.world.clock().now()).saturating_sub(self.stop.grace);
         if left.is_zero() {
-            return Err(Fault::transient("too little was left of the time of this call to start a command"));
+            // Time alone is no failure: this machine was asleep, or too busy.
+            return Err(Fault::blind("too little was left of the time of this call to start a command"));
         }
         command.timeout = self.within.min(left);
         command.token = Some(writes.token.to_owned());
