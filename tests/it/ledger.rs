@@ -110,33 +110,35 @@ pub(crate) struct Scenario {
     before: &'static str,
     /// Files that tell commands to fail once they have done it, to refuse, or to be slow.
     troubles: &'static [&'static str],
-    /// How it ends if nobody turns back.
-    pub(crate) completes: bool,
+}
+
+const fn new(name: &'static str, troubles: &'static [&'static str]) -> Scenario {
+    Scenario { name, before: "", troubles }
 }
 
 /// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "all-well", before: "", troubles: &[], completes: true },
-    Scenario { name: "right-fails", before: "", troubles: &["fails-run-right"], completes: false },
-    Scenario {
-        name: "first-is-there",
-        before: "run first\n",
-        troubles: &["fails-run-right"],
-        completes: false,
-    },
-    Scenario { name: "left-is-slow", before: "", troubles: &["slow-left"], completes: true },
-    Scenario {
-        name: "undo-of-first-is-stuck",
-        before: "",
-        troubles: &["fails-run-right", "refuses-undo-first"],
-        completes: false,
-    },
-    Scenario {
-        name: "undo-of-left-is-stuck",
-        before: "",
-        troubles: &["fails-run-right", "refuses-undo-left"],
-        completes: false,
-    },
+    new("all-well", &[]),
+    new("right-fails", &["fails-run-right"]),
+    new("left-fails", &["fails-run-left"]),
+    new("first-fails", &["fails-run-first"]),
+    new("both-fail", &["fails-run-left", "fails-run-right"]),
+    new("left-is-slow", &["slow-left"]),
+    new("right-is-slow", &["slow-right"]),
+    new("all-are-slow-and-right-fails", &["slow-first", "slow-left", "slow-right", "fails-run-right"]),
+    new("undo-of-first-is-stuck", &["fails-run-right", "refuses-undo-first"]),
+    new("undo-of-left-is-stuck", &["fails-run-right", "refuses-undo-left"]),
+    new("undo-of-right-is-stuck", &["fails-run-right", "refuses-undo-right"]),
+    new(
+        "all-undos-are-stuck",
+        &["fails-run-left", "refuses-undo-first", "refuses-undo-left", "refuses-undo-right"],
+    ),
+    new("undo-of-first-fails-once-done", &["fails-run-left", "fails-undo-first"]),
+    new("undo-of-left-fails-once-done", &["fails-run-right", "fails-undo-left"]),
+    new("undo-of-right-fails-once-done", &["fails-run-left", "fails-undo-right"]),
+    Scenario { before: "run first\n", ..new("first-is-there", &["fails-run-right"]) },
+    Scenario { before: "run first\nrun left\n", ..new("left-is-there", &["fails-run-right"]) },
+    Scenario { before: "run first\nrun right\n", ..new("right-is-there", &["fails-run-left"]) },
 ];
 
 /// What somebody does with a run whose process is dead or silent.
@@ -309,8 +311,9 @@ impl<'s> Ledger<'s> {
     pub(crate) fn judge(&self, then: Then, earlier: &[EventRecord]) -> Result<(), String> {
         let facts = self.facts()?;
         let turned = then == Then::Abort && !earlier.is_empty();
-        // That it failed was told to whoever was killed: seen from outside it did what it should.
-        let completes = self.scenario.completes || facts.iter().any(judge::is_settled_by_looking);
+        // That it fails was told to whoever was killed: seen from outside it did what it should.
+        let fails = self.scenario.troubles.iter().filter_map(|name| name.strip_prefix("fails-run-"));
+        let completes = fails.into_iter().all(|step| judge::is_settled_by_looking(&facts, step));
         let verdict = if completes && !turned { VerdictRecord::Completed } else { VerdictRecord::RolledBack };
         judge::ended(&facts, verdict)
             .and_then(|()| judge::announced(&facts, &self.lines()))

@@ -9,9 +9,13 @@ pub(crate) fn told(facts: &[EventRecord]) -> String {
     facts.iter().map(|fact| serde_json::to_string(fact).unwrap() + "\n").collect()
 }
 
-/// The answer of the step that fails was lost.
-pub(super) fn is_settled_by_looking(fact: &EventRecord) -> bool {
-    matches!(fact, EventRecord::Step { step, fact: StepRecord::Applied { note: None, .. } } if step == "right")
+/// The answer of this step was lost.
+pub(super) fn is_settled_by_looking(facts: &[EventRecord], of: &str) -> bool {
+    let is = |fact: &EventRecord| match fact {
+        EventRecord::Step { step, fact: StepRecord::Applied { note, .. } } => step == of && note.is_none(),
+        _ => false,
+    };
+    facts.iter().any(is)
 }
 
 /// The run is over, with this verdict.
