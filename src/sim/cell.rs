@@ -234,10 +234,8 @@ impl World {
     /// From now on the world knows a command, and the cell that it is about.
     pub fn knows(&mut self, argv: Vec<String>, program: impl Into<Program>) {
         let (program, commands) = (program.into(), &mut self.ledger.commands);
-        if let Some(cell) = program.role.cell() {
-            if !commands.cells.stand.contains_key(cell) {
-                commands.cells.set(cell.clone(), Cell::Before);
-            }
+        if let Some(cell) = program.role.cell().filter(|cell| !commands.cells.stand.contains_key(*cell)) {
+            commands.cells.set(cell.clone(), Cell::Before);
         }
         // One command of two steps is about one thing.
         match commands.programs.get(&argv).and_then(|known| Some((known.role.sets()?, program.role.sets()?)))

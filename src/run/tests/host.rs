@@ -234,7 +234,7 @@ impl Host<'_> {
     fn stalled(&self, run: &Run, flights: &[Flight]) -> bool {
         let busy = |f: &&Flight| !matches!(f.due.work, Work::Hold(_) | Work::Guard(_));
         let asks = |s: &StepRun| run.mode == Mode::Forward && matches!(s.phase, Phase::Asking { .. });
-        let asked = run.steps.iter().any(|step| asks(step));
+        let asked = run.steps.iter().any(asks);
         if asked && self.luck.approves > 0 && flights.iter().filter(busy).all(|f| f.at > self.now) {
             return true;
         }
