@@ -186,7 +186,7 @@ async fn a_command_is_over_by_the_deadline_of_its_call() {
     assert_eq!(command.token, Some(story.token()));
     let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": {"grace": "1m"}}));
     story.plan().await.unwrap();
-    fails(story.apply().await, FaultKind::Transient, &["too little"]);
+    fails(story.apply().await, FaultKind::Blind, &["too little"]);
     assert!(given.lock().unwrap().is_empty());
 }
 
