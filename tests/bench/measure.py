@@ -325,7 +325,7 @@ def rehearsals():
             # Each fact is decided by a look over all steps. Of one fault there are too few to outweigh the two ways that
             # all of them leave.
             took, ratio = f"{cpu:.3f} ms", cpu / little
-            target, met = ("", True) if more else ("<= 5", ratio <= 5)
+            target, met = ("", True) if more else ("<= 3", ratio <= 3)
             yield Row("the same, CPU a scenario", took, f"10 steps: {little:.3f} ms", f"{ratio:.1f}", target, met)
             yield Row("the same, peak memory", f"{peak:.1f} MiB", "", "", "< 200 MiB", peak < 200)
 

@@ -30,7 +30,7 @@ use trial::{Chain, Ended, Told, chains};
 
 /// First kills of a sample, and how many follow on each.
 const SAMPLE: usize = 24;
-const FOLLOW: usize = 2;
+const FOLLOW: usize = 1;
 /// At once: much of a trial is waiting.
 const AT_ONCE: usize = 40;
 
