@@ -250,7 +250,7 @@ pub struct Plan {
 
 impl Plan {
     /// The places of all steps.
-    pub fn places(&self) -> impl DoubleEndedIterator<Item = StepIx> + use<> {
+    pub fn places(&self) -> impl DoubleEndedIterator<Item = StepIx> + Clone + use<> {
         (0..u32::try_from(self.steps.len()).unwrap_or(u32::MAX)).map(StepIx)
     }
 

@@ -103,11 +103,12 @@ pub(super) fn of(
     let back = leads_back(run);
     let mut places = run.plan.places();
     for (number, piece) in run.steps.pieces().enumerate() {
-        let places: Vec<StepIx> = places.by_ref().take(piece.len()).collect();
+        let here = places.clone().take(piece.len());
+        places.nth(piece.len() - 1);
         let count = || {
             let mut hasher = FixedState::default().build_hasher();
-            for ix in &places {
-                of_place(run, actions, *ix, extent, back, now, &mut hasher);
+            for ix in here {
+                of_place(run, actions, ix, extent, back, now, &mut hasher);
             }
             (hasher.finish(), piece.iter().all(|step| stays(step, now)))
         };
@@ -117,17 +118,20 @@ pub(super) fn of(
 
 /// Time changes nothing of a step any more.
 fn stays(step: &StepRun, now: Timestamp) -> bool {
-    step.settles <= now
-        && !matches!(
-            step.phase,
-            Phase::Asking { .. }
-                | Phase::Backoff { .. }
-                | Phase::UndoBackoff { .. }
-                | Phase::Watching { .. }
-                | Phase::Restoring { .. }
-                | Phase::Applying { .. }
-                | Phase::Undoing { .. }
-        )
+    step.settles <= now && moment(step.phase).is_none()
+}
+
+/// What a step in this phase waits for.
+fn moment(phase: Phase) -> Option<Timestamp> {
+    match phase {
+        Phase::Asking { until }
+        | Phase::Backoff { until }
+        | Phase::UndoBackoff { until }
+        | Phase::Watching { until, .. }
+        | Phase::Restoring { until, .. } => Some(until),
+        Phase::Applying { by } | Phase::Undoing { by } => Some(by),
+        _ => None,
+    }
 }
 
 fn of_place(
@@ -185,13 +189,10 @@ fn of_step(
 ) {
     let left = |moment| left_of(moment, now);
     discriminant(&step.phase).hash(hasher);
+    if let Some(moment) = moment(step.phase) {
+        left(moment).hash(hasher);
+    }
     match step.phase {
-        Phase::Asking { until }
-        | Phase::Backoff { until }
-        | Phase::UndoBackoff { until }
-        | Phase::Watching { until, .. }
-        | Phase::Restoring { until, .. } => left(until).hash(hasher),
-        Phase::Applying { by } | Phase::Undoing { by } => left(by).hash(hasher),
         Phase::Settling { done, was } => (done, was).hash(hasher),
         Phase::Stuck(stuck) => stuck.hash(hasher),
         Phase::Undone(receipt) => receipt.hash(hasher),
