@@ -151,10 +151,10 @@ pub(crate) enum Then {
 impl Then {
     pub(crate) const BOTH: [Self; 2] = [Self::Resume, Self::Abort];
 
-    /// The verb that does it, where there are these facts: a process may have died before there was a run.
-    pub(crate) fn verb(self, facts: &[EventRecord]) -> &'static [&'static str] {
+    /// The verb that does it, where there are so many facts: a process may have died before there was a run.
+    pub(crate) fn verb(self, facts: usize) -> &'static [&'static str] {
         match self {
-            _ if facts.is_empty() => &["run"],
+            _ if facts == 0 => &["run"],
             Self::Resume => &["resume", "latest"],
             Self::Abort => &["abort", "latest"],
         }

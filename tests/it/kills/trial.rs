@@ -121,7 +121,7 @@ impl Chain<'_> {
             return Ok(Outcome::NoFirst);
         }
         let (facts, lines) = (ledger.facts()?, ledger.lines());
-        let twice = match kill(ledger, self.then.verb(&facts), second, facts.len())? {
+        let twice = match kill(ledger, self.then.verb(facts.len()), second, facts.len())? {
             Death::Same => return Ok(Outcome::SameSecond),
             Death::None => false,
             Death::Own => true,

@@ -143,12 +143,7 @@ impl Round {
     }
 
     fn replace(&self, course: &Course, stage: &Stage, zombie: Zombie) -> Result<(), String> {
-        // It may have been stopped before there was a run.
-        let verb: &[&str] = match self.then {
-            _ if facts(stage) == 0 => &["run"],
-            Then::Resume => &["resume", "latest"],
-            Then::Abort => &["abort", "latest"],
-        };
+        let verb = self.then.verb(facts(stage));
         let (code, should) = match verb[0] {
             "abort" => (12, &course.worlds.0),
             _ => (0, &course.worlds.1),

@@ -78,7 +78,7 @@ impl Round<'_> {
     /// Whether another took its place.
     fn replace(&self, ledger: &Ledger<'_>, zombie: Zombie, facts: &[EventRecord]) -> Result<bool, String> {
         ledger.wait_for_the_lease();
-        let verb = self.then.verb(facts);
+        let verb = self.then.verb(facts.len());
         let said = match self.woken {
             Woken::Meanwhile => {
                 let command = ledger.command(verb);
