@@ -9,7 +9,7 @@ use crate::plan::{
 };
 use crate::port::need::known_text;
 use crate::port::need::{Need, Role};
-use crate::port::{Command, Output, Reads, StopSignal, StopWith, Writes};
+use crate::port::{Call, Command, Output, Reads, StopSignal, StopWith, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -186,6 +186,7 @@ impl Action for Exec {
         if self.reads {
             return Ok(Planned::nothing(Prior::default(), within));
         }
+        nothing_left(reads)?;
         let stdout = match &self.prior {
             None => None,
             Some(argv) => {
@@ -244,11 +245,7 @@ impl Action for Exec {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
-        // What a process that died had started is given its grace: until it is over, nothing that is seen will last.
-        if let Some(left) = reads.world.process().left_of(&record.token)? {
-            let text = format!("the command that was started before is still alive: {left}");
-            return Err(Fault::transient(text));
-        }
+        nothing_left(reads)?;
         match (toward, self.check.as_ref().filter(|_| !on(Mistake::CheckIgnored))) {
             (Toward::Desired(0), None) if self.reads => self.look_only(reads).await,
             (Toward::Desired(0), None) => Ok(Seen::Desired { out: json!({}) }),
@@ -271,6 +268,7 @@ impl Action for Exec {
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let Some(argv) = &self.undo else { return Ok(None) };
+        nothing_left(&writes.reads())?;
         if let Some(check) = &self.check
             && matches!(self.checked(&writes.reads(), check, &record.prior).await?, Checked::Before)
         {
@@ -299,7 +297,7 @@ impl Exec {
             // Whatever is asked for by reading changes nothing, by the plan's own word.
             reads: true,
             timeout: self.within,
-            token: None,
+            call: None,
         })
     }
 
@@ -311,7 +309,7 @@ impl Exec {
             return Err(Fault::blind("too little was left of the time of this call to start a command"));
         }
         command.timeout = self.within.min(left);
-        command.token = Some(writes.token.to_owned());
+        command.call = Some(Call { step: writes.step.to_owned(), token: writes.token.to_owned() });
         writes.world.run_process().run(command, writes.stop).await
     }
 
@@ -356,6 +354,18 @@ impl Exec {
                 Err(Fault::foreign(format!("`check` says that somebody else changed it: {}", text.trim())))
             }
             _ => Err(Fault::blind(failed("check", &output))),
+        }
+    }
+}
+
+/// A command whose answer was lost, or that outlived its tool, is given its grace: until it is over, nothing that is seen
+/// will last.
+fn nothing_left(reads: &Reads<'_>) -> Result<(), Fault> {
+    match reads.world.process().left_of(reads.step)? {
+        None => Ok(()),
+        Some(left) => {
+            let text = format!("the command that was started before is still alive: {left}");
+            Err(Fault::transient(text))
         }
     }
 }

@@ -28,7 +28,8 @@ use trace::Traces;
 pub struct Supervision {
     /// This binary. Its verb `supervise` calls [`supervise`].
     pub program: PathBuf,
-    /// A folder for a file of each command that may change something, locked for as long as anything of it lives.
+    /// A folder for a file of each step with a command that may change something, locked for as long as anything of it
+    /// lives.
     pub traces: PathBuf,
 }
 
@@ -54,15 +55,15 @@ impl Process {
             return Err(Fault::transient(format!("`{name}` was not started: the run wants to end")));
         }
         let not_started = |why: NotStarted| why.fault(&name);
-        // A supervisor knows only the wall's time.
-        command.timeout = self.clock.on_wall(command.timeout);
+        // A supervisor knows only the wall's time. This process may sleep on its way to it: that is no time for the command.
+        let until = SystemClock::wall().now().after(self.clock.on_wall(command.timeout));
         command.stop.grace = self.clock.on_wall(command.stop.grace);
         let last_resort = command.stop.clone();
-        let trace = command.token.as_deref().map(|token| self.traces.leave(token)).transpose();
+        let trace = command.call.as_ref().map(|call| self.traces.leave(&call.step)).transpose();
         let (file, trace) = trace.map_err(|error| not_started(error.into()))?.unzip();
         let mut supervisor =
             self.start(command.directory.as_deref(), file).map_err(|error| not_started(error.into()))?;
-        let order = serde_json::to_vec(&Order { command, trace });
+        let order = serde_json::to_vec(&Order { command, until, trace });
         let mut order = order.map_err(|error| not_started(std::io::Error::from(error).into()))?;
         order.push(b'\n');
         let (lifeline, told) = (supervisor.stdin.take(), supervisor.stdout.take());
@@ -129,8 +130,8 @@ impl ReadProcess for Process {
         answer.map_err(|fault| Fault { landed: crate::run::Landed::No, ..fault })
     }
 
-    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
-        let left = self.traces.find(token);
+    fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
+        let left = self.traces.find(step);
         left.map_err(|error| Fault::blind(format!("cannot tell whether a command is still alive: {error}")))
     }
 }

@@ -97,7 +97,7 @@ async fn read(source: &Value, folder: &Path, commands: &dyn ReadProcess) -> Resu
         stop: StopWith { signal: StopSignal::Term, grace: Duration::from_secs(1) },
         reads: true,
         timeout: LIMIT,
-        token: None,
+        call: None,
     };
     let output = commands.query(command).await.map_err(|fault| fault.message.to_string())?;
     match output.code {

@@ -131,8 +131,8 @@ impl ReadProcess for Preview {
         )))
     }
 
-    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
-        self.world.process.left_of(token)
+    fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
+        self.world.process.left_of(step)
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
             stop: StopWith { signal: StopSignal::Term, grace: Duration::from_secs(1) },
             reads: false,
             timeout: Duration::from_hours(1),
-            token: None,
+            call: None,
         };
         let fault = preview.process().query(command.clone()).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Blind);

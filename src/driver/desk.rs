@@ -6,6 +6,7 @@ use super::Actions;
 use super::work::Piece;
 use crate::action::{Record, Toward};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
+use crate::port::Call;
 use crate::run::{Due, Event, Mode, Phase, Run, StepEvent, Stopped, Verdict, Work, due};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -116,15 +117,19 @@ impl Desk {
     pub(crate) fn piece(&self, run: &Run, due: Due, now: Timestamp) -> Piece {
         let place = due.work.step();
         let toward = place.map_or(Toward::Prior, |ix| toward(run, ix, due.work));
-        let token = place.map_or_else(String::new, |ix| token(&self.run_id, run, ix, toward));
-        let record = place.and_then(|ix| record(run, ix, &token));
+        let call = place.map_or_else(Call::default, |ix| Call {
+            // A run pins its plan: a place in it names a step.
+            step: format!("{}-{}", self.run_id, ix.0),
+            token: token(&self.run_id, run, ix, toward),
+        });
+        let record = place.and_then(|ix| record(run, ix, &call.token));
         let mut scope = self.scope.clone();
         if place.is_some_and(|ix| run.plan.is_finally(ix)) {
             Arc::make_mut(&mut scope).run.insert("ending".into(), ended(run).into());
         }
         let woken = due.work == Work::Wake && self.woken == Some(due.from);
         let from = if woken { now.after(AGAIN) } else { due.from };
-        Piece::new(due, from, scope, record, toward, token)
+        Piece::new(due, from, scope, record, toward, call.into())
     }
 
     /// This was answered.

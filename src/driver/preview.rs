@@ -91,7 +91,7 @@ async fn of_step(
         (Kind::Checkpoint, _) => Previewed::Checkpoint,
         (Kind::Join, _) | (_, None) => Previewed::Join,
         (Kind::Act(_), Some(action)) => {
-            let reads = Reads { world, scope, progress: &|_| () };
+            let reads = Reads { world, step: "", scope, progress: &|_| () };
             match redactor.answer(Answer::Planned(action.plan(&reads).await.map(Some))) {
                 Answer::Planned(Ok(Some(proposal))) => Previewed::Would(proposal),
                 Answer::Planned(Err(fault)) => Previewed::Unknown(fault),

@@ -7,7 +7,7 @@ use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
-use crate::port::{Clock, Reads, Stop, WriteWorld, Writes};
+use crate::port::{Call, Clock, Reads, Stop, WriteWorld, Writes};
 use crate::run::{Answer, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
 use crate::signal::{Memory, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,8 +61,8 @@ pub(crate) struct Piece {
     record: Option<Record>,
     /// What a look looks for.
     toward: Toward,
-    /// Names a write.
-    token: String,
+    /// Names the step and a write of it; empty if it is of no step.
+    call: Arc<Call>,
     patience: Patience,
     /// The newest that a look said of how it goes.
     said: String,
@@ -99,7 +99,7 @@ impl Piece {
         scope: Arc<Scope>,
         record: Option<Record>,
         toward: Toward,
-        token: String,
+        call: Arc<Call>,
     ) -> Self {
         let stop = Stop::default();
         if due.stop {
@@ -113,7 +113,7 @@ impl Piece {
             scope,
             record,
             toward,
-            token,
+            call,
             patience,
             said,
             gone: None,
@@ -135,7 +135,7 @@ impl Piece {
             scope: self.scope.clone(),
             record: self.record.clone(),
             toward: self.toward,
-            token: self.token.clone(),
+            call: self.call.clone(),
             patience: self.patience.clone(),
             said: self.said.clone(),
             gone: self.gone,
@@ -234,7 +234,12 @@ impl Hands {
         }
         let Some(action) = self.actions.get(ix) else { return Some(Ok(Some(nothing()))) };
         let tell = self.teller(ix);
-        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: &tell };
+        let reads = Reads {
+            world: self.world.as_reads(),
+            step: &piece.call.step,
+            scope: &piece.scope,
+            progress: &tell,
+        };
         match action.plan(&reads).await {
             Ok(proposal) => Some(Ok(Some(proposal))),
             Err(fault) => self.again(piece, Timestamp::PAST, fault, &tell).map(Err),
@@ -278,9 +283,10 @@ impl Hands {
     fn writes<'a>(&'a self, piece: &'a Piece, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
         Writes {
             world: &*self.world,
+            step: &piece.call.step,
             scope: &piece.scope,
             progress: tell,
-            token: &piece.token,
+            token: &piece.call.token,
             until: piece.due.until,
             stop: &piece.stop,
         }
@@ -358,7 +364,12 @@ impl Hands {
         piece: &Piece,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Look, Fault> {
-        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: tell };
+        let reads = Reads {
+            world: self.world.as_reads(),
+            step: &piece.call.step,
+            scope: &piece.scope,
+            progress: tell,
+        };
         match &piece.record {
             Some(record) => action.look(&reads, piece.toward, record).await,
             None => Ok(Look::Desired { out: "null".into() }),
@@ -425,7 +436,12 @@ impl Hands {
     async fn guard(&self, place: usize, piece: &mut Piece) -> Turn {
         let Some(watch) = self.actions.guard(place) else { return Turn::Never };
         let clock = self.world.clock();
-        let reads = Reads { world: self.world.as_reads(), scope: &piece.scope, progress: &|_| () };
+        let reads = Reads {
+            world: self.world.as_reads(),
+            step: &piece.call.step,
+            scope: &piece.scope,
+            progress: &|_| (),
+        };
         let begun = || Watching { since: clock.now(), seen: clock.now(), memory: Memory::default() };
         let watching = piece.watching.get_or_insert_with(begun);
         let sample = watch.look(&reads, watching.since, &mut watching.memory).await;

@@ -22,7 +22,7 @@ pub use compute::{
 pub use dns::{ReadDns, WriteDns};
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
-pub use process::{Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
+pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use traffic::{LoadBalancer, ReadTraffic, TargetHealth};
 pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

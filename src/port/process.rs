@@ -23,9 +23,17 @@ pub struct Command {
     pub reads: bool,
     /// How long it may take.
     pub timeout: Duration,
-    /// Names the call that it carries out. The command finds it as `SWITCHOVER_TOKEN`, and what is left of it is found
-    /// by it.
-    pub token: Option<String>,
+    /// What it carries out, if it may change something.
+    pub call: Option<Call>,
+}
+
+/// Which call a command carries out, and of which step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// [`super::Reads::step`]. No two commands of a step are at work at once, and what is left of one is found by it.
+    pub step: String,
+    /// [`super::Writes::token`]; the command finds it as `SWITCHOVER_TOKEN`.
+    pub token: String,
 }
 
 /// How a command is stopped: this signal, then after `grace` SIGKILL, to its whole process group.
@@ -74,12 +82,12 @@ pub struct Output {
 pub trait ReadProcess: Send + Sync {
     /// Runs it to its end. In a preview, refuses what is not marked `reads`.
     async fn query(&self, command: Command) -> Result<Output, Fault>;
-    /// What is still alive on this machine of the command that was started under this token, whoever started it: it
+    /// What is still alive on this machine of a command that was started for a call of this step, whoever started it: it
     /// outlives us by its grace, and longer if its supervisor is killed. `None` once nothing is.
     ///
     /// # Errors
     /// That cannot be told.
-    fn left_of(&self, token: &str) -> Result<Option<String>, Fault>;
+    fn left_of(&self, step: &str) -> Result<Option<String>, Fault>;
 }
 
 /// Any commands.

@@ -66,6 +66,8 @@ pub trait WriteWorld: ReadWorld {
 pub struct Reads<'a> {
     /// Connections.
     pub world: &'a dyn ReadWorld,
+    /// Names this step of this run, and no other: in ASCII, without spaces or slashes. Empty where no run is.
+    pub step: &'a str,
     /// What holes in the step's text may name.
     pub scope: &'a Scope,
     /// Says how it goes, for whoever is watching now; not recorded. If the time of a look runs out, what was said
@@ -78,6 +80,8 @@ pub struct Reads<'a> {
 pub struct Writes<'a> {
     /// Connections.
     pub world: &'a dyn WriteWorld,
+    /// As [`Reads::step`].
+    pub step: &'a str,
     /// What holes in the step's text may name.
     pub scope: &'a Scope,
     /// Says how it goes, for whoever is watching now; not recorded.
@@ -94,7 +98,7 @@ impl<'a> Writes<'a> {
     /// For looking only.
     #[must_use]
     pub fn reads(&self) -> Reads<'a> {
-        Reads { world: self.world.as_reads(), scope: self.scope, progress: self.progress }
+        Reads { world: self.world.as_reads(), step: self.step, scope: self.scope, progress: self.progress }
     }
 
     /// A target of kind `route53`, within the deadline of the intent.

@@ -161,7 +161,7 @@ pub(super) struct Commands {
 #[derive(Clone, Debug)]
 struct Alive {
     id: u64,
-    token: Option<Arc<str>>,
+    step: Option<Arc<str>>,
     ends: Timestamp,
     /// What it does at its end, unless it is cut short.
     does: Option<Write>,
@@ -194,7 +194,7 @@ impl Commands {
     /// As [`Ledger::situation`](super::Ledger::situation).
     pub(super) fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
         for alive in &self.alive {
-            (&alive.token, alive.ends.since(now).as_secs(), alive.grace).hash(hash);
+            (&alive.step, alive.ends.since(now).as_secs(), alive.grace).hash(hash);
             (alive.reverted, format!("{:?}", alive.does)).hash(hash);
         }
     }
@@ -322,7 +322,7 @@ impl World {
         let ends = now.after(program.takes + conduct.longer);
         commands.alive.push(Alive {
             id: commands.started,
-            token: command.token.as_deref().map(Into::into),
+            step: command.call.as_ref().map(|call| call.step.as_str().into()),
             ends,
             does: does.map(|(cell, to)| Write::Set { cell: cell.clone(), to }),
             by: if conduct.orphan { Whose::Late(number) } else { Whose::Ours(number) },
@@ -347,9 +347,9 @@ impl World {
         Some(ends)
     }
 
-    /// What is alive of the command that was started under a token.
-    pub(super) fn alive(&self, token: &str) -> Option<u64> {
-        let own = |alive: &&Alive| alive.token.as_deref() == Some(token);
+    /// What is alive of a command that was started for a call of this step.
+    pub(super) fn alive(&self, step: &str) -> Option<u64> {
+        let own = |alive: &&Alive| alive.step.as_deref() == Some(step);
         self.ledger.commands.alive.iter().find(own).map(|alive| alive.id)
     }
 

@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use std::path::Path;
 use std::time::Duration;
 use switchover::adapter::{Process, Supervision, SystemClock};
-use switchover::port::{Clock, Command, Output, ReadProcess, Stop, StopSignal, StopWith, WriteProcess};
+use switchover::port::{Call, Clock, Command, Output, ReadProcess, Stop, StopSignal, StopWith, WriteProcess};
 use switchover::run::{Fault, FaultKind, Landed};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -55,7 +55,7 @@ fn shell(script: &str) -> Command {
         stop: StopWith { signal: StopSignal::Int, grace: Duration::from_secs(20) },
         reads: true,
         timeout: Duration::from_secs(60),
-        token: Some("call".into()),
+        call: Some(Call { step: "step".into(), token: "call".into() }),
     }
 }
 
@@ -187,7 +187,7 @@ async fn a_session_of_its_own_is_left_alone_and_holds_nothing_up() {
     assert_eq!(running.await.unwrap().code, Some(0));
     let id = place.number("id").await;
     assert!(lives(id));
-    assert_eq!(place.process().left_of("call").unwrap(), None);
+    assert_eq!(place.process().left_of("step").unwrap(), None);
     kill_process(id, Signal::KILL).unwrap();
 }
 
@@ -232,7 +232,18 @@ async fn what_cannot_start_says_so() {
     command.directory = Some("no/such/folder".into());
     let fault = place.process().run(command, &Stop::default()).await.unwrap_err();
     assert!(fault.message.contains("cannot start `sh`: No such file"), "{fault}");
-    assert_eq!(place.process().left_of("call").unwrap(), None);
+    assert_eq!(place.process().left_of("step").unwrap(), None);
+}
+
+#[tokio::test]
+async fn no_command_begins_after_its_time() {
+    let place = Place::new();
+    let mut command = shell("echo up > up");
+    command.timeout = Duration::ZERO;
+    let fault = lost(&place, command).await;
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
+    assert!(!place.has("up"));
+    assert_eq!(place.process().left_of("step").unwrap(), None);
 }
 
 #[tokio::test]
@@ -252,13 +263,13 @@ async fn what_nobody_waits_for_is_stopped() {
 }
 
 #[tokio::test]
-async fn while_anything_lives_it_is_found_by_its_token() {
+async fn while_anything_lives_it_is_found_by_its_step() {
     let place = Place::new();
     let running = place.process();
     let stop = Stop::default();
     let looking = async {
         let id = place.number("id").await;
-        let left = place.process().left_of("call").unwrap().unwrap();
+        let left = place.process().left_of("step").unwrap().unwrap();
         assert_eq!(left, format!("process group {}", id.as_raw_nonzero()));
         assert_eq!(place.process().left_of("another").unwrap(), None);
         stop.ask();
@@ -267,8 +278,8 @@ async fn while_anything_lives_it_is_found_by_its_token() {
         running.run(shell("trap 'sleep 0.3; exit' INT; echo $$ > id; while :; do sleep 0.05; done"), &stop);
     let (output, ()) = tokio::join!(work, looking);
     assert!(output.unwrap().stopped);
-    assert_eq!(place.process().left_of("call").unwrap(), None);
-    assert!(!place.has("commands/call"));
+    assert_eq!(place.process().left_of("step").unwrap(), None);
+    assert!(!place.has("commands/step"));
 }
 
 async fn lost(place: &Place, command: Command) -> Fault {
@@ -298,7 +309,7 @@ async fn a_supervisor_that_is_killed_takes_its_command_with_it() {
     lost(&place, command).await;
     let id = place.number("id").await;
     assert!(!lives(id));
-    assert_eq!(place.process().left_of("call").unwrap(), None);
+    assert_eq!(place.process().left_of("step").unwrap(), None);
 }
 
 #[tokio::test]
@@ -316,9 +327,9 @@ async fn a_command_without_us_and_its_supervisor_is_noticed() {
     drop(work);
     let id = place.number("id").await;
     soon("its supervisor is dead", || !lives(supervisor)).await;
-    assert!(place.process().left_of("call").unwrap().is_some());
+    assert!(place.process().left_of("step").unwrap().is_some());
     kill_process(id, Signal::KILL).unwrap();
-    soon("nothing is left", || place.process().left_of("call").unwrap().is_none()).await;
+    soon("nothing is left", || place.process().left_of("step").unwrap().is_none()).await;
     assert!(test_kill_process_group(id).is_err() || !lives(id));
 }
 

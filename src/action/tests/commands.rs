@@ -1,10 +1,10 @@
 //! `exec`, and undoing by an action of its own.
 
-use super::world::{Fate, World, output};
+use super::world::{Fate, STEP, World, output};
 use super::{Story, codes, fails, is_foreign, known, value};
 use crate::action::{AnyAction, Registry, Reversal, Toward};
 use crate::plan::{Fields, Problems, StepId};
-use crate::port::Command;
+use crate::port::{Call, Command};
 use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
@@ -161,10 +161,29 @@ async fn what_outlives_its_tool_is_waited_for_before_anything_is_believed() {
     story.plan().await.unwrap();
     world.state().fate = Some(Fate::LostAfter);
     story.apply().await.unwrap_err();
-    world.state().alive = Some(story.token());
+    world.state().alive = true;
     fails(story.look(Toward::Desired(1)).await, FaultKind::Transient, &["still alive: process group 7"]);
-    world.state().alive = None;
+    world.state().alive = false;
     assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Desired { .. })));
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_or_undone_beside_a_command_that_is_at_its_work() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({}));
+    let alive = ["still alive: process group 7"];
+    world.state().alive = true;
+    fails(story.plan().await, FaultKind::Transient, &alive);
+    world.state().alive = false;
+    story.done().await;
+    let before = story.writes().len();
+    world.state().alive = true;
+    fails(story.undo().await, FaultKind::Transient, &alive);
+    assert_eq!(story.writes().len(), before);
+    world.state().alive = false;
+    story.undo().await.unwrap();
+    assert_eq!(story.writes().len(), before + 1);
 }
 
 #[tokio::test]
@@ -183,7 +202,7 @@ async fn a_command_is_over_by_the_deadline_of_its_call() {
     story.apply().await.unwrap();
     let command = given.lock().unwrap().pop().unwrap();
     assert_eq!(command.timeout, std::time::Duration::from_secs(40));
-    assert_eq!(command.token, Some(story.token()));
+    assert_eq!(command.call, Some(Call { step: STEP.into(), token: story.token() }));
     let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": {"grace": "1m"}}));
     story.plan().await.unwrap();
     fails(story.apply().await, FaultKind::Blind, &["too little"]);

@@ -19,6 +19,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+/// What the step is named.
+pub(super) const STEP: &str = "run-0";
+
 /// What becomes of the next write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -62,7 +65,7 @@ pub(super) struct State {
     pub(super) asked: Vec<Request>,
     pub(super) run: Running,
     /// The command of this call has outlived who started it.
-    pub(super) alive: Option<String>,
+    pub(super) alive: bool,
 }
 
 /// The world.
@@ -99,7 +102,7 @@ impl World {
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             asked: Vec::new(),
             run: Box::new(|_| output(127, "")),
-            alive: None,
+            alive: false,
         };
         let mut scope = Scope::default();
         scope.secrets.insert("token".into(), "s3cr3t-token".into());
@@ -116,12 +119,12 @@ impl World {
     }
 
     pub(super) fn reads(&self) -> Reads<'_> {
-        Reads { world: self, scope: &self.0.scope, progress: &|_| () }
+        Reads { world: self, step: STEP, scope: &self.0.scope, progress: &|_| () }
     }
 
     pub(super) fn writes<'a>(&'a self, token: &'a str, stop: &'a Stop) -> Writes<'a> {
         let until = self.state().now.after(Duration::from_secs(60));
-        Writes { world: self, scope: &self.0.scope, progress: &|_| (), token, until, stop }
+        Writes { world: self, step: STEP, scope: &self.0.scope, progress: &|_| (), token, until, stop }
     }
 
     /// Somebody else writes the record.
@@ -565,8 +568,8 @@ impl ReadProcess for World {
         Ok((self.state().run)(&command))
     }
 
-    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
-        let alive = self.state().alive.as_deref() == Some(token);
+    fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
+        let alive = self.state().alive && step == STEP;
         Ok(alive.then(|| "process group 7".into()))
     }
 }

@@ -10,21 +10,21 @@ use std::path::PathBuf;
 pub(super) struct Traces(pub(super) PathBuf);
 
 impl Traces {
-    /// Before the command is started: a file for its supervisor to hold, and its path to remove it by.
-    pub(super) fn leave(&self, token: &str) -> Result<(File, PathBuf)> {
+    /// Before a command of a step is started: a file for its supervisor to hold, and its path to remove it by.
+    pub(super) fn leave(&self, step: &str) -> Result<(File, PathBuf)> {
         std::fs::create_dir_all(&self.0)?;
-        let path = self.0.join(token);
+        let path = self.0.join(step);
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        // Whoever holds it is the same call, lost and still alive: another beside it would be one too many.
+        // Whoever holds it was lost, and is still at its work: another beside it would be one too many.
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.set_len(0)?;
         flock(&file, FlockOperation::LockShared)?;
         Ok((file, path))
     }
 
-    /// What is alive of the command that was started under this token, if anything is.
-    pub(super) fn find(&self, token: &str) -> Result<Option<String>> {
-        let path = self.0.join(token);
+    /// What is alive of a command of this step, if anything is.
+    pub(super) fn find(&self, step: &str) -> Result<Option<String>> {
+        let path = self.0.join(step);
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -54,14 +54,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_started_beside_its_own_lost_call() {
+    fn nothing_is_started_beside_a_lost_command_of_its_step() {
         let folder = tempfile::tempdir().unwrap();
         let traces = Traces(folder.path().to_owned());
-        let (mut held, path) = traces.leave("call").unwrap();
+        let (mut held, path) = traces.leave("step").unwrap();
         std::io::Write::write_all(&mut held, b"42").unwrap();
-        assert_eq!(traces.leave("call").unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(traces.find("call").unwrap().as_deref(), Some("process group 42"), "and its trace stays");
+        assert_eq!(traces.leave("step").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(traces.find("step").unwrap().as_deref(), Some("process group 42"), "and its trace stays");
         drop(held);
-        assert_eq!(traces.leave("call").unwrap().1, path);
+        assert_eq!(traces.leave("step").unwrap().1, path);
     }
 }

@@ -144,7 +144,7 @@ impl Bench {
         let due = Due { work, turn: 1, from: Timestamp::PAST, until: SOON, stop: false };
         let record = Record { prior: "null".into(), note: None, since: Timestamp::PAST, token: "t".into() };
         let piece =
-            Piece::new(due, due.from, Arc::default(), Some(record), Toward::Desired(1), "t".to_owned());
+            Piece::new(due, due.from, Arc::default(), Some(record), Toward::Desired(1), Arc::default());
         Self { world, action, hands, piece }
     }
 

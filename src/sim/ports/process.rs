@@ -61,8 +61,8 @@ impl ReadProcess for Inside {
         Ok(output(code, stdout))
     }
 
-    fn left_of(&self, token: &str) -> Result<Option<String>, Fault> {
-        Ok(self.look(|world, _| world.alive(token)).map(|id| format!("process group {id}")))
+    fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
+        Ok(self.look(|world, _| world.alive(step)).map(|id| format!("process group {id}")))
     }
 }
 
@@ -84,12 +84,11 @@ impl WriteProcess for Inside {
             _ => {}
         }
         let started = self.look(|world, now| {
-            let twice = command.token.as_deref().and_then(|token| world.alive(token));
-            twice.is_none().then(|| world.start_command(&program, &command, number, conduct, now))
+            let other = command.call.as_ref().and_then(|call| world.alive(&call.step));
+            other.is_none().then(|| world.start_command(&program, &command, number, conduct, now))
         });
         let Some((id, ends)) = started else {
-            // It is the same call, lost and still alive.
-            return Err(Fault::transient(not_started(&command, "it is still alive")));
+            return Err(Fault::transient(not_started(&command, "the command before it is still alive")));
         };
         if conduct.orphan {
             return Err(unsupervised(&command));

@@ -3,7 +3,7 @@
 use super::super::{Armed, Cell, Ports, Program, Role, Strike, Whose, World};
 use super::strikes::ports;
 use super::{START, ZONE, after, world};
-use crate::port::{Command, Output, ReadWorld, Stop, StopSignal, StopWith, WriteWorld};
+use crate::port::{Call, Command, Output, ReadWorld, Stop, StopSignal, StopWith, WriteWorld};
 use crate::run::{Fault, FaultKind, Landed};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn command(name: &str) -> Command {
         stop: StopWith { signal: StopSignal::Term, grace: GRACE },
         reads: true,
         timeout: Duration::from_secs(600),
-        token: Some("token".into()),
+        call: Some(Call { step: "step".into(), token: format!("token of {name}") }),
     }
 }
 
@@ -126,12 +126,18 @@ fn what_a_dead_process_started_lives_for_its_grace() {
         let mut copy = ports.virtual_clock().drive(play).unwrap();
         copy.advance(after(90));
         assert_eq!(copy.cells()["cell"], end, "{stubborn} {died}");
-        let alive = |ports: &Ports| ports.process().left_of("token").unwrap();
+        let alive = |ports: &Ports| ports.process().left_of("step").unwrap();
         assert_eq!(alive(&ports).is_some(), left, "{stubborn} {died}");
         ports.look(|world, _| world.revive());
         if left {
-            let twice = ports.virtual_clock().drive(run(&ports, "set")).unwrap().unwrap_err();
-            assert_eq!((twice.kind, twice.landed), (FaultKind::Transient, Landed::No), "none beside it");
+            for of_its_step in ["set", "unset"] {
+                let second = ports.virtual_clock().drive(run(&ports, of_its_step)).unwrap().unwrap_err();
+                assert_eq!(
+                    (second.kind, second.landed),
+                    (FaultKind::Transient, Landed::No),
+                    "none beside it"
+                );
+            }
         }
         ports.virtual_clock().drive(ports.clock().sleep_until(after(90))).unwrap();
         assert_eq!((alive(&ports), cell(&ports)), (None, end), "{stubborn} {died}");
@@ -172,7 +178,7 @@ fn a_command_that_nobody_can_stop_is_found_alive() {
     ports.look(World::die);
     for (at, alive) in [(159, true), (160, false)] {
         ports.virtual_clock().drive(ports.clock().sleep_until(after(at))).unwrap();
-        assert_eq!(ports.process().left_of("token").unwrap().is_some(), alive, "{at}");
+        assert_eq!(ports.process().left_of("step").unwrap().is_some(), alive, "{at}");
     }
     let landed = ports.look(|world, _| world.ledger.landed[0].clone());
     assert_eq!((&*landed.place, landed.by, landed.at), ("command cell", Whose::Late(1), after(160)));

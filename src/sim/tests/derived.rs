@@ -57,7 +57,7 @@ fn planned(plan: &Plan, ports: &Ports) -> Vec<(String, Result<u32, Fault>)> {
     let mut scope = Scope::default();
     scope.secrets.extend(plan.secrets.iter().map(|(name, _)| (name.to_string(), json!("secret"))));
     scope.run.insert("ending".into(), json!("completed"));
-    let reads = Reads { world: ports.as_reads(), scope: &scope, progress: &|_| {} };
+    let reads = Reads { world: ports.as_reads(), step: "s", scope: &scope, progress: &|_| {} };
     let steps = plan.places().filter(|ix| !is_command(plan, *ix));
     let steps = steps.filter_map(|ix| Some((ix, actions.get(ix)?)));
     let plan_one = |(ix, action): (StepIx, &Arc<dyn AnyAction>)| {
@@ -121,7 +121,7 @@ async fn done(
 ) -> Result<Option<Look>, Fault> {
     let (clock, stop) = (ports.clock(), Stop::default());
     let until = clock.now().after(Duration::from_secs(24 * 3600));
-    let writes = Writes { world: ports, scope, progress: &|_| {}, token, until, stop: &stop };
+    let writes = Writes { world: ports, step: "s", scope, progress: &|_| {}, token, until, stop: &stop };
     let proposal = action.plan(&writes.reads()).await?;
     let mut note = None;
     for stage in 1..=proposal.stages {
@@ -264,8 +264,15 @@ fn other_shapes_of_records() {
         let scope = Scope::default();
         let stop = Stop::default();
         let until = START.after(Duration::from_secs(600));
-        let writes =
-            Writes { world: &ports, scope: &scope, progress: &|_| {}, token: "t", until, stop: &stop };
+        let writes = Writes {
+            world: &ports,
+            step: "s",
+            scope: &scope,
+            progress: &|_| {},
+            token: "t",
+            until,
+            stop: &stop,
+        };
         let get = || Request {
             method: "GET".into(),
             url: format!("https://{}/x", if record == "app" { "app.example.com" } else { "example.com" }),
