@@ -144,7 +144,7 @@ pub(super) fn failed(context: &Context, error: &StoreError) -> Failure {
         | StoreError::NoRuns
         | StoreError::Exists(_)
         | StoreError::Unfinished(_)
-        | StoreError::Needed { .. }
+        | StoreError::Needed(_)
         | StoreError::Ambiguous { .. } => (Exit::Usage, None),
         StoreError::ReadOnly { .. }
         | StoreError::Full { .. }

@@ -77,13 +77,8 @@ pub enum StoreError {
     #[error("run {0} is not over, and may be resumed where it was exported")]
     Unfinished(RunId),
     /// A run is to be removed that is needed yet.
-    #[error("run {run} is kept: {reason}")]
-    Needed {
-        /// Which.
-        run: RunId,
-        /// Why it is.
-        reason: &'static str,
-    },
+    #[error("run {0} is kept: it is not over")]
+    Needed(RunId),
     /// No run has this id, or begins with it.
     #[error("there is no run `{0}`")]
     NoSuchRun(String),
@@ -190,7 +185,7 @@ impl StoreError {
             Self::Unfinished(_) => {
                 "nothing was changed. once nobody can take it up there any more, add --unfinished".into()
             }
-            Self::Needed { run, .. } => format!("`switchover status {run}` shows how it stands"),
+            Self::Needed(run) => format!("`switchover status {run}` shows how it stands"),
             Self::NoSuchRun(_) | Self::Ambiguous { .. } => "`switchover runs` lists them".into(),
             Self::NoRuns => "`switchover run PLAN` starts one".into(),
             Self::Held { run, .. } => {

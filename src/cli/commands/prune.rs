@@ -1,4 +1,4 @@
-//! `prune`: removes runs that are over and old. Says first which; what is not over, or holds a lock, is never among them.
+//! `prune`: removes runs that are over and old. Says first which; what is not over is never among them.
 
 use super::runs;
 use crate::cli::stored;

@@ -153,7 +153,7 @@ impl SqliteStore {
     /// it back.
     ///
     /// # Errors
-    /// It is not over, is under way, holds locks, or cannot be read: then it is left as it is.
+    /// It is not over, is under way, or cannot be read: then it is left as it is.
     pub fn remove(&self, run: &RunId, now: Timestamp) -> Result<(), StoreError> {
         let witness = self.witnesses.of(run);
         self.writing(run, |tx| {
