@@ -1,22 +1,19 @@
 //! `drain`: waits until a load balancer takes almost no requests any more, by measurement. Changes nothing.
 
-use super::requests::{Balancer, MINUTE, Minute, settled};
 use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
-use crate::plan::{
-    Fields, StepTraits, Target, Timestamp, duration, format_duration, integer, number, target, text,
-};
-use crate::port::need::{Account, Need};
+use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number};
+use crate::port::need::Need;
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, FaultKind};
+use crate::signal::balancer::{Balancer, MINUTE, Minute, Named, settled};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Waits until a load balancer is idle.
 #[derive(Debug)]
 pub(super) struct Drain {
-    load_balancer: Arc<str>,
-    target: Arc<Target>,
+    balancer: Named,
     /// Share of its peak.
     below: f64,
     periods: u32,
@@ -57,15 +54,14 @@ impl Action for Drain {
     type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let load_balancer = fields.required("load_balancer", text(), "the load balancer, by name");
-        let target = fields.required("in", target(&["aws"]), "its account and region");
+        let balancer = Named::decode(fields);
         let below =
             fields.or("below", number(0.0..=0.5), 0.005, "share of its peak that counts as no traffic");
         let periods = fields.or("periods", integer(1..=120), 5, "minutes in a row that must be below");
         let lookback = fields.or("lookback", duration(), LOOKBACK, "how far back its peak is looked for");
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
         let periods = u32::try_from(periods).unwrap_or(1);
-        Some(Self { load_balancer: load_balancer?, target: target?, below, periods, lookback, within })
+        Some(Self { balancer: balancer?, below, periods, lookback, within })
     }
 
     fn traits(&self) -> StepTraits {
@@ -73,7 +69,7 @@ impl Action for Drain {
     }
 
     fn by_hand(&self) -> ByHand {
-        let name = &self.load_balancer;
+        let name = self.balancer.name();
         let command = format!(
             "cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount \
              --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> \
@@ -84,7 +80,7 @@ impl Action for Drain {
                 "{name} takes at most {} of its peak of requests for {} minutes",
                 self.below, self.periods
             ),
-            apply: vec![aws(&self.target, &command)],
+            apply: vec![aws(self.balancer.target(), &command)],
             expect:
                 "the last minutes are near zero while HealthyHostCount still has data: silence is no zero"
                     .into(),
@@ -93,16 +89,14 @@ impl Action for Drain {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let (at, name) = (Account::of(&self.target), self.load_balancer.to_string());
-        vec![Need::Balancer { at, name, left: true }]
+        vec![self.balancer.need(true)]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         // A name that nobody knows is a question, not a failure that users must be sent back for.
-        let balancer =
-            Balancer::find(reads, &self.target.name, &self.load_balancer).await.map_err(|fault| {
-                if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
-            })?;
+        let balancer = self.balancer.find(reads).await.map_err(|fault| {
+            if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
+        })?;
         let to = settled(reads.world.clock().now());
         let span = u64::try_from(self.lookback.as_millis()).unwrap_or(u64::MAX);
         let minutes = balancer.minutes(reads, Timestamp(to.0.saturating_sub(span)), to).await?;

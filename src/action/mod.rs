@@ -11,7 +11,6 @@ mod exec;
 mod http;
 mod monitor;
 mod registry;
-mod requests;
 mod reversal;
 mod secret;
 mod text;

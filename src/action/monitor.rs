@@ -293,7 +293,10 @@ fn unknown(fields: &mut Fields<'_>, uses: &str) {
     let span = fields.span_of("uses");
     if let Some((_, about)) = SignalRegistry.not_yet().into_iter().find(|(name, _)| *name == uses) {
         let message = format!("signal `{uses}` ({about}) is not here yet");
-        fields.problems().error(Code("SW2005"), span, message).help("`http.probe` is");
+        fields
+            .problems()
+            .error(Code("SW2005"), span, message)
+            .help(format!("there are {}", SignalRegistry.names().join(", ")));
         return;
     }
     let names = SignalRegistry.names();

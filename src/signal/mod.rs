@@ -4,8 +4,13 @@
 //! A signal measures; a [`Watch`] is a signal with the condition under which it is broken.
 //! Not here: what a breach does (`run`), where samples come from (`adapter`).
 
+pub(crate) mod balancer;
+mod error_rate;
+mod hosts;
+mod latency;
 mod probe;
 mod registry;
+mod requests;
 mod watch;
 
 pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
@@ -50,8 +55,17 @@ pub struct Measured {
     pub named: BTreeMap<&'static str, f64>,
     /// How many observations it rests on.
     pub samples: u64,
+    /// Up to when the source had counted, where it counts by itself: to look twice at one count is to look once.
+    pub counted: Option<Timestamp>,
     /// For people: `2 of 40 requests failed: status 502`.
     pub text: String,
+}
+
+impl Measured {
+    /// Nobody can tell, and why.
+    pub(crate) fn nothing(why: &str) -> Self {
+        Self { text: why.to_owned(), ..Self::default() }
+    }
 }
 
 /// What a watch keeps from one look to the next; bounded, and journaled by whoever watches.
@@ -61,6 +75,9 @@ pub struct Memory {
     pub seen: Vec<(Timestamp, bool, u32)>,
     /// Measurements in a row that broke the condition.
     pub broken: u32,
+    /// [`Measured::counted`] of the newest measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Timestamp>,
 }
 
 impl Memory {

@@ -1,6 +1,11 @@
 //! The kinds of signals there are: one line each.
 
-use super::{Condition, Signal, Watch, probe::Probe};
+use super::error_rate::ErrorRate;
+use super::hosts::Hosts;
+use super::latency::Latency;
+use super::probe::Probe;
+use super::requests::Requests;
+use super::{Condition, Signal, Watch};
 use crate::plan::{Fields, Kinds, Plan, Problems, StepTraits, Use};
 use crate::run::Fault;
 use std::sync::Arc;
@@ -24,16 +29,18 @@ const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) ->
 }
 
 /// All of them.
-pub const SIGNALS: &[SignalKind] = &[kind::<Probe>("http.probe", "requests of our own, as users make them")];
+pub const SIGNALS: &[SignalKind] = &[
+    kind::<Probe>("http.probe", "requests of our own, as users make them"),
+    kind::<ErrorRate>("alb.error_rate", "answers of a load balancer that are 5xx, of all its answers"),
+    kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
+    kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
+    kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
+];
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
     ("cloudwatch.metric", "a metric against a bound or a baseline"),
     ("cloudwatch.alarms", "alarms by name"),
-    ("alb.error_rate", "errors that a load balancer counted, of its requests"),
-    ("alb.latency", "how long the targets of a load balancer took"),
-    ("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy"),
-    ("alb.requests", "requests that a load balancer took"),
     ("ecs.running", "tasks of a service that run"),
     ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),

@@ -74,6 +74,11 @@ impl Condition {
     /// Judges one measurement; counts those in a row that broke the condition.
     fn judge(&self, measured: &Measured, memory: &mut Memory) -> (Verdict, String) {
         let text = &measured.text;
+        let counted = std::mem::replace(&mut memory.counted, measured.counted);
+        if measured.counted.is_some() && counted == measured.counted {
+            // It breaks the condition again if it did before, and that is one breach.
+            memory.broken = memory.broken.saturating_sub(1);
+        }
         if measured.samples < self.min_samples {
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
             return self.silent(few, memory);

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["plan", "run", "rehearse"]),
     ("port", &["plan", "run", "mutant"]),
     ("action", &["plan", "run", "port", "signal", "mutant"]),
-    ("signal", &["plan", "run", "port"]),
+    ("signal", &["plan", "run", "port", "mutant"]),
     ("sim", &["plan", "run", "port", "mutant"]),
     ("adapter", &["plan", "run", "port", "doc", "mutant"]),
     ("sandbox", &["plan", "port", "sim"]),

@@ -8,7 +8,6 @@ use super::served::{self, Serving};
 use super::sets;
 use super::swap::{ARRIVES, Note, Stands, Swap};
 use super::to::{self, From, FromShape, To};
-use crate::action::requests::{Balancer, idle_since};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
@@ -17,6 +16,7 @@ use crate::plan::{
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
+use crate::signal::balancer::{Balancer, idle_since};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::time::Duration;

@@ -5,6 +5,7 @@ mod commands;
 mod deploys;
 mod records;
 mod requests;
+mod signals;
 mod tasks;
 mod traffic;
 mod world;

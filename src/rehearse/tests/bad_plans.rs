@@ -48,6 +48,14 @@ fn no_drain_before_the_old_side_goes() {
 }
 
 #[test]
+fn what_a_load_balancer_counts_tells_of_users() {
+    assert_eq!(found("watched", Some("one-record.yaml"), "world.new-side-fails"), []);
+    let deaf =
+        mended("watched", Some("one-record.yaml"), "world.new-side-fails", "value > 0.05", "value > 1");
+    says(&deaf, Law::Fires, &["every user was failed"]);
+}
+
+#[test]
 fn a_monitor_that_cannot_breach() {
     let told = found("blind-monitor", Some("one-record.yaml"), "world.new-side-fails");
     says(&told, Law::Fires, &["every user was failed", "condition that can breach"]);

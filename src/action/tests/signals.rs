@@ -1,0 +1,156 @@
+//! `monitor` with what a load balancer counts.
+
+use super::world::{START, World};
+use super::{Story, codes, fails};
+use crate::plan::Timestamp;
+use crate::port::{LoadBalancer, Metric};
+use crate::run::{FaultKind, Look};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1";
+
+/// Minutes since the monitor began; what is counted of each.
+fn world(count: impl Fn(&str, i64) -> Option<f64> + Send + 'static) -> World {
+    let world = World::new();
+    let minute =
+        |at: Timestamp| (i64::try_from(at.0).unwrap() - i64::try_from(START.0).unwrap()).div_euclid(60_000);
+    {
+        let mut state = world.state();
+        state.measure = Box::new(move |metric: &Metric, at| {
+            let name = if metric.statistic == "SampleCount" { "SampleCount" } else { &metric.name };
+            count(name, minute(at))
+        });
+        state.balancers.push(LoadBalancer {
+            arn: "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/new/1".into(),
+            name: "new".into(),
+            dns_name: "new.elb.example".into(),
+            zone_id: "ZLB".into(),
+            keep_alive: Duration::from_secs(3600),
+            idle_timeout: Duration::from_secs(60),
+        });
+    }
+    world
+}
+
+fn with(uses: &str, fail: &str, more: &Json) -> Json {
+    let mut signal = json!({
+        "id": "new-side", "uses": uses, "with": {"load_balancer": "new", "in": "prod"}, "fail": fail,
+    });
+    for (key, value) in more.as_object().unwrap() {
+        signal[key] = value.clone();
+    }
+    json!({"for": "4m", "every": "15s", "signals": [signal]})
+}
+
+/// How it ends, and after how many minutes.
+async fn watch(world: &World, with: &Json) -> (Result<Json, crate::run::Fault>, u64) {
+    let mut story = Story::new(world, "monitor", with);
+    story.plan().await.unwrap();
+    let begun = world.state().now;
+    let ended = story.arrive().await;
+    (ended, story.waited(begun).as_secs() / 60)
+}
+
+#[tokio::test]
+async fn what_was_counted_before_says_nothing_of_after() {
+    let world = world(|name, minute| match name {
+        "HTTPCode_ELB_5XX_Count" => (minute < 0).then_some(50.0),
+        "HTTPCode_Target_2XX_Count" => Some(100.0),
+        _ => None,
+    });
+    let (ended, minutes) =
+        watch(&world, &with("alb.error_rate", "value > 0.01", &json!({"min_samples": 200}))).await;
+    assert_eq!(ended.unwrap()["signals"]["new-side"]["last"], "0 of 300 answers were 5xx");
+    assert_eq!(minutes, 4);
+}
+
+#[tokio::test]
+async fn errors_are_seen_as_soon_as_their_minute_can_be_judged() {
+    let world = world(|name, minute| match name {
+        "HTTPCode_Target_5XX_Count" => (minute >= 0).then_some(3.0),
+        "HTTPCode_Target_2XX_Count" => Some(97.0),
+        _ => None,
+    });
+    let (ended, minutes) = watch(&world, &with("alb.error_rate", "value > 0.01", &json!({}))).await;
+    fails(
+        ended.map(|_| ()),
+        FaultKind::Permanent,
+        &["new-side", "3 of 100 answers were 5xx", "value > 0.01"],
+    );
+    assert_eq!(minutes, 2, "minute 0 is over, and counted");
+}
+
+#[tokio::test]
+async fn a_minute_that_is_looked_at_four_times_is_one_breach() {
+    let world = world(|name, minute| match name {
+        "HTTPCode_Target_5XX_Count" => (minute == 0).then_some(9.0),
+        "HTTPCode_Target_2XX_Count" => Some(91.0),
+        _ => None,
+    });
+    let more = json!({"breaches": 2, "with": {"load_balancer": "new", "in": "prod", "over": "1m"}});
+    let (ended, _) = watch(&world, &with("alb.error_rate", "value > 0.01", &more)).await;
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn no_traffic_is_no_evidence_of_anything() {
+    for (uses, names) in [("alb.error_rate", "no answers"), ("alb.latency", "no answers")] {
+        let world = world(|name, _| (name == "HealthyHostCount").then_some(2.0));
+        let (ended, _) = watch(&world, &with(uses, "value > 1", &json!({}))).await;
+        fails(ended.map(|_| ()), FaultKind::Blind, &["no evidence in time", names]);
+    }
+    let hosts_only = world(|name, _| (name == "HealthyHostCount").then_some(2.0));
+    let (ended, _) = watch(&hosts_only, &with("alb.requests", "value < 1", &json!({}))).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["0.0 requests a minute"]);
+    let silent = world(|_, _| None);
+    let (ended, _) = watch(&silent, &with("alb.requests", "value < 1", &json!({}))).await;
+    fails(ended.map(|_| ()), FaultKind::Blind, &["neither requests nor hosts"]);
+}
+
+#[tokio::test]
+async fn parts_are_no_evidence() {
+    for uses in ["alb.error_rate", "alb.latency"] {
+        let world = world(|_, _| Some(1.0));
+        world.state().complete = false;
+        let (ended, _) = watch(&world, &with(uses, "value > 1", &json!({}))).await;
+        fails(ended.map(|_| ()), FaultKind::Blind, &["has not got"]);
+    }
+}
+
+#[tokio::test]
+async fn targets_take_too_long() {
+    let world = world(|name, minute| match name {
+        "TargetResponseTime" => Some(if minute >= 1 { 0.9 } else { 0.1 }),
+        "SampleCount" => Some(40.0),
+        _ => None,
+    });
+    let wants = with("alb.latency", "value > 500", &json!({"min_samples": 40}));
+    let (ended, minutes) = watch(&world, &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["p95 of 40 answers 900 ms"]);
+    assert_eq!(minutes, 3);
+}
+
+#[tokio::test]
+async fn unhealthy_targets_are_seen_at_once() {
+    let world = world(|_, _| None);
+    let wants = with("alb.unhealthy_hosts", "value > 0", &json!({}));
+    let mut story = Story::new(&world, "monitor", &wants);
+    story.plan().await.unwrap();
+    assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
+    world.state().healthy.insert(GROUP.into(), 1);
+    fails(story.look(story.forward()).await, FaultKind::Permanent, &["1 of 2 targets", "Target.Timeout"]);
+}
+
+#[test]
+fn what_cannot_be_asked_of_a_metric_is_refused() {
+    let over = |over: &str| {
+        let place = json!({"with": {"load_balancer": "new", "in": "prod", "over": over}});
+        codes("monitor", &with("alb.latency", "value > 500", &place))
+    };
+    assert_eq!(over("5m"), [""; 0]);
+    assert_eq!(over("90s"), ["SW2003"]);
+    assert_eq!(over("2h"), ["SW2003"]);
+    let nowhere = json!({"with": {"load_balancer": "new"}});
+    assert_eq!(codes("monitor", &with("alb.requests", "value < 1", &nowhere)), ["SW1004"]);
+}

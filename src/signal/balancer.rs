@@ -1,0 +1,204 @@
+//! What a load balancer counted, minute by minute. It reports nothing where there is nothing to report: a minute without
+//! requests counts as zero only where the same load balancer reported its hosts for it. Silence alone is no evidence.
+//!
+//! Counts come one to three minutes late, and a minute grows while it is reported: the newest that is over is left out.
+
+use crate::mutant::{Mistake, on};
+use crate::plan::{Fields, Target, Timestamp, target, text};
+use crate::port::need::{Account, Need};
+use crate::port::{Metric, Reads, Series};
+use crate::run::Fault;
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+
+/// A load balancer whose traffic can be measured, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Balancer {
+    target: String,
+    name: String,
+    arn: String,
+    dns_name: String,
+    zone_id: String,
+    groups: Vec<String>,
+    keep_alive: Duration,
+}
+
+/// Which load balancer, as a plan says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    name: Arc<str>,
+    target: Arc<Target>,
+}
+
+impl Named {
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let name = fields.required("load_balancer", text(), "the load balancer, by name");
+        let target = fields.required("in", target(&["aws"]), "its account and region");
+        Some(Self { name: name?, target: target? })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// `left`: users leave it.
+    pub(crate) fn need(&self, left: bool) -> Need {
+        Need::Balancer { at: Account::of(&self.target), name: self.name.to_string(), left }
+    }
+
+    pub(crate) async fn find(&self, reads: &Reads<'_>) -> Result<Balancer, Fault> {
+        Balancer::find(reads, &self.target.name, &self.name).await
+    }
+}
+
+/// One minute: when it began, and how many requests it had; `None` is no evidence.
+pub(crate) type Minute = (Timestamp, Option<f64>);
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+const NAMESPACE: &str = "AWS/ApplicationELB";
+
+impl Balancer {
+    /// Finds it by name.
+    pub(crate) async fn find(reads: &Reads<'_>, target: &str, name: &str) -> Result<Self, Fault> {
+        let traffic = reads.world.traffic(target)?;
+        let Some(found) = traffic.load_balancer(name).await? else {
+            return Err(Fault::permanent(format!("there is no load balancer `{name}` in target `{target}`")));
+        };
+        let groups = traffic.target_groups(&found.arn).await?;
+        Ok(Self {
+            target: target.into(),
+            name: found.name,
+            arn: found.arn,
+            dns_name: found.dns_name,
+            zone_id: found.zone_id,
+            groups,
+            keep_alive: found.keep_alive,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+    pub(crate) fn dns_name(&self) -> &str {
+        &self.dns_name
+    }
+    pub(crate) fn zone_id(&self) -> &str {
+        &self.zone_id
+    }
+    pub(crate) fn keep_alive(&self) -> Duration {
+        self.keep_alive
+    }
+
+    pub(crate) fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// What all of it reports under this name.
+    pub(crate) fn metric(
+        &self,
+        name: &str,
+        statistic: &str,
+        period: Duration,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Metric {
+        Metric {
+            namespace: NAMESPACE.into(),
+            name: name.into(),
+            dimensions: vec![("LoadBalancer".into(), id(&self.arn, ":loadbalancer/").into())],
+            statistic: statistic.into(),
+            period,
+            from,
+            to,
+        }
+    }
+
+    /// Asks for several at once.
+    pub(crate) async fn series(&self, reads: &Reads<'_>, asked: &[Metric]) -> Result<Vec<Series>, Fault> {
+        reads.world.metrics(&self.target)?.series(asked).await
+    }
+
+    /// The minutes that begin from `from` on and end by `to`.
+    pub(crate) async fn minutes(
+        &self,
+        reads: &Reads<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Minute>, Fault> {
+        let (from, to) = (minute_of(from), minute_of(to));
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let mut asked = vec![self.metric("RequestCount", "Sum", MINUTE, (from, to))];
+        asked.extend(self.groups.iter().map(|group| {
+            let mut hosts = self.metric("HealthyHostCount", "Maximum", MINUTE, (from, to));
+            hosts.dimensions.insert(0, ("TargetGroup".into(), id(group, ":").into()));
+            hosts
+        }));
+        let series = self.series(reads, &asked).await?;
+        let Some((requests, hosts)) = series.split_first() else { return Ok(Vec::new()) };
+        let count = usize::try_from(to.since(from).as_secs() / 60).unwrap_or(0);
+        let starts = (0..count as u64).map(|n| Timestamp(from.0 + n * 60_000));
+        Ok(starts.map(|start| (start, at(start, requests, hosts))).collect())
+    }
+}
+
+/// What an ARN ends with, from after this mark.
+fn id<'a>(arn: &'a str, mark: &str) -> &'a str {
+    arn.rsplit_once(mark).map_or(arn, |(_, rest)| rest)
+}
+
+/// How many requests one minute had.
+fn at(start: Timestamp, requests: &Series, hosts: &[Series]) -> Option<f64> {
+    let point = |series: &Series| series.points.iter().find(|point| point.at == start).map(|p| p.value);
+    if let Some(count) = point(requests) {
+        return Some(count);
+    }
+    let reported = hosts.iter().any(|series| point(series).is_some());
+    (requests.complete && reported || on(Mistake::SilencePasses)).then_some(0.0)
+}
+
+/// The beginning of the minute that a moment is in.
+pub(crate) fn minute_of(moment: Timestamp) -> Timestamp {
+    Timestamp(moment.0 / 60_000 * 60_000)
+}
+
+/// The end of the newest minute that may be judged: the one under way and the one before it are still being counted.
+pub(crate) fn settled(now: Timestamp) -> Timestamp {
+    Timestamp(minute_of(now).0.saturating_sub(60_000))
+}
+
+/// The whole periods since then that may be judged, at most so long back; empty where there is none yet.
+pub(crate) fn window(
+    now: Timestamp,
+    since: Timestamp,
+    over: Duration,
+    period: Duration,
+) -> Option<(Timestamp, Timestamp)> {
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+    let step = millis(period);
+    let to = settled(now).0 / step * step;
+    let from = since.0.div_ceil(step).saturating_mul(step).max(to.saturating_sub(millis(over)));
+    (from < to).then_some((Timestamp(from), Timestamp(to)))
+}
+
+/// Whether it took not one request in so many whole minutes in a row since then. Where nobody can tell, it did.
+pub(crate) async fn idle_since(
+    reads: &Reads<'_>,
+    balancer: Option<&Balancer>,
+    since: Timestamp,
+    minutes: usize,
+) -> bool {
+    let Some(balancer) = balancer else { return false };
+    let to = settled(reads.world.clock().now());
+    let span = MINUTE * u32::try_from(minutes).unwrap_or(u32::MAX);
+    let from = Timestamp(to.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
+    if from < since {
+        return false;
+    }
+    let seen = balancer.minutes(reads, from, to).await.unwrap_or_default();
+    seen.len() >= minutes && seen.iter().all(|(_, count)| *count == Some(0.0))
+}

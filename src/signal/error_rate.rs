@@ -1,0 +1,112 @@
+//! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
+
+use super::balancer::{MINUTE, Named, window};
+use super::{Measured, Memory, Signal};
+use crate::plan::{Fields, Timestamp, duration};
+use crate::port::need::Need;
+use crate::port::{Reads, Series};
+use crate::run::Fault;
+use std::time::Duration;
+
+/// Errors of a load balancer.
+#[derive(Clone, Debug)]
+pub(super) struct ErrorRate {
+    balancer: Named,
+    over: Duration,
+}
+
+/// Each answer is one of these: by a target, or by the load balancer itself where no target answered. `RequestCount` is
+/// not their sum: it leaves out what was refused before a target was chosen, so that nobody would be seen to fail where no
+/// target is left.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
+const ANSWERS: [&str; 5] = [
+    "HTTPCode_Target_5XX_Count",
+    "HTTPCode_ELB_5XX_Count",
+    "HTTPCode_Target_2XX_Count",
+    "HTTPCode_Target_3XX_Count",
+    "HTTPCode_Target_4XX_Count",
+];
+/// So many of them are errors.
+const ERRORS: usize = 2;
+
+#[async_trait::async_trait]
+impl Signal for ErrorRate {
+    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let balancer = Named::decode(fields);
+        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
+        Some(Self { balancer: balancer?, over })
+    }
+
+    fn period(&self) -> Duration {
+        MINUTE
+    }
+
+    fn names() -> &'static [&'static str] {
+        &["value", "errors", "samples"]
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![self.balancer.need(false)]
+    }
+
+    async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+        let Some(span) = window(reads.world.clock().now(), since, self.over, MINUTE) else {
+            return Ok(Measured::nothing("no whole minute has been counted yet"));
+        };
+        let balancer = self.balancer.find(reads).await?;
+        let asked = ANSWERS.map(|name| balancer.metric(name, "Sum", MINUTE, span));
+        let measured = measured(&balancer.series(reads, &asked).await?);
+        Ok(Measured { counted: Some(span.1), ..measured })
+    }
+}
+
+/// A count that is missing is zero where any of them was reported; where none was, there were no answers.
+fn measured(series: &[Series]) -> Measured {
+    if series.iter().any(|series| !series.complete) {
+        return Measured::nothing("CloudWatch has not got these minutes whole");
+    }
+    let sum = |series: &[Series]| {
+        series.iter().flat_map(|series| &series.points).fold(0.0, |sum, point| sum + point.value)
+    };
+    let (errors, all) = (sum(&series[..ERRORS.min(series.len())]), sum(series));
+    if all <= 0.0 {
+        return Measured::nothing("no answers");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, and positive")]
+    let samples = all as u64;
+    Measured {
+        value: Some(errors / all),
+        named: [("errors", errors), ("samples", all)].into(),
+        samples,
+        counted: None,
+        text: format!("{errors} of {all} answers were 5xx"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::Point;
+
+    fn series(counts: [&[f64]; 5]) -> Vec<Series> {
+        let points = |counts: &[f64]| counts.iter().map(|&value| Point { at: Timestamp(0), value }).collect();
+        counts.map(|counts| Series { points: points(counts), complete: true }).into()
+    }
+
+    #[test]
+    fn errors_of_targets_and_of_the_balancer_count() {
+        let some = measured(&series([&[1.0, 2.0], &[3.0], &[40.0, 50.0], &[], &[4.0]]));
+        assert_eq!((some.value, some.samples), (Some(0.06), 100));
+        assert_eq!(some.text, "6 of 100 answers were 5xx");
+        let no_target_left = measured(&series([&[], &[7.0], &[], &[], &[]]));
+        assert_eq!(no_target_left.value, Some(1.0));
+    }
+
+    #[test]
+    fn silence_and_parts_have_no_rate() {
+        assert_eq!(measured(&series([&[]; 5])).value, None);
+        let mut part = series([&[], &[], &[9.0], &[], &[]]);
+        part[0].complete = false;
+        assert_eq!((measured(&part).value, measured(&part).samples), (None, 0));
+    }
+}

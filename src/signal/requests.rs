@@ -1,0 +1,75 @@
+//! `alb.requests`: how many requests a load balancer takes a minute. That there are none is seen too, where its hosts are
+//! reported.
+
+use super::balancer::{MINUTE, Named, window};
+use super::{Measured, Memory, Signal};
+use crate::plan::{Fields, Timestamp, duration};
+use crate::port::Reads;
+use crate::port::need::Need;
+use crate::run::Fault;
+use std::time::Duration;
+
+/// Requests of a load balancer.
+#[derive(Clone, Debug)]
+pub(super) struct Requests {
+    balancer: Named,
+    over: Duration,
+}
+
+#[async_trait::async_trait]
+impl Signal for Requests {
+    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let balancer = Named::decode(fields);
+        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
+        Some(Self { balancer: balancer?, over })
+    }
+
+    fn period(&self) -> Duration {
+        MINUTE
+    }
+
+    fn names() -> &'static [&'static str] {
+        &["value", "samples"]
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![self.balancer.need(false)]
+    }
+
+    async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+        let Some((from, to)) = window(reads.world.clock().now(), since, self.over, MINUTE) else {
+            return Ok(Measured::nothing("no whole minute has been counted yet"));
+        };
+        let minutes = self.balancer.find(reads).await?.minutes(reads, from, to).await?;
+        let known: Vec<f64> = minutes.iter().filter_map(|(_, count)| *count).collect();
+        Ok(Measured { counted: Some(to), ..measured(&known, minutes.len()) })
+    }
+}
+
+/// One sample is one minute.
+fn measured(known: &[f64], minutes: usize) -> Measured {
+    let Ok(count @ 1..) = u32::try_from(known.len()) else {
+        return Measured::nothing("neither requests nor hosts were reported");
+    };
+    let rate = known.iter().sum::<f64>() / f64::from(count);
+    Measured {
+        value: Some(rate),
+        named: [("samples", f64::from(count))].into(),
+        samples: count.into(),
+        counted: None,
+        text: format!("{rate:.1} requests a minute in {count} of {minutes} minutes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_zero() {
+        let some = measured(&[0.0, 30.0], 3);
+        assert_eq!((some.value, some.samples), (Some(15.0), 2));
+        assert_eq!(some.text, "15.0 requests a minute in 2 of 3 minutes");
+        assert_eq!((measured(&[], 3).value, measured(&[], 3).samples), (None, 0));
+    }
+}
