@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What expressions may name that is known when the plan is read: `params` and, inside `each`, `item`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constants(pub BTreeMap<String, Arc<Json>>);
 
 impl Constants {

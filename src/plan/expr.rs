@@ -212,6 +212,8 @@ impl PartialEq for Expr {
     }
 }
 
+impl Eq for Expr {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use jiff::{civil, tz::TimeZone};
 use std::{sync::Arc, time::Duration};
 
 /// Rules of a whole run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// What a failed step does, unless it says otherwise.
     pub on_failure: OnFailure,
@@ -53,7 +53,7 @@ pub enum OnBreach {
 }
 
 /// Hours of some days in one time zone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The time zone.
     pub zone: TimeZone,
@@ -66,7 +66,7 @@ pub struct Window {
 }
 
 /// Days on which nothing starts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freeze {
     /// The first day.
     pub from: civil::Date,

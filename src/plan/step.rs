@@ -32,7 +32,7 @@ impl StepIx {
 }
 
 /// A kind of action or signal, and what the plan tells it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     /// `dns.switch`.
     pub kind: Arc<str>,
@@ -54,7 +54,7 @@ pub enum Part {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Its name.
     pub id: StepId,
@@ -87,7 +87,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An action of the registry: a change, a check, a monitor, a wait. `None` acts only on the way back.
     Act(Option<Use>),
@@ -158,7 +158,7 @@ pub enum OnFailure {
 }
 
 /// How a step is undone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undo {
     /// As its action does.
     Own,
@@ -200,7 +200,7 @@ pub struct Pool {
 }
 
 /// A signal that holds over the run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// Its name.
     pub id: Arc<str>,
@@ -222,7 +222,7 @@ pub struct GuardSpan {
 }
 
 /// A sound plan, lowered to steps that need steps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Its name.
     pub name: Arc<str>,
@@ -252,6 +252,11 @@ impl Plan {
     /// The places of all steps.
     pub fn places(&self) -> impl DoubleEndedIterator<Item = StepIx> + Clone + use<> {
         (0..u32::try_from(self.steps.len()).unwrap_or(u32::MAX)).map(StepIx)
+    }
+
+    /// The way back: all steps but those of `finally`, which lowering puts last; in reverse.
+    pub fn back(&self) -> impl Iterator<Item = StepIx> + '_ {
+        self.places().rev().skip_while(|ix| self.is_finally(*ix))
     }
 
     /// The place of a step.

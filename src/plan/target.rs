@@ -4,7 +4,7 @@ use super::{Data, Value};
 use std::sync::Arc;
 
 /// A named connection.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Its name.
     pub name: Arc<str>,

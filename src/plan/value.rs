@@ -14,7 +14,7 @@ pub struct Span {
 }
 
 /// A value and its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     /// Where it stands.
     pub span: Span,
@@ -40,6 +40,9 @@ pub enum Data {
     /// A mapping, in the order of the file, without duplicates.
     Map(Vec<(Key, Value)>),
 }
+
+/// No number is NaN.
+impl Eq for Data {}
 
 /// The key of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]

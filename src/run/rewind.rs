@@ -27,6 +27,69 @@ impl Rest {
     }
 }
 
+/// A walk back over all steps but those of `finally`, last first: which of them a rollback may undo, and whose turn it is.
+pub(super) struct Walk {
+    rewind: Rewind,
+    /// The step of `--to`, and all that stands on it.
+    asked_for: Vec<bool>,
+    /// For each step, what stands on it.
+    above: Vec<Above>,
+    /// The last checkpoint that was passed.
+    checkpoint: Option<StepIx>,
+}
+
+/// What stands on a step.
+#[derive(Clone, Copy, Default)]
+struct Above {
+    /// A checkpoint that was passed.
+    checkpoint: bool,
+    /// Something in force.
+    in_force: bool,
+}
+
+impl Walk {
+    pub(super) fn of(run: &Run, rewind: Rewind) -> Self {
+        let asked_for = match rewind {
+            Rewind::To(step) => run.standing_on(step),
+            Rewind::Safe | Rewind::All => Vec::new(),
+        };
+        Self { rewind, asked_for, above: vec![Above::default(); run.steps.len()], checkpoint: None }
+    }
+
+    /// Whether the rollback may undo this step. What has begun to be undone always is.
+    pub(super) fn may_undo(&self, run: &Run, ix: StepIx) -> bool {
+        let far_enough = match self.rewind {
+            Rewind::All => true,
+            Rewind::To(_) => self.asked_for[ix.index()],
+            Rewind::Safe => !self.above[ix.index()].checkpoint,
+        };
+        far_enough || run[ix].goes_back()
+    }
+
+    /// Nothing that stands on it is in force.
+    pub(super) fn is_free(&self, ix: StepIx) -> bool {
+        !self.above[ix.index()].in_force
+    }
+
+    /// Goes on to the step before this one, which is in force or not.
+    pub(super) fn pass(&mut self, run: &Run, ix: StepIx, in_force: bool) {
+        let mut above = self.above[ix.index()];
+        above.in_force |= in_force;
+        if run.is_passed_checkpoint(ix) {
+            above.checkpoint = true;
+            self.checkpoint.get_or_insert(ix);
+        }
+        if !above.checkpoint && !above.in_force {
+            return;
+        }
+        for need in &run.plan[ix].needs {
+            let below = &mut self.above[need.index()];
+            below.checkpoint |= above.checkpoint;
+            below.in_force |= above.in_force;
+        }
+    }
+}
+
 impl Run {
     /// Which steps the rollback may undo, by place. What has begun to be undone always is.
     #[must_use]
@@ -35,21 +98,10 @@ impl Run {
     }
 
     pub(super) fn scope_of(&self, rewind: Rewind) -> Vec<bool> {
-        let mut scope = match rewind {
-            Rewind::All => vec![true; self.steps.len()],
-            Rewind::To(step) => self.standing_on(step),
-            Rewind::Safe => {
-                let mut kept = vec![false; self.steps.len()];
-                for ix in self.plan.places().rev() {
-                    if kept[ix.index()] || self.is_passed_checkpoint(ix) {
-                        self.plan[ix].needs.iter().for_each(|need| kept[need.index()] = true);
-                    }
-                }
-                kept.into_iter().map(|kept| !kept).collect()
-            }
-        };
-        for ix in self.plan.places() {
-            scope[ix.index()] = !self.plan.is_finally(ix) && (scope[ix.index()] || self[ix].goes_back());
+        let (mut scope, mut walk) = (vec![false; self.steps.len()], Walk::of(self, rewind));
+        for ix in self.plan.back() {
+            scope[ix.index()] = walk.may_undo(self, ix);
+            walk.pass(self, ix, false);
         }
         scope
     }
@@ -75,35 +127,9 @@ impl Run {
     }
 
     fn is_passed_checkpoint(&self, ix: StepIx) -> bool {
-        self.plan[ix].kind == Kind::Checkpoint
-            && self[ix].phase == Phase::Done
+        self[ix].phase == Phase::Done
+            && self.plan[ix].kind == Kind::Checkpoint
             && !on(Mistake::CheckpointPassed)
-    }
-
-    /// The steps whose turn to be undone has come: all that was built on them is settled. Last first.
-    #[must_use]
-    pub fn frontier(&self) -> Vec<StepIx> {
-        let mut frontier = Vec::new();
-        let scope = self.scope();
-        self.unwinding(|ix, turn| {
-            if turn && scope[ix.index()] && !self[ix].settled() {
-                frontier.push(ix);
-            }
-            self[ix].settled()
-        });
-        frontier
-    }
-
-    /// Walks back. `visit` is told whether nothing that stands on a step is left, and says whether nothing of the step
-    /// itself is.
-    pub(super) fn unwinding(&self, mut visit: impl FnMut(StepIx, bool) -> bool) {
-        let mut blocked = vec![false; self.steps.len()];
-        for ix in self.plan.places().rev().filter(|ix| !self.plan.is_finally(*ix)) {
-            let held = blocked[ix.index()];
-            if !visit(ix, !held) || held {
-                self.plan[ix].needs.iter().for_each(|need| blocked[need.index()] = true);
-            }
-        }
     }
 
     /// It is on its way back, but what it began must end first: a migration is never interrupted.
@@ -117,30 +143,33 @@ impl Run {
 
     /// Where the rollback rests: `None` while it can still undo something, or a call has yet to be answered.
     pub(super) fn rest(&self) -> Option<Rest> {
-        if self.plan.places().any(|ix| !self.plan.is_finally(ix) && self[ix].is_open() && self[ix].marked()) {
-            return None;
-        }
-        let frontier = self.frontier();
-        if let Some(last) = frontier.last() {
-            let stuck = frontier.iter().all(|ix| matches!(self[*ix].phase, Phase::Stuck(_)));
-            return stuck.then_some(Rest::Stuck(*last));
-        }
-        Some(self.stops_at().map_or(Rest::Unwound, Rest::Held))
-    }
-
-    /// The checkpoint, or the step of `--to`, at which the rollback ends although something before it is in force.
-    fn stops_at(&self) -> Option<PauseCause> {
-        let scope = self.scope();
-        let in_force = |ix: &StepIx| !scope[ix.index()] && !self[*ix].settled() && !self.plan.is_finally(*ix);
-        self.plan.places().find(in_force)?;
-        match self.rewind {
-            Rewind::To(step) => Some(PauseCause::Rewound(step)),
-            Rewind::Safe => {
-                let last = self.plan.places().rev().find(|ix| self.is_passed_checkpoint(*ix));
-                last.map(PauseCause::Checkpoint)
+        let mut walk = Walk::of(self, self.rewind);
+        let (mut stuck, mut out_of_reach) = (None, false);
+        for ix in self.plan.back() {
+            let step = &self[ix];
+            let in_force = !step.settled();
+            if step.marked() && step.is_open() {
+                return None;
             }
-            Rewind::All => None,
+            if in_force && !walk.may_undo(self, ix) {
+                out_of_reach = true;
+            } else if in_force && walk.is_free(ix) {
+                match step.phase {
+                    Phase::Stuck(_) => stuck = Some(ix),
+                    _ => return None,
+                }
+            }
+            walk.pass(self, ix, in_force);
         }
+        if let Some(stuck) = stuck {
+            return Some(Rest::Stuck(stuck));
+        }
+        let stops_at = match self.rewind {
+            Rewind::To(step) => Some(PauseCause::Rewound(step)),
+            Rewind::Safe => walk.checkpoint.map(PauseCause::Checkpoint),
+            Rewind::All => None,
+        };
+        Some(stops_at.filter(|_| out_of_reach).map_or(Rest::Unwound, Rest::Held))
     }
 
     /// What only a person may go past: a rollback by itself does not begin.

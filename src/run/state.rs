@@ -53,7 +53,7 @@ impl Run {
     /// A run that has not begun.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
-        let steps = Steps::new(plan.steps.len());
+        let steps = Steps::new(plan.steps.len(), StepRun::new());
         let tripped = vec![false; plan.guards.len()];
         Self {
             plan,

@@ -1,4 +1,5 @@
-//! The steps of a run, made to be copied: a rehearsal holds hundreds of thousands of runs that differ in a step or two.
+//! What there is of each step of a plan, made to be copied: a rehearsal holds hundreds of thousands of runs that differ in
+//! a step or two.
 
 use super::step::StepRun;
 use std::ops::Index;
@@ -8,21 +9,21 @@ use std::sync::Arc;
 const PIECE: usize = 16;
 
 /// Steps that stand together.
-pub type Piece = Arc<[Arc<StepRun>]>;
+pub type Piece<T = StepRun> = Arc<[Arc<T>]>;
 
-/// All steps, in the order of the plan. Copies are one in all pieces but those in which a step was changed, and there in
-/// all other steps.
+/// One thing a step, in the order of the plan. A copy costs nothing; the first change of it copies what leads to one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Steps {
-    pieces: Vec<Piece>,
+pub struct Steps<T = StepRun> {
+    pieces: Arc<[Piece<T>]>,
     len: usize,
 }
 
-impl Steps {
-    /// So many that have not begun.
-    pub(super) fn new(len: usize) -> Self {
-        let new = Arc::new(StepRun::new());
-        let piece = |first| std::iter::repeat_n(&new, PIECE.min(len - first)).cloned().collect();
+impl<T> Steps<T> {
+    /// So many, all like this.
+    #[must_use]
+    pub fn new(len: usize, each: T) -> Self {
+        let each = Arc::new(each);
+        let piece = |first| std::iter::repeat_n(&each, PIECE.min(len - first)).cloned().collect();
         Self { pieces: (0..len).step_by(PIECE).map(piece).collect(), len }
     }
 
@@ -39,29 +40,31 @@ impl Steps {
     }
 
     /// In order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &StepRun> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.pieces.iter().flat_map(|piece| piece.iter()).map(Arc::as_ref)
     }
 
     /// In order, the same number in each but the last. A piece that is the same in two runs is the same in all it holds.
-    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece<T>> {
         self.pieces.iter()
     }
+}
 
+impl<T: Clone> Steps<T> {
     /// To be changed. `None`: the plan has no such step.
-    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut StepRun> {
-        let piece = self.pieces.get_mut(place / PIECE)?;
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         if place >= self.len {
             return None;
         }
+        let piece = Arc::make_mut(&mut self.pieces).get_mut(place / PIECE)?;
         Some(Arc::make_mut(&mut Arc::make_mut(piece)[place % PIECE]))
     }
 }
 
-impl Index<usize> for Steps {
-    type Output = StepRun;
+impl<T> Index<usize> for Steps<T> {
+    type Output = T;
     #[inline]
-    fn index(&self, place: usize) -> &StepRun {
+    fn index(&self, place: usize) -> &T {
         &self.pieces[place / PIECE][place % PIECE]
     }
 }

@@ -5,30 +5,31 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{Part, StepIx};
 use crate::run::event::{Event, PauseCause, Receipt, StepEvent, Stuck, Verdict};
 use crate::run::outcome::Fault;
-use crate::run::rewind::Rest;
+use crate::run::rewind::{Rest, Walk};
 use crate::run::room::Room;
 use crate::run::step::Phase;
 
 impl Draft<'_> {
     pub(super) fn backward(&mut self) {
-        let (plan, scope) = (self.run.plan.clone(), self.run.scope());
-        let mut blocked = vec![false; plan.steps.len()];
-        for ix in plan.places().rev().filter(|ix| !plan.is_finally(*ix)) {
-            if !blocked[ix.index()] && scope[ix.index()] {
+        let before = self.events.len();
+        let (plan, mut walk) = (self.run.plan.clone(), Walk::of(&self.run, self.run.rewind));
+        for ix in plan.back() {
+            if walk.is_free(ix) && walk.may_undo(&self.run, ix) {
                 self.unwind(ix);
             }
             // Nothing is taken away that something in force stands on.
             let stuck = matches!(self.run[ix].phase, Phase::Stuck(_)) && on(Mistake::StuckHoldsNothing);
             let holds = !self.run[ix].settled() && !stuck && !on(Mistake::UndoUnordered);
-            if blocked[ix.index()] || holds {
-                plan[ix].needs.iter().for_each(|need| blocked[need.index()] = true);
-            }
+            walk.pass(&self.run, ix, holds);
         }
         if plan.steps.last().is_some_and(|last| last.part == Part::Finally) {
             let mut room = Room::of(&self.run);
             plan.places().filter(|ix| plan.is_finally(*ix)).for_each(|ix| self.advance(ix, &mut room));
         }
-        self.rest();
+        // Where it rests shows once nothing more follows.
+        if self.events.len() == before {
+            self.rest();
+        }
     }
 
     fn rest(&mut self) {
