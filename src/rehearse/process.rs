@@ -126,7 +126,8 @@ impl Process {
         watched: &mut impl Watched,
     ) -> Vec<Input> {
         let mut answered = Vec::new();
-        for flight in std::mem::take(&mut self.flights) {
+        let room = Vec::with_capacity(self.flights.len());
+        for flight in std::mem::replace(&mut self.flights, room) {
             match flight {
                 Flight::Between(piece) if piece.from > now => self.flights.push(Flight::Between(piece)),
                 Flight::Between(mut piece) => {

@@ -18,10 +18,10 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
 use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, due, follow};
-use crate::sim::{Armed, Cell, Ports, Strike, World};
+use crate::sim::{Armed, Cell, Common, Ports, Strike, World};
 use crate::store::record::EventRecord;
 use foldhash::quality::{FixedState, FoldHasher};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(super) struct Scene {
     pub(super) operator: Operator,
     pub(super) witness: Witness,
     begun: Timestamp,
-    prints: Prints,
+    prints: Common<Prints>,
     /// As far as that is somebody else's to replay.
     shared: Arc<Shared>,
     turns: u32,
@@ -137,9 +137,9 @@ impl Scene {
             restart: begun,
             suspended: None,
             operator: Operator::new(),
-            witness: Witness::default(),
+            witness: Witness::new(setting.plan.steps.len()),
             begun,
-            prints: Prints::default(),
+            prints: Common::default(),
             turns: 0,
             struck: None,
             stopping: None,
@@ -257,6 +257,8 @@ impl Scene {
     /// Many scenarios begin here: what is recorded so far, the way on which it was recorded replays.
     pub(super) fn share(&mut self) {
         self.shared = Arc::new(Shared { run: self.run.clone(), facts: self.journal.len() });
+        let now = self.now();
+        super::situation::prepare(&self.run, &self.setting, now, &mut self.prints);
     }
 
     /// The journal, replayed, gives the run.
@@ -476,8 +478,7 @@ impl Scene {
     /// What names this instant.
     pub(super) fn situation(&mut self) -> Situation {
         let now = self.now();
-        let mut prints = std::mem::take(&mut self.prints);
-        // What all of its names have in common: everything but the run, whose changes it met, and what strikes.
+        // What all of its names have in common: everything but the run, what strikes, and what somebody else changes.
         let mut common = FixedState::default().build_hasher();
         self.world(|world, _| {
             world.situation(&mut common);
@@ -489,23 +490,30 @@ impl Scene {
             Some(process) => process.troubles().for_each(|trouble| trouble.hash(&mut common)),
             None => self.restart.since(now).hash(&mut common),
         }
+        let is_armed = self.world(|world, _| !world.ledger.armed.is_empty());
+        // Who has nothing to send may only look when it wakes up, and what it records is refused.
         let sleeps = self.suspended.as_ref().map(|asleep| (asleep.wakes.since(now), asleep.announced()));
+        let sleeps = sleeps.filter(|(_, announced)| is_armed || !announced.is_empty());
         (sleeps, self.stopping).hash(&mut common);
         let mut of = |extent| {
             let mut hasher = common.clone();
-            super::situation::of(&self.run, &self.setting.actions, extent, now, &mut prints, &mut hasher);
+            super::situation::of(&self.run, &self.setting, extent, now, &mut self.prints, &mut hasher);
             hasher
         };
+        let whole = of(Extent::Whole);
+        let ahead = self.run.mode == Mode::Forward && self.run.paused.is_none() && !is_armed;
+        let ahead = ahead.then(|| of(Extent::Ahead));
         let forward = self.run.mode == Mode::Forward;
         // How the undisturbed way would have left them.
         let left = if forward { Cell::Desired } else { Cell::Before };
         let behind = self.cells_behind();
-        let named = |mut hasher: FoldHasher<'_>, behind: &[&str], foreign: bool, armed: bool| {
-            let left_behind =
-                |place: &str| place.strip_prefix("command ").is_some_and(|cell| behind.contains(&cell));
+        let named = |mut hasher: FoldHasher<'_>, behind: &[Arc<str>], foreign: bool, armed: bool| {
+            let is_behind = |cell: &str| behind.iter().any(|behind| **behind == *cell);
+            let left_behind = |place: &str| place.strip_prefix("command ").is_some_and(is_behind);
             let places = self.witness.foreign().filter(|place| foreign && !left_behind(place));
             places.for_each(|place| place.hash(&mut hasher));
             self.world(|world, _| {
+                world.ledger.held_situation(behind, now, &mut hasher);
                 world.cells_situation(behind, left, &mut hasher);
                 if armed {
                     world.ledger.strikes_situation(now, &mut hasher);
@@ -513,26 +521,24 @@ impl Scene {
             });
             hasher.finish()
         };
-        let whole = of(Extent::Whole);
-        let is_armed = self.world(|world, _| !world.ledger.armed.is_empty());
-        let ahead = forward && self.run.paused.is_none() && !is_armed;
-        let situation = Situation {
+        Situation {
             whole: named(whole.clone(), &[], true, true),
-            ahead: ahead.then(|| named(of(Extent::Ahead), &behind, false, false)),
+            ahead: ahead.map(|ahead| named(ahead, &behind, false, false)),
             freed: (is_armed || !behind.is_empty()).then(|| named(whole, &behind, true, false)),
-        };
-        self.prints = prints;
-        situation
+        }
     }
 
-    /// Cells that somebody else changed, and that nobody looks at any more.
-    fn cells_behind(&self) -> Vec<&str> {
-        let cells = self.witness.foreign().filter_map(|place| place.strip_prefix("command "));
-        let of = |cell: &str| self.setting.plan.places().find(|ix| *self.setting.plan[*ix].id.0 == *cell);
-        let through = |cell: &&str| {
-            of(cell).is_some_and(|ix| is_through_with(&self.run, ix) && !self.setting.is_held(ix))
+    /// Cells that somebody else changed, or will change, and that nobody looks at any more.
+    fn cells_behind(&self) -> Vec<Arc<str>> {
+        let changed = self.witness.foreign().filter_map(|place| place.strip_prefix("command "));
+        let mut cells: BTreeSet<Arc<str>> = changed.map(Arc::from).collect();
+        self.world(|world, _| cells.extend(world.ledger.cells_to_come().cloned()));
+        let is_behind = |cell: &Arc<str>| {
+            let step = self.setting.plan.find(cell).filter(|ix| !self.setting.is_held(*ix));
+            step.is_some_and(|ix| is_through_with(&self.run, &self.setting, ix))
+                && self.world(|world, _| world.stands_alone(cell))
         };
-        cells.filter(through).filter(|cell| self.world(|world, _| world.stands_alone(cell))).collect()
+        cells.into_iter().filter(is_behind).collect()
     }
 
     /// Nobody but the run has left anything: what is found wrong in the end is its own.

@@ -24,6 +24,7 @@ pub struct Setting {
     pub(super) secrets: Map<String, Json>,
     /// For each step, what it needs, directly or not.
     below: Vec<Vec<bool>>,
+    pub(super) checkpoints: Vec<StepIx>,
     /// The load balancers that users are led to at first.
     pub(super) home: Vec<String>,
 }
@@ -55,7 +56,8 @@ impl Setting {
             }
             below.push(own);
         }
-        Ok(Self { plan, actions, world, secrets, below, home })
+        let checkpoints = plan.places().filter(|ix| plan[*ix].kind == Kind::Checkpoint).collect();
+        Ok(Self { plan, actions, world, secrets, below, checkpoints, home })
     }
 
     /// Whether a step needs another one, directly or not.

@@ -4,9 +4,10 @@
 //!
 //! A scene has up to three names. Each is looked for among those of scenes whose future is known.
 
-use crate::driver::Actions;
-use crate::plan::{Kind, StepIx, Timestamp};
+use super::setting::Setting;
+use crate::plan::{StepIx, Timestamp};
 use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Piece, Receipt, Run, StepRun};
+use crate::sim::Common;
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::mem::discriminant;
@@ -23,8 +24,8 @@ pub(super) struct Situation {
     /// Only by what a run that goes forward reads. It stands for a future in which the run neither turns back nor asks
     /// anybody: what steps that are done would restore, and what somebody else made of it, makes no difference to that.
     pub(super) ahead: Option<u64>,
-    /// As `whole` would be without what is left behind: what is armed, and what somebody else made of cells of which
-    /// the run is through. It stands for a future in which no call comes that could be struck.
+    /// As `whole` would be without what is left behind: what is armed, and what somebody else made, or will make, of cells
+    /// of which the run is through. It stands for a future in which no call comes that could be struck.
     pub(super) freed: Option<u64>,
 }
 
@@ -37,53 +38,64 @@ pub(super) enum Extent {
     Ahead,
 }
 
-/// What was written of pieces of a run, to be written again as long as they are the same.
-#[derive(Clone, Default)]
-pub(super) struct Prints {
-    whole: Vec<Option<Print>>,
-    ahead: Vec<Option<Print>>,
+/// How much of its steps counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// All of it.
+    Whole,
+    /// What the way forward reads.
+    Ahead,
+    /// What the way back reads, where the run is through with whatever is undone.
+    Back,
+    /// What a run reads that is over.
+    Over,
 }
+
+impl View {
+    const ALL: [Self; 4] = [Self::Whole, Self::Ahead, Self::Back, Self::Over];
+
+    fn of(run: &Run, setting: &Setting, extent: Extent) -> Self {
+        match extent {
+            Extent::Ahead => Self::Ahead,
+            Extent::Whole if leads_back(run, setting) => Self::Back,
+            Extent::Whole if run.is_finished() => Self::Over,
+            Extent::Whole => Self::Whole,
+        }
+    }
+}
+
+/// What was written of pieces of a run, to be written again as long as they are the same: for each view, by place.
+#[derive(Clone, Default)]
+pub(super) struct Prints([Vec<Option<Print>>; View::ALL.len()]);
 
 #[derive(Clone)]
 struct Print {
     piece: Piece,
-    /// Which way the run went, and whether it may be sent forward again.
-    way: (Mode, bool),
     /// Nothing of it depends on the time any more, from here on.
     at: Timestamp,
     hash: u64,
 }
 
 impl Prints {
-    /// The hash of a piece. `count` says what it is, and whether it will stay so.
-    fn of(
-        &mut self,
-        extent: Extent,
-        place: usize,
-        piece: &Piece,
-        way: (Mode, bool),
-        now: Timestamp,
-        count: impl FnOnce() -> (u64, bool),
-    ) -> u64 {
-        let all = if extent == Extent::Whole { &mut self.whole } else { &mut self.ahead };
-        let same = |print: &&Print| Arc::ptr_eq(&print.piece, piece) && print.way == way && print.at <= now;
-        if let Some(print) = all.get(place).and_then(Option::as_ref).filter(same) {
-            return print.hash;
-        }
-        let (hash, stays) = count();
+    fn find(&self, view: View, place: usize, piece: &Piece, now: Timestamp) -> Option<u64> {
+        let print = self.0[view as usize].get(place)?.as_ref()?;
+        (Arc::ptr_eq(&print.piece, piece) && print.at <= now).then_some(print.hash)
+    }
+
+    fn keep(&mut self, view: View, place: usize, print: Print) {
+        let all = &mut self.0[view as usize];
         all.resize(all.len().max(place + 1), None);
-        all[place] = stays.then(|| Print { piece: piece.clone(), way, at: now, hash });
-        hash
+        all[place] = Some(print);
     }
 }
 
 /// Writes into a hash what of a run counts.
 pub(super) fn of(
     run: &Run,
-    actions: &Actions,
+    setting: &Setting,
     extent: Extent,
     now: Timestamp,
-    prints: &mut Prints,
+    prints: &mut Common<Prints>,
     hasher: &mut impl Hasher,
 ) {
     extent.hash(hasher);
@@ -100,19 +112,40 @@ pub(super) fn of(
     let left =
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);
     left.hash(hasher);
-    let back = leads_back(run);
+    of_steps(run, setting, View::of(run, setting, extent), now, prints, hasher);
+}
+
+/// Writes down what counts of the steps, whichever way the run will go: many scenarios begin with them as they are.
+pub(super) fn prepare(run: &Run, setting: &Setting, now: Timestamp, prints: &mut Common<Prints>) {
+    for view in View::ALL {
+        of_steps(run, setting, view, now, prints, &mut FixedState::default().build_hasher());
+    }
+}
+
+fn of_steps(
+    run: &Run,
+    setting: &Setting,
+    view: View,
+    now: Timestamp,
+    prints: &mut Common<Prints>,
+    hasher: &mut impl Hasher,
+) {
     let mut places = run.plan.places();
     for (number, piece) in run.steps.pieces().enumerate() {
-        let here = places.clone().take(piece.len());
-        places.nth(piece.len() - 1);
-        let count = || {
+        let known = prints.find(view, number, piece, now);
+        let hash = known.unwrap_or_else(|| {
             let mut hasher = FixedState::default().build_hasher();
-            for ix in here {
-                of_place(run, actions, ix, extent, back, now, &mut hasher);
+            for ix in places.clone().take(piece.len()) {
+                of_place(run, setting, ix, view, now, &mut hasher);
             }
-            (hasher.finish(), piece.iter().all(|step| stays(step, now)))
-        };
-        prints.of(extent, number, piece, (run.mode, back), now, count).hash(hasher);
+            let hash = hasher.finish();
+            if piece.iter().all(|step| stays(step, now)) {
+                prints.keep(view, number, Print { piece: piece.clone(), at: now, hash });
+            }
+            hash
+        });
+        hash.hash(hasher);
+        places.nth(piece.len() - 1);
     }
 }
 
@@ -134,31 +167,22 @@ fn moment(phase: Phase) -> Option<Timestamp> {
     }
 }
 
-fn of_place(
-    run: &Run,
-    actions: &Actions,
-    ix: StepIx,
-    extent: Extent,
-    back: bool,
-    now: Timestamp,
-    hasher: &mut impl Hasher,
-) {
+fn of_place(run: &Run, setting: &Setting, ix: StepIx, view: View, now: Timestamp, hasher: &mut impl Hasher) {
     let step = &run[ix];
-    if back && is_gone(run, ix) {
+    if view == View::Back && is_gone(run, ix) {
         let taken_over = step.phase == Phase::Undone(Receipt::TakenOver);
         (u8::MAX, taken_over, left_of(step.settles, now)).hash(hasher);
-    } else if extent == Extent::Ahead && matches!(step.phase, Phase::Done | Phase::Skipped) {
+    } else if view == View::Ahead && matches!(step.phase, Phase::Done | Phase::Skipped) {
         (discriminant(&step.phase), &step.out).hash(hasher);
     } else {
-        let trouble = |note: &Memo| actions.get(ix).map(|action| action.trouble(note));
-        of_step(step, trouble, run.mode, now, hasher);
+        let trouble = |note: &Memo| setting.actions.get(ix).map(|action| action.trouble(note));
+        of_step(step, trouble, view, now, hasher);
     }
 }
 
 /// Going back, the run is through with whatever is undone. After a checkpoint it may be sent forward again.
-fn leads_back(run: &Run) -> bool {
-    let checked = |ix| run.plan[ix].kind == Kind::Checkpoint && run[ix].phase == Phase::Done;
-    run.mode == Mode::Rollback && !run.plan.places().any(checked)
+fn leads_back(run: &Run, setting: &Setting) -> bool {
+    run.mode == Mode::Rollback && !setting.checkpoints.iter().any(|ix| run[*ix].phase == Phase::Done)
 }
 
 /// On the way back a step of which nothing is left is like one that never began.
@@ -168,10 +192,10 @@ fn is_gone(run: &Run, ix: StepIx) -> bool {
 }
 
 /// Nothing of this step is looked at any more, the way the run goes.
-pub(super) fn is_through_with(run: &Run, ix: StepIx) -> bool {
+pub(super) fn is_through_with(run: &Run, setting: &Setting, ix: StepIx) -> bool {
     match run.mode {
         Mode::Forward => run[ix].phase == Phase::Done,
-        _ => leads_back(run) && is_gone(run, ix),
+        _ => leads_back(run, setting) && is_gone(run, ix),
     }
 }
 
@@ -183,7 +207,7 @@ fn left_of(moment: Timestamp, now: Timestamp) -> u64 {
 fn of_step(
     step: &StepRun,
     trouble: impl Fn(&Memo) -> Option<(u32, usize)>,
-    mode: Mode,
+    view: View,
     now: Timestamp,
     hasher: &mut impl Hasher,
 ) {
@@ -209,10 +233,7 @@ fn of_step(
     let Some(record) = &step.record else { return };
     (record.reached, record.mark, record.proposal.stages).hash(hasher);
     // What an undo restores matters for as long as anything is in force.
-    if (record.mark != Mark::None || record.proposal.stages > 0)
-        && !over
-        && !matches!(mode, Mode::Finished(_))
-    {
+    if (record.mark != Mark::None || record.proposal.stages > 0) && !over && view != View::Over {
         record.proposal.prior.hash(hasher);
         if !matches!(step.phase, Phase::Done) {
             record.note.hash(hasher);

@@ -3,9 +3,9 @@
 use super::laws::{Breach, Law};
 use super::setting::Setting;
 use crate::plan::{Kind, StepIx, Timestamp, Writes, format_duration};
-use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Verdict, Work};
-use crate::sim::{BALANCER_TTL, CallSeen, Common, ResolverKind, Whose, World};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Steps, Verdict, Work};
+use crate::sim::{BALANCER_TTL, CallSeen, Common, Landed, ResolverKind, Whose, World};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,24 +14,17 @@ const SLACK: Duration = Duration::from_secs(20);
 /// For how long what leads to a load balancer may be kept: nobody can lower that.
 const ALIAS: Duration = Duration::from_secs(BALANCER_TTL as u64);
 
-/// What a call did: its step, whether it is the undo, the place.
-type Deed = (StepIx, bool, Arc<str>);
-
 /// What was seen of a scenario so far.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Witness {
     breaches: Vec<Breach>,
     /// Effects that were seen.
     seen: usize,
     /// Places that somebody else changed, and the newest effect that was.
     foreign: Common<BTreeMap<Arc<str>, usize>>,
-    /// How many effects had been seen when a step was planned, and when a human last decided to go on.
-    planned: Common<BTreeMap<StepIx, usize>>,
+    /// How many effects had been seen when a human last decided to go on.
     decided: usize,
-    /// What each call has carried out, and how often.
-    done: Common<BTreeMap<Deed, u32>>,
-    /// Steps whose newest call was answered, or found to have landed: what follows is another call.
-    answered: Common<BTreeSet<StepIx>>,
+    steps: Steps<Seen>,
     pub(super) times: Times,
     /// How often the run rested and somebody was asked; how often an undo was stuck.
     pub(super) rests: u32,
@@ -41,8 +34,7 @@ pub(super) struct Witness {
     pub(super) astray: bool,
     /// An abort was taken, and nobody has said otherwise since.
     obliged: bool,
-    /// When steps began, and how long those took that have ended.
-    begun: BTreeMap<StepIx, Timestamp>,
+    /// How long steps took that have ended.
     pub(super) longest: Vec<(StepIx, Duration)>,
     /// For how long the new side had taken writes that stay there, when new lookups led back.
     pub(super) behind: Vec<(StepIx, Duration)>,
@@ -52,6 +44,32 @@ pub(super) struct Witness {
     pub(super) woke: bool,
     /// Calls since the last time they were taken, if they are recorded.
     pub(super) calls: Vec<(Work, CallSeen)>,
+}
+
+/// What was seen of a step.
+#[derive(Clone, Default)]
+struct Seen {
+    /// How many effects had been seen when it was planned.
+    planned: usize,
+    /// What its newest call has carried out, and how often: whether that is the undo, and the place.
+    done: Vec<(bool, Arc<str>, u32)>,
+    /// Its newest call was answered, or found to have landed: what follows is another call.
+    answered: bool,
+    /// When it began, if it has not ended.
+    begun: Option<Timestamp>,
+}
+
+impl Seen {
+    /// A call carried this out; how often, by now.
+    fn did(&mut self, back: bool, place: &Arc<str>) -> u32 {
+        let same = |(undo, done, _): &&mut (bool, Arc<str>, u32)| (*undo, &*done) == (back, place);
+        if let Some((.., count)) = self.done.iter_mut().find(same) {
+            *count += 1;
+            return *count;
+        }
+        self.done.push((back, place.clone(), 1));
+        1
+    }
 }
 
 /// When what happened.
@@ -68,6 +86,28 @@ pub(super) struct Times {
 }
 
 impl Witness {
+    /// Of a plan of so many steps, before anything happens.
+    pub(super) fn new(steps: usize) -> Self {
+        Self {
+            breaches: Vec::new(),
+            seen: 0,
+            foreign: Common::default(),
+            decided: 0,
+            steps: Steps::new(steps, Seen::default()),
+            times: Times::default(),
+            rests: 0,
+            stuck: 0,
+            differs: false,
+            astray: false,
+            obliged: false,
+            longest: Vec::new(),
+            behind: Vec::new(),
+            deaths: 0,
+            woke: false,
+            calls: Vec::new(),
+        }
+    }
+
     pub(super) fn died(&mut self) {
         self.deaths += 1;
     }
@@ -120,18 +160,31 @@ impl Witness {
         now: Timestamp,
     ) {
         self.calls.extend(world.ledger.calls.drain(..).map(|call| (work, call)));
-        while let Some(effect) = world.ledger.landed.get(self.seen) {
+        for Landed { place, by, .. } in std::mem::take(&mut world.ledger.landed) {
             self.seen += 1;
-            let place = effect.place.clone();
-            match effect.by {
+            match by {
                 Whose::Ours(_) => self.landed(setting, run, work, &place, world, now),
                 Whose::Late(_) => {}
                 // What it undid may be done again.
-                Whose::Provider => self.done.retain(|(.., done), _| *done != place),
+                Whose::Provider => self.undid(&place),
                 Whose::Somebody if place.starts_with("definition ") => {}
                 Whose::Somebody => drop(self.foreign.insert(place, self.seen)),
             }
         }
+    }
+
+    /// The provider changed this, whoever's it was.
+    fn undid(&mut self, place: &Arc<str>) {
+        for ix in 0..self.steps.len() {
+            if self.steps[ix].done.iter().any(|(_, done, _)| done == place) {
+                self.of(ix).done.retain(|(_, done, _)| done != place);
+            }
+        }
+    }
+
+    /// What was seen of a step of the plan.
+    fn of(&mut self, place: usize) -> &mut Seen {
+        self.steps.get_mut(place).expect("work and facts are of steps of the plan")
     }
 
     fn landed(
@@ -162,7 +215,7 @@ impl Witness {
             self.breach(Law::Announced, id(), format!("{place} was changed, and the journal has no intent"));
         }
         let back = matches!(work, Work::Undo(_));
-        let known = self.planned.get(&ix).copied().unwrap_or(0).max(self.decided);
+        let known = self.steps[ix.index()].planned.max(self.decided);
         let changed = self.foreign.get(place).copied();
         // What was there before the step looked is what it found; what a human has seen is theirs to decide.
         if changed.is_some_and(|effect| effect > known) && !self.differs {
@@ -174,9 +227,8 @@ impl Witness {
             );
         }
         let once = !place.starts_with("http ") && !place.starts_with("definition ");
-        let count = self.done.entry((ix, back, place.clone())).or_default();
-        *count += 1;
-        if *count > 1 && once && changed.is_none() && !self.differs {
+        let count = self.of(ix.index()).did(back, place);
+        if count > 1 && once && changed.is_none() && !self.differs {
             self.breach(Law::Once, id(), format!("{place} was changed twice for one call"));
         }
         if back && place.starts_with("record ") {
@@ -305,18 +357,19 @@ impl Witness {
     fn of_step(&mut self, setting: &Setting, run: &Run, at: Timestamp, ix: StepIx, event: &StepEvent) {
         let id = || Some(setting.plan[ix].id.to_string());
         let calls = matches!(event, StepEvent::Applying { .. } | StepEvent::Undoing { .. });
-        if calls && self.answered.contains(&ix) {
-            self.answered.remove(&ix);
-            self.done.retain(|(done, ..), _| *done != ix);
+        if calls && self.steps[ix.index()].answered {
+            let seen = self.of(ix.index());
+            seen.answered = false;
+            seen.done.clear();
         }
         match event {
             StepEvent::Started => {
-                self.begun.insert(ix, at);
+                self.of(ix.index()).begun = Some(at);
                 self.in_time(run, at, id());
             }
-            StepEvent::Applied { .. } | StepEvent::UndoCalled { .. } => drop(self.answered.insert(ix)),
+            StepEvent::Applied { .. } | StepEvent::UndoCalled { .. } => self.of(ix.index()).answered = true,
             StepEvent::Succeeded { .. } => {
-                let begun = self.begun.remove(&ix);
+                let begun = self.of(ix.index()).begun.take();
                 self.longest.extend(begun.map(|begun| (ix, at.since(begun))));
                 self.approved(run, ix);
             }
@@ -331,7 +384,7 @@ impl Witness {
                 self.stuck += 1;
                 self.times.noticed.get_or_insert(at);
             }
-            StepEvent::Planned { .. } => drop(self.planned.insert(ix, self.seen)),
+            StepEvent::Planned { .. } => self.of(ix.index()).planned = self.seen,
             StepEvent::Applying { .. } if run.is_irreversible(ix) => {
                 let asked = |other: StepIx| {
                     let enough = run[other].approved_by.len();

@@ -129,20 +129,31 @@ impl Link {
 /// How all cells stand, and one number for it, kept as they change: many worlds are compared.
 #[derive(Clone, Debug, Default)]
 struct Cells {
-    stand: BTreeMap<Arc<str>, Cell>,
+    /// Where each is in `stand`: worlds differ in how cells stand, and not in which there are.
+    places: Arc<BTreeMap<Arc<str>, usize>>,
+    stand: Vec<Cell>,
     print: u64,
 }
 
 impl Cells {
-    fn set(&mut self, cell: Arc<str>, to: Cell) {
-        self.print = self.print.wrapping_add(self.change(&cell, to));
-        self.stand.insert(cell, to);
+    fn get(&self, cell: &str) -> Option<Cell> {
+        self.stand.get(*self.places.get(cell)?).copied()
+    }
+
+    fn set(&mut self, cell: &Arc<str>, to: Cell) {
+        self.print = self.print.wrapping_add(self.change(cell, to));
+        if let Some(place) = self.places.get(cell) {
+            self.stand[*place] = to;
+        } else {
+            Arc::make_mut(&mut self.places).insert(cell.clone(), self.stand.len());
+            self.stand.push(to);
+        }
     }
 
     /// By how much the number would change if this cell stood so: it is a sum over all cells, in any order.
     fn change(&self, cell: &str, to: Cell) -> u64 {
         let print = |stands: Cell| FixedState::default().hash_one((cell, stands.word()));
-        print(to).wrapping_sub(self.stand.get(cell).copied().map_or(0, print))
+        print(to).wrapping_sub(self.get(cell).map_or(0, print))
     }
 }
 
@@ -234,8 +245,8 @@ impl World {
     /// From now on the world knows a command, and the cell that it is about.
     pub fn knows(&mut self, argv: Vec<String>, program: impl Into<Program>) {
         let (program, commands) = (program.into(), &mut self.ledger.commands);
-        if let Some(cell) = program.role.cell().filter(|cell| !commands.cells.stand.contains_key(*cell)) {
-            commands.cells.set(cell.clone(), Cell::Before);
+        if let Some(cell) = program.role.cell().filter(|cell| commands.cells.get(cell).is_none()) {
+            commands.cells.set(cell, Cell::Before);
         }
         // One command of two steps is about one thing.
         match commands.programs.get(&argv).and_then(|known| Some((known.role.sets()?, program.role.sets()?)))
@@ -243,8 +254,8 @@ impl World {
             Some(((first, one), (second, other))) if first != second => {
                 let link = if one == other { Link::Same } else { Link::Opposite };
                 let (first, second) = (first.clone(), second.clone());
-                let stands = commands.cells.stand.get(&first).copied().unwrap_or(Cell::Before);
-                commands.cells.set(second.clone(), link.of(stands));
+                let stands = commands.cells.get(&first).unwrap_or(Cell::Before);
+                commands.cells.set(&second, link.of(stands));
                 Arc::make_mut(&mut commands.linked).insert(first.clone(), (second.clone(), link));
                 Arc::make_mut(&mut commands.linked).insert(second, (first, link));
             }
@@ -252,14 +263,20 @@ impl World {
         }
     }
 
-    /// How all cells stand.
+    /// How all cells stand, by their names.
+    pub fn cells(&self) -> impl Iterator<Item = (&Arc<str>, Cell)> {
+        let cells = &self.ledger.commands.cells;
+        cells.places.iter().map(|(cell, place)| (cell, cells.stand[*place]))
+    }
+
+    /// How a cell stands. `None`: no command is about it.
     #[must_use]
-    pub fn cells(&self) -> &BTreeMap<Arc<str>, Cell> {
-        &self.ledger.commands.cells.stand
+    pub fn cell(&self, cell: &str) -> Option<Cell> {
+        self.ledger.commands.cells.get(cell)
     }
 
     /// Writes how all cells stand into a hash; these as if they stood so.
-    pub fn cells_situation(&self, but: &[&str], as_if: Cell, hash: &mut impl Hasher) {
+    pub fn cells_situation(&self, but: &[Arc<str>], as_if: Cell, hash: &mut impl Hasher) {
         let cells = &self.ledger.commands.cells;
         let changes = but.iter().map(|cell| cells.change(cell, as_if));
         changes.fold(cells.print, u64::wrapping_add).hash(hash);
@@ -276,8 +293,8 @@ impl World {
         let linked = self.ledger.commands.linked.get(cell).cloned();
         let both = [Some((cell.clone(), to)), linked.map(|(other, link)| (other, link.of(to)))];
         for (cell, to) in both.into_iter().flatten() {
-            if self.cells().get(&cell) != Some(&to) {
-                self.ledger.commands.cells.set(cell.clone(), to);
+            if self.cell(&cell) != Some(to) {
+                self.ledger.commands.cells.set(&cell, to);
                 self.ledger.note(now, format!("command {cell}"), to.word());
             }
         }
@@ -295,7 +312,7 @@ impl World {
 
     /// The exit code and the output of a command that comes to its end now.
     pub(super) fn tells(&self, role: &Role) -> (i32, String) {
-        let cell = role.cell().and_then(|cell| self.cells().get(cell)).copied().unwrap_or(Cell::Before);
+        let cell = role.cell().and_then(|cell| self.cell(cell)).unwrap_or(Cell::Before);
         match (role, cell) {
             (Role::Prior(_), cell) => (0, format!("{}\n", cell.word())),
             (Role::Check(_) | Role::CheckUndone(_), Cell::Foreign) => (12, String::new()),

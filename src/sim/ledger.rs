@@ -4,7 +4,6 @@
 
 use super::cell::Commands;
 use super::change::Verb;
-use super::common::Common;
 use super::strike::Strike;
 use super::world::World;
 use super::write::Write;
@@ -31,8 +30,8 @@ pub struct Ledger {
     pub calls: Vec<CallSeen>,
     /// What meets calls.
     pub armed: Vec<Armed>,
-    /// What changed the world, oldest first.
-    pub landed: Common<Vec<Landed>>,
+    /// What changed the world since somebody took what there was, oldest first.
+    pub landed: Vec<Landed>,
     /// The process that makes the calls is dead: none is sent any more.
     pub died: bool,
     /// Who changes the world now.
@@ -144,6 +143,16 @@ struct Held {
     by: Whose,
 }
 
+impl Held {
+    /// The cell that it sets, and not for us.
+    fn sets_for_somebody(&self) -> Option<&Arc<str>> {
+        match &*self.write {
+            Write::Set { cell, .. } if self.by == Whose::Somebody => Some(cell),
+            _ => None,
+        }
+    }
+}
+
 /// A call, as it comes.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
@@ -234,16 +243,26 @@ impl Ledger {
         self.held.iter().map(|held| held.at).chain(self.commands.ends()).min()
     }
 
-    /// Writes what still lands, and what commands do, into a hash: moments as how long until them, in seconds. Not in
-    /// it: what came and what landed before, [what strikes](Self::strikes_situation), and
+    /// Writes what commands do into a hash: moments as how long until them, in seconds. Not in it: what came and what
+    /// landed before, [what still lands](Self::held_situation), [what strikes](Self::strikes_situation), and
     /// [how cells stand](World::cells_situation).
     pub fn situation(&self, now: Timestamp, hash: &mut impl Hasher) {
         self.died.hash(hash);
-        for held in &self.held {
+        self.commands.situation(now, hash);
+    }
+
+    /// Writes what still lands into a hash, but for what somebody else makes of these cells.
+    pub fn held_situation(&self, but: &[Arc<str>], now: Timestamp, hash: &mut impl Hasher) {
+        let counts = |held: &&Held| held.sets_for_somebody().is_none_or(|cell| !but.contains(cell));
+        for held in self.held.iter().filter(counts) {
             (held.at.since(now).as_secs(), format!("{:?}", held.write)).hash(hash);
             std::mem::discriminant(&held.by).hash(hash);
         }
-        self.commands.situation(now, hash);
+    }
+
+    /// The cells of which somebody else still makes something.
+    pub fn cells_to_come(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.held.iter().filter_map(Held::sets_for_somebody)
     }
 
     /// Writes what decides how calls are struck from now on into a hash. Of a ledger in which nothing is armed: nothing.

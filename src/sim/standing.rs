@@ -38,8 +38,7 @@ impl World {
             let state = if definition.active { "active" } else { "inactive" };
             all.insert(key, format!("{state}: {}", images(definition)));
         }
-        let cells = self.cells().iter();
-        all.extend(cells.map(|(cell, stands)| (format!("command {cell}"), stands.word().to_owned())));
+        all.extend(self.cells().map(|(cell, stands)| (format!("command {cell}"), stands.word().to_owned())));
         all.insert("scans".into(), self.scans.len().to_string());
         all
     }

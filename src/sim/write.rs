@@ -243,9 +243,7 @@ impl World {
                     force: false,
                 })
             }
-            Write::Set { cell, .. } => {
-                Some(Write::Set { cell: cell.clone(), to: self.cells().get(cell).copied()? })
-            }
+            Write::Set { cell, .. } => Some(Write::Set { cell: cell.clone(), to: self.cell(cell)? }),
             _ => None,
         }
     }

@@ -45,7 +45,7 @@ async fn query(ports: &Ports, name: &str) -> (Option<i32>, String) {
 }
 
 fn cell(ports: &Ports) -> Cell {
-    ports.look(|world, _| world.cells()["cell"])
+    ports.look(|world, _| world.cell("cell").unwrap())
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_a_dead_process_started_lives_for_its_grace() {
         // A copy of that moment needs nobody who lets go of the command.
         let mut copy = ports.virtual_clock().drive(play).unwrap();
         copy.advance(after(90));
-        assert_eq!(copy.cells()["cell"], end, "{stubborn} {died}");
+        assert_eq!(copy.cell("cell"), Some(end), "{stubborn} {died}");
         let alive = |ports: &Ports| ports.process().left_of("step").unwrap();
         assert_eq!(alive(&ports).is_some(), left, "{stubborn} {died}");
         ports.look(|world, _| world.revive());
