@@ -60,7 +60,7 @@ pub(super) struct Ground {
     pub(super) known: Futures,
 }
 
-const DEATHS: &[Death] = &[Death::Resumed, Death::Aborted, Death::Suspended];
+pub(super) const DEATHS: &[Death] = &[Death::Resumed, Death::Aborted, Death::Suspended];
 
 impl Ground {
     /// Plays both ways.

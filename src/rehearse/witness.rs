@@ -62,7 +62,7 @@ struct Seen {
 impl Seen {
     /// A call carried this out; how often, by now.
     fn did(&mut self, back: bool, place: &Arc<str>) -> u32 {
-        let same = |(undo, done, _): &&mut (bool, Arc<str>, u32)| (*undo, &*done) == (back, place);
+        let same = |(undo, done, _): &&mut (bool, Arc<str>, u32)| *undo == back && done == place;
         if let Some((.., count)) = self.done.iter_mut().find(same) {
             *count += 1;
             return *count;

@@ -5,6 +5,7 @@ use super::strikes::ports;
 use super::{START, ZONE, after, world};
 use crate::port::{Call, Command, Output, ReadWorld, Stop, StopSignal, StopWith, WriteWorld};
 use crate::run::{Fault, FaultKind, Landed};
+use std::sync::Arc;
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -152,6 +153,25 @@ fn struck(strike: Strike) -> (Result<Option<i32>, (FaultKind, Landed)>, Cell, Ce
     let then = cell(&ports);
     ports.virtual_clock().drive(ports.clock().sleep_until(after(400))).unwrap();
     (answer, then, cell(&ports))
+}
+
+#[test]
+fn what_somebody_else_will_make_of_a_cell_may_be_left_out() {
+    use std::hash::{DefaultHasher, Hasher};
+    let reverted = Strike::Reverted(Duration::from_secs(60));
+    let ports = known(false, Some(Armed::once("process", "run", 0, reverted)));
+    let _ = ports.virtual_clock().drive(run(&ports, "set")).unwrap();
+    ports.look(|world, now| {
+        let print = |but: &[Arc<str>]| {
+            let mut hash = DefaultHasher::new();
+            world.ledger.held_situation(but, now, &mut hash);
+            hash.finish()
+        };
+        let (nothing, cell): (_, [Arc<str>; 1]) = (DefaultHasher::new().finish(), ["cell".into()]);
+        assert_eq!(world.ledger.cells_to_come().cloned().collect::<Vec<_>>(), cell);
+        assert_eq!((print(&cell), print(&["another".into()])), (nothing, print(&[])));
+        assert_ne!(print(&[]), nothing);
+    });
 }
 
 #[test]

@@ -207,6 +207,7 @@ fn what_still_lands_is_part_of_the_situation_and_what_landed_is_not() {
     let print = |world: &World| {
         let mut hash = DefaultHasher::new();
         world.ledger.situation(world.now, &mut hash);
+        world.ledger.held_situation(&[], world.now, &mut hash);
         world.ledger.strikes_situation(world.now, &mut hash);
         world.cells_situation(&[], Cell::Before, &mut hash);
         hash.finish()
