@@ -3,6 +3,7 @@
 //! An action plans from what is there, applies, looks, and undoes. It is given ports and never meets an adapter.
 //! Not here: journals, retries, order, time-outs: those are the machine's.
 
+mod alb;
 mod dns;
 mod drain;
 mod ecs;

@@ -96,10 +96,7 @@ impl Action for Monitor {
     }
 
     async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<()>, Fault> {
-        let patience = self.patience.unwrap_or(PATIENCE);
-        // Time for evidence that comes late, and a look more than that, so that a human hears why.
-        let within = self.length.unwrap_or(LONGEST) + patience + self.every * 2;
-        Ok(Planned::nothing((), within))
+        Ok(Planned::nothing((), self.takes()))
     }
 
     async fn apply(&self, _: &Writes<'_>, _: u32, (): &()) -> Result<Option<Evidence>, Fault> {
@@ -175,6 +172,54 @@ impl Kept {
 }
 
 impl Monitor {
+    /// The keys of [`Monitor::soak`].
+    pub(super) const SOAK: [&str; 4] = ["soak", "signals", "patience", "every"];
+
+    /// What is watched after each part of a change: keys of another kind of step. `None` where none of them is there, or
+    /// one is wrong.
+    pub(super) fn soak(fields: &mut Fields<'_>) -> Option<Self> {
+        let length = fields.optional("soak", duration(), "how long each weight is watched before the next");
+        let every = fields.or("every", duration(), EVERY, "between two looks at the signals");
+        let patience = fields.optional(
+            "patience",
+            duration(),
+            "how long evidence may be missing after `soak`, before a human is asked",
+        );
+        let signals = fields.optional("signals", list(LineShape), "what is watched meanwhile");
+        if length.is_none() && fields.has("soak") || signals.is_none() && fields.has("signals") {
+            return None;
+        }
+        let signals = signals.unwrap_or_default();
+        if length.is_none() {
+            if let Some(key) = Self::SOAK.into_iter().find(|key| fields.has(key)) {
+                let span = fields.span_of(key);
+                fields
+                    .problems()
+                    .error(
+                        Code("SW2003"),
+                        span,
+                        format!("`{key}` is about what is watched, and there is no `soak`"),
+                    )
+                    .help("say how long: `soak: 5m`");
+            }
+            return None;
+        }
+        let monitor = Self { length, until: None, every, patience, signals };
+        monitor.check_breaches(fields, "soak");
+        Some(monitor)
+    }
+
+    /// How long it watches.
+    pub(super) fn length(&self) -> Option<Duration> {
+        self.length
+    }
+
+    /// How long it may take at most, with time for evidence that comes late, and a look more than that, so that a human
+    /// hears why.
+    pub(super) fn takes(&self) -> Duration {
+        self.length.unwrap_or(LONGEST) + self.patience.unwrap_or(PATIENCE) + self.every * 2
+    }
+
     /// The time is over, or what it waits for holds.
     fn is_over(&self, evidence: &Evidence, watched: Duration) -> Result<bool, Fault> {
         let Some(until) = &self.until else { return Ok(self.length.is_some_and(|length| watched >= length)) };
@@ -232,11 +277,17 @@ impl Monitor {
                 "a monitor without signals passes whatever happens",
             );
         }
+        self.check_breaches(fields, "for");
+    }
+
+    /// Reports signals that cannot breach in the time of this key.
+    fn check_breaches(&self, fields: &mut Fields<'_>, key: &str) {
+        let span = fields.span_of("signals");
         for line in &self.signals {
             let needed = self.every * line.watch.condition().breaches;
             if self.length.is_some_and(|length| needed > length) {
                 let message = format!(
-                    "signal `{}` cannot breach: {} looks in a row, one every {}, take longer than `for`",
+                    "signal `{}` cannot breach: {} looks in a row, one every {}, take longer than `{key}`",
                     line.id,
                     line.watch.condition().breaches,
                     format_duration(self.every)

@@ -1,6 +1,6 @@
 //! The kinds of steps there are: one line each.
 
-use super::{Action, AnyAction, dns, drain::Drain, ecs, exec::Exec, http, monitor::Monitor, wait::Wait};
+use super::{Action, AnyAction, alb, dns, drain::Drain, ecs, exec::Exec, http, monitor::Monitor, wait::Wait};
 use crate::plan::{Fields, Kinds, StepTraits};
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ pub const ACTIONS: &[ActionKind] = &[
     kind::<http::Flow>("http.flow", "requests in order: a smoke test"),
     kind::<dns::LowerTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained"),
     kind::<dns::Switch>("dns.switch", "points a name elsewhere, by compare-and-swap"),
+    kind::<alb::Weights>("alb.weights", "shifts requests to a target group, weight by weight"),
     kind::<Drain>("drain", "waits until a load balancer takes almost no requests any more"),
     kind::<Monitor>("monitor", "watches signals for a while"),
     kind::<Wait>("wait", "lets time pass"),
@@ -36,7 +37,6 @@ pub const ACTIONS: &[ActionKind] = &[
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
     ("dns.weights", "a progressive shift between weighted records"),
-    ("alb.weights", "a progressive shift between target groups"),
     ("alb.attribute", "load balancer attributes with undo"),
     ("ecs.scaling", "pins the capacity of both sides"),
 ];

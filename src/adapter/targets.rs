@@ -4,7 +4,9 @@
 use super::aws::{Account, HostedZone, Place, Transport};
 use super::dns::Resolver;
 use crate::plan::{Target, Timestamp};
-use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns};
+use crate::port::{
+    Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
+};
 use crate::run::Fault;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +55,14 @@ impl Targets {
 
     pub(super) fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
         Ok(self.account(name)?)
+    }
+
+    pub(super) fn change_traffic(
+        &self,
+        name: &str,
+        until: Timestamp,
+    ) -> Result<Arc<dyn WriteTraffic>, Fault> {
+        Ok(Arc::new(self.account(name)?.until(until)))
     }
 
     pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {

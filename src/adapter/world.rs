@@ -5,7 +5,7 @@ use super::{Http, Process, Supervision, SystemClock};
 use crate::plan::{Plan, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
-    Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld,
+    Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -69,6 +69,9 @@ impl WriteWorld for World {
     }
     fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
         self.targets.change_compute(target, until)
+    }
+    fn change_traffic(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
+        self.targets.change_traffic(target, until)
     }
     fn send_http(&self) -> &dyn WriteHttp {
         &self.http

@@ -54,6 +54,8 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2007"),
     page!("SW2008"),
     page!("SW2009"),
+    page!("SW2010"),
+    page!("SW2011"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

@@ -47,7 +47,7 @@ impl Lints<'_> {
                                 && earlier.traits.resources.iter().any(|r| traits.resources.contains(r))
                         })
                 });
-                if !lowered {
+                if traits.by_name && !lowered {
                     self.problems
                         .warn(Code("SW3002"), facts.uses_span, format!("nothing lowers the TTL before `{}` switches", step.id))
                         .help("add a step with `uses: dns.ttl` before it, best in `prepare`: it also waits until the old TTL has passed");

@@ -49,6 +49,7 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
         writes: true,
         has_undo: uses != "write",
         switches: uses == "switch",
+        by_name: uses == "switch",
         lowers_ttl: uses == "ttl",
         resources: vec![format!("thing:{}/{thing}", target.map(|target| target.place()).unwrap_or_default())],
         data,

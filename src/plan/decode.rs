@@ -52,6 +52,8 @@ pub struct StepTraits {
     pub has_undo: bool,
     /// It moves users from one side to the other.
     pub switches: bool,
+    /// It does so by a name, whose answer they keep.
+    pub by_name: bool,
     /// It lowers how long resolvers keep an answer.
     pub lowers_ttl: bool,
     /// Things it writes, as `kind:target/name`: two steps of one plan, or two runs, must not write the same at once.

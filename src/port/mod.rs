@@ -23,6 +23,8 @@ pub use dns::{ReadDns, WriteDns};
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
-pub use traffic::{LoadBalancer, ReadTraffic, TargetHealth};
+pub use traffic::{
+    Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
+};
 pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

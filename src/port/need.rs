@@ -48,6 +48,19 @@ pub enum Need {
         /// Users leave it: it is watched until it is idle.
         left: bool,
     },
+    /// A rule of a load balancer that deals requests among target groups.
+    Rule {
+        /// Where.
+        at: Account,
+        /// The name of its load balancer.
+        balancer: String,
+        /// `None`: the default of the listener.
+        priority: Option<u32>,
+        /// The target group that gets more and more of them.
+        group: String,
+        /// As many of its targets must be healthy.
+        tasks: u32,
+    },
     /// A service.
     Service {
         /// Where.

@@ -1,7 +1,9 @@
-//! Load balancers and the health of what stands behind them.
+//! Load balancers, the health of what stands behind them, and the rules by which requests are dealt.
 
 use crate::run::Fault;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::time::Duration;
 
 /// A load balancer.
@@ -32,6 +34,95 @@ pub struct TargetHealth {
     pub reason: Option<String>,
 }
 
+/// A listener of a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its ARN.
+    pub arn: String,
+    /// Where it listens.
+    pub port: u16,
+}
+
+/// A rule of a listener: what becomes of the requests that it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of its listener.
+    pub listener: String,
+    /// The lowest goes first; `None`: the listener's default, for all that no other rule takes.
+    pub priority: Option<u32>,
+    /// Which requests, in the provider's words: `path-pattern /api/*`.
+    pub conditions: Vec<String>,
+    /// What it does, in order.
+    pub actions: Vec<RuleAction>,
+}
+
+/// One action of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleAction {
+    /// Its place among the others, where the provider states one.
+    pub order: Option<u32>,
+    /// What it does.
+    pub does: Does,
+}
+
+/// What an action of a rule does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Does {
+    /// Deals requests among target groups.
+    Forward(Forward),
+    /// Anything else, as the provider's command line takes it.
+    Other(Json),
+}
+
+/// How requests are dealt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The shares of target groups.
+    pub groups: Vec<Share>,
+    /// For how long a client stays with the group that it came to; `None`: it is dealt anew each time.
+    pub sticks: Option<Duration>,
+}
+
+/// The share of a target group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Share {
+    /// Its ARN.
+    pub group: String,
+    /// 0 to [`Share::MOST`]: its part of the sum of all.
+    pub weight: u32,
+}
+
+impl Share {
+    /// The largest weight.
+    pub const MOST: u32 = 999;
+}
+
+impl Rule {
+    /// Its forward action, if it has one.
+    #[must_use]
+    pub fn forward(&self) -> Option<&Forward> {
+        self.actions.iter().find_map(|action| match &action.does {
+            Does::Forward(forward) => Some(forward),
+            Does::Other(_) => None,
+        })
+    }
+
+    /// Its actions, with these shares in place of those that it has.
+    #[must_use]
+    pub fn dealing(&self, groups: &[Share]) -> Vec<RuleAction> {
+        let mut actions = self.actions.clone();
+        for action in &mut actions {
+            if let Does::Forward(forward) = &mut action.does {
+                forward.groups = groups.to_vec();
+            }
+        }
+        actions
+    }
+}
+
 /// Looking at traffic.
 #[async_trait]
 pub trait ReadTraffic: Send + Sync {
@@ -41,4 +132,19 @@ pub trait ReadTraffic: Send + Sync {
     async fn target_groups(&self, load_balancer: &str) -> Result<Vec<String>, Fault>;
     /// The targets of a target group, by ARN.
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault>;
+    /// A target group by its name, as ARN; `None` if there is none.
+    async fn target_group(&self, name: &str) -> Result<Option<String>, Fault>;
+    /// The listeners of a load balancer, by its ARN.
+    async fn listeners(&self, load_balancer: &str) -> Result<Vec<Listener>, Fault>;
+    /// All rules of a listener, by its ARN, the default one too.
+    async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault>;
+    /// A rule by its ARN; `None` if there is none.
+    async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault>;
+}
+
+/// Changing traffic.
+#[async_trait]
+pub trait WriteTraffic: Send + Sync {
+    /// Has a rule do this. What else it says stays. The call takes no condition: whoever sends it has just looked.
+    async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault>;
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, WriteCompute, WriteDns,
-    WriteHttp, WriteProcess,
+    WriteHttp, WriteProcess, WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};
@@ -53,6 +53,12 @@ pub trait WriteWorld: ReadWorld {
     /// # Errors
     /// As [`ReadWorld::dns`].
     fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault>;
+    /// A target of kind `aws`; sends nothing after `until`, also when it tries a throttled call again.
+    /// Use [`Writes::traffic`].
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn change_traffic(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault>;
     /// Requests that change something.
     fn send_http(&self) -> &dyn WriteHttp;
     /// Commands that change something.
@@ -115,6 +121,14 @@ impl<'a> Writes<'a> {
     /// As [`ReadWorld::dns`].
     pub fn compute(&self, target: &str) -> Result<Arc<dyn WriteCompute>, Fault> {
         self.world.change_compute(target, self.until)
+    }
+
+    /// A target of kind `aws`, within the deadline of the intent.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    pub fn traffic(&self, target: &str) -> Result<Arc<dyn WriteTraffic>, Fault> {
+        self.world.change_traffic(target, self.until)
     }
 
     /// Refuses to go on once the deadline of the intent has passed.

@@ -209,6 +209,8 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("ecs", "DescribeTaskDefinition") => "ecs.definition",
         ("ecs", _) => "ecs.tasks",
         ("elasticloadbalancing", "DescribeTargetHealth") => "alb.health",
+        ("elasticloadbalancing", "DescribeRules") => "alb.rules",
+        ("elasticloadbalancing", "ModifyRule" | "ModifyListener") => "alb.modify",
         ("elasticloadbalancing", _) => "alb.describe",
         ("monitoring", _) => "metrics.read",
         ("sts", _) => "account",

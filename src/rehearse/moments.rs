@@ -6,7 +6,7 @@ use super::operator::{Answer, operator};
 use super::scene::Scene;
 use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
 use crate::run::{Mode, Order, Phase, Rewind};
-use crate::sim::{Behaviour, Deed, Definition, RecordFile, Span, World};
+use crate::sim::{Behaviour, Deed, Definition, RecordFile, RuleFile, Span, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -132,6 +132,14 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: FOREIGN,
         targets: services,
         strike: foreign_service,
+    },
+    MomentFault {
+        name: "world.foreign-rule",
+        text: "somebody else changes the weights of the rule",
+        class: Class::World,
+        may: FOREIGN,
+        targets: rules,
+        strike: foreign_rule,
     },
     MomentFault {
         name: "world.definition-gone",
@@ -351,6 +359,36 @@ fn foreign_record(scene: &Scene, name: &str) {
     deed(scene, Deed { set_record: Some(record), ..Deed::default() });
 }
 
+/// `load balancer/port/priority`, of the rules that the plan shifts.
+fn rules(scene: &Scene) -> Vec<String> {
+    if !is_busy(scene) {
+        return Vec::new();
+    }
+    let places = written(scene, "alb:");
+    let three = |place: &String| {
+        let mut parts = place.rsplitn(4, '/');
+        let (rule, port) = (parts.next()?, parts.next()?);
+        Some(format!("{}/{port}/{rule}", parts.next()?))
+    };
+    places.iter().filter_map(three).collect()
+}
+
+/// Somebody deals to all groups of a rule, and to none as much as to another.
+fn foreign_rule(scene: &mut Scene, target: &str) {
+    let parts: Vec<&str> = target.split('/').collect();
+    let [balancer, port, rule] = parts[..] else { return };
+    let (Ok(port), priority) = (port.parse::<u16>(), rule.parse::<u32>().ok()) else { return };
+    let weights = scene.world(|world, _| {
+        let found = world.balancers.get(balancer)?;
+        let own = |one: &&crate::sim::ListenerRule| one.port == port && one.priority == priority;
+        let shares = &found.rules.iter().find(own)?.shares;
+        Some(shares.iter().zip(301..).map(|((group, _), weight)| (group.clone(), weight)).collect())
+    });
+    let Some(weights) = weights else { return };
+    let rule = RuleFile { load_balancer: balancer.into(), port, priority, weights };
+    deed(scene, Deed { set_rule: Some(rule), ..Deed::default() });
+}
+
 /// `cluster/service`, of the services that the plan deploys.
 fn services(scene: &Scene) -> Vec<String> {
     if !is_busy(scene) {
@@ -419,12 +457,17 @@ fn new_images(scene: &Scene) -> Vec<String> {
     world.images.keys().filter(|image| !old.contains(*image)).cloned().collect()
 }
 
-/// Images that run behind load balancers to which users were not led at first.
+/// Images that run where users were not led at first: behind other load balancers, or in target groups that no rule dealt
+/// requests to.
 fn new_side(scene: &Scene) -> Vec<String> {
+    let at_first = |group: &str| {
+        let mut rules = scene.setting.world.balancers.values().flat_map(|balancer| &balancer.rules);
+        rules.any(|rule| rule.shares.iter().any(|(name, weight)| name == group && *weight > 0))
+    };
     scene.world(|world, _| {
         let away = |service: &&crate::sim::Service| {
             let group = service.group.as_ref().and_then(|group| world.groups.get(group));
-            group.is_some_and(|group| !scene.setting.home.contains(&group.balancer))
+            group.is_some_and(|group| !scene.setting.home.contains(&group.balancer) || !at_first(&group.name))
         };
         let definitions = world.services.iter().filter(away);
         let definitions =

@@ -120,11 +120,12 @@ async fn client(served: Arc<Served>, stream: TcpStream, tls: Option<TlsAcceptor>
     });
     let idle = Some(served.shared.clock.0.on_wall(served.idle).max(Duration::from_millis(50)));
     let here = served.clone();
+    let port = if tls.is_some() { 443 } else { 80 };
     let handle = move |request: Request<Bytes>| {
         let here = here.clone();
         async move {
             let call = format!("{} {}", request.method(), request.uri().path());
-            let perform = || forward(&here, request);
+            let perform = || forward(&here, port, request);
             let refuse = |rule| faults::scripted(&rule);
             let mut answer = faults::meet(&here.shared, ("http", &call, &here.name), refuse, perform).await?;
             // The service closes a connection that is older than this with its next answer.
@@ -159,9 +160,9 @@ impl Served {
     }
 
     /// The target group for a path, and the target whose turn it is.
-    fn choose(&self, path: &str) -> (Option<String>, Option<(String, SocketAddr)>) {
+    fn choose(&self, port: u16, path: &str) -> (Option<String>, Option<(String, SocketAddr)>) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let (group, target) = self.shared.look(|world, _| world.choose(&self.name, path, turn));
+        let (group, target) = self.shared.look(|world, _| world.choose(&self.name, port, path, turn));
         let listening = self.shared.listening.lock().unwrap_or_else(PoisonError::into_inner);
         let found = target.and_then(|id| listening.get(&id).map(|address| (id, *address)));
         (group, found)
@@ -169,8 +170,8 @@ impl Served {
 }
 
 /// Sends one request to a target.
-async fn forward(served: &Served, request: Request<Bytes>) -> Result<Answer, Dropped> {
-    let (group, target) = served.choose(request.uri().path());
+async fn forward(served: &Served, port: u16, request: Request<Bytes>) -> Result<Answer, Dropped> {
+    let (group, target) = served.choose(port, request.uri().path());
     let began = served.shared.clock.now();
     let (outcome, answer) = match target {
         None => (Outcome::Nobody, answer(503, "text/html", "<h1>503 Service Temporarily Unavailable</h1>")),

@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 /// The worlds that come with the binary, by the name of their file.
 pub const SHIPPED: &[(&str, &str)] = &[
     ("aep.yaml", include_str!("../../plans/worlds/aep.yaml")),
+    ("blue-green.yaml", include_str!("../../plans/worlds/blue-green.yaml")),
     ("bad-image.yaml", include_str!("../../plans/worlds/bad-image.yaml")),
     ("dns-slow.yaml", include_str!("../../plans/worlds/dns-slow.yaml")),
     ("errors-after-switch.yaml", include_str!("../../plans/worlds/errors-after-switch.yaml")),

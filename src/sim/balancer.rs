@@ -1,9 +1,11 @@
-//! Load balancers and their target groups: who gets which request, whose health is what, and counts by the minute.
+//! Load balancers and their target groups: whose health is what, who may get requests, and counts by the minute. Which
+//! group takes a request is in `rule`.
 //!
 //! Whoever checks health tells [`TargetGroup::checked`] what it saw: the sandbox really asks, a rehearsal predicts.
 
 use super::common::Common;
 use super::file::CheckFile;
+use super::rule::ListenerRule;
 use super::world::World;
 use crate::plan::Timestamp;
 use crate::port::dns::Name;
@@ -27,6 +29,8 @@ pub struct Balancer {
     pub keep_alive: Duration,
     /// How long a connection may be idle.
     pub idle_timeout: Duration,
+    /// The rules of its listeners: of each the one that goes first, first.
+    pub rules: Common<Vec<ListenerRule>>,
     /// Requests by minute.
     pub counts: Common<BTreeMap<u64, Counts>>,
 }
@@ -59,8 +63,6 @@ pub struct TargetGroup {
     pub arn: String,
     /// The name of its load balancer.
     pub balancer: String,
-    /// Paths that it takes; none: the rest.
-    pub paths: Vec<String>,
     /// Where targets listen.
     pub port: u16,
     /// How they are checked.
@@ -189,16 +191,6 @@ impl TargetGroup {
         }
     }
 
-    /// Whether this group takes requests for a path by a rule of its own.
-    #[must_use]
-    pub fn takes(&self, path: &str) -> bool {
-        let fits = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => path.starts_with(start),
-            None => path == pattern,
-        };
-        self.paths.iter().any(fits)
-    }
-
     /// Who may get a request: the healthy ones; if there are none, all that are not leaving ("fail open").
     #[must_use]
     pub fn candidates(&self) -> Vec<&String> {
@@ -279,26 +271,7 @@ impl Counts {
     }
 }
 
-/// The target group of a load balancer that takes a path.
-pub(super) fn taker<'a>(
-    groups: &'a BTreeMap<String, TargetGroup>,
-    balancer: &str,
-    path: &str,
-) -> Option<&'a TargetGroup> {
-    let mut own = groups.values().filter(|g| g.balancer == balancer);
-    own.clone().find(|g| g.takes(path)).or_else(|| own.find(|g| g.paths.is_empty()))
-}
-
 impl World {
-    /// The target group of a load balancer that takes a path, and the target in it whose turn it is.
-    #[must_use]
-    pub fn choose(&self, balancer: &str, path: &str, turn: usize) -> (Option<String>, Option<String>) {
-        let Some(group) = taker(&self.groups, balancer, path) else { return (None, None) };
-        let candidates = group.candidates();
-        let target = (!candidates.is_empty()).then(|| candidates[turn % candidates.len()].clone());
-        (Some(group.name.clone()), target)
-    }
-
     /// Notes for each group how many hosts are what from this minute on, where that changed.
     pub(super) fn note_hosts(&mut self, now: Timestamp) {
         let changed = |g: &TargetGroup| g.hosts.last().is_none_or(|(_, hosts)| *hosts != g.hosts_now());

@@ -4,6 +4,7 @@ use super::balancer::{Balancer, Health, Target, TargetGroup};
 use super::common::Common;
 use super::compute::{Deployment, Phase, Rollout, Service};
 use super::file::{BalancerFile, DefinitionFile, ServiceFile, Verb, WorldError, WorldFile, ZoneFile};
+use super::rule::{Place, rules_of};
 use super::world::World;
 use super::zone::{Records, SetKey, Zone, written};
 use crate::plan::Timestamp;
@@ -50,10 +51,21 @@ pub(super) fn build(
     for (family, definition) in std::mem::take(&mut file.task_definitions) {
         add_definition(&mut world, &family, definition, now);
     }
+    let mut places: BTreeMap<String, BTreeMap<String, Place>> = BTreeMap::new();
     for (cluster, services) in std::mem::take(&mut file.clusters) {
         world.clusters.push(cluster.clone());
         for (name, service) in services {
+            if let Some(balancer) = &service.load_balancer {
+                let ServiceFile { paths, priority, weight, .. } = service.clone();
+                let place = Place { paths, priority, weight };
+                places.entry(balancer.clone()).or_default().insert(name.clone(), place);
+            }
             add_service(&mut world, &cluster, name, service).map_err(wrong)?;
+        }
+    }
+    for (balancer, places) in &places {
+        if let Some(found) = world.balancers.get_mut(balancer) {
+            found.rules = rules_of(&found.arn, places).into();
         }
     }
     for rule in std::mem::take(&mut file.faults) {
@@ -75,6 +87,7 @@ fn add_balancer(world: &mut World, name: String, file: BalancerFile, place: u8) 
         name: name.clone(),
         dns_name: Name::new(&dns_name),
         address: file.address.unwrap_or_else(|| world.address(0, place)),
+        rules: Common::default(),
         keep_alive: file.client_keep_alive.map_or(HOUR, |span| span.0),
         idle_timeout: file.idle_timeout.map_or(Duration::from_secs(60), |span| span.0),
         counts: Common::default(),
@@ -156,7 +169,6 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
                 name: name.clone(),
                 arn: format!("arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/{id}"),
                 balancer,
-                paths: file.paths,
                 port: definition.containers().iter().find_map(|c| c.port).unwrap_or(8080),
                 check: file.check,
                 targets: BTreeMap::new(),

@@ -106,9 +106,10 @@ pub(super) fn with_facts(
 /// The account and region that the world is.
 fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
     let account = |need: &Need| match need {
-        Need::Service { at, .. } | Need::Definition { at, .. } | Need::Balancer { at, .. } => {
-            Some(at.clone())
-        }
+        Need::Service { at, .. }
+        | Need::Definition { at, .. }
+        | Need::Balancer { at, .. }
+        | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
     };
@@ -136,7 +137,10 @@ fn modelled(
 ) -> Vec<(Asker, Need)> {
     let elsewhere = |need: &Need| {
         let at = match need {
-            Need::Service { at, .. } | Need::Definition { at, .. } | Need::Balancer { at, .. } => at.clone(),
+            Need::Service { at, .. }
+            | Need::Definition { at, .. }
+            | Need::Balancer { at, .. }
+            | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,
         };

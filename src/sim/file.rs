@@ -241,9 +241,15 @@ pub struct ServiceFile {
     /// Which load balancer sends it requests, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<String>,
-    /// Which paths: `/api/*`. None: all that nobody else takes.
+    /// Which paths: `/api/*`. None: all that nobody else takes. Services with the same paths share a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
+    /// The priority of the rule for its paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// Its weight in the rule: 1 for the first service of a rule, by name, and 0 for the others unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
     /// How its targets are checked.
     #[serde(default, skip_serializing_if = "is_default")]
     pub check: CheckFile,
@@ -485,6 +491,9 @@ pub struct Deed {
     /// Somebody else sets a service's task definition: `cluster/service: family:revision`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_service: BTreeMap<String, String>,
+    /// Somebody else changes how a rule deals requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_rule: Option<RuleFile>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
@@ -497,6 +506,26 @@ pub struct Deed {
     /// A scripted fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<super::FaultRule>,
+}
+
+/// How a rule of a load balancer should deal requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    /// Its name.
+    pub load_balancer: String,
+    /// Where it listens: 443 unless stated.
+    #[serde(default = "https")]
+    pub port: u16,
+    /// The default rule unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// By target group.
+    pub weights: BTreeMap<String, u32>,
+}
+
+const fn https() -> u16 {
+    443
 }
 
 impl WorldFile {

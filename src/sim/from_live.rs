@@ -57,7 +57,9 @@ impl Reading<'_> {
                     _ => Ok(()),
                 }
             }
-            Need::Balancer { at, name, .. } => self.balancer(at, name).await,
+            Need::Balancer { at, name, .. } | Need::Rule { at, balancer: name, .. } => {
+                self.balancer(at, name).await
+            }
             Need::Service { at, cluster, name, runs, .. } => {
                 self.service(at, cluster, name).await?;
                 match runs {

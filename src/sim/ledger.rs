@@ -114,6 +114,7 @@ pub struct Landed {
     /// When.
     pub at: Timestamp,
     /// `record app.example.com A in Z1`, `service main/web`, `task main/job`, `definition web`,
+    /// `rule web:443 default`,
     /// `http https://app.example.com`, `command cell`.
     pub place: Arc<str>,
     /// What is there now, or what was done.

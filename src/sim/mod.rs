@@ -23,6 +23,7 @@ mod metric;
 mod names;
 mod ports;
 mod resolver;
+mod rule;
 mod schedule;
 mod situation;
 mod standing;
@@ -47,12 +48,14 @@ pub use compute::{
 pub use derive::{Derived, OneCommand, asker_name, derive};
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{
-    App, Behaviour, Breaker, Deed, RecordFile, Span, StatedAnswer, TrafficFile, WorldError, WorldFile,
+    App, Behaviour, Breaker, Deed, RecordFile, RuleFile, Span, StatedAnswer, TrafficFile, WorldError,
+    WorldFile,
 };
 pub use from_live::from_live;
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
+pub use rule::{LISTENERS, ListenerRule};
 pub use strike::Strike;
 pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
 pub use world::{NameServer, World};

@@ -48,8 +48,11 @@ impl World {
             self.service_situation(service, hash);
         }
         self.jobs_situation(hash);
-        for name in self.balancers.keys() {
+        for (name, balancer) in &self.balancers {
             name.hash(hash);
+            for rule in &balancer.rules {
+                (&rule.shares, rule.sticks).hash(hash);
+            }
         }
         self.torn_down.len().hash(hash);
         for scan in self.scans.values() {

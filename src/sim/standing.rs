@@ -29,6 +29,7 @@ impl World {
             let keeps = crate::plan::format_duration(balancer.keep_alive);
             all.insert(format!("load balancer {name}"), format!("stands, keep-alive {keeps}"));
         }
+        all.extend(self.all_rules().map(|(name, rule)| (format!("rule {name}"), rule.dealt())));
         for name in &self.torn_down {
             all.insert(format!("load balancer {name}"), "torn down".into());
         }

@@ -36,6 +36,7 @@ pub enum Strike {
     /// - a batch of record sets: the first that it creates has another value; if it creates none, nothing happens;
     /// - a definition is registered with another image;
     /// - a service is set to another active definition of the family; if there is none, to what it had, by force;
+    /// - a rule deals the other way round;
     /// - no task is started or stopped;
     /// - a program forgets what was sent to it;
     /// - a command does nothing.
@@ -61,7 +62,7 @@ pub enum Strike {
 }
 
 /// Looks whose answer comes from copies that lag.
-const LAGGING: [&str; 7] = [
+const LAGGING: [&str; 8] = [
     "ListResourceRecordSets",
     "DescribeServices",
     "DescribeTaskDefinition",
@@ -69,14 +70,17 @@ const LAGGING: [&str; 7] = [
     "DescribeTasks",
     "DescribeTargetGroups",
     "DescribeTargetHealth",
+    "DescribeRules",
 ];
 /// Looks that find many.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 8] = [
     "ListResourceRecordSets",
     "ListTasks",
     "DescribeTasks",
     "DescribeTargetGroups",
     "DescribeTargetHealth",
+    "DescribeListeners",
+    "DescribeRules",
     "GetMetricData",
 ];
 

@@ -5,7 +5,7 @@
 //! A world that is served has users with real sockets instead.
 
 use super::app::bear;
-use super::balancer::{Health, Outcome, TargetGroup, minute, taker};
+use super::balancer::{Health, Outcome, minute};
 use super::common::Common;
 use super::file::{TrafficFile, WorldError};
 use super::resolver::Resolver;
@@ -26,6 +26,8 @@ const TICK_MS: u64 = 15_000;
 const APART: u64 = 5000;
 /// How many failures are told one by one.
 const TOLD: usize = 64;
+/// Where they come.
+const HTTPS: u16 = 443;
 /// How long a load balancer waits for a target.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of a thousand users, how many are behind a resolver that keeps answers for longer than it may: measured in "TTL
@@ -197,6 +199,7 @@ struct Tick<'a> {
     resolver: ResolverKind,
     habits: &'a Habits,
     outcomes: Vec<(Outcome, u64)>,
+    parts: Vec<(Option<usize>, u64)>,
     by_balancer: &'a mut Common<BTreeMap<String, Tally>>,
     failures: &'a mut Common<Vec<UserFailure>>,
 }
@@ -312,6 +315,7 @@ impl Users {
                 resolver: group.resolver.kind,
                 habits: &self.habits,
                 outcomes: Vec::new(),
+                parts: Vec::new(),
                 by_balancer: &mut self.by_balancer,
                 failures: &mut self.failures,
             };
@@ -449,13 +453,60 @@ impl Tick<'_> {
         failed
     }
 
-    /// What the load balancer and its targets make of requests for one path; how many failed.
+    /// What the load balancer makes of requests for one path; how many failed.
     fn serve(&mut self, balancer: &Arc<str>, path: &str, requests: u64, turn: u64) -> u64 {
+        let mut parts = std::mem::take(&mut self.parts);
+        self.deal(balancer, path, requests, turn, &mut parts);
+        let mut failed = 0;
+        for (group, part) in &parts {
+            failed += self.ask(balancer, *group, path, *part, turn);
+        }
+        self.parts = parts;
+        failed
+    }
+
+    /// How many of the requests each target group gets, by its place among all.
+    fn deal(
+        &self,
+        balancer: &str,
+        path: &str,
+        requests: u64,
+        turn: u64,
+        parts: &mut Vec<(Option<usize>, u64)>,
+    ) {
+        parts.clear();
+        let place = |name: &str| self.world.groups.keys().position(|known| known == name);
+        let found = self.world.balancers.get(balancer);
+        let Some(rule) = found.and_then(|found| found.taker(HTTPS, path)) else {
+            return parts.push((None, requests));
+        };
+        let mut dealt = rule.shares.iter().filter(|(_, weight)| *weight > 0);
+        if let (Some((only, _)), None) = (dealt.next(), dealt.next()) {
+            return parts.push((place(only), requests));
+        }
+        for turn in turn..turn + requests {
+            let group = rule.turn(turn).and_then(place);
+            match parts.iter_mut().find(|(known, _)| *known == group) {
+                Some((_, part)) => *part += 1,
+                None => parts.push((group, 1)),
+            }
+        }
+    }
+
+    /// What the targets of a group make of requests; how many failed.
+    fn ask(
+        &mut self,
+        balancer: &Arc<str>,
+        group: Option<usize>,
+        path: &str,
+        requests: u64,
+        turn: u64,
+    ) -> u64 {
         let world = &mut *self.world;
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.clear();
-        let group = taker(&world.groups, balancer, path);
-        let targets = || group.into_iter().flat_map(|group| &group.targets);
+        let found = group.and_then(|place| world.groups.values().nth(place));
+        let targets = || found.into_iter().flat_map(|group| &group.targets);
         let healthy = targets().filter(|(_, target)| target.state == Health::Healthy).count();
         // Nobody is healthy: all that are not leaving get requests ("fail open").
         let open = |state: Health| match healthy {
@@ -493,9 +544,7 @@ impl Tick<'_> {
                 }
             }
         }
-        let same = |other: &TargetGroup| group.is_some_and(|group| std::ptr::eq(other, group));
-        let place = world.groups.values().position(same);
-        let failed = self.book(balancer, place, &outcomes);
+        let failed = self.book(balancer, group, &outcomes);
         self.outcomes = outcomes;
         failed
     }

@@ -269,9 +269,12 @@ impl World {
         self.disturbed();
         self.upset(&deed, now)?;
         if let Some(name) = deed.tear_down {
-            self.balancers.remove(&name).ok_or_else(|| {
+            let gone = self.balancers.remove(&name).ok_or_else(|| {
                 Refusal::new("NoSuchThing", format!("there is no load balancer `{name}` to tear down"))
             })?;
+            for rule in &gone.rules {
+                self.ledger.note(now, format!("rule {}", rule.named(&name)), "gone with its load balancer");
+            }
             self.torn_down.push(name);
         }
         if !deed.image.is_empty() {
@@ -289,6 +292,9 @@ impl World {
             let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));
             let (cluster, name) = (cluster.to_owned(), name.to_owned());
             self.update_service(&cluster, &name, Some(&definition), None, false, now)?;
+        }
+        if let Some(rule) = &deed.set_rule {
+            self.foreign_rule(rule, now)?;
         }
         if let Some(rule) = deed.fault {
             self.faults.add(rule);
@@ -388,6 +394,7 @@ impl World {
             "zones": zones,
             "services": services,
             "one_off_tasks": tasks,
+            "rules": self.all_rules().map(|(name, rule)| (name, rule.dealt())).collect::<BTreeMap<_, _>>(),
             "load_balancers": self.balancers.keys().collect::<Vec<_>>(),
             "task_definitions": definitions,
             "scans": self.scans.len(),

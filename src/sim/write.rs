@@ -11,6 +11,7 @@ use crate::port::dns::RecordSet;
 use serde_json::Value as Json;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A write.
 #[derive(Clone, Debug)]
@@ -47,6 +48,13 @@ pub(super) enum Write {
         method: String,
         path: String,
         body: Vec<u8>,
+    },
+    /// How a rule deals requests, among groups by their ARNs.
+    Deal {
+        rule: String,
+        default: bool,
+        shares: Vec<(String, u32)>,
+        sticks: Option<Duration>,
     },
     Set {
         cell: Arc<str>,
@@ -108,10 +116,16 @@ impl World {
             Write::Send { to, origin, method, path, body } => {
                 let task = match to {
                     Listener::Task(id) => Some(id.clone()),
-                    Listener::Balancer(name) => self.choose(name, path, 0).1,
+                    Listener::Balancer(name) => {
+                        let port = if origin.starts_with("http://") { 80 } else { 443 };
+                        self.choose(name, port, path, 0).1
+                    }
                 };
                 let message = Message { origin, method, path, body };
                 task.map(|task| self.serve(&task, message, now).body).unwrap_or_default()
+            }
+            Write::Deal { rule, default, shares, sticks } => {
+                self.deal(rule, *default, shares, *sticks, now)?.arn.clone()
             }
             Write::Set { cell, to } => {
                 self.set_cell(cell, *to, now);
@@ -197,6 +211,10 @@ impl World {
                     force: other.is_none(),
                 })
             }
+            Write::Deal { rule, default, shares, sticks } => {
+                let (rule, default, sticks) = (rule.clone(), *default, *sticks);
+                Some(Write::Deal { rule, default, shares: spoiled(shares), sticks })
+            }
             _ => None,
         };
         match other {
@@ -243,6 +261,17 @@ impl World {
                     force: false,
                 })
             }
+            Write::Deal { rule, default, .. } => {
+                let found = self.rule(rule).ok()?;
+                let arn =
+                    |(name, weight): &(String, u32)| Some((self.groups.get(name)?.arn.clone(), *weight));
+                Some(Write::Deal {
+                    rule: rule.clone(),
+                    default: *default,
+                    shares: found.shares.iter().filter_map(arn).collect(),
+                    sticks: found.sticks,
+                })
+            }
             Write::Set { cell, .. } => Some(Write::Set { cell: cell.clone(), to: self.cell(cell)? }),
             _ => None,
         }
@@ -262,6 +291,19 @@ impl Write {
             _ => None,
         }
     }
+}
+
+/// Weights the other way round; if that is the same, one is larger.
+fn spoiled(shares: &[(String, u32)]) -> Vec<(String, u32)> {
+    let weights = shares.iter().rev().map(|(_, weight)| *weight);
+    let groups = shares.iter().map(|(group, _)| group.clone());
+    let mut wrong: Vec<(String, u32)> = groups.zip(weights).collect();
+    if wrong == shares
+        && let Some((_, weight)) = wrong.first_mut()
+    {
+        *weight += 1;
+    }
+    wrong
 }
 
 /// Another value, of the same kind.

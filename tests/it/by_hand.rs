@@ -30,7 +30,7 @@ fn calls_of(stage: &Stage, operation: &str) -> u64 {
 }
 
 /// Types what it says. The tool finds what was restored and writes nothing of its own by this operation.
-fn obey(stage: &Stage, said: &Said, operation: &str) -> Said {
+pub(crate) fn obey(stage: &Stage, said: &Said, operation: &str) -> Said {
     permit(stage);
     let (typed, retries) = (to_type(said, "aws "), to_type(said, "switchover retry "));
     assert!(!typed.is_empty() && typed.len() == retries.len(), "one for each that is stuck: {said:#?}");

@@ -20,6 +20,7 @@ mod kills;
 mod ledger;
 mod process;
 mod rehearse;
+mod shift;
 mod signals;
 mod stage;
 mod tidy;

@@ -24,10 +24,10 @@ steps:
     with: { target: prod, cluster: aep-prod, service: aep-frontend-prod, images: { frontend: "${{ params.image }}" } }
 "#;
 /// A lease lasts as long on the wall clock as this many seconds of the world: less than a call may take.
-const SLOW: u32 = 3;
+pub(crate) const SLOW: u32 = 3;
 
 /// Tries until the lease of the holder has run out.
-fn take_over(stage: &Stage) -> Said {
+pub(crate) fn take_over(stage: &Stage) -> Said {
     loop {
         let said = stage.run(&["resume", "--on-pause", "exit"]);
         if said.code != Some(14) {
@@ -39,7 +39,7 @@ fn take_over(stage: &Stage) -> Said {
 }
 
 /// Starts to take over, as above, and returns once somebody has.
-fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
+pub(crate) fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
     let mut command = stage.command(&["resume", "--on-pause", "exit"]);
     let worker = std::thread::spawn(move || {
         loop {
@@ -54,7 +54,7 @@ fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
     worker
 }
 
-fn assert_is_fenced(zombie: Zombie) {
+pub(crate) fn assert_is_fenced(zombie: Zombie) {
     is_fenced(&zombie.wake()).unwrap();
 }
 
@@ -131,13 +131,13 @@ fn deploy_slowly() -> (Stage, tempfile::TempDir, String) {
 }
 
 /// How many calls of this kind came, and how many were answered.
-fn calls(stage: &Stage, operation: &str) -> (u64, u64) {
+pub(crate) fn calls(stage: &Stage, operation: &str) -> (u64, u64) {
     let calls = stage.calls();
     let call = calls.iter().find(|call| call["operation"] == operation);
     call.map_or((0, 0), |call| (call["came"].as_u64().unwrap(), call["answered"].as_u64().unwrap()))
 }
 
-fn facts(stage: &Stage, event: &str) -> usize {
+pub(crate) fn facts(stage: &Stage, event: &str) -> usize {
     let journal = stage.log();
     let facts = journal.lines().map(|line| serde_json::from_str::<Json>(line).unwrap());
     facts.filter(|fact| fact["event"] == event).count()

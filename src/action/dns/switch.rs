@@ -87,6 +87,7 @@ impl Action for Switch {
             writes: true,
             has_undo: true,
             switches: true,
+            by_name: true,
             resources: vec![self.place.resource()],
             data: self.data,
             undo_reaches: ttl.map(|ttl| ttl + PROPAGATION),

@@ -5,6 +5,7 @@ mod commands;
 mod deploys;
 mod records;
 mod requests;
+mod shifts;
 mod signals;
 mod tasks;
 mod traffic;

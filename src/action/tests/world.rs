@@ -6,10 +6,11 @@ use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Clock, Command, Deployment, LoadBalancer, Metric, Output, Point, ReadCompute, ReadDns, ReadHttp,
-    ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, RunTask, Series,
-    Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld, Writes,
+    Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, ReadCompute, ReadDns,
+    ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule,
+    RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition,
+    TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
+    Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) healthy: BTreeMap<String, usize>,
     // The rest.
     pub(super) balancers: Vec<LoadBalancer>,
+    /// Of one load balancer that listens at 443 and 80.
+    pub(super) rules: Vec<Rule>,
     pub(super) measure: Measuring,
     pub(super) complete: bool,
     pub(super) answer: Answering,
@@ -97,6 +100,7 @@ impl World {
             tasks: Vec::new(),
             healthy: BTreeMap::new(),
             balancers: Vec::new(),
+            rules: Vec::new(),
             measure: Box::new(|_, _| None),
             complete: true,
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
@@ -228,6 +232,9 @@ impl WriteWorld for World {
         Ok(Arc::new(self.clone()))
     }
     fn change_compute(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn change_traffic(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
         Ok(Arc::new(self.clone()))
     }
     fn send_http(&self) -> &dyn WriteHttp {
@@ -521,6 +528,35 @@ impl ReadTraffic for World {
             reason: (n >= healthy).then(|| "Target.Timeout".into()),
         };
         Ok((0..2).map(one).collect())
+    }
+    async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {
+        Ok((name != "none").then(|| target_group(name)))
+    }
+    async fn listeners(&self, _: &str) -> Result<Vec<Listener>, Fault> {
+        let one = |port: u16| Listener { arn: format!("arn:listener/{port}"), port };
+        Ok([443, 80].map(one).to_vec())
+    }
+    async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault> {
+        Ok(self.state().rules.iter().filter(|rule| rule.listener == listener).cloned().collect())
+    }
+    async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault> {
+        Ok(self.state().rules.iter().find(|rule| rule.arn == arn).cloned())
+    }
+}
+
+/// The ARN of a target group.
+pub(super) fn target_group(name: &str) -> String {
+    format!("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/{name}/1")
+}
+
+#[async_trait]
+impl WriteTraffic for World {
+    async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault> {
+        let arn = rule.arn.clone();
+        self.written(format!("set {arn}"), |state| {
+            let found = state.rules.iter_mut().find(|rule| rule.arn == arn).unwrap();
+            found.actions = actions.to_vec();
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::call::{self, Class, Failure};
 use crate::plan::{Target, Timestamp};
-use crate::port::{Clock, Wiring, WriteCompute};
+use crate::port::{Clock, Wiring};
 use crate::run::Fault;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -74,6 +74,12 @@ impl Transport {
     }
 }
 
+/// An account, for changing what is in it until a deadline.
+pub(in crate::adapter) struct Changing {
+    pub(super) account: Arc<Account>,
+    pub(super) until: Timestamp,
+}
+
 /// One account. Nothing is loaded or connected before the first call.
 pub(in crate::adapter) struct Account {
     pub(super) place: Place,
@@ -116,9 +122,9 @@ impl Account {
         }
     }
 
-    /// The same, for changing compute until then.
-    pub(in crate::adapter) fn until(self: &Arc<Self>, until: Timestamp) -> impl WriteCompute + use<> {
-        super::ecs::Changing { account: self.clone(), until }
+    /// The same, for changing what is in it until then.
+    pub(in crate::adapter) fn until(self: &Arc<Self>, until: Timestamp) -> Changing {
+        Changing { account: self.clone(), until }
     }
 
     /// What a person does about credentials.

@@ -5,9 +5,8 @@
 
 mod shape;
 
-use super::account::Account;
+use super::account::{Account, Changing};
 use super::call::{self, Class, Failure, Watch};
-use crate::plan::Timestamp;
 use crate::port::{
     ReadCompute, RunTask, Service, Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
@@ -17,7 +16,6 @@ use aws_sdk_ecs::config::http::HttpRequest;
 use aws_sdk_ecs::types::DesiredStatus::{self, Running, Stopped};
 use aws_sdk_ecs::types::{TaskDefinitionField, TaskField};
 use serde_json::Value as Json;
-use std::sync::Arc;
 
 /// How many tasks one call describes.
 const BATCH: usize = 100;
@@ -156,12 +154,6 @@ impl Account {
             }
         }
     }
-}
-
-/// An account, for changing compute until a deadline.
-pub(in crate::adapter) struct Changing {
-    pub(in crate::adapter) account: Arc<Account>,
-    pub(in crate::adapter) until: Timestamp,
 }
 
 #[async_trait]

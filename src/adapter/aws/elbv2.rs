@@ -1,8 +1,10 @@
-//! Elastic Load Balancing: load balancers and the health of their targets.
+//! Elastic Load Balancing: load balancers, the health of their targets, and the rules of their listeners.
 
-use super::account::Account;
-use super::call;
-use crate::port::{LoadBalancer, ReadTraffic, TargetHealth};
+mod shape;
+
+use super::account::{Account, Changing};
+use super::call::{self, Class, Failure};
+use crate::port::{Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, TargetHealth, WriteTraffic};
 use crate::run::Fault;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -102,5 +104,108 @@ impl ReadTraffic for Account {
                 }
             })
             .collect())
+    }
+
+    async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeTargetGroups", name);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let ask = |watch| client.describe_target_groups().names(name).customize().interceptor(watch).send();
+        let answer = match call::read(self, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("TargetGroupNotFound") => return Ok(None),
+            answer => answer.map_err(&unseen)?,
+        };
+        Ok(answer.target_groups.unwrap_or_default().into_iter().find_map(|group| group.target_group_arn))
+    }
+
+    async fn listeners(&self, load_balancer: &str) -> Result<Vec<Listener>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeListeners", load_balancer);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let (mut found, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let ask = |watch| {
+                client
+                    .describe_listeners()
+                    .load_balancer_arn(load_balancer)
+                    .set_marker(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = call::read(self, ask).await.map_err(&unseen)?;
+            found.extend(page.listeners.unwrap_or_default().into_iter().filter_map(shape::listener));
+            match page.next_marker.filter(|marker| !marker.is_empty()) {
+                Some(marker) => next = Some(marker),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeRules", listener);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let (mut found, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let ask = |watch| {
+                client
+                    .describe_rules()
+                    .listener_arn(listener)
+                    .set_marker(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = call::read(self, ask).await.map_err(&unseen)?;
+            found.extend(page.rules.unwrap_or_default().into_iter().map(shape::rule));
+            match page.next_marker.filter(|marker| !marker.is_empty()) {
+                Some(marker) => next = Some(marker),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault> {
+        let unseen = self.unseen("elbv2 DescribeRules", arn);
+        let client = self.elbv2().await.map_err(&unseen)?;
+        let ask = |watch| client.describe_rules().rule_arns(arn).customize().interceptor(watch).send();
+        let answer = match call::read(self, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("RuleNotFound") => return Ok(None),
+            answer => answer.map_err(&unseen)?,
+        };
+        Ok(answer.rules.unwrap_or_default().into_iter().next().map(shape::rule))
+    }
+}
+
+#[async_trait]
+impl WriteTraffic for Changing {
+    async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault> {
+        let account = &*self.account;
+        let operation = if rule.priority.is_some() { "elbv2 ModifyRule" } else { "elbv2 ModifyListener" };
+        let unwritten = account.unwritten(operation, &rule.arn);
+        let actions = shape::actions(actions)
+            .map_err(|text| unwritten(Failure { class: Class::Unsent, code: None, text }))?;
+        let client = account.elbv2().await.map_err(&unwritten)?;
+        // The default rule of a listener is changed with the listener, and by nothing else.
+        if rule.priority.is_none() {
+            let send = |watch| {
+                client
+                    .modify_listener()
+                    .listener_arn(&rule.listener)
+                    .set_default_actions(Some(actions.clone()))
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            return call::write(account, self.until, send).await.map(drop).map_err(&unwritten);
+        }
+        let send = |watch| {
+            client
+                .modify_rule()
+                .rule_arn(&rule.arn)
+                .set_actions(Some(actions.clone()))
+                .customize()
+                .interceptor(watch)
+                .send()
+        };
+        call::write(account, self.until, send).await.map(drop).map_err(&unwritten)
     }
 }

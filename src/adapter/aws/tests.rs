@@ -2,6 +2,7 @@
 
 mod cloudwatch;
 mod compute;
+mod rules;
 mod zone;
 
 use super::*;

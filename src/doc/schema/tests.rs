@@ -103,7 +103,7 @@ fn check(text: &str) -> Vec<String> {
 
 #[test]
 fn shipped_plans_fit_it() {
-    for name in ["aep-go-live", "one-record", "parallel-deploys", "exec-with-undo"] {
+    for name in ["aep-go-live", "blue-green", "one-record", "parallel-deploys", "exec-with-undo"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans").join(name).with_extension("yaml");
         assert_eq!(check(&std::fs::read_to_string(path).unwrap()), [""; 0], "{name}");
     }

@@ -5,8 +5,8 @@ use crate::adapter::SystemClock;
 use crate::plan::{StepTraits, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
-    Reads, Request, Response, Stop, WorldTime, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteWorld,
-    Writes,
+    Reads, Request, Response, Stop, WorldTime, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    WriteWorld, Writes,
 };
 use crate::run::{Change, Fault, Look, Memo, Proposal};
 use async_trait::async_trait;
@@ -275,6 +275,9 @@ impl<C: Clock> WriteWorld for Empty<C> {
         nothing()
     }
     fn change_compute(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        nothing()
+    }
+    fn change_traffic(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
         nothing()
     }
     fn send_http(&self) -> &dyn WriteHttp {

@@ -60,6 +60,28 @@ fn rehearsed(setting: &Arc<Setting>, fault: &str) -> Rehearsal {
     rehearse(setting, &Options { pairs: 0, seed: 1, threads: 1, fault: Some(fault), stop: &|| false })
 }
 
+/// All that can become of a change of weights, and of what it is looked at by; the smaller plan of the mutants meets every
+/// fault.
+#[test]
+fn the_shipped_shift_has_no_findings() {
+    let setting = setting("plans/blue-green.yaml", Some("blue-green.yaml"));
+    for fault in ["alb.modify", "alb.rules", "world.foreign-rule", "world.new-side-fails", "people.abort"] {
+        let found = rehearsed(&setting, fault).findings;
+        assert!(found.is_empty(), "{fault}: {found:#?}");
+    }
+}
+
+/// Without a world that is stated one is made up: somebody else takes the requests at first.
+#[test]
+fn a_shift_can_be_rehearsed_in_a_derived_world() {
+    let text = text_of("tests/data/rehearse/shift.yaml");
+    for text in [text.clone(), text.replace("load_balancer: web", "load_balancer: web\n      rule: 7")] {
+        let setting = setting_of("tests/data/rehearse/shift.yaml", &text, None);
+        let found = rehearsed(&setting, "alb.modify").findings;
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
 #[test]
 fn writes_that_are_left_behind_are_measured() {
     let text = text_of("plans/one-record.yaml").replace("writes: shared", "writes: diverge");

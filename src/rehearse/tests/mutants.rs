@@ -18,6 +18,7 @@ const BARRIER: &str = "irreversible";
 const DEADLINE: &str = "in-time";
 const FAMILY: &str = "one-family";
 const GUARD: &str = "guard";
+const SHIFT: &str = "shift";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -56,6 +57,10 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::ThrottleFails, DEPLOYS, "ecs.services.throttled", Law::Patient),
     (Mistake::Impatient, RECORD, "dns.ask.silent", Law::Patient),
     (Mistake::DigestIgnored, DEPLOYS, "ecs.register.wrong", Law::AsDesired),
+    (Mistake::ForeignOverwritten, SHIFT, "world.foreign-rule", Law::ForeignKept),
+    (Mistake::UndoOverwrites, SHIFT, "world.foreign-rule", Law::ForeignKept),
+    (Mistake::GraceIgnored, SHIFT, "alb.modify.late", Law::AsBefore),
+    (Mistake::SentTooLate, SHIFT, "process.wakes-late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
 ];
 
@@ -63,6 +68,7 @@ const MUTANTS: &[Mutant] = &[
 fn staged(plan: &str) -> Arc<Setting> {
     let (folder, world) = match plan {
         AEP => ("plans", Some("aep.yaml")),
+        SHIFT => ("tests/data/rehearse", Some("blue-green.yaml")),
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
@@ -130,7 +136,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [BARRIER, DEADLINE, FAMILY, GUARD] {
+    for plan in [BARRIER, DEADLINE, FAMILY, GUARD, SHIFT] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

@@ -1,20 +1,27 @@
-//! Load balancers as AWS's query protocol tells of them: themselves, their attributes, target groups, the health of targets.
+//! Load balancers as AWS's query protocol tells of them: themselves, their attributes, target groups, the health of targets,
+//! listeners and their rules.
+
+mod rules;
 
 use super::super::serve::Answer;
 use super::super::xml::Writer;
 use super::{Call, query, unknown};
+use crate::plan::Timestamp;
 use crate::sim::{BALANCER_ZONE, Balancer, Refusal, TargetGroup, World};
 
 pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 
-pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
+pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Refusal> {
     let form = query::form(call);
     match call.operation.as_str() {
         "DescribeLoadBalancers" => balancers(world, call, &form),
         "DescribeLoadBalancerAttributes" => attributes(world, call, &form),
         "DescribeTargetGroups" => groups(world, call, &form),
         "DescribeTargetHealth" => health(world, call, &form),
-        "DescribeListeners" => listeners(world, call, &form),
+        "DescribeListeners" => rules::listeners(world, call, &form),
+        "DescribeRules" => rules::described(world, call, &form),
+        "ModifyRule" => rules::modify_rule(world, call, &form, now),
+        "ModifyListener" => rules::modify_listener(world, call, &form, now),
         _ => Err(unknown(call)),
     }
 }
@@ -159,21 +166,6 @@ fn health(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
                             w.text("Reason", reason).text("Description", words);
                         }
                     });
-                });
-            }
-        });
-    }))
-}
-
-fn listeners(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
-    let balancer = by_arn(world, form)?;
-    let base = balancer.arn.replace(":loadbalancer/", ":listener/");
-    Ok(query::result(call, NAMESPACE, |w| {
-        w.element("Listeners", |w| {
-            for (port, protocol) in [("443", "HTTPS"), ("80", "HTTP")] {
-                w.element("member", |w| {
-                    w.text("ListenerArn", &format!("{base}/{port}")).text("LoadBalancerArn", &balancer.arn);
-                    w.text("Port", port).text("Protocol", protocol);
                 });
             }
         });

@@ -163,7 +163,7 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::Route53 => route53::perform(world, call, now),
         Service::Ecs => ecs::perform(world, call, now),
         Service::Sts => sts::perform(world, call, now),
-        Service::Elb => elb::perform(world, call),
+        Service::Elb => elb::perform(world, call, now),
         Service::CloudWatch => cloudwatch::perform(world, call),
     }
 }

@@ -31,6 +31,15 @@ pub(super) struct Compute {
     services: Vec<Service>,
     jobs: BTreeMap<String, Job>,
     clusters: BTreeSet<String>,
+    rules: Vec<Dealt>,
+}
+
+/// A rule whose requests the plan shifts to a target group, which has the name of its service.
+struct Dealt {
+    balancer: String,
+    priority: Option<u32>,
+    group: String,
+    tasks: u32,
 }
 
 /// A service of the plan.
@@ -79,6 +88,12 @@ impl Compute {
                     }
                     self.job(&definition(name, facts), container.as_deref());
                 }
+                Need::Rule { balancer, priority, group, tasks, .. } => self.rules.push(Dealt {
+                    balancer: balancer.clone(),
+                    priority: *priority,
+                    group: group.clone(),
+                    tasks: *tasks,
+                }),
                 _ => {}
             }
         }
@@ -149,7 +164,42 @@ impl Compute {
             let served = file.clusters.values().flat_map(BTreeMap::values);
             if served.filter_map(|service| service.load_balancer.as_deref()).all(|name| name != balancer) {
                 let answers = stated.get(balancer).unwrap_or(&none);
-                elsewhere(balancer, users, answers, file);
+                elsewhere(&format!("{balancer}-app"), balancer, users, answers, file);
+            }
+        }
+        for rule in &self.rules {
+            rule.write(stated.get(&rule.balancer).unwrap_or(&none), file);
+        }
+    }
+}
+
+impl Dealt {
+    /// All of its requests go to somebody else at first.
+    fn write(&self, answers: &Arc<[StatedAnswer]>, file: &mut WorldFile) {
+        let (balancer, group) = (&self.balancer, &self.group);
+        let paths: Vec<String> = self.priority.map(|_| "/*".to_owned()).into_iter().collect();
+        let known = |file: &WorldFile| file.clusters.values().any(|services| services.contains_key(group));
+        if !known(file) {
+            elsewhere(group, balancer, true, answers, file);
+        }
+        let own = |name: &str, service: &ServiceFile| {
+            name != group && service.load_balancer.as_ref() == Some(balancer) && service.paths == paths
+        };
+        let mut others = file.clusters.values().flatten();
+        if !others.any(|(name, service)| own(name, service)) {
+            let name = elsewhere(&format!("{balancer}-before"), balancer, true, answers, file);
+            for service in file.clusters.values_mut().filter_map(|services| services.get_mut(&name)) {
+                service.paths.clone_from(&paths);
+            }
+        }
+        for (name, service) in file.clusters.values_mut().flatten() {
+            if name == group {
+                service.desired = service.desired.max(self.tasks);
+                service.load_balancer = Some(balancer.clone());
+                service.paths.clone_from(&paths);
+                (service.priority, service.weight) = (self.priority, Some(0));
+            } else if own(name, service) {
+                (service.priority, service.weight) = (self.priority, Some(1));
             }
         }
     }
@@ -224,6 +274,8 @@ impl Service {
             desired: running.desired,
             load_balancer: self.balancer,
             paths,
+            priority: None,
+            weight: None,
             check: CheckFile { path: "/health/ready".into(), ..CheckFile::default() },
             grace: Span::seconds(GRACE),
             breaker: super::super::file::Breaker::default(),
@@ -259,16 +311,22 @@ fn add_image(image: &str, behaviour: &Behaviour, file: &mut WorldFile) {
     }
 }
 
-/// What stands behind a load balancer that nothing is deployed behind.
-fn elsewhere(balancer: &str, users: bool, answers: &Arc<[StatedAnswer]>, file: &mut WorldFile) {
-    let image = made_up(balancer, "app");
+/// What stands behind a load balancer that the plan says nothing of; returns what it is called.
+fn elsewhere(
+    wish: &str,
+    balancer: &str,
+    users: bool,
+    answers: &Arc<[StatedAnswer]>,
+    file: &mut WorldFile,
+) -> String {
+    let image = made_up(wish.strip_suffix("-app").unwrap_or(wish), "app");
     let behaviour = Behaviour {
         app: App::Stated,
         starts_in: Some(Span::seconds(STARTS)),
         answers: answers.clone(),
         ..Behaviour::default()
     };
-    let mut name = format!("{balancer}-app");
+    let mut name = wish.to_owned();
     while file.task_definitions.contains_key(&name) || file.clusters.values().any(|c| c.contains_key(&name)) {
         name.push_str("-app");
     }
@@ -280,11 +338,14 @@ fn elsewhere(balancer: &str, users: bool, answers: &Arc<[StatedAnswer]>, file: &
         desired: if users { 2 } else { 1 },
         load_balancer: Some(balancer.into()),
         paths: Vec::new(),
+        priority: None,
+        weight: None,
         check: CheckFile { path: "/health/ready".into(), every: Span::seconds(30), ..CheckFile::default() },
         grace: Span::seconds(GRACE),
         breaker: super::super::file::Breaker::default(),
     };
-    file.clusters.entry(ELSEWHERE.into()).or_default().insert(name, service);
+    file.clusters.entry(ELSEWHERE.into()).or_default().insert(name.clone(), service);
+    name
 }
 
 fn container(image: String, port: Option<u16>) -> ContainerFile {

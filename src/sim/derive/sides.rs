@@ -53,6 +53,7 @@ impl<'f> Sides<'f> {
         for (_, need) in needs {
             match need {
                 Need::Balancer { name, left, .. } => self.named(name, Side::Other, *left),
+                Need::Rule { balancer, .. } => self.named(balancer, Side::Other, false),
                 Need::Record { to: Some(Leads::Balancer { name, .. }), .. } => {
                     self.named(name, Side::New, false);
                 }

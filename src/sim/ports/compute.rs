@@ -190,7 +190,7 @@ fn task_of(task: &sim::Task) -> Task {
     }
 }
 
-/// An account, for changing compute until a deadline.
+/// An account, for changing what is in it until a deadline.
 pub(super) struct Changing {
     pub(super) account: Account,
     pub(super) until: Timestamp,

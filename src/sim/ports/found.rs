@@ -1,7 +1,7 @@
 //! What looks find, and what is left of it where evidence is missing.
 
 use crate::port::dns::{ChangeStatus, Zone};
-use crate::port::{LoadBalancer, Series, Service, TaskDefinition};
+use crate::port::{LoadBalancer, Rule, Series, Service, TaskDefinition};
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -17,6 +17,7 @@ impl Found for ChangeStatus {}
 impl Found for TaskDefinition {}
 impl Found for LoadBalancer {}
 impl Found for Option<Service> {}
+impl Found for Rule {}
 
 /// The last of a list is missed.
 impl<T: Send> Found for Vec<T> {

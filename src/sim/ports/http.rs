@@ -185,7 +185,8 @@ impl Inside {
 
     async fn forward(&self, name: &str, sent: Sent<'_>) -> Option<Answer> {
         let turn = usize::try_from(self.turn()).unwrap_or(0);
-        let (group, target) = self.look(|world, _| world.choose(name, sent.url.path(), turn));
+        let port = if sent.url.scheme() == "https" { 443 } else { 80 };
+        let (group, target) = self.look(|world, _| world.choose(name, port, sent.url.path(), turn));
         let start = self.clock.now();
         let target = target
             .filter(|id| self.look(|world, _| world.tasks.get(id).is_some_and(crate::sim::Task::listens)));

@@ -20,7 +20,7 @@ use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
     Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, WriteCompute,
-    WriteDns, WriteHttp, WriteProcess, WriteWorld, dns::Zone,
+    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -174,6 +174,9 @@ impl WriteWorld for Ports {
         Ok(Arc::new(dns::Changing { zone: self.zone(target)?, until }))
     }
     fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+        Ok(Arc::new(compute::Changing { account: self.account(target)?, until }))
+    }
+    fn change_traffic(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
         Ok(Arc::new(compute::Changing { account: self.account(target)?, until }))
     }
     fn send_http(&self) -> &dyn WriteHttp {

@@ -1,11 +1,15 @@
-//! Load balancers of the world, and the health of what stands behind them.
+//! Load balancers of the world, the health of what stands behind them, and the rules by which requests are dealt.
 
 use super::call::{Account, Call};
-use crate::port::{LoadBalancer, ReadTraffic, TargetHealth};
+use super::compute::Changing;
+use crate::port::{
+    Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
+};
 use crate::run::Fault;
-use crate::sim::{BALANCER_ZONE, Balancer, Refusal, World};
+use crate::sim::write::Write;
+use crate::sim::{BALANCER_ZONE, Balancer, ListenerRule, Refusal, World};
 use async_trait::async_trait;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 fn look<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
     Call { service: "elasticloadbalancing", operation, resource, writes: false }
@@ -70,5 +74,85 @@ impl ReadTraffic for Account {
             Ok(told.collect())
         });
         looking.await
+    }
+
+    async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {
+        let call = look("DescribeTargetGroups", &name);
+        let looking = self.read(call, |world, _| {
+            let missing = || Refusal::new("TargetGroupNotFound", "One or more target groups not found");
+            world.groups.get(name).map(|found| found.arn.clone()).ok_or_else(missing)
+        });
+        match looking.await {
+            Ok(arn) => Ok(Some(arn)),
+            Err(failure) if failure.code == "TargetGroupNotFound" => Ok(None),
+            Err(failure) => Err(failure.fault(&call)),
+        }
+    }
+
+    async fn listeners(&self, load_balancer: &str) -> Result<Vec<Listener>, Fault> {
+        let looking = self.look(look("DescribeListeners", &load_balancer), |world, _| {
+            let mut all: Vec<Listener> = Vec::new();
+            for rule in &by_arn(world, load_balancer)?.rules {
+                if all.iter().all(|known| known.arn != rule.listener) {
+                    all.push(Listener { arn: rule.listener.clone(), port: rule.port });
+                }
+            }
+            Ok(all)
+        });
+        looking.await
+    }
+
+    async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault> {
+        let looking = self.look(look("DescribeRules", &listener), |world, _| {
+            Ok(world.rules(listener)?.into_iter().map(|rule| rule_of(world, rule)).collect())
+        });
+        looking.await
+    }
+
+    async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault> {
+        let call = look("DescribeRules", &arn);
+        match self.read(call, |world, _| world.rule(arn).map(|rule| rule_of(world, rule))).await {
+            Ok(rule) => Ok(Some(rule)),
+            Err(failure) if failure.code == "RuleNotFound" => Ok(None),
+            Err(failure) => Err(failure.fault(&call)),
+        }
+    }
+}
+
+fn rule_of(world: &World, rule: &ListenerRule) -> Rule {
+    let share = |(name, weight): &(String, u32)| {
+        Some(Share { group: world.groups.get(name)?.arn.clone(), weight: *weight })
+    };
+    let groups = rule.shares.iter().filter_map(share).collect();
+    let paths = (!rule.paths.is_empty()).then(|| format!("path-pattern {}", rule.paths.join(" or ")));
+    let does = Does::Forward(Forward { groups, sticks: rule.sticks });
+    Rule {
+        arn: rule.arn.clone(),
+        listener: rule.listener.clone(),
+        priority: rule.priority,
+        conditions: paths.into_iter().collect(),
+        actions: vec![RuleAction { order: Some(1), does }],
+    }
+}
+
+#[async_trait]
+impl WriteTraffic for Changing {
+    async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault> {
+        let [RuleAction { does: Does::Forward(forward), .. }] = actions else {
+            return Err(Fault::permanent("rules of this world forward, and do nothing else"));
+        };
+        let operation = if rule.priority.is_some() { "ModifyRule" } else { "ModifyListener" };
+        let resource = fmt::from_fn(|f| {
+            write!(f, "{} to", rule.arn)?;
+            forward.groups.iter().try_for_each(|share| write!(f, " {}={}", share.group, share.weight))
+        });
+        let dealing = Write::Deal {
+            rule: rule.arn.clone(),
+            default: rule.priority.is_none(),
+            shares: forward.groups.iter().map(|share| (share.group.clone(), share.weight)).collect(),
+            sticks: forward.sticks,
+        };
+        let call = Call { writes: true, ..look(operation, &resource) };
+        self.account.write(call, self.until, dealing).await.map(drop).map_err(|failure| failure.fault(&call))
     }
 }

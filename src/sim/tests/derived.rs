@@ -69,7 +69,14 @@ fn planned(plan: &Plan, ports: &Ports) -> Vec<(String, Result<u32, Fault>)> {
 
 #[test]
 fn every_shipped_plan_has_a_world() {
-    for name in ["aep-go-live.yaml", "one-record.yaml", "exec-with-undo.yaml", "parallel-deploys.yaml"] {
+    let names = [
+        "aep-go-live.yaml",
+        "blue-green.yaml",
+        "one-record.yaml",
+        "exec-with-undo.yaml",
+        "parallel-deploys.yaml",
+    ];
+    for name in names {
         let plan = shipped_plan(name);
         let derived = derived(&plan);
         assert_eq!(derived.opaque, [], "{name}");

@@ -5,6 +5,7 @@ mod compute;
 mod derived;
 mod forks;
 mod names;
+mod rules;
 mod strikes;
 mod users;
 mod worlds;

@@ -4,6 +4,7 @@
 mod compute;
 mod dns;
 mod refusals;
+mod rules;
 mod traffic;
 
 use crate::adapter::{Supervision, World};

@@ -1,0 +1,8 @@
+//! Load balancers: how their rules deal requests among target groups.
+
+mod by_hand;
+mod place;
+mod shares;
+mod weights;
+
+pub(super) use weights::Weights;

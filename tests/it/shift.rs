@@ -1,0 +1,197 @@
+//! Requests shifted between target groups, weight by weight: it completes, comes back when users suffer, lands once, and
+//! can be put back by hand.
+
+use crate::by_hand::obey;
+use crate::stage::{Said, Stage, lasting};
+use crate::two_operators::{SLOW, assert_is_fenced, begin_to_take_over, calls, facts, take_over};
+use crate::zombies::Zombie;
+use rustix::process::Signal;
+use serde_json::{Value as Json, json};
+use std::process::Stdio;
+use std::time::Duration;
+
+const PLAN: &str = "plans/blue-green.yaml";
+const WORLD: &str = "plans/worlds/blue-green.yaml";
+const TIME: u32 = 60;
+const GREEN: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
+
+/// One rule, all of it at once. What becomes of it is looked at long before its call must have landed.
+const AT_ONCE: &str = r#"
+switchover: v1
+name: at-once
+targets:
+  prod: { aws: { account: "123456789012", region: eu-west-1 } }
+steps:
+  - id: shift
+    uses: alb.weights
+    with: { target: prod, load_balancer: web, rule: 10, group: web-green, to: [100] }
+"#;
+
+/// A world that differs from the shipped one.
+fn world(changes: Json, time: u32) -> (tempfile::TempDir, Stage) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = json!({"world": "v1", "extends": "blue-green.yaml"});
+    file.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let path = folder.path().join("world.yaml");
+    std::fs::write(&path, file.to_string()).unwrap();
+    (folder, Stage::new(path.to_str().unwrap(), time))
+}
+
+/// Green passes its health checks, and fails whoever asks for more.
+fn fails_users() -> Json {
+    let image = json!({GREEN: {"app": "frontend", "error_rate": 1.0}});
+    json!([{"step": "shift", "event": "started", "do": {"image": image}}])
+}
+
+fn dealt(stage: &Stage, rule: &str) -> String {
+    stage.world.state()["rules"][rule].as_str().unwrap_or_default().to_owned()
+}
+
+/// What AWS's own command line shows of the default rule.
+fn seen_by_aws(stage: &Stage) -> String {
+    let show = "arn=$(aws elbv2 describe-load-balancers --names web --query 'LoadBalancers[0].LoadBalancerArn' --output text) && \
+        aws elbv2 describe-listeners --load-balancer-arn \"$arn\" --query 'Listeners[?Port==`443`].DefaultActions'";
+    stage.world.seen_by("sh", &["-c", show])
+}
+
+#[test]
+fn all_requests_are_shifted_and_no_user_notices() {
+    let stage = Stage::new(WORLD, TIME);
+    assert_eq!(dealt(&stage, "web:443 default"), "web-blue=1 web-green=0");
+    let said = stage.run(&["run", PLAN]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(dealt(&stage, "web:443 default"), "web-blue=0 web-green=100");
+    assert_eq!(dealt(&stage, "web:80 default"), "web-blue=1 web-green=0", "the plan says nothing of it");
+    assert_eq!(
+        (facts(&stage, "step.applying"), facts(&stage, "step.stage_reached")),
+        (3, 2),
+        "{}",
+        stage.log()
+    );
+    assert_eq!(calls(&stage, "ModifyListener"), (3, 3));
+    let report = stage.world.report();
+    assert_eq!(report["failed"], 0, "{report:#}");
+    assert!(seen_by_aws(&stage).contains("\"Weight\": 100"));
+    let again = stage.run(&["run", PLAN]);
+    assert_eq!((again.code, calls(&stage, "ModifyListener")), (Some(0), (3, 3)), "it is there: {again:#?}");
+}
+
+#[test]
+fn what_fails_users_is_taken_back_in_one_change() {
+    let (_folder, stage) = world(json!({"on": fails_users()}), TIME);
+    let (before, seen) = (stage.world.state(), seen_by_aws(&stage));
+    let said = stage.run(&["run", PLAN]);
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    assert!(
+        said.stderr.contains("signal `errors` is broken") && said.stderr.contains("RESTORED"),
+        "{said:#?}"
+    );
+    assert_eq!((lasting(&stage.world.state()), seen_by_aws(&stage)), (lasting(&before), seen), "{said:#?}");
+    let changes = facts(&stage, "step.applying") + 1;
+    assert_eq!(calls(&stage, "ModifyListener").0, changes as u64, "one a weight, and one back");
+    assert!(changes < 4, "not all users have suffered: {}", stage.log());
+}
+
+#[test]
+fn a_weight_that_somebody_else_sets_is_kept() {
+    let stage = Stage::new(WORLD, TIME);
+    stage.hold("elasticloadbalancing", "ModifyListener", 1, "hold_after");
+    let run = stage.start(&["run", PLAN, "--on-pause", "exit"]);
+    stage.wait_until("the call", || stage.is_holding());
+    let theirs = json!({"load_balancer": "web", "weights": {"web-blue": 3, "web-green": 1}});
+    stage.fault(&json!({"kind": "change", "change": {"set_rule": theirs}}));
+    // Whatever is called next comes after them.
+    assert!(seen_by_aws(&stage).contains("\"Weight\": 3"));
+    stage.release();
+    let output = run.wait_with_output().unwrap();
+    let said = Said::from(output);
+    assert_eq!(said.code, Some(13), "{said:#?}");
+    assert!(said.stderr.contains("somebody else changed it"), "{said:#?}");
+    assert!(said.stdout.contains("R-foreign"), "{said:#?}");
+    assert_eq!(dealt(&stage, "web:443 default"), "web-blue=3 web-green=1");
+    assert_eq!(calls(&stage, "ModifyListener").0, 1, "nothing was sent after theirs");
+}
+
+#[test]
+fn what_a_stuck_shift_says_can_be_typed_and_restores_the_rule() {
+    let refused = json!({
+        "service": "elasticloadbalancing", "operation": "ModifyListener", "nth": 2, "times": 0, "kind": "error",
+        "code": "AccessDenied", "status": 403, "message": "not authorized to perform elasticloadbalancing:ModifyListener",
+    });
+    let (_folder, stage) = world(json!({"on": fails_users(), "faults": [refused]}), TIME);
+    let before = stage.world.state();
+    let said = stage.run(&["run", PLAN, "--on-pause", "exit"]);
+    assert_eq!(said.code, Some(11), "{said:#?}");
+    assert!(said.stdout.contains("shift is NOT RESTORED"), "{said:#?}");
+    let said = obey(&stage, &said, "none");
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    assert_eq!(lasting(&stage.world.state()), lasting(&before), "{said:#?}");
+}
+
+/// A rule of its own, and the plan that shifts it.
+fn slowly() -> (Stage, tempfile::TempDir, String) {
+    let service = |family: &str, weight: u32| {
+        json!({"task_definition": family, "desired": 2, "load_balancer": "web", "paths": ["/*"], "priority": 10,
+            "weight": weight})
+    };
+    let services = json!({"web-blue": service("web-blue", 1), "web-green": service("web-green", 0)});
+    let (folder, stage) = world(json!({"clusters": {"web": services}}), SLOW);
+    let plan = folder.path().join("at-once.yaml");
+    std::fs::write(&plan, AT_ONCE).unwrap();
+    (stage, folder, plan.display().to_string())
+}
+
+/// A process is stopped with its call on the way, and another takes over: the call may land until its deadline, so nothing
+/// is believed and nothing is sent before.
+#[test]
+fn a_late_change_of_a_rule_is_waited_out() {
+    let (stage, _folder, plan) = slowly();
+    stage.hold("elasticloadbalancing", "ModifyRule", 1, "hold_before");
+    let silent = Zombie::new(stage.start(&["run", &plan, "--on-pause", "exit"]));
+    stage.wait_until("the call", || stage.is_holding());
+    silent.signal(Signal::STOP);
+
+    let taken = begin_to_take_over(&stage);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(
+        (calls(&stage, "ModifyRule"), facts(&stage, "step.not_landed")),
+        ((1, 0), 0),
+        "{}",
+        stage.log()
+    );
+    assert_eq!(dealt(&stage, "web:443 10"), "web-blue=1 web-green=0");
+    stage.release();
+    let said = taken.join().unwrap();
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(
+        calls(&stage, "ModifyRule"),
+        (1, 1),
+        "it landed late, and was not sent again: {}",
+        stage.log()
+    );
+    assert_eq!(dealt(&stage, "web:443 10"), "web-blue=0 web-green=100");
+    assert_is_fenced(silent);
+}
+
+/// The same, stopped before it sent anything: it wakes when its deadline has passed, and sends nothing.
+#[test]
+fn a_change_of_a_rule_leaves_no_more_once_its_deadline_has_passed() {
+    let (stage, _folder, plan) = slowly();
+    let mut command = stage.command(&["run", &plan, "--on-pause", "exit"]);
+    command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let silent = Zombie::new(command.spawn().unwrap());
+    assert!(silent.is_stopped());
+    assert_eq!(facts(&stage, "step.applying"), 1, "{}", stage.log());
+
+    let said = take_over(&stage);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(
+        (calls(&stage, "ModifyRule"), facts(&stage, "step.not_landed")),
+        ((1, 1), 1),
+        "{}",
+        stage.log()
+    );
+    let journal = stage.log();
+    assert_is_fenced(silent);
+    assert_eq!((calls(&stage, "ModifyRule"), stage.log()), ((1, 1), journal));
+}
