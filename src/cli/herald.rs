@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a sandbox is called, on the wall clock: while an approval is awaited the run itself may not.
 const STILL_HERE: Duration = Duration::from_secs(60);
 
-type Told = (String, String);
+/// A step, and what became of it.
+pub(super) type Told = (String, String);
 
 /// Tells it.
 pub(super) struct Herald {
@@ -52,15 +53,14 @@ impl Herald {
 }
 
 async fn carry(control: Control, mut receiver: UnboundedReceiver<Told>) {
-    let mut still_here = tokio::time::interval(STILL_HERE);
+    // A run that is taken up has much to tell at once.
+    let mut told = Vec::new();
     // One that is gone fails every call of the run too, and there it is told.
     loop {
-        tokio::select! {
-            told = receiver.recv() => match told {
-                Some((step, event)) => drop(control.tell(&step, &event).await),
-                None => return,
-            },
-            _ = still_here.tick() => drop(control.wiring().await),
+        match tokio::time::timeout(STILL_HERE, receiver.recv_many(&mut told, usize::MAX)).await {
+            Ok(0) => return,
+            Ok(_) => drop(control.tell(&std::mem::take(&mut told)).await),
+            Err(_) => drop(control.wiring().await),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It outlives a crash of this process, as production would.
 
+use super::herald::Told;
 use super::{Context, Exit, Failure, runtime};
 use crate::adapter::{Http, PlanFiles};
 use crate::plan::{Plan, StepIx, format_duration};
@@ -247,9 +248,10 @@ impl Control {
         serde_json::from_value(told).map_err(|error| gone(error.to_string()))
     }
 
-    /// Tells it what became of a step.
-    pub(super) async fn tell(&self, step: &str, event: &str) -> Result<(), Fault> {
-        self.call("POST", "/events", Some(json!({"step": step, "event": event}))).await.map(drop)
+    /// Tells it what became of steps, in order.
+    pub(super) async fn tell(&self, told: &[Told]) -> Result<(), Fault> {
+        let events = told.iter().map(|(step, event)| json!({"step": step, "event": event}));
+        self.call("POST", "/events", Some(events.collect())).await.map(drop)
     }
 
     /// What its users met, for people. Empty if it cannot say.
@@ -289,7 +291,7 @@ pub(super) fn lines(traffic: &Traffic) -> Vec<String> {
 }
 
 /// What a sandbox is told of an event: the step, and the name of what happened.
-pub(super) fn told(plan: &Plan, event: &Event) -> Option<(String, String)> {
+pub(super) fn told(plan: &Plan, event: &Event) -> Option<Told> {
     let Event::Step(ix, _) = event else { return None };
     let step: &StepIx = ix;
     let name = report::event_name(event);

@@ -65,9 +65,15 @@ pub(super) fn handle(shared: &Arc<Shared>, wiring: &Wiring, request: &Request<By
 type Outcome = Result<Json, (u16, String)>;
 
 fn told(shared: &Shared, body: &[u8]) -> Outcome {
-    let told: Told = serde_json::from_slice(body).map_err(|e| (400, e.to_string()))?;
-    let done = shared.change(|world, now| world.told(&told.step, &told.event, now));
-    done.map(|()| json!({"told": true})).map_err(|refusal| (409, refusal.message))
+    let told: Vec<Told> = serde_json::from_slice(body).map_err(|e| (400, e.to_string()))?;
+    let mut done = Ok(json!({"told": true}));
+    for Told { step, event } in told {
+        // What it refuses of one it still does for the next.
+        if let Err(refusal) = shared.change(|world, now| world.told(&step, &event, now)) {
+            done = Err((409, refusal.message));
+        }
+    }
+    done
 }
 
 fn add_fault(shared: &Shared, body: &[u8]) -> Outcome {

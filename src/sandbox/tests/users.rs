@@ -29,7 +29,7 @@ async fn busy() -> Sandbox {
 }
 
 async fn tell(sandbox: &Sandbox, step: &str) {
-    let body = format!(r#"{{"step": "{step}", "event": "succeeded"}}"#);
+    let body = format!(r#"[{{"step": "{step}", "event": "succeeded"}}]"#);
     json("POST", &format!("{}/events", sandbox.wiring().control), &body).await;
 }
 
