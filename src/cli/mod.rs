@@ -22,9 +22,10 @@ pub use context::{Context, Output};
 pub use exit::Exit;
 pub use failure::Failure;
 
+use crate::report::Looks;
 use crate::store::Faults;
 use clap::{CommandFactory, Parser};
-use commands::Verb;
+use commands::{Verb, supervise};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -84,6 +85,10 @@ pub fn command() -> clap::Command {
 
 /// Runs the command line and says how the process ends.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|verb| verb == supervise::NAME) {
+        return told(supervise::run(), Looks::default());
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -96,18 +101,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let context = match Context::new(&cli.globals) {
         Ok(context) => context,
-        Err(failure) => {
-            eprint(&failure.render(crate::report::Looks::default()));
-            return failure.exit;
-        }
+        Err(failure) => return told(Err(failure), Looks::default()),
     };
-    match cli.verb.run(&context) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            eprint(&failure.render(context.err));
-            failure.exit
-        }
-    }
+    told(cli.verb.run(&context), context.err)
+}
+
+/// How the process ends by this, and what went wrong is said.
+fn told(outcome: Result<Exit, Failure>, looks: Looks) -> Exit {
+    outcome.unwrap_or_else(|failure| {
+        eprint(&failure.render(looks));
+        failure.exit
+    })
 }
 
 /// Says that the tool itself is wrong; what exactly has been said where it happened.
@@ -115,7 +119,7 @@ pub fn bug() -> Exit {
     let failure = Failure::new(Exit::Bug, "this is a bug in switchover; the journal of a run is on disk")
         .hint("`switchover resume` looks at the world first, and may go on")
         .see(crate::report::Runbook::Bug);
-    eprint(&failure.render(crate::report::Looks { colour: false, ascii: true }));
+    eprint(&failure.render(Looks { colour: false, ascii: true }));
     failure.exit
 }
 

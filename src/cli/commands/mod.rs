@@ -26,7 +26,7 @@ mod schema;
 mod settle;
 mod skip;
 mod status;
-mod supervise;
+pub(super) mod supervise;
 mod validate;
 mod watch;
 
@@ -91,9 +91,6 @@ pub(super) enum Verb {
     Completions(completions::Args),
     /// Print the manual page
     Man(man::Args),
-    /// Watch over one command of a plan, for the process that started this one
-    #[command(hide = true)]
-    Supervise,
 }
 
 impl Verb {
@@ -127,7 +124,6 @@ impl Verb {
             Self::Schema(args) => schema::run(&args, context),
             Self::Completions(args) => completions::run(&args, context),
             Self::Man(args) => man::run(&args, context),
-            Self::Supervise => supervise::run(),
         }
     }
 }
