@@ -24,28 +24,39 @@ mod planted;
 mod trial;
 
 use crate::crash::{Wanted, at_once};
-use crate::ledger::point::Course;
-use crate::ledger::{SCENARIOS, stage};
+use crate::ledger::point::{Course, Point};
+use crate::ledger::{SCENARIOS, Scenario, Then, stage};
+use crate::stage::Stage;
 use trial::{Chain, Ended, Told, chains};
 
-/// First kills of a sample, and how many follow on each.
-const SAMPLE: usize = 24;
-const FOLLOW: usize = 1;
 /// At once: much of a trial is waiting.
 const AT_ONCE: usize = 40;
 
-/// The first kills that are wanted, and which second ones: from one on, so many.
-fn choose<'s>(wanted: &Wanted, all: Vec<Chain<'s>>) -> Vec<Chain<'s>> {
+/// The first kills that are wanted, and which second ones.
+fn choose<'s>(wanted: &Wanted, stage: &'s Stage) -> Vec<Chain<'s>> {
+    let all = move || Course::all(stage).iter().flat_map(move |course| chains(stage, course));
     match wanted {
-        Wanted::All => all,
-        Wanted::Shard(first, of) => all.into_iter().skip(first - 1).step_by(*of).collect(),
-        Wanted::Sample => {
-            let step = (all.len() / SAMPLE) | 1;
-            let some = all.into_iter().skip(step / 2).step_by(step).enumerate();
-            some.map(|(place, chain)| chain.some(place % 11, FOLLOW)).collect()
-        }
-        Wanted::Named(name) => all.into_iter().filter_map(|chain| chain.named(name)).collect(),
+        Wanted::All => all().collect(),
+        Wanted::Shard(first, of) => all().skip(first - 1).step_by(*of).collect(),
+        Wanted::Sample => sample(stage),
+        Wanted::Named(name) => all().filter_map(|chain| chain.named(name)).collect(),
     }
+}
+
+/// Of every scenario and verb one trial, whose points go by its place among them; some are within commands.
+fn sample(stage: &Stage) -> Vec<Chain<'_>> {
+    let both = SCENARIOS.iter().flat_map(|scenario| Then::BOTH.map(|then| (*scenario, then)));
+    let one = |(place, (scenario, then)): (usize, (Scenario, Then))| {
+        let append = |number: usize| Point::Append { number, after: place % 4 < 2 };
+        let moment = ["begun", "deaf", "landed"][place % 3];
+        let (first, second) = match (place % 5, then) {
+            (4, Then::Resume) => (Point::Within { command: ("run", "left"), moment }, append(2)),
+            (4, Then::Abort) => (append(9), Point::Within { command: ("undo", "first"), moment }),
+            _ => (append(2 + place * 5 % 11), append(1 + place * 3 % 5)),
+        };
+        Chain::one(stage, scenario, first, then, second)
+    };
+    both.enumerate().map(one).collect()
 }
 
 /// What became of trials, with their names.
@@ -56,8 +67,7 @@ fn run(chains: &[Chain<'_>]) -> Vec<Told> {
 #[test]
 fn a_recovery_that_is_killed_is_recovered() {
     let stage = stage();
-    let all = Course::all(&stage).iter().flat_map(|course| chains(&stage, course)).collect();
-    let chains = choose(&Wanted::read("SWITCHOVER_KILLS"), all);
+    let chains = choose(&Wanted::read("SWITCHOVER_KILLS"), &stage);
     assert!(!chains.is_empty(), "no trial has this name");
     let told = run(&chains);
     for Told { name, ended } in &told {

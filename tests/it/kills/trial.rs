@@ -36,11 +36,12 @@ pub(super) struct Chain<'s> {
 
 /// What a trial came to.
 enum Outcome {
-    /// The first kill never comes, or is the same as the one before: nothing follows on it.
+    /// The first kill never comes, or is the same as that of another chain: nothing follows on it.
     NoFirst,
     /// The second kill is the same as the one before.
     SameSecond,
-    KilledTwice,
+    /// The second time when the process had written so many facts.
+    KilledTwice(usize),
     /// The second kill never came; what the process did by commands.
     KilledOnce(BTreeSet<Command>),
 }
@@ -53,16 +54,21 @@ pub(super) fn chains<'s>(stage: &'s Stage, course: &Course) -> Vec<Chain<'s>> {
     both.map(chain).collect()
 }
 
-impl Chain<'_> {
+impl<'s> Chain<'s> {
     /// `right-fails/before-7/abort`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}/{}", self.scenario.name, self.first, self.then)
     }
 
-    /// With so many second kills only, from this one on.
-    pub(super) fn some(self, from: usize, count: usize) -> Self {
-        let seconds = Point::around(MANY).skip(from).take(count).collect();
-        Self { seconds: Some(seconds), ..self }
+    /// One trial.
+    pub(super) fn one(stage: &'s Stage, scenario: Scenario, first: Point, then: Then, second: Point) -> Self {
+        Self { stage, scenario, first, then, seconds: Some(vec![second]), mistake: None }
+    }
+
+    /// With the first so many second kills only.
+    #[cfg(feature = "mistakes")]
+    pub(super) fn some(self, count: usize) -> Self {
+        Self { seconds: Some(Point::around(MANY).take(count).collect()), ..self }
     }
 
     /// What of it is called so: all of it, or one trial.
@@ -87,29 +93,41 @@ impl Chain<'_> {
     /// starts.
     pub(super) fn run(&self) -> Vec<Told> {
         let mut told = Vec::new();
-        if let Some(seconds) = &self.seconds {
-            for second in seconds {
-                self.tell(second, &mut told);
-            }
-            return told;
-        }
-        let last = Point::around(MANY).find_map(|second| match self.tell(&second, &mut told)? {
-            Outcome::NoFirst => Some(BTreeSet::new()),
-            Outcome::KilledOnce(commands) => Some(commands),
-            Outcome::SameSecond | Outcome::KilledTwice => None,
-        });
-        for second in Point::within(last.unwrap_or_default()) {
-            self.tell(&second, &mut told);
+        let seconds = match &self.seconds {
+            Some(seconds) => seconds.clone(),
+            None => Point::within(self.around_appends(&mut told)).collect(),
+        };
+        for second in seconds {
+            self.tell(second, &mut told);
         }
         told
     }
 
-    fn tell(&self, second: &Point, told: &mut Vec<Told>) -> Option<Outcome> {
+    /// What the process does by commands that is not killed: it ends before so many appends.
+    fn around_appends(&self, told: &mut Vec<Told>) -> BTreeSet<Command> {
+        let mut number = 1;
+        while number <= MANY {
+            let mut last = number;
+            for after in [false, true] {
+                match self.tell(Point::Append { number, after }, told) {
+                    Some(Outcome::NoFirst) => return BTreeSet::new(),
+                    Some(Outcome::KilledOnce(commands)) => return commands,
+                    // What is appended with it has no points of its own.
+                    Some(Outcome::KilledTwice(written)) => last = last.max(written),
+                    Some(Outcome::SameSecond) | None => {}
+                }
+            }
+            number = last + 1;
+        }
+        BTreeSet::new()
+    }
+
+    fn tell(&self, second: Point, told: &mut Vec<Told>) -> Option<Outcome> {
         let ledger = Ledger::new(self.stage, self.scenario, self.mistake);
-        let (ended, outcome) = match self.kill_twice(&ledger, second) {
+        let (ended, outcome) = match self.kill_twice(&ledger, &second) {
             Err(why) => (Err(why), None),
             Ok(outcome @ (Outcome::NoFirst | Outcome::SameSecond)) => return Some(outcome),
-            Ok(outcome @ Outcome::KilledTwice) => (Ok(Ended::KilledTwice), Some(outcome)),
+            Ok(outcome @ Outcome::KilledTwice(_)) => (Ok(Ended::KilledTwice), Some(outcome)),
             Ok(outcome @ Outcome::KilledOnce(_)) => (Ok(Ended::KilledOnce), Some(outcome)),
         };
         told.push(Told { name: format!("{}/{second}", self.name()), ended });
@@ -117,36 +135,33 @@ impl Chain<'_> {
     }
 
     fn kill_twice(&self, ledger: &Ledger<'_>, second: &Point) -> Result<Outcome, String> {
-        if kill(ledger, &["run"], &self.first, 0)? != Death::Own {
-            return Ok(Outcome::NoFirst);
+        // Whoever asks for some points takes them as they come; of all of them, each is wanted once.
+        let each = self.seconds.is_none();
+        match kill(ledger, &["run"], &self.first, 0)? {
+            Some(written) if !each || self.first.is_own(0, written) => {}
+            _ => return Ok(Outcome::NoFirst),
         }
         let (facts, lines) = (ledger.facts()?, ledger.lines());
-        let twice = match kill(ledger, self.then.verb(facts.len()), second, facts.len())? {
-            Death::Same => return Ok(Outcome::SameSecond),
-            Death::None => false,
-            Death::Own => true,
-        };
+        let written = kill(ledger, self.then.verb(facts.len()), second, facts.len())?;
+        // Whichever fact names it, after what is appended in one piece is one point: it is the first to be asked for.
+        let is_first =
+            |written| matches!(second, Point::Append { after: true, .. }) || second.is_own(0, written);
+        if each && written.is_some_and(|written| !is_first(written)) {
+            return Ok(Outcome::SameSecond);
+        }
         let new = &ledger.lines()[lines.len()..];
         ledger.bring_to_an_end()?;
         ledger.judge(self.then, &facts)?;
-        Ok(if twice { Outcome::KilledTwice } else { Outcome::KilledOnce(commands(new)) })
+        Ok(written.map_or_else(|| Outcome::KilledOnce(commands(new)), Outcome::KilledTwice))
     }
 }
 
-/// Whether it died; and if so, whether it did at the same place as by the kill before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Death {
-    None,
-    Same,
-    Own,
-}
-
-/// Runs the tool until it is killed. So many facts there are before.
-fn kill(ledger: &Ledger<'_>, verb: &[&str], point: &Point, before: usize) -> Result<Death, String> {
+/// Runs the tool until it is killed, and says how many facts it had written; `None` if it ended before. So many facts
+/// there are already.
+fn kill(ledger: &Ledger<'_>, verb: &[&str], point: &Point, before: usize) -> Result<Option<usize>, String> {
     let said: Said = ledger.struck(verb, Blow::Kill, point, before).output().unwrap().into();
-    Ok(match said.code {
-        Some(_) => Death::None,
-        None if point.is_own(before, ledger.facts()?.len()) => Death::Own,
-        None => Death::Same,
-    })
+    if said.code.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(ledger.facts()?.len() - before))
 }

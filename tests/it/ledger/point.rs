@@ -5,6 +5,7 @@ use crate::crash::at_once;
 use crate::stage::Stage;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +77,10 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// Of every scenario.
-    pub(crate) fn all(stage: &Stage) -> Vec<Self> {
-        at_once(SCENARIOS.len(), SCENARIOS, |scenario| Self::of(stage, *scenario))
+    /// Of every scenario; they are gone through once.
+    pub(crate) fn all(stage: &Stage) -> &'static [Self] {
+        static ALL: OnceLock<Vec<Course>> = OnceLock::new();
+        ALL.get_or_init(|| at_once(SCENARIOS.len(), SCENARIOS, |scenario| Self::of(stage, *scenario)))
     }
 
     fn of(stage: &Stage, scenario: Scenario) -> Self {
