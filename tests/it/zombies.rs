@@ -31,9 +31,36 @@ use crate::stage::Said;
 use round::{Round, rounds};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::process::Child;
+use std::sync::{Condvar, Mutex};
 
-/// At once: nearly all of a round is waiting.
-const AT_ONCE: usize = 64;
+/// At once: nearly all of a round is waiting for a lease to run out.
+const AT_ONCE: usize = 160;
+/// Of these at work: who is slow because of others looks like one whose time ran out.
+static WORKSHOP: Workshop = Workshop { free: Mutex::new(24), left: Condvar::new() };
+
+/// Has room for so many; whoever only waits leaves it.
+struct Workshop {
+    free: Mutex<usize>,
+    left: Condvar,
+}
+
+/// A place in it.
+struct Place<'w>(&'w Workshop);
+
+impl Workshop {
+    fn enter(&self) -> Place<'_> {
+        let mut free = self.left.wait_while(self.free.lock().unwrap(), |free| *free == 0).unwrap();
+        *free -= 1;
+        Place(self)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap() += 1;
+        self.0.left.notify_one();
+    }
+}
 
 /// A process that is stopped now and then: it ends with the test, however that ends.
 pub(crate) struct Zombie(Option<Child>);

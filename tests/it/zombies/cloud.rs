@@ -3,7 +3,7 @@
 //! carried out after all, late, finds that what it compares with is gone.
 
 use super::round::take_over;
-use super::{Zombie, choose, is_fenced, proved};
+use super::{AT_ONCE, Place, WORKSHOP, Zombie, choose, is_fenced, proved};
 use crate::crash::at_once;
 use crate::disk::folder;
 use crate::ledger::Then;
@@ -33,8 +33,6 @@ steps:
 const TIME: u32 = 60;
 /// By then the lease of whoever is silent has run out.
 const LEASE: Duration = Duration::from_secs(16);
-/// At once.
-const AT_ONCE: usize = 8;
 /// Changes of the record on the way there.
 const CHANGES: [u64; 2] = [1, 2];
 
@@ -117,6 +115,7 @@ impl Round {
 
     /// `None`: it is the same as the one before.
     fn play(&self, course: &Course) -> Option<Result<(), String>> {
+        let working = WORKSHOP.enter();
         let stage = stage();
         let mut run = command(&stage, &["run"], &course.plan);
         let zombie = match &self.moment {
@@ -139,16 +138,24 @@ impl Round {
                 zombie
             }
         };
-        Some(self.replace(course, &stage, zombie).map_err(|why| format!("{why}\n{}", stage.log())))
+        Some(self.replace(course, &stage, zombie, working).map_err(|why| format!("{why}\n{}", stage.log())))
     }
 
-    fn replace(&self, course: &Course, stage: &Stage, zombie: Zombie) -> Result<(), String> {
+    fn replace(
+        &self,
+        course: &Course,
+        stage: &Stage,
+        zombie: Zombie,
+        working: Place<'_>,
+    ) -> Result<(), String> {
         let verb = self.then.verb(facts(stage));
         let (code, should) = match verb[0] {
             "abort" => (12, &course.worlds.0),
             _ => (0, &course.worlds.1),
         };
+        drop(working);
         std::thread::sleep(LEASE);
+        let _working = WORKSHOP.enter();
         let said = take_over(command(stage, verb, &course.plan));
         if said.code != Some(code) {
             return Err(format!("{said:#?}"));

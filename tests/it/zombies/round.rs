@@ -1,6 +1,6 @@
 //! One round in a world that is a file.
 
-use super::{Zombie, is_fenced};
+use super::{Place, WORKSHOP, Zombie, is_fenced};
 use crate::ledger::point::{Blow, Course, Point};
 use crate::ledger::{Ledger, Scenario, Then, told};
 use crate::stage::{Said, Stage};
@@ -59,6 +59,7 @@ impl Round<'_> {
 
     /// `None`: nobody could be stopped there or replaced, or it is the same as the one before.
     pub(super) fn play(&self) -> Option<Result<(), String>> {
+        let working = WORKSHOP.enter();
         let ledger = Ledger::new(self.stage, self.scenario, self.mistake);
         let zombie = Zombie::new(ledger.struck(&["run"], Blow::Stop, &self.stopped, 0).spawn().unwrap());
         if !zombie.is_stopped() {
@@ -66,7 +67,7 @@ impl Round<'_> {
         }
         let played = ledger.facts().and_then(|facts| {
             let own = self.stopped.is_own(0, facts.len());
-            if own { self.replace(&ledger, zombie, &facts) } else { Ok(false) }
+            if own { self.replace(&ledger, zombie, &facts, working) } else { Ok(false) }
         });
         match played {
             Ok(false) => None,
@@ -76,8 +77,16 @@ impl Round<'_> {
     }
 
     /// Whether another took its place.
-    fn replace(&self, ledger: &Ledger<'_>, zombie: Zombie, facts: &[EventRecord]) -> Result<bool, String> {
+    fn replace(
+        &self,
+        ledger: &Ledger<'_>,
+        zombie: Zombie,
+        facts: &[EventRecord],
+        working: Place<'_>,
+    ) -> Result<bool, String> {
+        drop(working);
         ledger.wait_for_the_lease();
+        let _working = WORKSHOP.enter();
         let verb = self.then.verb(facts.len());
         let said = match self.woken {
             Woken::Meanwhile => {
