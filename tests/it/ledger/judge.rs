@@ -9,13 +9,16 @@ pub(crate) fn told(facts: &[EventRecord]) -> String {
     facts.iter().map(|fact| serde_json::to_string(fact).unwrap() + "\n").collect()
 }
 
-/// The answer of this step was lost.
+/// The answer of this step was lost, and nobody heard that it fails.
 pub(super) fn is_settled_by_looking(facts: &[EventRecord], of: &str) -> bool {
-    let is = |fact: &EventRecord| match fact {
-        EventRecord::Step { step, fact: StepRecord::Applied { note, .. } } => step == of && note.is_none(),
-        _ => false,
+    let told = |fact: &EventRecord| match fact {
+        EventRecord::Step { step, fact: StepRecord::Applied { note, .. } } if step == of => {
+            Some(note.is_none())
+        }
+        EventRecord::Step { step, fact: StepRecord::Failed { .. } } if step == of => Some(false),
+        _ => None,
     };
-    facts.iter().any(is)
+    facts.iter().find_map(told).unwrap_or(false)
 }
 
 /// The run is over, with this verdict.
