@@ -29,8 +29,9 @@ use crate::ledger::{SCENARIOS, Scenario, Then, stage};
 use crate::stage::Stage;
 use trial::{Chain, Ended, Told, chains};
 
-/// At once: much of a trial is waiting.
-const AT_ONCE: usize = 40;
+/// At once, and of those that mostly wait. Trials that follow on one first kill run one after the other.
+const AT_ONCE: usize = 12;
+const WAITING: usize = 48;
 
 /// The first kills that are wanted, and which second ones.
 fn choose<'s>(wanted: &Wanted, stage: &'s Stage) -> Vec<Chain<'s>> {
@@ -60,8 +61,14 @@ fn sample(stage: &Stage) -> Vec<Chain<'_>> {
 }
 
 /// What became of trials, with their names.
-fn run(chains: &[Chain<'_>]) -> Vec<Told> {
-    at_once(AT_ONCE, chains, Chain::run).into_iter().flatten().collect()
+fn run(chains: Vec<Chain<'_>>) -> Vec<Told> {
+    let (waiting, others): (Vec<_>, Vec<_>) = chains.into_iter().partition(Chain::is_mostly_waiting);
+    let (waiting, others) = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| at_once(WAITING, &waiting, Chain::run));
+        let others = at_once(AT_ONCE, &others, Chain::run);
+        (waiting.join().unwrap(), others)
+    });
+    others.into_iter().chain(waiting).flatten().collect()
 }
 
 #[test]
@@ -69,7 +76,7 @@ fn a_recovery_that_is_killed_is_recovered() {
     let stage = stage();
     let chains = choose(&Wanted::read("SWITCHOVER_KILLS"), &stage);
     assert!(!chains.is_empty(), "no trial has this name");
-    let told = run(&chains);
+    let told = run(chains);
     for Told { name, ended } in &told {
         if let Err(why) = ended {
             println!("SWITCHOVER_KILLS='{name}' cargo test --test it kills:: -- --nocapture: {why}");

@@ -141,6 +141,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { before: "run first\nrun right\n", ..new("right-is-there", &["fails-run-left"]) },
 ];
 
+impl Scenario {
+    /// Most of its time nothing is done: an undo that is refused is tried again and again.
+    pub(crate) fn is_mostly_waiting(&self) -> bool {
+        self.troubles.iter().any(|name| name.starts_with("refuses-"))
+    }
+}
+
 /// What somebody does with a run whose process is dead or silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {

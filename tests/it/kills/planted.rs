@@ -28,7 +28,7 @@ fn each_mistake_is_found_by_double_kills() {
         let all = courses.iter().flat_map(|course| chains(&stage, course));
         let of_it = all.filter(|chain| chain.name().starts_with(place));
         let mistaken: Vec<Chain<'_>> = of_it.map(|chain| chain.some(2).mistaken(mistake)).collect();
-        let told = run(&mistaken);
+        let told = run(mistaken);
         let count = |verb: &str| {
             let of_it: Vec<_> = told.iter().filter(|told| told.name.contains(verb)).collect();
             (of_it.iter().filter(|told| told.ended.is_err()).count(), of_it.len())

@@ -55,6 +55,10 @@ pub(super) fn chains<'s>(stage: &'s Stage, course: &Course) -> Vec<Chain<'s>> {
 }
 
 impl<'s> Chain<'s> {
+    pub(super) fn is_mostly_waiting(&self) -> bool {
+        self.scenario.is_mostly_waiting()
+    }
+
     /// `right-fails/before-7/abort`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}/{}", self.scenario.name, self.first, self.then)
