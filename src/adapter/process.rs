@@ -55,15 +55,15 @@ impl Process {
             return Err(Fault::transient(format!("`{name}` was not started: the run wants to end")));
         }
         let not_started = |why: NotStarted| why.fault(&name);
-        // A supervisor knows only the wall's time. This process may sleep on its way to it: that is no time for the command.
-        let until = SystemClock::wall().now().after(self.clock.on_wall(command.timeout));
+        // A supervisor knows only the wall's time.
+        command.timeout = self.clock.on_wall(command.timeout);
         command.stop.grace = self.clock.on_wall(command.stop.grace);
         let last_resort = command.stop.clone();
         let trace = command.call.as_ref().map(|call| self.traces.leave(&call.step)).transpose();
         let (file, trace) = trace.map_err(|error| not_started(error.into()))?.unzip();
         let mut supervisor =
             self.start(command.directory.as_deref(), file).map_err(|error| not_started(error.into()))?;
-        let order = serde_json::to_vec(&Order { command, until, trace });
+        let order = serde_json::to_vec(&Order { command, trace });
         let mut order = order.map_err(|error| not_started(std::io::Error::from(error).into()))?;
         order.push(b'\n');
         let (lifeline, told) = (supervisor.stdin.take(), supervisor.stdout.take());

@@ -236,17 +236,6 @@ async fn what_cannot_start_says_so() {
 }
 
 #[tokio::test]
-async fn no_command_begins_after_its_time() {
-    let place = Place::new();
-    let mut command = shell("echo up > up");
-    command.timeout = Duration::ZERO;
-    let fault = lost(&place, command).await;
-    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
-    assert!(!place.has("up"));
-    assert_eq!(place.process().left_of("step").unwrap(), None);
-}
-
-#[tokio::test]
 async fn what_nobody_waits_for_is_stopped() {
     let place = Place::new();
     let running = place.process();

@@ -31,9 +31,8 @@ const FORGOTTEN: Duration = Duration::from_secs(5);
 /// What a supervisor is to do: one line on its standard input, which stays open for as long as it is wanted.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
+    /// Its times are the wall's.
     pub(super) command: Command,
-    /// It is not started from here on, and stopped if it is at its work.
-    pub(super) until: Timestamp,
     /// The file on its standard error, to be removed once nothing of the command is left.
     pub(super) trace: Option<PathBuf>,
 }
@@ -63,10 +62,6 @@ impl From<Error> for NotStarted {
 }
 
 impl NotStarted {
-    fn too_late() -> Self {
-        Self { why: "its time was over before it began".into(), passes: true }
-    }
-
     pub(super) fn fault(&self, name: &str) -> Fault {
         let text = format!("cannot start `{name}`: {}", self.why);
         if self.passes { Fault::transient(text) } else { Fault::permanent(text) }
@@ -90,7 +85,7 @@ pub fn supervise() -> Result<()> {
         let mut line = String::new();
         lifeline.read_line(&mut line).await?;
         // Cut off: whoever wanted it is dead.
-        let Ok(Order { command, until, trace }) = serde_json::from_str(&line) else { return Ok(()) };
+        let Ok(Order { command, trace }) = serde_json::from_str(&line) else { return Ok(()) };
         let closed = async {
             let mut rest = [0; 64];
             while let Ok(1..) = lifeline.read(&mut rest).await {}
@@ -100,7 +95,7 @@ pub fn supervise() -> Result<()> {
         };
         // The command inherits it, and so holds the lock should this process be killed.
         let _held = rustix::io::dup(std::io::stderr())?;
-        let last_word = match attend(command, until, closed).await {
+        let last_word = match attend(command, closed).await {
             Ok(output) => Told::Ended(output),
             Err(why) => Told::NotStarted(why),
         };
@@ -134,12 +129,8 @@ fn tell(told: &Told) {
 
 async fn attend(
     command: Command,
-    until: Timestamp,
     closed: impl Future<Output = ()>,
 ) -> std::result::Result<Output, NotStarted> {
-    if SystemClock::wall().now() >= until {
-        return Err(NotStarted::too_late());
-    }
     let mut child = start(&command)?;
     let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
     let group = Group::of(id).ok_or_else(|| Error::other("it has no process id"))?;
@@ -165,7 +156,7 @@ async fn attend(
     };
     let (status, stopped) = {
         let mut piping = std::pin::pin!(piping);
-        let mut ending = std::pin::pin!(end(&command, until, &mut child, group, closed));
+        let mut ending = std::pin::pin!(end(&command, &mut child, group, closed));
         let mut open = true;
         let ended = loop {
             tokio::select! {
@@ -207,12 +198,12 @@ fn start(command: &Command) -> Result<Child> {
 /// Waits until nothing of the command is left. Whether it was stopped.
 async fn end(
     command: &Command,
-    until: Timestamp,
     child: &mut Child,
     group: Group,
     closed: impl Future<Output = ()>,
 ) -> (Result<ExitStatus>, bool) {
     let clock = SystemClock::wall();
+    let until = clock.now().after(command.timeout);
     tokio::select! {
         biased;
         status = child.wait() => {
