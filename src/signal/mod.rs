@@ -75,7 +75,7 @@ pub struct Memory {
     pub seen: Vec<(Timestamp, bool, u32)>,
     /// Measurements in a row that broke the condition.
     pub broken: u32,
-    /// [`Measured::counted`] of the newest measurement.
+    /// [`Measured::counted`] of the newest that broke it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Timestamp>,
 }

@@ -74,11 +74,6 @@ impl Condition {
     /// Judges one measurement; counts those in a row that broke the condition.
     fn judge(&self, measured: &Measured, memory: &mut Memory) -> (Verdict, String) {
         let text = &measured.text;
-        let counted = std::mem::replace(&mut memory.counted, measured.counted);
-        if measured.counted.is_some() && counted == measured.counted {
-            // It breaks the condition again if it did before, and that is one breach.
-            memory.broken = memory.broken.saturating_sub(1);
-        }
         if measured.samples < self.min_samples {
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
             return self.silent(few, memory);
@@ -86,16 +81,20 @@ impl Condition {
         match self.fail.holds(&self.variables(measured)) {
             Err(error) => self.silent(format!("{text}; {error}"), memory),
             Ok(false) => {
-                memory.broken = 0;
+                (memory.broken, memory.counted) = (0, None);
                 (Verdict::Pass, text.clone())
             }
-            Ok(true) => self.broken(&format!("{text}: {}", self.fail.source()), memory),
+            Ok(true) => {
+                let again = measured.counted.is_some() && memory.counted == measured.counted;
+                memory.counted = measured.counted;
+                self.broken(&format!("{text}: {}", self.fail.source()), !again, memory)
+            }
         }
     }
 
-    /// One more in a row. Until there are enough it is suspect: neither broken nor fine.
-    fn broken(&self, text: &str, memory: &mut Memory) -> (Verdict, String) {
-        memory.broken = memory.broken.saturating_add(1);
+    /// One more in a row, unless it is the same once more. Until there are enough it is suspect: neither broken nor fine.
+    fn broken(&self, text: &str, new: bool, memory: &mut Memory) -> (Verdict, String) {
+        memory.broken = memory.broken.saturating_add(new.into());
         if memory.broken >= self.breaches {
             return (Verdict::Fail, text.to_owned());
         }
@@ -107,7 +106,7 @@ impl Condition {
         match self.no_evidence {
             NoEvidence::Wait => (Verdict::NoEvidence, text),
             NoEvidence::Pass => (Verdict::Pass, text),
-            NoEvidence::Fail => self.broken(&format!("no evidence: {text}"), memory),
+            NoEvidence::Fail => self.broken(&format!("no evidence: {text}"), true, memory),
         }
     }
 

@@ -94,6 +94,40 @@ async fn a_minute_that_is_looked_at_four_times_is_one_breach() {
 }
 
 #[tokio::test]
+async fn a_silence_in_between_forgets_no_breach() {
+    // Bad, then three minutes with too few answers to tell, then bad.
+    let world = world(|name, minute| match (name, minute) {
+        ("HTTPCode_Target_5XX_Count", 0 | 4) => Some(9.0),
+        ("HTTPCode_Target_2XX_Count", 0 | 4) => Some(91.0),
+        ("HTTPCode_Target_2XX_Count", _) => Some(1.0),
+        _ => None,
+    });
+    let place = json!({"load_balancer": "new", "in": "prod", "over": "1m"});
+    let more = json!({"breaches": 2, "min_samples": 50, "with": place});
+    let (ended, minutes) = watch(&world, &with("alb.error_rate", "value > 0.01", &more)).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["9 of 100 answers were 5xx"]);
+    assert_eq!(minutes, 6);
+}
+
+#[tokio::test]
+async fn what_is_counted_late_is_a_breach_of_its_own() {
+    let world = world(|name, minute| match name {
+        "HTTPCode_Target_5XX_Count" => (minute == 0).then_some(9.0),
+        "HTTPCode_Target_2XX_Count" => Some(91.0),
+        _ => None,
+    });
+    let place = json!({"load_balancer": "new", "in": "prod", "over": "1m"});
+    let wants = with("alb.error_rate", "value > 0.01", &json!({"with": place}));
+    let mut story = Story::new(&world, "monitor", &wants);
+    story.plan().await.unwrap();
+    world.pass(Duration::from_secs(120));
+    world.state().complete = false;
+    assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
+    world.state().complete = true;
+    fails(story.look(story.forward()).await, FaultKind::Permanent, &["9 of 100"]);
+}
+
+#[tokio::test]
 async fn no_traffic_is_no_evidence_of_anything() {
     for (uses, names) in [("alb.error_rate", "no answers"), ("alb.latency", "no answers")] {
         let world = world(|name, _| (name == "HealthyHostCount").then_some(2.0));
