@@ -31,6 +31,8 @@ steps:
       to: { load_balancer: aep-prod, in: prod }
       writes: shared
 "#;
+/// How many runs are gone through to see which calls are made.
+const PROBES: usize = 3;
 /// Calls at which it dies.
 const CALLS: &[&str] = &["pwrite64", "fsync", "openat", "ftruncate", "unlink"];
 
@@ -178,22 +180,29 @@ impl Course {
         scene
     }
 
-    /// Every call that is made of this kind. Each thread counts its own.
+    /// Every call that is made of these kinds. Each thread counts its own, and which thread does what differs from run to
+    /// run: what one of several runs did without may not come again.
     fn points(&self, used: bool) -> Vec<Point> {
-        let (scene, log) = (self.scene(used), folder());
-        let log = log.path().join("log");
-        let mut watched = tape::watched(&scene.command(&["run"]), &log, &scene.about());
-        let status = watched.stdin(Stdio::null()).output().unwrap().status;
-        assert!(status.success());
-        let text = std::fs::read_to_string(log).unwrap();
-        let most = |call: &str| {
+        let logs: Vec<String> = (0..PROBES).map(|_| self.log(used)).collect();
+        let most = |call: &str, text: &str| {
             let mut threads: BTreeMap<&str, usize> = BTreeMap::new();
             let begun = text.lines().filter(|line| line.contains(&format!(" {call}(")));
             begun.for_each(|line| *threads.entry(line.split(' ').next().unwrap()).or_default() += 1);
             threads.into_values().max().unwrap_or_default()
         };
-        let each = CALLS.iter().flat_map(|call| (1..=most(call)).map(|nth| (*call, nth)));
+        let surely = |call: &str| logs.iter().map(|text| most(call, text)).min().unwrap_or_default();
+        let each = CALLS.iter().flat_map(|call| (1..=surely(call)).map(|nth| (*call, nth)));
         each.flat_map(|(call, nth)| ["resume", "abort"].map(|then| Point { call, nth, used, then })).collect()
+    }
+
+    /// What a run without trouble asks of the system.
+    fn log(&self, used: bool) -> String {
+        let (scene, log) = (self.scene(used), folder());
+        let log = log.path().join("log");
+        let mut watched = tape::watched(&scene.command(&["run"]), &log, &scene.about());
+        let status = watched.stdin(Stdio::null()).output().unwrap().status;
+        assert!(status.success());
+        std::fs::read_to_string(log).unwrap()
     }
 
     pub(super) fn is_as_before(&self, scene: &Scene) -> Result<(), String> {
@@ -273,7 +282,7 @@ fn power_is_lost_while_a_plan_runs() {
     proved(suite, &ended);
     if !wanted.is_named() {
         // How often a call is made is not quite the same each time.
-        assert!(ended.len() * 4 >= chosen.len() * 3, "only {} of {} were killed", ended.len(), chosen.len());
+        assert!(ended.len() * 10 >= chosen.len() * 9, "only {} of {} were killed", ended.len(), chosen.len());
         found_out("power loss of a run with synchronous=OFF", &dead(run(Sync::Never)));
     }
 }
