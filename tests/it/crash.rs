@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! SWITCHOVER_CRASH=all                         cargo test --release --test it crash -- --nocapture
-//! SWITCHOVER_CRASH=3/8                         … one trial of eight, beginning with the third
+//! SWITCHOVER_CRASH=3/8                         … the third of eight parts
 //! SWITCHOVER_CRASH=switch-fails                … one scenario
 //! SWITCHOVER_CRASH=switch-fails/before-52/abort … one trial
 //! ```
@@ -80,8 +80,31 @@ impl Wanted {
             Self::All => all,
             // Spread over all scenarios, and over each from its beginning to its end.
             Self::Sample => spread(all, SAMPLE),
-            Self::Shard(first, of) => all.into_iter().skip(first - 1).step_by(*of).collect(),
+            Self::Shard(first, of) => part(all, *first, *of).collect(),
             Self::Named(name) => all.into_iter().filter(|trial| trial.name().starts_with(name)).collect(),
+        }
+    }
+}
+
+/// One part of so many. Trials take turns, a verb after the other, so that every second of them would be of one kind: where
+/// one stands in the list must say nothing of the part that it is in.
+pub(crate) fn part<T>(all: impl IntoIterator<Item = T>, first: usize, of: usize) -> impl Iterator<Item = T> {
+    let scattered = |place: usize| (place as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let wanted = move |(place, _): &(usize, T)| scattered(*place) % of as u64 == first as u64 - 1;
+    all.into_iter().enumerate().filter(wanted).map(|(_, one)| one)
+}
+
+#[test]
+fn parts_have_some_of_every_kind_and_are_all_together() {
+    let (all, parts) = (0..10_000, [2, 4, 8, 16]);
+    for of in parts {
+        let mut together: Vec<usize> = (1..=of).flat_map(|first| part(all.clone(), first, of)).collect();
+        together.sort_unstable();
+        assert!(together.into_iter().eq(all.clone()));
+        for kinds in [2, 3, 4, 12] {
+            let of_kind = |kind| part(all.clone(), 1, of).filter(|one| one % kinds == kind).count();
+            let fair = 10_000 / of / kinds;
+            assert!((0..kinds).all(|kind| of_kind(kind) > fair / 2), "{of} parts, {kinds} kinds");
         }
     }
 }

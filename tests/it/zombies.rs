@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! SWITCHOVER_ZOMBIES=all                                   cargo test --test it zombies:: -- --nocapture
-//! SWITCHOVER_ZOMBIES=2/8                                   … one round of eight, beginning with the second
+//! SWITCHOVER_ZOMBIES=2/8                                   … the second of eight parts
 //! SWITCHOVER_ZOMBIES=right-fails/before-7/abort/meanwhile  … one round, or all whose names begin so
 //! ```
 
@@ -24,7 +24,7 @@ mod cloud;
 mod planted;
 mod round;
 
-use crate::crash::{Wanted, at_once};
+use crate::crash::{Wanted, at_once, part};
 use crate::ledger::point::Course;
 use crate::ledger::stage;
 use crate::stage::Said;
@@ -127,7 +127,7 @@ fn proved(suite: &str, ended: &Ended) {
 fn choose<T>(all: Vec<T>, sample: usize, name: impl Fn(&T) -> String) -> Vec<T> {
     match Wanted::read("SWITCHOVER_ZOMBIES") {
         Wanted::All => all,
-        Wanted::Shard(first, of) => all.into_iter().skip(first - 1).step_by(of).collect(),
+        Wanted::Shard(first, of) => part(all, first, of).collect(),
         Wanted::Sample => {
             let step = (all.len() / sample).max(1) | 1;
             all.into_iter().skip(step / 2).step_by(step).collect()
