@@ -3,12 +3,8 @@
 
 use crate::by_hand::obey;
 use crate::stage::{Said, Stage, lasting};
-use crate::two_operators::{SLOW, assert_is_fenced, begin_to_take_over, calls, facts, take_over};
-use crate::zombies::Zombie;
-use rustix::process::Signal;
+use crate::two_operators::{SLOW, calls, facts, is_waited_out, leaves_no_more};
 use serde_json::{Value as Json, json};
-use std::process::Stdio;
-use std::time::Duration;
 
 const PLAN: &str = "plans/blue-green.yaml";
 const WORLD: &str = "plans/worlds/blue-green.yaml";
@@ -141,57 +137,17 @@ fn slowly() -> (Stage, tempfile::TempDir, String) {
     (stage, folder, plan.display().to_string())
 }
 
-/// A process is stopped with its call on the way, and another takes over: the call may land until its deadline, so nothing
-/// is believed and nothing is sent before.
 #[test]
 fn a_late_change_of_a_rule_is_waited_out() {
     let (stage, _folder, plan) = slowly();
-    stage.hold("elasticloadbalancing", "ModifyRule", 1, "hold_before");
-    let silent = Zombie::new(stage.start(&["run", &plan, "--on-pause", "exit"]));
-    stage.wait_until("the call", || stage.is_holding());
-    silent.signal(Signal::STOP);
-
-    let taken = begin_to_take_over(&stage);
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(
-        (calls(&stage, "ModifyRule"), facts(&stage, "step.not_landed")),
-        ((1, 0), 0),
-        "{}",
-        stage.log()
-    );
-    assert_eq!(dealt(&stage, "web:443 10"), "web-blue=1 web-green=0");
-    stage.release();
-    let said = taken.join().unwrap();
-    assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_eq!(
-        calls(&stage, "ModifyRule"),
-        (1, 1),
-        "it landed late, and was not sent again: {}",
-        stage.log()
-    );
+    is_waited_out(&stage, &plan, "elasticloadbalancing", "ModifyRule", || {
+        assert_eq!(dealt(&stage, "web:443 10"), "web-blue=1 web-green=0");
+    });
     assert_eq!(dealt(&stage, "web:443 10"), "web-blue=0 web-green=100");
-    assert_is_fenced(silent);
 }
 
-/// The same, stopped before it sent anything: it wakes when its deadline has passed, and sends nothing.
 #[test]
 fn a_change_of_a_rule_leaves_no_more_once_its_deadline_has_passed() {
     let (stage, _folder, plan) = slowly();
-    let mut command = stage.command(&["run", &plan, "--on-pause", "exit"]);
-    command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let silent = Zombie::new(command.spawn().unwrap());
-    assert!(silent.is_stopped());
-    assert_eq!(facts(&stage, "step.applying"), 1, "{}", stage.log());
-
-    let said = take_over(&stage);
-    assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_eq!(
-        (calls(&stage, "ModifyRule"), facts(&stage, "step.not_landed")),
-        ((1, 1), 1),
-        "{}",
-        stage.log()
-    );
-    let journal = stage.log();
-    assert_is_fenced(silent);
-    assert_eq!((calls(&stage, "ModifyRule"), stage.log()), ((1, 1), journal));
+    leaves_no_more(&stage, &plan, "ModifyRule");
 }

@@ -27,7 +27,7 @@ steps:
 pub(crate) const SLOW: u32 = 3;
 
 /// Tries until the lease of the holder has run out.
-pub(crate) fn take_over(stage: &Stage) -> Said {
+fn take_over(stage: &Stage) -> Said {
     loop {
         let said = stage.run(&["resume", "--on-pause", "exit"]);
         if said.code != Some(14) {
@@ -39,7 +39,7 @@ pub(crate) fn take_over(stage: &Stage) -> Said {
 }
 
 /// Starts to take over, as above, and returns once somebody has.
-pub(crate) fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
+fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said> {
     let mut command = stage.command(&["resume", "--on-pause", "exit"]);
     let worker = std::thread::spawn(move || {
         loop {
@@ -54,7 +54,7 @@ pub(crate) fn begin_to_take_over(stage: &Stage) -> std::thread::JoinHandle<Said>
     worker
 }
 
-pub(crate) fn assert_is_fenced(zombie: Zombie) {
+fn assert_is_fenced(zombie: Zombie) {
     is_fenced(&zombie.wake()).unwrap();
 }
 
@@ -143,54 +143,51 @@ pub(crate) fn facts(stage: &Stage, event: &str) -> usize {
     facts.filter(|fact| fact["event"] == event).count()
 }
 
-#[test]
-fn a_late_call_without_a_condition_is_waited_out() {
-    let (stage, _folder, plan) = deploy_slowly();
-    stage.hold("ecs", "UpdateService", 1, "hold_before");
-    let silent = Zombie::new(stage.start(&["run", &plan, "--on-pause", "exit"]));
+/// A process is stopped with its call on the way, and another takes over. Until the deadline of the call it may land, so
+/// nothing is believed and nothing is sent; `meanwhile` looks at the world then.
+pub(crate) fn is_waited_out(stage: &Stage, plan: &str, service: &str, operation: &str, meanwhile: impl Fn()) {
+    stage.hold(service, operation, 1, "hold_before");
+    let silent = Zombie::new(stage.start(&["run", plan, "--on-pause", "exit"]));
     stage.wait_until("the call", || stage.is_holding());
     silent.signal(Signal::STOP);
 
-    let taken = begin_to_take_over(&stage);
-    // Its deadline has not passed: it may land yet, so nothing is believed and nothing is sent.
+    let taken = begin_to_take_over(stage);
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(
-        (calls(&stage, "UpdateService"), facts(&stage, "step.not_landed")),
-        ((1, 0), 0),
-        "{}",
-        stage.log()
-    );
+    let log = || stage.log();
+    assert_eq!((calls(stage, operation), facts(stage, "step.not_landed")), ((1, 0), 0), "{}", log());
+    meanwhile();
     stage.release();
     let said = taken.join().unwrap();
     assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_eq!(
-        calls(&stage, "UpdateService"),
-        (1, 1),
-        "it landed late, and was not sent again: {}",
-        stage.log()
-    );
+    assert_eq!(calls(stage, operation), (1, 1), "it landed late, and was not sent again: {}", log());
     assert_is_fenced(silent);
+}
+
+/// The same, stopped once its intent is recorded and before it sent anything: it wakes when its deadline has passed, and
+/// sends nothing.
+pub(crate) fn leaves_no_more(stage: &Stage, plan: &str, operation: &str) {
+    let mut command = stage.command(&["run", plan, "--on-pause", "exit"]);
+    command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let silent = Zombie::new(command.spawn().unwrap());
+    assert!(silent.is_stopped());
+    assert_eq!(facts(stage, "step.applying"), 1, "{}", stage.log());
+
+    let said = take_over(stage);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let journal = stage.log();
+    assert_eq!((calls(stage, operation), facts(stage, "step.not_landed")), ((1, 1), 1), "{journal}");
+    assert_is_fenced(silent);
+    assert_eq!((calls(stage, operation), stage.log()), ((1, 1), journal));
+}
+
+#[test]
+fn a_late_call_without_a_condition_is_waited_out() {
+    let (stage, _folder, plan) = deploy_slowly();
+    is_waited_out(&stage, &plan, "ecs", "UpdateService", || {});
 }
 
 #[test]
 fn a_call_leaves_no_more_once_its_deadline_has_passed() {
     let (stage, _folder, plan) = deploy_slowly();
-    // The intent is recorded, and nothing of it is sent.
-    let mut command = stage.command(&["run", &plan, "--on-pause", "exit"]);
-    command.env("SWITCHOVER_FAULTS", "stop-after-append=4").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let silent = Zombie::new(command.spawn().unwrap());
-    assert!(silent.is_stopped());
-    assert_eq!(facts(&stage, "step.applying"), 1, "{}", stage.log());
-
-    let said = take_over(&stage);
-    assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_eq!(
-        (calls(&stage, "UpdateService"), facts(&stage, "step.not_landed")),
-        ((1, 1), 1),
-        "{}",
-        stage.log()
-    );
-    let journal = stage.log();
-    assert_is_fenced(silent);
-    assert_eq!((calls(&stage, "UpdateService"), stage.log()), ((1, 1), journal));
+    leaves_no_more(&stage, &plan, "UpdateService");
 }
