@@ -4,9 +4,9 @@
 //! Counts come one to three minutes late, and a minute grows while it is reported: the newest that is over is left out.
 
 use crate::mutant::{Mistake, on};
-use crate::plan::{Fields, Target, Timestamp, target, text};
+use crate::plan::{Fields, Target, Timestamp, duration, target, text};
 use crate::port::need::{Account, Need};
-use crate::port::{Metric, Reads, Series};
+use crate::port::{LoadBalancer, Metric, ReadTraffic, Reads, Series};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -55,6 +55,26 @@ impl Named {
     }
 }
 
+/// A window over what a load balancer counts by the minute, as a plan says it.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub(crate) balancer: Named,
+    over: Duration,
+}
+
+impl Counted {
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        let balancer = Named::decode(fields);
+        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
+        Some(Self { balancer: balancer?, over })
+    }
+
+    /// The whole minutes since then; `None`: there is none yet.
+    pub(crate) fn window(&self, reads: &Reads<'_>, since: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        window(reads.world.clock().now(), since, self.over, MINUTE)
+    }
+}
+
 /// One minute: when it began, and how many requests it had; `None` is no evidence.
 pub(crate) type Minute = (Timestamp, Option<f64>);
 
@@ -65,9 +85,7 @@ impl Balancer {
     /// Finds it by name.
     pub(crate) async fn find(reads: &Reads<'_>, target: &str, name: &str) -> Result<Self, Fault> {
         let traffic = reads.world.traffic(target)?;
-        let Some(found) = traffic.load_balancer(name).await? else {
-            return Err(Fault::permanent(format!("there is no load balancer `{name}` in target `{target}`")));
-        };
+        let found = load_balancer(&*traffic, target, name).await?;
         let groups = traffic.target_groups(&found.arn).await?;
         Ok(Self {
             target: target.into(),
@@ -146,6 +164,16 @@ impl Balancer {
     }
 }
 
+/// A load balancer, which must be there.
+pub(crate) async fn load_balancer(
+    traffic: &dyn ReadTraffic,
+    target: &str,
+    name: &str,
+) -> Result<LoadBalancer, Fault> {
+    let missing = || Fault::permanent(format!("there is no load balancer `{name}` in target `{target}`"));
+    traffic.load_balancer(name).await?.ok_or_else(missing)
+}
+
 /// What an ARN ends with, from after this mark.
 fn id<'a>(arn: &'a str, mark: &str) -> &'a str {
     arn.rsplit_once(mark).map_or(arn, |(_, rest)| rest)
@@ -193,12 +221,8 @@ pub(crate) async fn idle_since(
     minutes: usize,
 ) -> bool {
     let Some(balancer) = balancer else { return false };
-    let to = settled(reads.world.clock().now());
     let span = MINUTE * u32::try_from(minutes).unwrap_or(u32::MAX);
-    let from = Timestamp(to.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
-    if from < since {
-        return false;
-    }
+    let Some((from, to)) = window(reads.world.clock().now(), since, span, MINUTE) else { return false };
     let seen = balancer.minutes(reads, from, to).await.unwrap_or_default();
     seen.len() >= minutes && seen.iter().all(|(_, count)| *count == Some(0.0))
 }

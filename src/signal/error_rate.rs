@@ -1,8 +1,8 @@
 //! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
 
-use super::balancer::{MINUTE, Named, window};
+use super::balancer::{Counted, MINUTE};
 use super::{Measured, Memory, Signal};
-use crate::plan::{Fields, Timestamp, duration};
+use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
 use crate::port::{Reads, Series};
 use crate::run::Fault;
@@ -10,10 +10,7 @@ use std::time::Duration;
 
 /// Errors of a load balancer.
 #[derive(Clone, Debug)]
-pub(super) struct ErrorRate {
-    balancer: Named,
-    over: Duration,
-}
+pub(super) struct ErrorRate(Counted);
 
 /// Each answer is one of these: by a target, or by the load balancer itself where no target answered. `RequestCount` is
 /// not their sum: it leaves out what was refused before a target was chosen, so that nobody would be seen to fail where no
@@ -32,9 +29,7 @@ const ERRORS: usize = 2;
 #[async_trait::async_trait]
 impl Signal for ErrorRate {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let balancer = Named::decode(fields);
-        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
-        Some(Self { balancer: balancer?, over })
+        Counted::decode(fields).map(Self)
     }
 
     fn period(&self) -> Duration {
@@ -46,14 +41,14 @@ impl Signal for ErrorRate {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![self.balancer.need(false)]
+        vec![self.0.balancer.need(false)]
     }
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
-        let Some(span) = window(reads.world.clock().now(), since, self.over, MINUTE) else {
+        let Some(span) = self.0.window(reads, since) else {
             return Ok(Measured::nothing("no whole minute has been counted yet"));
         };
-        let balancer = self.balancer.find(reads).await?;
+        let balancer = self.0.balancer.find(reads).await?;
         let asked = ANSWERS.map(|name| balancer.metric(name, "Sum", MINUTE, span));
         let measured = measured(&balancer.series(reads, &asked).await?);
         Ok(Measured { counted: Some(span.1), ..measured })
@@ -78,8 +73,8 @@ fn measured(series: &[Series]) -> Measured {
         value: Some(errors / all),
         named: [("errors", errors), ("samples", all)].into(),
         samples,
-        counted: None,
         text: format!("{errors} of {all} answers were 5xx"),
+        ..Measured::default()
     }
 }
 

@@ -60,8 +60,8 @@ fn measured(targets: &[TargetHealth]) -> Measured {
         value: Some(number(unhealthy)),
         named: [("healthy", number(healthy)), ("samples", number(samples))].into(),
         samples: samples as u64,
-        counted: None,
         text: format!("{unhealthy} of {samples} targets are unhealthy{}", why.unwrap_or_default()),
+        ..Measured::default()
     }
 }
 

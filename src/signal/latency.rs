@@ -74,8 +74,8 @@ fn measured(series: &[Series], statistic: &str) -> Measured {
         value: Some(millis),
         named: [("samples", count)].into(),
         samples,
-        counted: None,
         text: format!("{statistic} of {count} answers {millis:.0} ms"),
+        ..Measured::default()
     }
 }
 

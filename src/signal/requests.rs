@@ -1,9 +1,9 @@
 //! `alb.requests`: how many requests a load balancer takes a minute. That there are none is seen too, where its hosts are
 //! reported.
 
-use super::balancer::{MINUTE, Named, window};
+use super::balancer::{Counted, MINUTE};
 use super::{Measured, Memory, Signal};
-use crate::plan::{Fields, Timestamp, duration};
+use crate::plan::{Fields, Timestamp};
 use crate::port::Reads;
 use crate::port::need::Need;
 use crate::run::Fault;
@@ -11,17 +11,12 @@ use std::time::Duration;
 
 /// Requests of a load balancer.
 #[derive(Clone, Debug)]
-pub(super) struct Requests {
-    balancer: Named,
-    over: Duration,
-}
+pub(super) struct Requests(Counted);
 
 #[async_trait::async_trait]
 impl Signal for Requests {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let balancer = Named::decode(fields);
-        let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
-        Some(Self { balancer: balancer?, over })
+        Counted::decode(fields).map(Self)
     }
 
     fn period(&self) -> Duration {
@@ -33,14 +28,14 @@ impl Signal for Requests {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![self.balancer.need(false)]
+        vec![self.0.balancer.need(false)]
     }
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
-        let Some((from, to)) = window(reads.world.clock().now(), since, self.over, MINUTE) else {
+        let Some((from, to)) = self.0.window(reads, since) else {
             return Ok(Measured::nothing("no whole minute has been counted yet"));
         };
-        let minutes = self.balancer.find(reads).await?.minutes(reads, from, to).await?;
+        let minutes = self.0.balancer.find(reads).await?.minutes(reads, from, to).await?;
         let known: Vec<f64> = minutes.iter().filter_map(|(_, count)| *count).collect();
         Ok(Measured { counted: Some(to), ..measured(&known, minutes.len()) })
     }
@@ -56,8 +51,8 @@ fn measured(known: &[f64], minutes: usize) -> Measured {
         value: Some(rate),
         named: [("samples", f64::from(count))].into(),
         samples: count.into(),
-        counted: None,
         text: format!("{rate:.1} requests a minute in {count} of {minutes} minutes"),
+        ..Measured::default()
     }
 }
 

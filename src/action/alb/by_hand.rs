@@ -1,7 +1,6 @@
 //! How people would shift by hand, and put back what was recorded.
 
 use super::place::Place;
-use super::shares::short;
 use crate::action::text::{aws, quoted};
 use crate::port::{Does, Forward, Rule, RuleAction, Share};
 use serde_json::{Value as Json, json};
@@ -34,24 +33,21 @@ fn config(forward: &Forward) -> Json {
 impl Place {
     /// Gives a rule these actions, by what is recorded of it.
     pub(super) fn set_by_hand(&self, rule: &Rule, actions: &[RuleAction]) -> String {
-        let actions = quoted(&written(actions));
-        let command = match rule.priority {
-            Some(_) => format!("elbv2 modify-rule --rule-arn {} --actions {actions}", rule.arn),
-            None => {
-                format!("elbv2 modify-listener --listener-arn {} --default-actions {actions}", rule.listener)
-            }
-        };
-        aws(&self.target, &command)
+        let arn = if rule.priority.is_some() { &rule.arn } else { &rule.listener };
+        self.set(arn, &quoted(&written(actions)))
     }
 
     /// The same, before anything is known.
     fn set_unknown(&self, weights: &str) -> String {
-        let actions = format!("'<its Actions, with {weights}>'");
+        let arn = if self.priority.is_some() { "<its RuleArn>" } else { "<its ListenerArn>" };
+        self.set(arn, &format!("'<its Actions, with {weights}>'"))
+    }
+
+    /// The default rule of a listener is changed with the listener.
+    fn set(&self, arn: &str, actions: &str) -> String {
         let command = match self.priority {
-            Some(_) => format!("elbv2 modify-rule --rule-arn <its RuleArn> --actions {actions}"),
-            None => {
-                format!("elbv2 modify-listener --listener-arn <its ListenerArn> --default-actions {actions}")
-            }
+            Some(_) => format!("elbv2 modify-rule --rule-arn {arn} --actions {actions}"),
+            None => format!("elbv2 modify-listener --listener-arn {arn} --default-actions {actions}"),
         };
         aws(&self.target, &command)
     }
@@ -85,9 +81,4 @@ impl Place {
     pub(super) fn back_by_hand(&self) -> Vec<String> {
         vec![self.set_unknown("the weights that were noted")]
     }
-}
-
-/// Names of groups, for people.
-pub(super) fn names(groups: &[String]) -> String {
-    groups.iter().map(|group| short(group)).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 use crate::plan::{Fields, Target, integer, target, text};
 use crate::port::{Does, ReadTraffic, Reads, Rule};
 use crate::run::Fault;
+use crate::signal::balancer::load_balancer;
 use std::sync::Arc;
 
 /// A rule, as a plan names it.
@@ -59,11 +60,7 @@ impl Place {
     pub(super) async fn find(&self, reads: &Reads<'_>) -> Result<Found, Fault> {
         let traffic = reads.world.traffic(&self.target.name)?;
         let (balancer, target) = (&self.load_balancer, &self.target.name);
-        let Some(found) = traffic.load_balancer(balancer).await? else {
-            return Err(Fault::permanent(format!(
-                "there is no load balancer `{balancer}` in target `{target}`"
-            )));
-        };
+        let found = load_balancer(&*traffic, target, balancer).await?;
         let (mut own, mut others, mut ports) = (None, Vec::new(), Vec::new());
         for listener in traffic.listeners(&found.arn).await? {
             ports.push(listener.port.to_string());

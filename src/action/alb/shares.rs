@@ -83,6 +83,11 @@ pub(super) fn short(arn: &str) -> &str {
     arn.rsplit_once(":targetgroup/").and_then(|(_, rest)| rest.split('/').next()).unwrap_or(arn)
 }
 
+/// Names of groups, for people.
+pub(super) fn names(groups: &[String]) -> String {
+    groups.iter().map(|group| short(group)).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,6 @@
 //! each write. The call takes no condition: the rule is read before and after it, and it is sent within the deadline of
 //! its intent, or not at all.
 
-use super::by_hand::names;
 use super::place::{Found, Place};
 use super::shares::{self, Stage};
 use crate::action::monitor::{Evidence, Monitor};
@@ -330,7 +329,7 @@ impl Weights {
             let shared: Vec<String> = others.iter().filter(|other| groups.contains(other)).cloned().collect();
             if !shared.is_empty() {
                 let what = format!("requests of {name}").into();
-                let from = format!("go to {} too", names(&shared)).into();
+                let from = format!("go to {} too", shares::names(&shared)).into();
                 changes.push(Change { what, from, to: "as it is: they are not shifted".into() });
             }
         }
