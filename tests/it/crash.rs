@@ -27,6 +27,7 @@ mod trial;
 use scenario::{Scenario, scenarios};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trial::{Course, Ended, Trial};
 
@@ -39,8 +40,8 @@ const AT_ONCE: usize = 20;
 pub(crate) enum Wanted {
     Sample,
     All,
-    /// The first, of so many.
-    Shard(usize, usize),
+    /// From one part to another, of so many.
+    Parts(RangeInclusive<u64>, u64),
     /// Whatever begins so.
     Named(String),
 }
@@ -50,10 +51,15 @@ impl Wanted {
     pub(crate) fn read(variable: &str) -> Self {
         let Some(text) = std::env::var_os(variable) else { return Self::Sample };
         let text = text.into_string().unwrap();
-        let shard = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
-        match (&*text, shard) {
+        let parts = text.split_once('/').and_then(|(which, of)| {
+            let (first, last) = which.split_once('-').unwrap_or((which, which));
+            Some((first.parse().ok()?..=last.parse().ok()?, of.parse().ok()?))
+        });
+        match (&*text, parts) {
             ("all", _) => Self::All,
-            (_, Some((first, of))) if (1..=of).contains(&first) => Self::Shard(first, of),
+            (_, Some((parts, of))) if !parts.is_empty() && *parts.start() > 0 && *parts.end() <= of => {
+                Self::Parts(parts, of)
+            }
             _ => Self::Named(text),
         }
     }
@@ -61,7 +67,7 @@ impl Wanted {
     /// What of the matrix it is.
     fn title(&self) -> String {
         match self {
-            Self::Shard(first, of) => format!("crash matrix, part {first} of {of}:"),
+            Self::Parts(parts, of) => format!("crash matrix, parts {parts:?} of {of}:"),
             Self::Sample | Self::All | Self::Named(_) => "crash matrix".into(),
         }
     }
@@ -70,7 +76,7 @@ impl Wanted {
     fn has(&self, place: usize, scenario: &Scenario) -> bool {
         match self {
             Self::Sample => place.is_multiple_of(3),
-            Self::All | Self::Shard(..) => true,
+            Self::All | Self::Parts(..) => true,
             Self::Named(name) => name.split('/').next().is_some_and(|first| first == scenario.name),
         }
     }
@@ -80,29 +86,35 @@ impl Wanted {
             Self::All => all,
             // Spread over all scenarios, and over each from its beginning to its end.
             Self::Sample => spread(all, SAMPLE),
-            Self::Shard(first, of) => part(all, *first, *of).collect(),
+            Self::Parts(wanted, of) => parts(all, wanted.clone(), *of).collect(),
             Self::Named(name) => all.into_iter().filter(|trial| trial.name().starts_with(name)).collect(),
         }
     }
 }
 
-/// One part of so many. Trials take turns, a verb after the other, so that every second of them would be of one kind: where
+/// Some parts of so many. Trials take turns, a verb after the other, so that every second of them would be of one kind: where
 /// one stands in the list must say nothing of the part that it is in.
-pub(crate) fn part<T>(all: impl IntoIterator<Item = T>, first: usize, of: usize) -> impl Iterator<Item = T> {
+pub(crate) fn parts<T>(
+    all: impl IntoIterator<Item = T>,
+    wanted: RangeInclusive<u64>,
+    of: u64,
+) -> impl Iterator<Item = T> {
     let scattered = |place: usize| (place as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-    let wanted = move |(place, _): &(usize, T)| scattered(*place) % of as u64 == first as u64 - 1;
-    all.into_iter().enumerate().filter(wanted).map(|(_, one)| one)
+    let is_wanted = move |(place, _): &(usize, T)| wanted.contains(&(scattered(*place) % of + 1));
+    all.into_iter().enumerate().filter(is_wanted).map(|(_, one)| one)
 }
 
 #[test]
 fn parts_have_some_of_every_kind_and_are_all_together() {
-    let (all, parts) = (0..10_000, [2, 4, 8, 16]);
-    for of in parts {
-        let mut together: Vec<usize> = (1..=of).flat_map(|first| part(all.clone(), first, of)).collect();
+    let all = 0..10_000;
+    for of in [2, 4, 8, 16] {
+        let mut together: Vec<u64> = (1..=of).flat_map(|one| parts(all.clone(), one..=one, of)).collect();
         together.sort_unstable();
         assert!(together.into_iter().eq(all.clone()));
+        assert!(parts(all.clone(), 1..=of, of).eq(all.clone()));
         for kinds in [2, 3, 4, 12] {
-            let of_kind = |kind| part(all.clone(), 1, of).filter(|one| one % kinds == kind).count();
+            let of_kind =
+                |kind| parts(all.clone(), 1..=1, of).filter(|one| one % kinds == kind).count() as u64;
             let fair = 10_000 / of / kinds;
             assert!((0..kinds).all(|kind| of_kind(kind) > fair / 2), "{of} parts, {kinds} kinds");
         }

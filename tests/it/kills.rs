@@ -15,6 +15,7 @@
 //! ```text
 //! SWITCHOVER_KILLS=all                                     cargo test --release --test it kills:: -- --nocapture
 //! SWITCHOVER_KILLS=3/8                                     … the third of eight parts
+//! SWITCHOVER_KILLS=1-5/9                                   … five of nine
 //! SWITCHOVER_KILLS=right-fails/before-7/abort              … one first kill, and all that follow on it
 //! SWITCHOVER_KILLS=right-fails/before-7/abort/after-2      … one trial
 //! ```
@@ -23,7 +24,7 @@
 mod planted;
 mod trial;
 
-use crate::crash::{Wanted, at_once, part};
+use crate::crash::{Wanted, at_once, parts};
 use crate::ledger::point::{Course, Point};
 use crate::ledger::{SCENARIOS, Scenario, Then, stage};
 use crate::stage::Stage;
@@ -38,7 +39,7 @@ fn choose<'s>(wanted: &Wanted, stage: &'s Stage) -> Vec<Chain<'s>> {
     let all = move || Course::all(stage).iter().flat_map(move |course| chains(stage, course));
     match wanted {
         Wanted::All => all().collect(),
-        Wanted::Shard(first, of) => part(all(), *first, *of).collect(),
+        Wanted::Parts(wanted, of) => parts(all(), wanted.clone(), *of).collect(),
         Wanted::Sample => sample(stage),
         Wanted::Named(name) => all().filter_map(|chain| chain.named(name)).collect(),
     }

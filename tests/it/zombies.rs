@@ -24,7 +24,7 @@ mod cloud;
 mod planted;
 mod round;
 
-use crate::crash::{Wanted, at_once, part};
+use crate::crash::{Wanted, at_once, parts};
 use crate::ledger::point::Course;
 use crate::ledger::stage;
 use crate::stage::Said;
@@ -127,7 +127,7 @@ fn proved(suite: &str, ended: &Ended) {
 fn choose<T>(all: Vec<T>, sample: usize, name: impl Fn(&T) -> String) -> Vec<T> {
     match Wanted::read("SWITCHOVER_ZOMBIES") {
         Wanted::All => all,
-        Wanted::Shard(first, of) => part(all, first, of).collect(),
+        Wanted::Parts(wanted, of) => parts(all, wanted, of).collect(),
         Wanted::Sample => {
             let step = (all.len() / sample).max(1) | 1;
             all.into_iter().skip(step / 2).step_by(step).collect()
