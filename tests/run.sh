@@ -1,27 +1,9 @@
 #!/usr/bin/env bash
-# Runs all tests. Besides Rust they need Python, `dig` and `strace`; what is missing is installed from PyPI and Debian.
+# Runs all tests. Besides Rust they need what `tests/tools.sh` installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-never}"
-
-# The aws command line and dig look at the sandbox as strangers do.
-tools="$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}/tests")"
-if ! cmp --silent tests/requirements.txt "$tools/installed"; then
-  rm -rf "$tools"
-  python3 -m venv "$tools"
-  "$tools/bin/pip" install --quiet --disable-pip-version-check --requirement tests/requirements.txt
-  cp tests/requirements.txt "$tools/installed"
-fi
-# strace writes down what is done to files, and makes calls fail.
-missing=()
-command -v dig >/dev/null || missing+=(bind9-dnsutils)
-command -v strace >/dev/null || missing+=(strace)
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
-  $as_root apt-get update -qq
-  $as_root apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
-fi
-export PATH="$tools/bin:$PATH"
+. tests/tools.sh
 
 cargo test --locked --lib --bins
 # Each runs a world of its own in accelerated time: one after the other, so that real sockets keep up.

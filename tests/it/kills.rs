@@ -28,11 +28,12 @@ use crate::crash::{Wanted, at_once, parts};
 use crate::ledger::point::{Course, Point};
 use crate::ledger::{SCENARIOS, Scenario, Then, stage};
 use crate::stage::Stage;
+use std::cmp::Reverse;
 use trial::{Chain, Ended, Told, chains};
 
 /// At once, and of those that mostly wait. Trials that follow on one first kill run one after the other.
 const AT_ONCE: usize = 12;
-const WAITING: usize = 48;
+const WAITING: usize = 80;
 
 /// The first kills that are wanted, and which second ones.
 fn choose<'s>(wanted: &Wanted, stage: &'s Stage) -> Vec<Chain<'s>> {
@@ -63,7 +64,9 @@ fn sample(stage: &Stage) -> Vec<Chain<'_>> {
 
 /// What became of trials, with their names.
 fn run(chains: Vec<Chain<'_>>) -> Vec<Told> {
-    let (waiting, others): (Vec<_>, Vec<_>) = chains.into_iter().partition(Chain::is_mostly_waiting);
+    let (mut waiting, others): (Vec<_>, Vec<_>) = chains.into_iter().partition(|chain| chain.waits() > 0);
+    // Who waits longest begins: or one who began last would be waited for by all.
+    waiting.sort_by_key(|chain| Reverse(chain.waits()));
     let (waiting, others) = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| at_once(WAITING, &waiting, Chain::run));
         let others = at_once(AT_ONCE, &others, Chain::run);

@@ -142,9 +142,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 impl Scenario {
-    /// Most of its time nothing is done: an undo that is refused is tried again and again.
-    pub(crate) fn is_mostly_waiting(&self) -> bool {
-        self.troubles.iter().any(|name| name.starts_with("refuses-"))
+    /// How many undos are refused, and tried again and again: most of that time nothing is done.
+    pub(crate) fn waits(&self) -> usize {
+        self.troubles.iter().filter(|name| name.starts_with("refuses-")).count()
     }
 }
 

@@ -55,8 +55,9 @@ pub(super) fn chains<'s>(stage: &'s Stage, course: &Course) -> Vec<Chain<'s>> {
 }
 
 impl<'s> Chain<'s> {
-    pub(super) fn is_mostly_waiting(&self) -> bool {
-        self.scenario.is_mostly_waiting()
+    /// How many times over it waits for something that will not happen.
+    pub(super) fn waits(&self) -> usize {
+        self.scenario.waits()
     }
 
     /// `right-fails/before-7/abort`.

@@ -86,7 +86,7 @@ impl Round<'_> {
     ) -> Result<bool, String> {
         drop(working);
         ledger.wait_for_the_lease();
-        let _working = (!self.scenario.is_mostly_waiting()).then(|| WORKSHOP.enter());
+        let _working = (self.scenario.waits() == 0).then(|| WORKSHOP.enter());
         let verb = self.then.verb(facts.len());
         let said = match self.woken {
             Woken::Meanwhile => {
