@@ -5,6 +5,11 @@ use crate::action::fill;
 use crate::port::{ReadCompute, Reads, TaskDefinition, UpdateService, Writes};
 use crate::run::{Change, Fault, Landed};
 use serde_json::Value as Json;
+use std::time::Duration;
+
+/// How often a definition is registered whose answer was lost, and how long it is waited in between.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a definition should say, the definition itself where it is registered, and images by container.
 type Wanted = (Json, Option<String>, Vec<(String, String)>);
@@ -63,7 +68,7 @@ impl Deploy {
         changes
     }
 
-    /// The new definition, registered unless there is one that says the same.
+    /// The new definition, registered unless there is one that says the same. An answer that was lost is looked for.
     pub(super) async fn registered(
         &self,
         writes: &Writes<'_>,
@@ -74,17 +79,24 @@ impl Deploy {
             return Ok(arn.clone());
         }
         let family = prior.content["family"].as_str().unwrap_or_default();
-        // An earlier try of ours may have registered it, and lost the answer.
-        if let Some(newest) = compute.definition(family).await?
-            && newest.active
-            && newest.content == prior.content
-        {
-            return Ok(newest.arn);
+        let mut tries = TRIES;
+        loop {
+            // An earlier try may have registered it, and lost the answer.
+            if let Some(newest) = compute.definition(family).await?
+                && newest.active
+                && newest.content == prior.content
+            {
+                return Ok(newest.arn);
+            }
+            writes.in_time()?;
+            match writes.compute(&self.target.name)?.register(&prior.content).await {
+                Err(fault) if fault.landed == Landed::Maybe && tries > 1 => tries -= 1,
+                // A definition that nothing uses is harmless: that one was registered, or not, is never in doubt.
+                known => return known.map_err(|fault| Fault { landed: Landed::No, ..fault }),
+            }
+            let clock = writes.reads().world.clock();
+            clock.sleep_until(clock.now().after(PAUSE)).await;
         }
-        writes.in_time()?;
-        let registered = writes.compute(&self.target.name)?.register(&prior.content).await;
-        // A definition that nothing uses is harmless: that one was registered, or not, is never in doubt.
-        registered.map_err(|fault| Fault { landed: Landed::No, ..fault })
     }
 
     /// Sets the service.

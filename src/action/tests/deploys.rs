@@ -223,14 +223,15 @@ async fn a_lost_update_is_settled_by_what_the_definition_says() {
 }
 
 #[tokio::test]
-async fn a_lost_registration_is_never_in_doubt() {
-    let world = world();
-    let mut story = deploy(&world);
-    story.plan().await.unwrap();
-    world.state().fate = Some(Fate::LostAfter);
-    assert_eq!(story.apply().await.unwrap_err().landed, Landed::No);
-    story.apply().await.unwrap();
-    assert_eq!(world.state().definitions.len(), 2);
+async fn a_lost_registration_is_looked_for() {
+    for fate in [Fate::LostBefore, Fate::LostAfter] {
+        let world = world();
+        let mut story = deploy(&world);
+        story.plan().await.unwrap();
+        world.state().fate = Some(fate);
+        story.apply().await.unwrap();
+        assert_eq!(world.state().definitions.len(), 2, "one that ran, and one more");
+    }
 }
 
 #[tokio::test]
