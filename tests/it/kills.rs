@@ -33,7 +33,9 @@ use trial::{Chain, Ended, Told, chains};
 
 /// At once, and of those that mostly wait. Trials that follow on one first kill run one after the other.
 const AT_ONCE: usize = 12;
-const WAITING: usize = 80;
+const WAITING: usize = 120;
+/// Those that mostly wait are split into so many rows.
+const ROWS: usize = 4;
 
 /// The first kills that are wanted, and which second ones.
 fn choose<'s>(wanted: &Wanted, stage: &'s Stage) -> Vec<Chain<'s>> {
@@ -64,7 +66,8 @@ fn sample(stage: &Stage) -> Vec<Chain<'_>> {
 
 /// What became of trials, with their names.
 fn run(chains: Vec<Chain<'_>>) -> Vec<Told> {
-    let (mut waiting, others): (Vec<_>, Vec<_>) = chains.into_iter().partition(|chain| chain.waits() > 0);
+    let (waiting, others): (Vec<_>, Vec<_>) = chains.into_iter().partition(|chain| chain.waits() > 0);
+    let mut waiting: Vec<Chain<'_>> = waiting.iter().flat_map(|chain| chain.split(ROWS)).collect();
     // Who waits longest begins: or one who began last would be waited for by all.
     waiting.sort_by_key(|chain| Reverse(chain.waits()));
     let (waiting, others) = std::thread::scope(|scope| {

@@ -28,8 +28,10 @@ pub(super) struct Chain<'s> {
     scenario: Scenario,
     first: Point,
     then: Then,
-    /// Those that are wanted; `None`: all that there are.
+    /// Those that are wanted; `None`: all that there are, or every so many of them.
     seconds: Option<Vec<Point>>,
+    /// Which of so many appends, and of how many.
+    part: (usize, usize),
     /// What the tool does wrongly.
     mistake: Option<&'static str>,
 }
@@ -38,10 +40,9 @@ pub(super) struct Chain<'s> {
 enum Outcome {
     /// The first kill never comes, or is the same as that of another chain: nothing follows on it.
     NoFirst,
-    /// The second kill is the same as the one before.
+    /// The second kill is the same as another.
     SameSecond,
-    /// The second time when the process had written so many facts.
-    KilledTwice(usize),
+    KilledTwice,
     /// The second kill never came; what the process did by commands.
     KilledOnce(BTreeSet<Command>),
 }
@@ -50,7 +51,8 @@ enum Outcome {
 pub(super) fn chains<'s>(stage: &'s Stage, course: &Course) -> Vec<Chain<'s>> {
     let both = course.points().flat_map(|first| Then::BOTH.map(|then| (first.clone(), then)));
     let scenario = course.scenario;
-    let chain = |(first, then)| Chain { stage, scenario, first, then, seconds: None, mistake: None };
+    let chain =
+        |(first, then)| Chain { stage, scenario, first, then, seconds: None, part: (0, 1), mistake: None };
     both.map(chain).collect()
 }
 
@@ -67,7 +69,17 @@ impl<'s> Chain<'s> {
 
     /// One trial.
     pub(super) fn one(stage: &'s Stage, scenario: Scenario, first: Point, then: Then, second: Point) -> Self {
-        Self { stage, scenario, first, then, seconds: Some(vec![second]), mistake: None }
+        Self { stage, scenario, first, then, seconds: Some(vec![second]), part: (0, 1), mistake: None }
+    }
+
+    /// One after the other they would take as long as all the rest: so many that can be run beside each other, which have
+    /// every so many of its appends.
+    pub(super) fn split(&self, of: usize) -> impl Iterator<Item = Self> {
+        let of = if self.seconds.is_none() { of } else { 1 };
+        (0..of).map(move |one| {
+            let (first, seconds) = (self.first.clone(), self.seconds.clone());
+            Self { first, seconds, part: (one, of), ..*self }
+        })
     }
 
     /// With the first so many second kills only.
@@ -102,27 +114,25 @@ impl<'s> Chain<'s> {
             Some(seconds) => seconds.clone(),
             None => Point::within(self.around_appends(&mut told)).collect(),
         };
-        for second in seconds {
-            self.tell(second, &mut told);
+        if self.seconds.is_some() || self.part.0 == 0 {
+            for second in seconds {
+                self.tell(second, &mut told);
+            }
         }
         told
     }
 
     /// What the process does by commands that is not killed: it ends before so many appends.
     fn around_appends(&self, told: &mut Vec<Told>) -> BTreeSet<Command> {
-        let mut number = 1;
-        while number <= MANY {
-            let mut last = number;
+        let (first, step) = self.part;
+        for number in (1 + first..=MANY).step_by(step) {
             for after in [false, true] {
                 match self.tell(Point::Append { number, after }, told) {
                     Some(Outcome::NoFirst) => return BTreeSet::new(),
                     Some(Outcome::KilledOnce(commands)) => return commands,
-                    // What is appended with it has no points of its own.
-                    Some(Outcome::KilledTwice(written)) => last = last.max(written),
-                    Some(Outcome::SameSecond) | None => {}
+                    Some(Outcome::SameSecond | Outcome::KilledTwice) | None => {}
                 }
             }
-            number = last + 1;
         }
         BTreeSet::new()
     }
@@ -132,7 +142,7 @@ impl<'s> Chain<'s> {
         let (ended, outcome) = match self.kill_twice(&ledger, &second) {
             Err(why) => (Err(why), None),
             Ok(outcome @ (Outcome::NoFirst | Outcome::SameSecond)) => return Some(outcome),
-            Ok(outcome @ Outcome::KilledTwice(_)) => (Ok(Ended::KilledTwice), Some(outcome)),
+            Ok(outcome @ Outcome::KilledTwice) => (Ok(Ended::KilledTwice), Some(outcome)),
             Ok(outcome @ Outcome::KilledOnce(_)) => (Ok(Ended::KilledOnce), Some(outcome)),
         };
         told.push(Told { name: format!("{}/{second}", self.name()), ended });
@@ -148,16 +158,13 @@ impl<'s> Chain<'s> {
         }
         let (facts, lines) = (ledger.facts()?, ledger.lines());
         let written = kill(ledger, self.then.verb(facts.len()), second, facts.len())?;
-        // Whichever fact names it, after what is appended in one piece is one point: it is the first to be asked for.
-        let is_first =
-            |written| matches!(second, Point::Append { after: true, .. }) || second.is_own(0, written);
-        if each && written.is_some_and(|written| !is_first(written)) {
+        if each && written.is_some_and(|written| !second.is_own(0, written)) {
             return Ok(Outcome::SameSecond);
         }
         let new = &ledger.lines()[lines.len()..];
         ledger.bring_to_an_end()?;
         ledger.judge(self.then, &facts)?;
-        Ok(written.map_or_else(|| Outcome::KilledOnce(commands(new)), Outcome::KilledTwice))
+        Ok(written.map_or_else(|| Outcome::KilledOnce(commands(new)), |_| Outcome::KilledTwice))
     }
 }
 
