@@ -40,8 +40,8 @@ prove() {
     elif [[ "$line" =~ (^|\ )planted:\ (.*)$ ]]; then
       printf '  found: %s\n' "${BASH_REMATCH[2]}"
       continue
-    # How to repeat what was chosen by chance, and what Terraform did.
-    elif [[ "$line" =~ (repeats\ it|^(kill\ -9|SIGTERM),\ .*)$ ]]; then
+    # How to repeat what was chosen by chance, and what others did.
+    elif [[ "$line" =~ (repeats\ it|^(kill\ -9|SIGTERM),\ .*|^two\ tools\ that\ upsert:.*)$ ]]; then
       printf '  %s\n' "$line"
       continue
     else
@@ -71,6 +71,8 @@ prove crash crash:: SWITCHOVER_CRASH="$crashes"
 prove signals signals::a_run SWITCHOVER_SIGNALS=all
 prove kills kills:: SWITCHOVER_KILLS="$kills"
 prove zombies zombies:: SWITCHOVER_ZOMBIES=all
+prove races races:: SWITCHOVER_RACES=1000
+prove wire wire:: SWITCHOVER_WIRE=all
 prove terraform beside_terraform::
 suite=--lib prove model model SWITCHOVER_MODEL=all
 # Of a binary that makes mistakes on purpose, each must be found.

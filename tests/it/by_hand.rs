@@ -4,7 +4,7 @@ use crate::go_live::{PLAN, TIME, seen_by_strangers};
 use crate::stage::{Said, Stage, lasting};
 
 /// The commands of this kind that an ending names, in its order.
-fn to_type(said: &Said, kind: &str) -> Vec<String> {
+pub(crate) fn to_type(said: &Said, kind: &str) -> Vec<String> {
     let (_, to_do) = said.stdout.split_once("what to do now").unwrap_or_else(|| panic!("{said:#?}"));
     let commands = to_do.lines().filter_map(|line| line.strip_prefix("    "));
     commands.filter(|command| command.starts_with(kind)).map(str::to_owned).collect()

@@ -1,0 +1,204 @@
+//! A run whose call is in trouble on its way, and what it should come to.
+
+use super::proxy::{Call, Trouble, Wire};
+use crate::by_hand::to_type;
+use crate::crash::at_once;
+use crate::stage::{Said, Stage, lasting};
+use serde_json::{Value as Json, json};
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// How fast time runs.
+const TIME: u32 = 60;
+/// How often an operator tries before they give up.
+const PATIENCE: usize = 4;
+
+/// A way that a plan goes.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    /// `run`, and what it is told.
+    run: &'static [&'static str],
+    world: &'static str,
+    /// What is different in its world.
+    change: fn() -> Json,
+    code: i32,
+    /// Of the calls that it makes so many are looked at, from the last: those before are another's.
+    own: usize,
+}
+
+const WAYS: [Way; 4] = [
+    Way { name: "go-live", change: || json!({}), code: 0, own: usize::MAX, ..GO_LIVE },
+    Way { name: "go-live-back", change: scans_fail, code: 10, own: 4, ..GO_LIVE },
+    Way { name: "shift", change: named, code: 0, own: usize::MAX, ..SHIFT },
+    Way { name: "shift-back", change: green_fails, code: 10, own: 1, ..SHIFT },
+];
+const GO_LIVE: Way = Way {
+    name: "",
+    run: &["run", "plans/aep-go-live.yaml", "--set", "soak=3m"],
+    world: "aep.yaml",
+    change: || Json::Null,
+    code: 0,
+    own: 0,
+};
+const SHIFT: Way = Way { run: &["run", "plans/blue-green.yaml"], world: "blue-green.yaml", ..GO_LIVE };
+
+/// The soak of the new side finds that it serves no scans.
+fn scans_fail() -> Json {
+    json!({"faults": [{
+        "service": "http", "operation": "GET /api/scans", "containing": "aep-prod", "times": 0, "kind": "error",
+        "code": "InternalFailure", "status": 500, "message": "no scans",
+    }]})
+}
+
+/// Unless it is named, a load balancer has another name in each world.
+fn named() -> Json {
+    json!({"load_balancers": {"web": {"dns_name": "web.eu-west-1.elb.amazonaws.com", "client_keep_alive": "60s"}}})
+}
+
+/// Green passes its health checks, and fails whoever asks for more.
+fn green_fails() -> Json {
+    let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
+    let image = json!({ image: {"app": "frontend", "error_rate": 1.0} });
+    let mut world = named();
+    world["on"] = json!([{"step": "shift", "event": "started", "do": {"image": image}}]);
+    world
+}
+
+/// A world of its own, the way to it, and what the tool does wrongly.
+struct Scene {
+    stage: Stage,
+    wire: Wire,
+    mistake: Option<&'static str>,
+    _folder: TempDir,
+}
+
+impl Scene {
+    fn set(way: Way, trouble: Option<(Call, Trouble)>, mistake: Option<&'static str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = json!({"world": "v1", "extends": way.world});
+        world.as_object_mut().unwrap().extend((way.change)().as_object().unwrap().clone());
+        let file = folder.path().join("world.yaml");
+        std::fs::write(&file, world.to_string()).unwrap();
+        let stage = Stage::without_users(&file, TIME);
+        let wire = Wire::to(&stage.world, trouble);
+        Self { stage, wire, mistake, _folder: folder }
+    }
+
+    fn run(&self, verb: &[&str]) -> Said {
+        let mut command = self.stage.command(verb);
+        command.env("SWITCHOVER_SANDBOX", self.wire.control()).env("SWITCHOVER_ON_PAUSE", "exit");
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .envs(self.mistake.map(|mistake| ("SWITCHOVER_MISTAKE", mistake)));
+        command.output().unwrap().into()
+    }
+
+    /// Types what it says until nothing is stuck: the call that was refused is permitted by now.
+    fn retry(&self, mut said: Said) -> Said {
+        for _ in 0..PATIENCE {
+            if said.code != Some(11) {
+                break;
+            }
+            for command in to_type(&said, "switchover retry ") {
+                let words: Vec<&str> = command.split(' ').skip(1).collect();
+                said = self.run(&words);
+            }
+        }
+        said
+    }
+
+    fn effects(&self) -> Effects {
+        let state = self.stage.world.state();
+        let tasks = state["one_off_tasks"].as_array().map_or(0, Vec::len);
+        let mut landed = self.wire.landed();
+        // A definition that nothing uses is harmless: whoever does not find it registers it once more.
+        landed.retain(|operation| operation != "RegisterTaskDefinition");
+        Effects { tasks, landed, world: lasting(&state) }
+    }
+}
+
+/// What a run has done.
+#[derive(Debug, PartialEq)]
+struct Effects {
+    /// Tasks that were started, ended ones too.
+    tasks: usize,
+    /// Operations, as often as the world has accepted them.
+    landed: Vec<String>,
+    world: Json,
+}
+
+/// What a way comes to if no call is in trouble.
+pub(super) struct Course {
+    way: Way,
+    calls: Vec<Call>,
+    before: Json,
+    effects: Effects,
+}
+
+impl Course {
+    pub(super) fn all() -> Vec<Self> {
+        at_once(WAYS.len(), &WAYS, |way| Self::of(*way))
+    }
+
+    fn of(way: Way) -> Self {
+        let scene = Scene::set(way, None, None);
+        let before = lasting(&scene.stage.world.state());
+        let said = scene.run(way.run);
+        assert_eq!(said.code, Some(way.code), "{}, undisturbed: {said:#?}", way.name);
+        Self { way, calls: scene.wire.came(), before, effects: scene.effects() }
+    }
+
+    pub(super) fn trials(&self) -> impl Iterator<Item = Trial<'_>> {
+        let others = self.calls.len().saturating_sub(self.way.own);
+        let own = self.calls.iter().skip(others);
+        own.flat_map(move |call| {
+            Trouble::ALL.map(|trouble| Trial { course: self, call, trouble, mistake: None })
+        })
+    }
+}
+
+/// One call in one kind of trouble.
+pub(super) struct Trial<'c> {
+    course: &'c Course,
+    call: &'c Call,
+    trouble: Trouble,
+    /// What the tool does wrongly.
+    mistake: Option<&'static str>,
+}
+
+impl Trial<'_> {
+    /// `go-live/UpdateService-1/lands-late`.
+    pub(super) fn name(&self) -> String {
+        let Call { operation, number } = self.call;
+        format!("{}/{operation}-{number}/{}", self.course.way.name, self.trouble.name())
+    }
+
+    /// Of a tool that does this wrongly.
+    #[cfg(feature = "mistakes")]
+    pub(super) fn mistaken(self, mistake: &'static str) -> Self {
+        Self { mistake: Some(mistake), ..self }
+    }
+
+    pub(super) fn run(&self) -> Result<(), String> {
+        let Course { way, before, effects: should, .. } = self.course;
+        let scene = Scene::set(*way, Some((self.call.clone(), self.trouble)), self.mistake);
+        let mut said = scene.run(way.run);
+        let mut code = way.code;
+        if self.trouble == Trouble::Refused {
+            said = scene.retry(said);
+            code = 10;
+        }
+        let told = || format!("{said:#?}\n{}", scene.stage.log());
+        if !scene.wire.was_troubled() {
+            return Err(format!("the call never came: {}", told()));
+        }
+        if said.code != Some(code) {
+            return Err(format!("it ended with {:?}, not with {code}: {}", said.code, told()));
+        }
+        let is = scene.effects();
+        let right = if self.trouble == Trouble::Refused { is.world == *before } else { is == *should };
+        if right { Ok(()) } else { Err(format!("{is:#?} is not as {should:#?}: {}", told())) }
+    }
+}
