@@ -342,6 +342,20 @@ fn newer_formats_are_refused_with_a_clear_sentence() {
 }
 
 #[test]
+fn a_run_without_a_format_is_damaged() {
+    let (directory, store, lease) = held();
+    store.append(&lease, Seq(0), &entries(1)).unwrap();
+    raw(directory.path()).execute("UPDATE runs SET format = 0", []).unwrap();
+    for failed in [
+        store.run(&lease.run).map(drop),
+        store.read(&lease.run, Seq(1)).map(drop),
+        store.append(&lease, Seq(1), &entries(1)).map(drop),
+    ] {
+        assert!(matches!(failed, Err(StoreError::Broken { .. })), "{failed:?}");
+    }
+}
+
+#[test]
 fn what_is_not_a_state_file_is_said_to_be_damaged() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("switchover.db"), "hello, this is not a database, sorry").unwrap();

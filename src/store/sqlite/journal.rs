@@ -49,14 +49,17 @@ fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Found, Failed> {
         })
         .optional()?
         .ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
-    if row.format > FORMAT {
-        return Err(newer(run, row.format));
-    }
+    known(run, row.format)?;
     Ok(row)
 }
 
-fn newer(run: &RunId, found: u32) -> Failed {
-    StoreError::Newer { what: format!("run {run}"), found, known: FORMAT }.into()
+/// There is no format 0: a bit has flipped. No chain covers it.
+fn known(run: &RunId, format: u32) -> Result<(), Failed> {
+    match format {
+        0 => Err(broken(run, 0, "it has no format")),
+        1..=FORMAT => Ok(()),
+        found => Err(StoreError::Newer { what: format!("run {run}"), found, known: FORMAT }.into()),
+    }
 }
 
 pub(super) fn broken(run: &RunId, seq: u64, reason: impl Into<String>) -> Failed {
@@ -69,11 +72,8 @@ pub(super) fn head(tx: &Transaction<'_>, run: &RunId) -> Result<(u64, Hash), Fai
     let found = query
         .query_row([&*run.0], |row| Ok((row.get::<_, u32>(0)?, (row.get(1)?, row.get(2)?))))
         .optional()?;
-    match found {
-        Some((format, _)) if format > FORMAT => Err(newer(run, format)),
-        Some((_, head)) => Ok(head),
-        None => Err(StoreError::NoSuchRun(run.to_string()).into()),
-    }
+    let (format, head) = found.ok_or_else(|| StoreError::NoSuchRun(run.to_string()))?;
+    known(run, format).map(|()| head)
 }
 
 /// Adds events; gives the hash of the last.
