@@ -36,8 +36,17 @@ fn chosen(all: Vec<Trial>) -> Vec<Trial> {
     }
 }
 
+/// Whoever is started where SIGHUP is ignored goes on ignoring it, and so do those that it starts.
+fn assert_hears_hang_ups() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let hears = u64::from_str_radix(ignored, 16).unwrap() & 1 == 0;
+    assert!(hears, "SIGHUP is ignored here, as `nohup` has it: start this with `setsid` in its place");
+}
+
 #[test]
 fn a_run_stops_as_it_is_asked_to() {
+    assert_hears_hang_ups();
     let mut all = trials();
     if !Tool::can_have_a_terminal() {
         crate::disk::skipped("signals at a terminal", "there is no `setsid`");
