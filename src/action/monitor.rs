@@ -322,8 +322,7 @@ fn decode_line(fields: &mut Fields<'_>, uses: Option<&str>) -> Option<Line> {
     let _ = fields.required("uses", text(), "the kind of signal");
     let with = fields.optional("with", value(), "what the signal is told");
     let kind = uses.and_then(|uses| SignalRegistry.find(uses));
-    let names = kind.map_or(&["value"][..], |kind| (kind.names)());
-    let condition = Condition::decode(fields, names);
+    let condition = Condition::decode(fields, kind);
     let Some(kind) = kind else {
         if let Some(uses) = uses {
             unknown(fields, uses);

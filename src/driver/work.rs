@@ -70,7 +70,7 @@ pub(crate) struct Piece {
     gone: Option<bool>,
     /// Since when the world looks as if somebody else had been there.
     doubted: Option<Timestamp>,
-    watching: Option<Watching>,
+    watching: Option<Box<Watching>>,
 }
 
 /// What a guard has seen.
@@ -442,7 +442,8 @@ impl Hands {
             scope: &piece.scope,
             progress: &|_| (),
         };
-        let begun = || Watching { since: clock.now(), seen: clock.now(), memory: Memory::default() };
+        let begun =
+            || Box::new(Watching { since: clock.now(), seen: clock.now(), memory: Memory::default() });
         let watching = piece.watching.get_or_insert_with(begun);
         let sample = watch.look(&reads, watching.since, &mut watching.memory).await;
         let fault = match sample.verdict {

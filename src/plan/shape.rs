@@ -85,7 +85,8 @@ pub fn template() -> impl Shape<Out = Template> {
 }
 
 /// A condition that may name `names` besides the constants.
-pub fn expr(names: &'static [&'static str]) -> impl Shape<Out = Expr> {
+pub fn expr(names: impl Into<Vec<&'static str>>) -> impl Shape<Out = Expr> {
+    let names = names.into();
     Made {
         read: move |value: &Value, known: &Known, problems: &mut Problems| {
             let Some(source) = value.as_text() else { return mismatch(value, "an expression", problems) };
@@ -95,7 +96,7 @@ pub fn expr(names: &'static [&'static str]) -> impl Shape<Out = Expr> {
                     .help("name the values directly: `params.x > 1`");
                 return None;
             }
-            match Expr::compile(source, names, known.constants.clone()) {
+            match Expr::compile(source, &names, known.constants.clone()) {
                 Ok(expr) => {
                     for path in expr.paths().iter().filter(|path| path[0] == "steps" && path.len() > 1) {
                         known.read_steps.borrow_mut().push((path[1].as_str().into(), value.span));

@@ -1,12 +1,12 @@
 //! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
 
 use super::balancer::{Counted, MINUTE};
-use super::{Measured, Memory, Signal};
+use super::{Count, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
 use crate::port::{Reads, Series};
 use crate::run::Fault;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Errors of a load balancer.
 #[derive(Clone, Debug)]
@@ -40,6 +40,10 @@ impl Signal for ErrorRate {
         &["value", "errors", "samples"]
     }
 
+    fn counts() -> bool {
+        true
+    }
+
     fn needs(&self) -> Vec<Need> {
         vec![self.0.balancer.need(false)]
     }
@@ -53,6 +57,25 @@ impl Signal for ErrorRate {
         let measured = measured(&balancer.series(reads, &asked).await?);
         Ok(Measured { counted: Some(span.1), ..measured })
     }
+}
+
+/// What each minute counted.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, and positive")]
+fn minutes(series: &[Series]) -> Vec<Count> {
+    let mut minutes: BTreeMap<Timestamp, (f64, f64)> = BTreeMap::new();
+    for (place, series) in series.iter().enumerate() {
+        for point in &series.points {
+            let (bad, all) = minutes.entry(point.at).or_default();
+            *all += point.value;
+            *bad += if place < ERRORS { point.value } else { 0.0 };
+        }
+    }
+    let count = |(at, (bad, all)): (Timestamp, (f64, f64))| Count {
+        until: at.after(MINUTE),
+        bad: bad as u64,
+        all: all as u64,
+    };
+    minutes.into_iter().map(count).collect()
 }
 
 /// A count that is missing is zero where any of them was reported; where none was, there were no answers.
@@ -73,6 +96,7 @@ fn measured(series: &[Series]) -> Measured {
         value: Some(errors / all),
         named: [("errors", errors), ("samples", all)].into(),
         samples,
+        counts: minutes(series),
         text: format!("{errors} of {all} answers were 5xx"),
         ..Measured::default()
     }
@@ -93,6 +117,8 @@ mod tests {
         let some = measured(&series([&[1.0, 2.0], &[3.0], &[40.0, 50.0], &[], &[4.0]]));
         assert_eq!((some.value, some.samples), (Some(0.06), 100));
         assert_eq!(some.text, "6 of 100 answers were 5xx");
+        let Count { until, bad, all } = some.counts[0];
+        assert_eq!((until, bad, all), (Timestamp(60_000), 6, 100));
         let no_target_left = measured(&series([&[], &[7.0], &[], &[], &[]]));
         assert_eq!(no_target_left.value, Some(1.0));
     }

@@ -5,6 +5,7 @@
 //! Not here: what a breach does (`run`), where samples come from (`adapter`).
 
 pub(crate) mod balancer;
+mod certainty;
 mod error_rate;
 mod hosts;
 mod latency;
@@ -13,6 +14,7 @@ mod registry;
 mod requests;
 mod watch;
 
+pub use certainty::{Certainty, Count};
 pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
 pub use watch::{Condition, NoEvidence, Watch};
 
@@ -55,6 +57,8 @@ pub struct Measured {
     pub named: BTreeMap<&'static str, f64>,
     /// How many observations it rests on.
     pub samples: u64,
+    /// What was good and bad of them, in the order of time; see [`Signal::counts`].
+    pub counts: Vec<Count>,
     /// Up to when the source had counted, where it counts by itself: to look twice at one count is to look once.
     pub counted: Option<Timestamp>,
     /// For people: `2 of 40 requests failed: status 502`.
@@ -78,12 +82,27 @@ pub struct Memory {
     /// [`Measured::counted`] of the newest that broke it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Timestamp>,
+    /// Whether the rate is above the one that is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<Box<Certainty>>,
+    /// What it is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Box<Baseline>>,
+}
+
+/// What a measurement is compared with: measured until there is a number, and kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    value: Option<f64>,
+    memory: Memory,
 }
 
 impl Memory {
     /// Breaches in a row, and bad observations that the window still holds.
+    /// How sure it is that something is wrong counts in steps.
     pub(crate) fn bad(&self) -> (u32, usize) {
-        (self.broken, self.seen.iter().filter(|(_, good, _)| !good).count())
+        let sure = self.certainty.as_ref().map_or(0, |certainty| certainty.steps());
+        (self.broken, sure + self.seen.iter().filter(|(_, good, _)| !good).count())
     }
 }
 
@@ -100,6 +119,13 @@ pub trait Signal: Debug + Send + Sync {
     fn names() -> &'static [&'static str]
     where
         Self: Sized;
+    /// Whether it counts what is good and bad one by one, so that it can be said how sure a bad rate is.
+    fn counts() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
     /// What must be there for it to measure that all is well, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
         Vec::new()

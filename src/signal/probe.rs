@@ -1,6 +1,6 @@
 //! `http.probe`: requests of our own, as users make them: how many succeed, and how long they take.
 
-use super::{Measured, Memory, Signal};
+use super::{Count, Measured, Memory, Signal};
 use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, map, template};
 use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response};
@@ -53,6 +53,10 @@ impl Signal for Probe {
         NAMES
     }
 
+    fn counts() -> bool {
+        true
+    }
+
     fn needs(&self) -> Vec<Need> {
         let holds: Vec<Expr> = self.expect.iter().cloned().collect();
         let accepted = holds.is_empty();
@@ -86,9 +90,12 @@ impl Signal for Probe {
             memory.seen.push((reads.world.clock().now(), good, took));
         }
         let now = reads.world.clock().now();
+        let newest = &memory.seen[memory.seen.len().saturating_sub(self.requests as usize)..];
+        let bad = newest.iter().filter(|(_, good, _)| !good).count() as u64;
+        let count = Count { until: now, bad, all: newest.len() as u64 };
         memory.seen.retain(|(at, ..)| *at >= since && now.since(*at) <= self.over);
         memory.seen.drain(..memory.seen.len().saturating_sub(KEPT));
-        Ok(measured(&memory.seen, why.as_deref()))
+        Ok(Measured { counts: vec![count], ..measured(&memory.seen, why.as_deref()) })
     }
 }
 

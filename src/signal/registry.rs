@@ -19,13 +19,15 @@ pub struct SignalKind {
     pub summary: &'static str,
     /// What conditions on it may name.
     pub names: fn() -> &'static [&'static str],
+    /// Whether conditions on it may ask how sure it is.
+    pub counts: fn() -> bool,
     /// Reads its part of `with`.
     pub decode: fn(&mut Fields<'_>) -> Option<Arc<dyn Signal>>,
 }
 
 const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
     let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
-    SignalKind { name, summary, names: S::names, decode }
+    SignalKind { name, summary, names: S::names, counts: S::counts, decode }
 }
 
 /// All of them.
@@ -66,7 +68,7 @@ impl SignalRegistry {
 fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
     let kind = SignalRegistry.find(uses)?;
     let signal = (kind.decode)(fields);
-    let condition = Condition::decode(fields, (kind.names)());
+    let condition = Condition::decode(fields, Some(kind));
     fields.finish();
     Some(Watch::new(signal?, condition?))
 }

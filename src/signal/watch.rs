@@ -1,18 +1,25 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
-use super::{Measured, Memory, Sample, Signal, Verdict};
-use crate::plan::{Code, Expr, Fields, Timestamp, duration, integer, nested, one_of};
+use super::{Measured, Memory, Sample, Signal, SignalKind, Verdict};
+use crate::plan::{
+    Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
+    one_of, value,
+};
 use crate::port::{Reads, need::Need};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
 /// When a signal is broken.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Condition {
     /// It is broken where this holds.
     pub fail: Expr,
     /// What the condition may name.
-    pub names: &'static [&'static str],
+    pub names: Vec<&'static str>,
+    /// The rate that is still fine; above it, one may ask how sure that is.
+    pub expected: Option<Expr>,
+    /// What it is compared with.
+    pub baseline: Option<Arc<dyn Signal>>,
     /// Observations without which there is no evidence.
     pub min_samples: u64,
     /// So many measurements in a row must break it.
@@ -34,9 +41,28 @@ pub enum NoEvidence {
 }
 
 impl Condition {
-    /// Reads the keys of a condition.
-    pub fn decode(fields: &mut Fields<'_>, names: &'static [&'static str]) -> Option<Self> {
-        let fail = fields.required("fail", crate::plan::expr(names), "it is broken where this holds");
+    /// Reads the keys of a condition on this kind of signal; `None`: on any.
+    pub fn decode(fields: &mut Fields<'_>, kind: Option<&SignalKind>) -> Option<Self> {
+        let mut names = kind.map_or_else(|| vec!["value"], |kind| (kind.names)().to_vec());
+        let compared = fields.has("baseline").then_some("baseline");
+        let about = "what it is compared with, as `baseline`: the same signal, told otherwise; measured once";
+        let baseline = match kind {
+            Some(kind) => fields.optional("baseline", nested(kind.decode), about),
+            None => fields.optional("baseline", value(), about).and(None),
+        };
+        let about = "the rate that is still fine, a number or an expression; `certainty` is how sure it is that the true \
+                     rate is above it";
+        let expected = fields.optional("expected", Level(compared), about);
+        if expected.is_some() && kind.is_some_and(|kind| !(kind.counts)()) {
+            let span = fields.span_of("expected");
+            fields
+                .problems()
+                .error(Code("SW2003"), span, "`expected` is about what is counted one by one, good and bad")
+                .help("compare the number itself: `fail: value > 100`");
+        }
+        names.extend(compared);
+        names.extend(expected.is_some().then_some("certainty"));
+        let fail = fields.required("fail", expr(&*names), "it is broken where this holds");
         let min_samples = fields.or(
             "min_samples",
             integer(1..=1_000_000),
@@ -47,24 +73,11 @@ impl Condition {
             fields.or("breaches", integer(1..=1000), 1, "so many measurements in a row must break it");
         let words = &[("wait", NoEvidence::Wait), ("fail", NoEvidence::Fail), ("pass", NoEvidence::Pass)];
         let no_evidence = fields.or("no_evidence", one_of(words), NoEvidence::Wait, "what silence means");
-        let baseline = fields.optional(
-            "baseline",
-            nested(|fields| {
-                let _ = fields.required("window", duration(), "how far back the baseline looks");
-                Some(())
-            }),
-            "what it is compared with",
-        );
-        if baseline.is_some() {
-            let span = fields.span_of("baseline");
-            fields
-                .problems()
-                .error(Code("SW2005"), span, "`baseline` is not here yet")
-                .help("compare with a number: `fail: value > 0.01`");
-        }
         Some(Self {
             fail: fail?,
             names,
+            expected,
+            baseline,
             min_samples: u64::try_from(min_samples).unwrap_or(1),
             breaches: u32::try_from(breaches).unwrap_or(1),
             no_evidence,
@@ -73,12 +86,18 @@ impl Condition {
 
     /// Judges one measurement; counts those in a row that broke the condition.
     fn judge(&self, measured: &Measured, memory: &mut Memory) -> (Verdict, String) {
-        let text = &measured.text;
+        let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
+        let certainty = match self.certainty(measured, baseline, memory) {
+            Ok(certainty) => certainty,
+            Err(error) => return self.silent(format!("{}; {error}", measured.text), memory),
+        };
+        let text = &told(&measured.text, baseline, certainty);
         if measured.samples < self.min_samples {
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
             return self.silent(few, memory);
         }
-        match self.fail.holds(&self.variables(measured)) {
+        let compared = [("baseline", baseline), ("certainty", certainty)];
+        match self.fail.holds(&self.variables(measured, &compared)) {
             Err(error) => self.silent(format!("{text}; {error}"), memory),
             Ok(false) => {
                 (memory.broken, memory.counted) = (0, None);
@@ -110,11 +129,69 @@ impl Condition {
         }
     }
 
-    fn variables(&self, measured: &Measured) -> Vec<(&'static str, Json)> {
-        let finite = |number: f64| number.is_finite().then(|| Json::from(number));
-        let named = measured.named.iter().filter_map(|(name, number)| Some((*name, finite(*number)?)));
-        let value = measured.value.and_then(finite).map(|value| ("value", value));
-        named.chain(value).filter(|(name, _)| self.names.contains(name)).collect()
+    /// How sure it is that the rate is above the expected one, with what is new of this measurement.
+    fn certainty(
+        &self,
+        measured: &Measured,
+        baseline: Option<f64>,
+        memory: &mut Memory,
+    ) -> Result<Option<f64>, ExprError> {
+        let Some(expected) = &self.expected else { return Ok(None) };
+        let baseline = baseline.map(|baseline| ("baseline", Json::from(baseline)));
+        let level = expected.eval(baseline.as_slice())?;
+        let Some(level) = level.as_f64() else {
+            let reason = format!("it is {level}, and no number");
+            return Err(ExprError::NoValue { source_text: expected.source().into(), reason });
+        };
+        let certainty = memory.certainty.get_or_insert_default();
+        certainty.take(level, &measured.counts);
+        Ok(Some(certainty.value()))
+    }
+
+    fn variables(
+        &self,
+        measured: &Measured,
+        compared: &[(&'static str, Option<f64>)],
+    ) -> Vec<(&'static str, Json)> {
+        let named = measured.named.iter().map(|(name, number)| (*name, Some(*number)));
+        let all = named.chain([("value", measured.value)]).chain(compared.iter().copied());
+        let finite =
+            all.filter_map(|(name, number)| Some((name, number.filter(|number| number.is_finite())?)));
+        let known = finite.filter(|(name, _)| self.names.contains(name));
+        known.map(|(name, number)| (name, Json::from(number))).collect()
+    }
+}
+
+/// With what it was compared with.
+fn told(text: &str, baseline: Option<f64>, certainty: Option<f64>) -> String {
+    let with = |what: &str, number: Option<f64>| number.map(|number| format!("; {what} {number:.4}"));
+    let compared = with("the baseline is", baseline).into_iter().chain(with("certainty", certainty));
+    compared.fold(text.to_owned(), |text, more| text + &more)
+}
+
+/// A rate: a number, or an expression that may name this.
+struct Level(Option<&'static str>);
+
+impl Shape for Level {
+    type Out = Expr;
+
+    fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<Expr> {
+        let names: Vec<&'static str> = self.0.into_iter().collect();
+        let number = |number: String| Value { span: value.span, data: Data::Text(number.into()) };
+        match &value.data {
+            Data::Float(level) if *level > 0.0 && *level < 1.0 => {
+                expr(names).read(&number(level.to_string()), known, problems)
+            }
+            Data::Float(_) | Data::Integer(_) => {
+                problems.error(Code("SW1002"), value.span, "a rate is between 0 and 1, and neither of them");
+                None
+            }
+            _ => expr(names).read(value, known, problems),
+        }
+    }
+
+    fn schema(&self) -> Json {
+        json!({"type": ["number", "string"]})
     }
 }
 
@@ -141,7 +218,8 @@ impl Watch {
     /// What must be there for it to measure that all is well.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
-        self.signal.needs()
+        let compared = self.condition.baseline.iter().flat_map(|baseline| baseline.needs());
+        self.signal.needs().into_iter().chain(compared).collect()
     }
 
     /// When it is broken.
@@ -152,6 +230,10 @@ impl Watch {
 
     /// Looks once at what happened between `since` and now. Give it the same `memory` each time.
     pub async fn look(&self, reads: &Reads<'_>, since: Timestamp, memory: &mut Memory) -> Sample {
+        if let Err(why) = self.compare(reads, memory).await {
+            let (verdict, text) = self.condition.silent(format!("the baseline: {why}"), memory);
+            return Sample { verdict, value: None, text };
+        }
         let measured = self.signal.measure(reads, since, memory).await;
         let (verdict, text) = match &measured {
             Ok(measured) => self.condition.judge(measured, memory),
@@ -159,5 +241,24 @@ impl Watch {
         };
         let value = measured.ok().and_then(|measured| measured.value).filter(|value| value.is_finite());
         Sample { verdict, value, text }
+    }
+
+    /// Measures what it is compared with, unless that is known: before the watch began, and until there is enough of it.
+    async fn compare(&self, reads: &Reads<'_>, memory: &mut Memory) -> Result<(), String> {
+        let Some(signal) = &self.condition.baseline else { return Ok(()) };
+        let baseline = memory.baseline.get_or_insert_default();
+        if baseline.value.is_some() {
+            return Ok(());
+        }
+        let measured = signal.measure(reads, Timestamp(0), &mut baseline.memory).await;
+        let measured = measured.map_err(|fault| fault.message.to_string())?;
+        let (samples, needed) = (measured.samples, self.condition.min_samples);
+        if samples < needed {
+            return Err(format!("{}; {samples} of the {needed} samples it needs", measured.text));
+        }
+        let value = measured.value.filter(|value| value.is_finite());
+        baseline.value = Some(value.ok_or(measured.text)?);
+        baseline.memory = Memory::default();
+        Ok(())
     }
 }

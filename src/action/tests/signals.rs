@@ -188,3 +188,71 @@ fn what_cannot_be_asked_of_a_metric_is_refused() {
     let nowhere = json!({"with": {"load_balancer": "new"}});
     assert_eq!(codes("monitor", &with("alb.requests", "value < 1", &nowhere)), ["SW1004"]);
 }
+
+/// Of a hundred answers in a minute so many are errors, before the monitor began and since.
+fn errors(before: f64, since: f64) -> World {
+    world(move |name, minute| {
+        let errors = if minute < 0 { before } else { since };
+        match name {
+            "HTTPCode_Target_5XX_Count" => Some(errors),
+            "HTTPCode_Target_2XX_Count" => Some(100.0 - errors),
+            _ => None,
+        }
+    })
+}
+
+#[tokio::test]
+async fn noise_is_no_breach_and_breakage_is() {
+    let sure = |expected: Json| with("alb.error_rate", "certainty > 0.99", &json!({"expected": expected}));
+    let (ended, _) = watch(&errors(1.0, 2.0), &sure(json!(0.01))).await;
+    let last = ended.unwrap()["signals"]["new-side"]["last"].to_string();
+    assert!(last.contains("6 of 300 answers were 5xx; certainty 0."), "{last}");
+    let (ended, minutes) = watch(&errors(1.0, 6.0), &sure(json!("1.0 / 100.0"))).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["answers were 5xx; certainty 0.99", "certainty > 0.99"]);
+    assert_eq!(minutes, 3, "looked at four times a minute, each minute counts once");
+    let (ended, minutes) = watch(&errors(1.0, 60.0), &sure(json!(0.01))).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["60 of 100 answers were 5xx"]);
+    assert_eq!(minutes, 2, "gross breakage is certain as soon as it is seen");
+}
+
+#[tokio::test]
+async fn what_was_before_is_a_baseline() {
+    let old = json!({"load_balancer": "new", "in": "prod", "over": "10m"});
+    let compared = |fail: &str| with("alb.error_rate", fail, &json!({"baseline": old, "min_samples": 50}));
+    let (ended, _) = watch(&errors(4.0, 5.0), &compared("value > baseline * 1.3")).await;
+    let last = ended.unwrap()["signals"]["new-side"]["last"].to_string();
+    assert!(last.contains("the baseline is 0.0400"), "{last}");
+    let (ended, _) = watch(&errors(4.0, 6.0), &compared("value > baseline * 1.3")).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["6 of 100", "the baseline is 0.0400"]);
+
+    let more = json!({"baseline": old, "expected": "baseline * 1.2", "min_samples": 50});
+    let sure = with("alb.error_rate", "certainty > 0.99", &more);
+    assert!(watch(&errors(4.0, 5.0), &sure).await.0.is_ok());
+    fails(watch(&errors(4.0, 40.0), &sure).await.0.map(|_| ()), FaultKind::Permanent, &["40 of 100"]);
+}
+
+#[tokio::test]
+async fn without_a_baseline_there_is_no_evidence() {
+    let old = json!({"load_balancer": "new", "in": "prod", "over": "10m"});
+    let world = world(|name, minute| (name == "HTTPCode_Target_2XX_Count" && minute >= 0).then_some(100.0));
+    let more = json!({"baseline": old, "min_samples": 50});
+    let mut story = Story::new(&world, "monitor", &with("alb.error_rate", "value > baseline", &more));
+    story.plan().await.unwrap();
+    // Before the new side is counted there is nothing: no number of it, and none to compare with.
+    let Ok(Look::Moving { .. }) = story.look(story.forward()).await else { panic!("it is no pass") };
+}
+
+#[test]
+fn what_is_compared_makes_sense() {
+    let codes = |fail: &str, more: Json| codes("monitor", &with("alb.error_rate", fail, &more));
+    assert_eq!(codes("certainty > 0.99", json!({"expected": 0.01})), [""; 0]);
+    assert_eq!(codes("certainty > 0.99", json!({})), ["SW1012"], "of what?");
+    assert_eq!(codes("value > baseline", json!({})), ["SW1012"]);
+    assert_eq!(codes("certainty > 0.99", json!({"expected": 1})), ["SW1002", "SW1012"]);
+    assert_eq!(codes("certainty > 0.99", json!({"expected": "baseline"})), ["SW1012", "SW1012"]);
+    let old = json!({"load_balancer": "old", "in": "prod"});
+    assert_eq!(codes("value > baseline", json!({"baseline": old})), [""; 0]);
+    assert_eq!(codes("value > baseline", json!({"baseline": {"in": "prod"}})), ["SW1004"]);
+    let latency = with("alb.latency", "value > 1", &json!({"expected": 0.01}));
+    assert_eq!(super::codes("monitor", &latency), ["SW2003"]);
+}

@@ -456,7 +456,9 @@ fn guarded(errors: Errors) -> Stage {
     plan.steps[1].timeout = Some(WEEK);
     let condition = Condition {
         fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
-        names: &["value"],
+        names: vec!["value"],
+        expected: None,
+        baseline: None,
         min_samples: 1,
         breaches: 3,
         no_evidence: NoEvidence::Wait,

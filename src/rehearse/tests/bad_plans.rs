@@ -56,6 +56,14 @@ fn what_a_load_balancer_counts_tells_of_users() {
 }
 
 #[test]
+fn a_new_side_that_is_worse_than_the_old_one_is_found() {
+    assert_eq!(found("compared", Some("one-record.yaml"), "world.new-side-fails"), []);
+    let never = ("certainty > 0.999", "certainty > 1.0");
+    let deaf = mended("compared", Some("one-record.yaml"), "world.new-side-fails", never.0, never.1);
+    says(&deaf, Law::Fires, &["every user was failed"]);
+}
+
+#[test]
 fn a_monitor_that_cannot_breach() {
     let told = found("blind-monitor", Some("one-record.yaml"), "world.new-side-fails");
     says(&told, Law::Fires, &["every user was failed", "condition that can breach"]);

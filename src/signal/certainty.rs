@@ -1,0 +1,210 @@
+//! How sure one may be that a rate is above the one that is expected, however often it is looked at.
+//!
+//! Whoever compares a rate with a bound at each look cries wolf in the end: each look is another chance to be wrong. So
+//! this bets against "the rate is at most the expected one", and never more than it has. A fair bet cannot be won for
+//! long: that its wealth ever reaches `1/a` has a probability of at most `a`, over all looks together (Ville's inequality;
+//! <https://arxiv.org/abs/2210.01948> is a survey). So `certainty` is `1 - 1/w`, where `w` is the most that it ever had.
+//!
+//! One bet: with `k` bad of `n` new observations, an expected rate `q`, and a worse rate `p` that is betted on, its wealth
+//! is multiplied by `(p/q)^k * ((1-p)/(1-q))^(n-k)`. Its mean is 1 where the rate is `q`, and less where it is lower. There
+//! are bets on [`BETS`] worse rates. And a bet that began hours ago has lost all by the time that something breaks: so a
+//! share `1/(t(t+1))` of the whole is betted from look `t` on (a mixture over the beginnings, as in
+//! <https://arxiv.org/abs/2203.03532>). Late breakage costs little more than early breakage, and gross breakage is certain
+//! after a handful of observations.
+//!
+//! It takes observations for independent. Users who retry, and errors that come in bursts, are not: there it is surer than
+//! it should be.
+
+use crate::plan::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Worse rates that are betted on.
+const BETS: usize = 12;
+/// How far the nearest is, as the logarithm of its odds over those of the expected rate: a rate of 1 % is worse at 1.08 %.
+const NEAREST: f64 = 0.08;
+/// Each is so many times as far as the one before: the farthest has a thousand times the odds.
+const FARTHER: f64 = 1.5;
+/// The wealth of a bet is no further counted: it is as good as certain.
+const RICH: f64 = 1e200;
+/// An expected rate of nothing at all would make the first error a certainty.
+const LEAST: f64 = 1e-6;
+
+/// Observations made since those before: so many, and so many bad ones among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Up to when. What is not later than the newest that was taken is known already.
+    pub until: Timestamp,
+    /// The bad ones.
+    pub bad: u64,
+    /// All.
+    pub all: u64,
+}
+
+/// What is known so far. Bounded, and kept from one look to the next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Certainty {
+    /// What each bet has.
+    wealth: Vec<f64>,
+    /// Looks so far.
+    looks: u32,
+    /// The most that all of them ever had together.
+    most: f64,
+    /// The newest count that was taken.
+    until: Option<Timestamp>,
+}
+
+impl Certainty {
+    /// Takes what is new of these counts, in the order of time.
+    pub fn take(&mut self, expected: f64, counts: &[Count]) {
+        for count in counts {
+            if self.until.is_none_or(|until| count.until > until) && count.all > 0 {
+                self.until = Some(count.until);
+                self.bet(expected, count);
+            }
+        }
+    }
+
+    /// From 0 to 1: how sure one may be that the rate is above the expected one.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        1.0 - 1.0 / self.most.max(1.0)
+    }
+
+    /// By how many powers of two its wealth grew, now and at most: what tells situations apart.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded, and positive")]
+    pub(super) fn steps(&self) -> usize {
+        let now = self.wealth.iter().sum::<f64>();
+        [now, self.most].map(|wealth| wealth.max(1.0).log2() as usize).iter().sum()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+    fn bet(&mut self, expected: f64, count: &Count) {
+        self.looks = self.looks.saturating_add(1);
+        self.wealth.resize(BETS, 0.0);
+        let look = f64::from(self.looks);
+        let begins = 1.0 / (look * (look + 1.0));
+        let expected = expected.clamp(LEAST, 1.0 - LEAST);
+        let bad = count.bad.min(count.all) as f64;
+        let good = count.all as f64 - bad;
+        let mut far = NEAREST;
+        for wealth in &mut self.wealth {
+            let odds = expected / (1.0 - expected) * far.exp();
+            far *= FARTHER;
+            let worse = odds / (1.0 + odds);
+            let won = bad * (worse / expected).ln() + good * ((1.0 - worse) / (1.0 - expected)).ln();
+            *wealth = ((*wealth + begins) * won.exp()).min(RICH);
+        }
+        // What begins later is kept as it is.
+        let whole = self.wealth.iter().sum::<f64>() / BETS as f64 + 1.0 / (look + 1.0);
+        self.most = self.most.max(whole);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks of this size, with the same bad ones each.
+    fn after(looks: u64, expected: f64, bad: u64, all: u64) -> f64 {
+        let mut certainty = Certainty::default();
+        for look in 1..=looks {
+            certainty.take(expected, &[Count { until: Timestamp(look), bad, all }]);
+        }
+        certainty.value()
+    }
+
+    /// Numbers that are the same each time.
+    struct Dice(u64);
+
+    impl Dice {
+        /// From 0 to 1.
+        fn throw(&mut self) -> f64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float has")]
+            let share = (self.0 >> 11) as f64 / (1u64 << 53) as f64;
+            share
+        }
+
+        fn bad(&mut self, rate: f64, all: u64) -> u64 {
+            (0..all).filter(|_| self.throw() < rate).count() as u64
+        }
+    }
+
+    #[test]
+    fn nothing_is_certain_without_observations() {
+        assert_eq!(Certainty::default().value().to_bits(), 0.0f64.to_bits());
+        assert!(after(100, 0.01, 0, 0) < 0.01);
+    }
+
+    #[test]
+    fn gross_breakage_is_certain_at_once() {
+        assert!(after(1, 0.01, 5, 5) > 0.999, "{}", after(1, 0.01, 5, 5));
+        assert!(after(1, 0.01, 1, 1) < 0.99, "one error is none");
+    }
+
+    #[test]
+    fn what_breaks_late_is_found_as_well() {
+        let mut certainty = Certainty::default();
+        for look in 1..=1000 {
+            certainty.take(0.01, &[Count { until: Timestamp(look), bad: 0, all: 100 }]);
+        }
+        assert!(certainty.value() < 0.01);
+        certainty.take(0.01, &[Count { until: Timestamp(1001), bad: 12, all: 20 }]);
+        assert!(certainty.value() > 0.999, "{}", certainty.value());
+    }
+
+    #[test]
+    fn a_count_that_is_looked_at_twice_is_taken_once() {
+        let count = Count { until: Timestamp(7), bad: 2, all: 20 };
+        let (mut once, mut twice) = (Certainty::default(), Certainty::default());
+        once.take(0.01, &[count]);
+        twice.take(0.01, &[count, count]);
+        twice.take(0.01, &[count]);
+        assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn healthy_traffic_is_seldom_found_broken_however_often_it_is_looked_at() {
+        let mut dice = Dice(7);
+        for (rate, size) in [(0.01, 10), (0.01, 300), (0.2, 5), (0.002, 1000)] {
+            let alarms = (0..400).filter(|_| {
+                let mut certainty = Certainty::default();
+                for look in 1..=60 {
+                    let bad = dice.bad(rate, size);
+                    certainty.take(rate, &[Count { until: Timestamp(look), bad, all: size }]);
+                }
+                certainty.value() > 0.95
+            });
+            let alarms = alarms.count();
+            assert!(alarms <= 20, "{alarms} of 400 are more than one of twenty, at {rate} of {size}");
+        }
+    }
+
+    #[test]
+    fn numbers_at_the_edge_are_numbers() {
+        for (expected, bad, all) in [
+            (0.0, 1, 1),
+            (1.0, 9, 9),
+            (-3.0, 5, 5),
+            (0.5, u64::MAX, u64::MAX),
+            (0.01, 0, u64::MAX),
+            (0.1, 9, 3),
+        ] {
+            let value = after(50, expected, bad, all);
+            assert!((0.0..=1.0).contains(&value), "{expected} {bad} {all}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_goes_on_as_it_was() {
+        let mut certainty = Certainty::default();
+        certainty.take(0.01, &[Count { until: Timestamp(7), bad: 2, all: 20 }]);
+        let text = serde_json::to_string(&certainty).unwrap();
+        let mut kept: Certainty = serde_json::from_str(&text).unwrap();
+        for one in [&mut certainty, &mut kept] {
+            one.take(0.01, &[Count { until: Timestamp(8), bad: 1, all: 20 }]);
+        }
+        // The last digit of a number may be lost in its text.
+        assert!((kept.value() - certainty.value()).abs() < 1e-9 && kept.looks == 2);
+    }
+}
