@@ -17,6 +17,7 @@ pub mod sandbox;
 pub mod signal;
 pub mod sim;
 pub mod store;
+pub mod web;
 
 #[cfg(test)]
 mod tests;

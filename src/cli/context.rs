@@ -72,6 +72,18 @@ pub(super) fn param_variables() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(ours).collect()
 }
 
+/// What opens a way in of `serve`: a file says it, or this variable. Never an argument, which everybody on the machine sees.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn secret(file: Option<&Path>, name: &str) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(text(name)) };
+    let read = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(format!("{} cannot be read", file.display())).because(error.to_string())
+    })?;
+    Ok(Some(read.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
 impl Context {
     /// Looks around.
     ///

@@ -28,6 +28,12 @@ impl Failure {
         Self { said: true, ..Self::new(exit, "") }
     }
 
+    /// What went wrong, without why.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)

@@ -17,6 +17,7 @@ mod sandbox;
 mod screen;
 mod signals;
 mod stored;
+mod triggers;
 
 pub use context::{Context, Output};
 pub use exit::Exit;

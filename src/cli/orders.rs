@@ -68,7 +68,7 @@ pub(super) fn give(
 }
 
 /// Why the run, as it stands, would refuse an order.
-fn refusal(known: &Known, by: &Actor, order: &Order) -> Option<Refusal> {
+pub(super) fn refusal(known: &Known, by: &Actor, order: &Order) -> Option<Refusal> {
     let input = Input::Ordered { id: u64::MAX, by: by.clone(), order: order.clone() };
     decide(&known.story.run, &input, known.now()).into_iter().find_map(|event| match event {
         Event::OrderRefused { refusal, .. } => Some(refusal),

@@ -79,6 +79,8 @@ runbooks! {
     Rehearsal = "R-rehearsal",
     /// Credentials or permissions are missing.
     Credentials = "R-credentials",
+    /// An alarm or a script wants a run to roll back.
+    Trigger = "R-trigger",
     /// The sandbox of the run is gone.
     SandboxGone = "R-sandbox-gone",
     /// The tool itself is wrong.

@@ -18,13 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["plan", "run", "port", "mutant"]),
     ("adapter", &["plan", "run", "port", "doc", "mutant"]),
     ("sandbox", &["plan", "port", "sim"]),
+    ("web", &["plan", "port"]),
     ("driver", &["plan", "run", "store", "port", "action", "signal", "mutant"]),
     ("rehearse", &["plan", "run", "store", "port", "action", "signal", "sim", "driver", "mutant"]),
     (
         "cli",
         &[
             "action", "adapter", "cli", "doc", "driver", "mutant", "plan", "port", "rehearse", "report",
-            "run", "sandbox", "signal", "sim", "store",
+            "run", "sandbox", "signal", "sim", "store", "web",
         ],
     ),
 ];

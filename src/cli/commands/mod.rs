@@ -23,10 +23,12 @@ mod runbook;
 mod runs;
 mod sandbox;
 mod schema;
+mod serve;
 mod settle;
 mod skip;
 mod status;
 pub(super) mod supervise;
+mod trigger;
 mod validate;
 mod watch;
 
@@ -79,6 +81,10 @@ pub(super) enum Verb {
     Skip(skip::Args),
     /// Say what became of a step; the world is looked at first
     Settle(settle::Args),
+    /// Tell a run to roll back, in place of a person: for alarms and pipelines
+    Trigger(trigger::Args),
+    /// Hear triggers over HTTP: from Alertmanager, and from scripts that sign what they send
+    Serve(serve::Args),
     /// Serve a small cloud on loopback
     Sandbox(sandbox::Args),
     /// Print a plan as a runbook, for when this tool is dead too
@@ -118,6 +124,8 @@ impl Verb {
             Self::Retry(args) => retry::run(&args, context),
             Self::Skip(args) => skip::run(&args, context),
             Self::Settle(args) => settle::run(&args, context),
+            Self::Trigger(args) => trigger::run(&args, context),
+            Self::Serve(args) => serve::run(&args, context),
             Self::Sandbox(args) => sandbox::run(&args, context),
             Self::Runbook(args) => runbook::run(&args, context),
             Self::Explain(args) => explain::run(&args, context),

@@ -1,0 +1,225 @@
+//! Triggers: an order to roll back that no person gives. It goes the way of every order, and what became of it is told.
+
+use super::stored::{self, Known};
+use super::{Context, orders, sandbox};
+use crate::report;
+use crate::run::{Actor, Event, Order, PauseCause, Refusal, Rewind};
+use crate::store::record::{ModeRecord, SandboxRecord};
+use crate::store::{self, Listed, Recorded, Seq, Store, StoreError};
+use crate::web::{Became, Runs, Told, Trigger, Unheard};
+use std::time::Duration;
+
+/// How often an answer is looked for, on the wall clock.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// For how many periods a request waits for all its answers: within a second it has one of its own.
+const PATIENCE: u32 = 28;
+
+/// A trigger that was given to a run.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) known: Known,
+    /// Its number among the run's orders, or what became of it at once.
+    pub(super) order: Result<u64, Reply>,
+}
+
+/// What a run made of a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// It rolls back.
+    RollingBack,
+    /// It did already.
+    AlreadyRollingBack,
+    /// It pauses, or did already: a person decides.
+    Held(PauseCause),
+    /// Nothing.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::AlreadyRollingBack => Self::AlreadyRollingBack,
+            Refusal::HeldBy(cause) => Self::Held(cause),
+            other => Self::Refused(other),
+        }
+    }
+}
+
+impl Given {
+    /// Nobody drives the run, and whoever did would have something to do.
+    pub(super) fn wants_a_driver(&self) -> bool {
+        match &self.order {
+            _ if self.known.driven() => false,
+            Ok(_) => true,
+            Err(Reply::AlreadyRollingBack) => self.halt().is_none(),
+            Err(_) => false,
+        }
+    }
+
+    /// What keeps the run from going on, whoever drives it.
+    fn halt(&self) -> Option<&PauseCause> {
+        self.known.story.run.paused.as_ref().filter(|cause| **cause != PauseCause::Interrupted)
+    }
+
+    /// How a trigger that no reply has come to is told of.
+    pub(super) fn unanswered(&self) -> Told {
+        let (id, plan) = (&self.known.record.id, &self.known.record.plan);
+        let (became, says) = if self.known.driven() {
+            (Became::Recorded, format!("recorded for run {id}; not answered yet"))
+        } else {
+            (Became::NotDriven, format!("recorded for run {id}; nobody drives it now"))
+        };
+        Told { run: id.to_string(), plan: plan.clone(), became, says }
+    }
+
+    /// How a reply is told of.
+    pub(super) fn told(&self, reply: &Reply) -> Told {
+        let (id, plan) = (&self.known.record.id, &self.known.record.plan);
+        let (became, says) = match reply {
+            Reply::RollingBack => (Became::RollingBack, format!("run {id} rolls back")),
+            Reply::AlreadyRollingBack if self.wants_a_driver() => {
+                (Became::NotDriven, format!("run {id} is rolling back already; nobody drives it now"))
+            }
+            Reply::AlreadyRollingBack => {
+                let halt = self.halt().map(|cause| report::pause(&self.known.plan, cause));
+                let halt = halt.map(|why| format!(", and is paused: {why}")).unwrap_or_default();
+                (Became::AlreadyRollingBack, format!("run {id} is rolling back already{halt}"))
+            }
+            Reply::Held(cause) => {
+                let why = report::pause(&self.known.plan, cause);
+                (Became::Held, format!("run {id} is paused, and a person must decide: {why}"))
+            }
+            Reply::Refused(refusal) => {
+                (Became::Refused, format!("run {id} refused it: {}", report::refused(refusal)))
+            }
+        };
+        Told { run: id.to_string(), plan: plan.clone(), became, says }
+    }
+}
+
+/// What a trigger tells a run.
+pub(super) fn order(reason: &str) -> Order {
+    Order::Rollback { rewind: Rewind::Safe, reason: reason.into() }
+}
+
+/// Gives a trigger to a run. One that waits for an answer is not given again: whoever repeats it changes nothing.
+pub(super) fn give(store: &dyn Store, known: Known, by: &str, reason: &str) -> Result<Given, StoreError> {
+    let by = Actor { name: by.into(), automatic: true };
+    let order = order(reason);
+    // Nobody takes a run over for the sake of an order that changes nothing.
+    if let Some(refusal) = orders::refusal(&known, &by, &order).filter(|_| !known.driven()) {
+        return Ok(Given { known, order: Err(refusal.into()) });
+    }
+    let number = match waiting(store, &known)? {
+        Some(number) => number,
+        None => store::give_order(store, &known.record.id, &known.plan, &by, &order, stored::now())?,
+    };
+    Ok(Given { known, order: Ok(number) })
+}
+
+/// The number of a trigger that the run has not answered.
+fn waiting(store: &dyn Store, known: &Known) -> Result<Option<u64>, StoreError> {
+    let orders = store::orders_after(store, &known.record.id, &known.plan, known.story.run.last_order)?;
+    let is_trigger = |by: &Actor, order: &Order| by.automatic && matches!(order, Order::Rollback { .. });
+    Ok(orders.into_iter().find(|(_, by, order)| is_trigger(by, order)).map(|(number, ..)| number))
+}
+
+/// Waits until whoever drives the run has replied; `patience` is in periods, and what is left of it is kept.
+pub(super) fn hear(
+    store: &dyn Store,
+    given: &Given,
+    patience: &mut u32,
+) -> Result<Option<Reply>, StoreError> {
+    let number = match &given.order {
+        Err(reply) => return Ok(Some(reply.clone())),
+        Ok(_) if !given.known.driven() => return Ok(None),
+        Ok(number) => *number,
+    };
+    let (run, plan) = (&given.known.record.id, &given.known.plan);
+    let mut from = Seq(given.known.last().0 + 1);
+    loop {
+        let events = store::events(store, run, plan, from)?;
+        if let Some(reply) = reply(&events, number) {
+            return Ok(Some(reply));
+        }
+        from = events.last().map_or(from, |last| Seq(last.seq.0 + 1));
+        if *patience == 0 {
+            return Ok(None);
+        }
+        *patience -= 1;
+        std::thread::sleep(PERIOD);
+    }
+}
+
+/// What these facts say of an order. What follows from it was recorded with it.
+fn reply(events: &[Recorded], number: u64) -> Option<Reply> {
+    let mut events = events.iter().map(|recorded| &recorded.event);
+    let refusal = events.find_map(|event| match event {
+        Event::OrderTaken { id, .. } if *id == number => Some(None),
+        Event::OrderRefused { id, refusal, .. } if *id == number => Some(Some(refusal)),
+        _ => None,
+    })?;
+    if let Some(refusal) = refusal {
+        return Some(refusal.clone().into());
+    }
+    let held = events.find_map(|event| match event {
+        Event::RollbackStarted { .. } => Some(None),
+        Event::RunPaused { cause } => Some(Some(cause)),
+        _ => None,
+    });
+    Some(held.flatten().map_or(Reply::RollingBack, |cause| Reply::Held(cause.clone())))
+}
+
+/// The runs of a state directory, as a server sees them. It is opened for each request: a directory that was moved away
+/// and came back needs no restart.
+#[derive(Debug)]
+pub(super) struct Kept(pub(super) Context);
+
+impl Runs for Kept {
+    fn trigger(&self, triggers: &[Trigger]) -> Result<Vec<Told>, Unheard> {
+        let unheard = |error: StoreError| Unheard(error.to_string());
+        let store = store::SqliteStore::open(&self.0.state_dir).map_err(unheard)?;
+        let runs = store.runs(stored::now()).map_err(unheard)?;
+        let fits = |run: &Listed| triggers.iter().find(|one| one.aim.fits(&run.id.0, &run.title.plan));
+        // One run that cannot be told of does not hide the others.
+        let meant = runs.into_iter().flatten().filter(is_under_way);
+        let meant = meant.filter_map(|run| fits(&run).map(|trigger| (run, trigger)));
+        // All are told before any is waited for.
+        let given: Vec<_> =
+            meant.map(|(run, trigger)| self.give(&store, &run, trigger).map_err(|why| failed(&run, why))).collect();
+        let mut patience = PATIENCE;
+        let told = given.into_iter().map(|given| match given {
+            Ok(given) => heard(&store, &given, &mut patience),
+            Err(failed) => failed,
+        });
+        Ok(told.collect())
+    }
+}
+
+impl Kept {
+    fn give(&self, store: &dyn Store, run: &Listed, trigger: &Trigger) -> Result<Given, String> {
+        let known = stored::look(&self.0, store, &run.id).map_err(|failure| failure.message().to_owned())?;
+        give(store, known, &trigger.by, &trigger.reason).map_err(|error| error.to_string())
+    }
+}
+
+fn heard(store: &dyn Store, given: &Given, patience: &mut u32) -> Told {
+    match hear(store, given, patience) {
+        Ok(Some(reply)) => given.told(&reply),
+        // Recorded it is, whatever keeps us from reading on.
+        Ok(None) | Err(_) => given.unanswered(),
+    }
+}
+
+fn failed(run: &Listed, why: String) -> Told {
+    let says = format!("run {} was not told: {why}", run.id);
+    Told { run: run.id.to_string(), plan: run.title.plan.clone(), became: Became::Failed, says }
+}
+
+/// It goes one way or the other, and its world is there.
+fn is_under_way(run: &Listed) -> bool {
+    let is_up = |sandbox: &SandboxRecord| sandbox::is_up(&sandbox.control);
+    matches!(run.standing.mode, ModeRecord::Forward | ModeRecord::Rollback)
+        && run.title.sandbox.as_ref().is_none_or(is_up)
+}
