@@ -16,4 +16,16 @@ if [ ${#missing[@]} -gt 0 ]; then
   $as_root apt-get update -qq
   $as_root apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
 fi
-export PATH="$tools/bin:$PATH"
+# Prometheus and Alertmanager are unpacked and not installed: a package would start them.
+if [ ! -x "$tools/debian/usr/bin/prometheus-alertmanager" ]; then
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  mkdir -p "$tools/debian"
+  (
+    cd "$tools/debian"
+    download() { apt-get download -qq prometheus prometheus-alertmanager; }
+    download || { $as_root apt-get update -qq && download; }
+    for package in *.deb; do dpkg --extract "$package" .; done
+    rm ./*.deb
+  )
+fi
+export PATH="$tools/bin:$tools/debian/usr/bin:$PATH"

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, as one binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod alarms;
 mod beside_terraform;
 mod by_hand;
 mod cli_run;
@@ -21,10 +22,12 @@ mod ledger;
 mod process;
 mod races;
 mod rehearse;
+mod serve;
 mod shift;
 mod signals;
 mod stage;
 mod tidy;
+mod triggers;
 mod two_operators;
 mod wire;
 mod zombies;

@@ -1,0 +1,145 @@
+//! Garbage, as much as two threads can send: nothing of it gets in, and whoever has a key is answered meanwhile.
+
+use super::serving::{Serving, TOKEN, signed};
+use super::{SOON, alert, became, ended, webhook};
+use crate::triggers::{Scene, timed};
+use serde_json::json;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long it lasts, in tenths of a second.
+const LASTS: u32 = 40;
+
+/// How much memory it may ever have, in KiB, whatever comes.
+const MEMORY: u64 = 96 * 1024;
+
+/// Requests of every kind that must not get in.
+fn garbage(serving: &Serving) -> Vec<Vec<u8>> {
+    let head = |path: &str, headers: &[(&str, &str)]| serving.head("POST", path, headers);
+    let alert = super::notification(&json!({"switchover_plan": "triggered"}));
+    let order = br#"{"plan":"triggered","reason":"let me in"}"#;
+    let length = alert.len().to_string();
+    let wrong_token = [("Authorization", "Bearer 0123456789abcdef-the-tokem"), ("Content-Length", &length)];
+    let mut forged = signed(order);
+    forged[2].1 = format!("v1={}", "0".repeat(64));
+    forged.push(("Content-Length".into(), order.len().to_string()));
+    let mut long = signed(&[b'x'; 16384]);
+    long[2].1 = format!("v1={}", "f".repeat(64));
+    long.push(("Content-Length".into(), "16384".into()));
+    let headers = |pairs: &[(String, String)]| {
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        head("/v1/webhook", &pairs)
+    };
+    let many: Vec<(String, String)> = (0..300).map(|n| (format!("H-{n}"), "x".repeat(20))).collect();
+    vec![
+        [&head("/v1/alertmanager", &wrong_token), &alert[..]].concat(),
+        [&head("/v1/alertmanager", &[("Content-Length", &length)]), &alert[..]].concat(),
+        [&headers(&forged), &order[..]].concat(),
+        [&headers(&long), &[b'x'; 16384][..]].concat(),
+        head("/v1/webhook", &[("Transfer-Encoding", "chunked")]),
+        head("/v1/alertmanager", &[("Content-Length", "1073741824")]),
+        headers(&many),
+        vec![0; 4096],
+        vec![b'A'; 40_000],
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
+        b"GET / HTTP/1.0\r\n\r\n".to_vec(),
+    ]
+}
+
+/// Sends it, over and over; says how often.
+fn flood(serving: &Serving, kinds: &[Vec<u8>], over: &AtomicBool, sent: &AtomicU64) {
+    for bytes in kinds.iter().cycle() {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        // One that is not let in at once is none of those that count.
+        if let Ok(mut stream) = TcpStream::connect(&serving.address) {
+            if stream.write_all(bytes).is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+/// Opens connections and says a little on each, and no more.
+fn crawl(serving: &Serving, over: &AtomicBool) {
+    let beginnings = [
+        serving.head("POST", "/v1/alertmanager", &[("Content-Length", "1000")]),
+        b"POST /v1/webhook HT".to_vec(),
+        Vec::new(),
+    ];
+    let mut signed = signed(b"never");
+    signed.push(("Content-Length".into(), "5".into()));
+    let signed: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let body = serving.head("POST", "/v1/webhook", &signed);
+    let mut open = Vec::new();
+    for bytes in beginnings.iter().chain([&body]).cycle() {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Ok(mut stream) = TcpStream::connect(&serving.address) {
+            let _ = stream.write_all(bytes);
+            open.push(stream);
+        }
+        // As many at once as a file table bears.
+        if open.len() > 400 {
+            open.drain(..100);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn garbage_gets_nowhere_and_holds_nobody_up() {
+    let scene = Scene::waiting();
+    let serving = Serving::start(&scene.stage);
+    let run = scene.begin();
+    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    // Taken once, from somebody who has the secret: sent again it is garbage, too.
+    let known = json!({"plan": "no-such-plan", "reason": "known"}).to_string();
+    let seen = signed(known.as_bytes());
+    assert_eq!(serving.post_signed(&seen, known.as_bytes()).0, 404);
+    let replay = {
+        let mut headers: Vec<(&str, &str)> = seen.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let length = known.len().to_string();
+        headers.push(("Content-Length", &length));
+        [&serving.head("POST", "/v1/webhook", &headers), known.as_bytes()].concat()
+    };
+    let kinds = [garbage(&serving), vec![replay]].concat();
+    let mut slowest = Duration::ZERO;
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| flood(&serving, &kinds, &over, &sent));
+        }
+        scope.spawn(|| crawl(&serving, &over));
+        for round in 0..LASTS {
+            std::thread::sleep(Duration::from_millis(100));
+            if round % 4 == 0 {
+                let ((status, _), took) =
+                    timed(|| webhook(&serving, &json!({"plan": "no-such-plan", "reason": "meanwhile"})));
+                assert_eq!(status, 404, "after {took:?}");
+                slowest = slowest.max(took);
+            }
+        }
+        assert!(!scene.stage.log().contains("order."), "{}", scene.stage.log());
+        let ((status, answer), took) = timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
+        assert_eq!((status, became(&answer)), (200, vec!["rolling_back"]), "{answer}");
+        slowest = slowest.max(took);
+        over.store(true, Ordering::Relaxed);
+    });
+    let (sent, peak) = (sent.into_inner(), serving.peak());
+    eprintln!("{sent} requests of garbage in {} s; slowest answer {slowest:?}; {peak} KiB", LASTS / 10);
+    assert!(sent > 1000 * u64::from(LASTS / 10), "it was no flood: {sent}");
+    assert!(slowest < SOON, "{slowest:?}");
+    assert!(peak < MEMORY, "{peak} KiB");
+    assert_eq!(ended(run).code, Some(10));
+    assert_eq!(scene.stage.log().matches(r#""event":"order."#).count(), 1, "{}", scene.stage.log());
+    // What was said of it is little, and tells of all of it; keys are in none.
+    let lines = serving.end();
+    let strangers: Vec<_> = lines.iter().filter(|line| line["status"] == 401 || line["status"] == 404).collect();
+    assert!(strangers.len() < 100, "{}", strangers.len());
+    assert!(lines.iter().all(|line| !line.to_string().contains(TOKEN)));
+}
