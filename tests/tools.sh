@@ -9,6 +9,7 @@ if ! cmp --silent tests/requirements.txt "$tools/installed"; then
 fi
 # strace writes down what is done to files, and makes calls fail.
 missing=()
+command -v curl >/dev/null || missing+=(curl)
 command -v dig >/dev/null || missing+=(bind9-dnsutils)
 command -v strace >/dev/null || missing+=(strace)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -3,12 +3,12 @@
 mod attack;
 mod serving;
 
-use crate::stage::Said;
+use crate::stage::{Said, repository};
 use crate::triggers::{Scene, timed};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
-use serving::signed;
-use std::process::{Child, Stdio};
+use serving::{SECRET, signed};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub(crate) use serving::{Serving, TOKEN, free_port};
@@ -255,5 +255,31 @@ fn a_way_without_its_key_is_closed() {
     assert_eq!(alert(&serving, &json!({"switchover_plan": "triggered"})).0, 200);
     let (status, answer) = webhook(&serving, &json!({"plan": "triggered", "reason": "x"}));
     assert!(status == 401 && answer["says"].as_str().unwrap().contains("this way is closed"), "{answer}");
+    serving.end();
+}
+
+/// Whoever pastes it is heard.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a reader has a PATH")]
+fn the_readme_signs_as_it_says() {
+    let page = std::fs::read_to_string(repository("README.md")).unwrap();
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let script = blocks.into_iter().find(|block| block.contains("Switchover-Signature")).unwrap();
+    let scene = Scene::waiting();
+    let serving = Serving::start(&scene.stage);
+    let run = scene.begin();
+    let script = script.replace("127.0.0.1:9180", &serving.address).replace("aep-go-live", "triggered");
+    let said: Said = Command::new("bash")
+        .args(["-euc", &script])
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("SWITCHOVER_SERVE_SECRET", SECRET)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.stdout.contains("\"became\":\"rolling_back\""), "{said:#?}");
+    let said = ended(run);
+    assert!(said.stderr.contains("pipeline 1234 via webhook said so (the canary fails)"), "{said:#?}");
     serving.end();
 }

@@ -1,9 +1,10 @@
 //! `trigger`: what an alarm or a pipeline says in place of a person: the run rolls back, as far as it may by itself.
 
 use crate::cli::stored::RunArg;
-use crate::cli::triggers::{self, Reply};
+use crate::cli::triggers::{self, Given, Reply};
 use crate::cli::{Context, Exit, Failure, operate, orders, stored};
 use crate::report::Runbook;
+use crate::store::Store;
 use crate::web::Told;
 
 #[derive(Debug, clap::Args)]
@@ -23,10 +24,21 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let (store, known) = orders::meant(context, args.run.run.as_deref())?;
     let by = format!("{} via trigger", context.who);
     let given = triggers::give(&*store, known, &by, &args.reason).map_err(failed)?;
-    if given.wants_a_driver() {
-        return operate::take_over(context, store, given.known, given.order.ok());
+    if !given.wants_a_driver() {
+        return answered(args, context, &*store, &given);
     }
-    let reply = triggers::hear(&*store, &given, &mut { PATIENCE }).map_err(failed)?;
+    let (run, order) = (given.known.record.id.clone(), given.order.clone());
+    let driven = operate::take_over(context, store.clone(), given.known, order.clone().ok());
+    let Err(Failure { exit: Exit::Locked, .. }) = &driven else { return driven };
+    // Somebody else may have taken it up at the same moment, and hear of it.
+    let given = Given { known: stored::look(context, &*store, &run)?, order };
+    if given.wants_a_driver() { driven } else { answered(args, context, &*store, &given) }
+}
+
+/// Waits for whoever drives the run.
+fn answered(args: &Args, context: &Context, store: &dyn Store, given: &Given) -> Result<Exit, Failure> {
+    let reply = triggers::hear(store, given, &mut { PATIENCE });
+    let reply = reply.map_err(|error| stored::failed(context, &error))?;
     let told = reply.as_ref().map_or_else(|| given.unanswered(), |reply| given.told(reply));
     let exit = match reply {
         Some(Reply::Refused(refusal)) => {

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef-the-token";
-const SECRET: &str = "0123456789abcdef-the-secret";
+pub(crate) const SECRET: &str = "0123456789abcdef-the-secret";
 
 /// A running server.
 pub(crate) struct Serving {
