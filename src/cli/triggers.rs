@@ -19,6 +19,8 @@ const PATIENCE: u32 = 28;
 #[derive(Debug)]
 pub(super) struct Given {
     pub(super) known: Known,
+    pub(super) by: String,
+    pub(super) reason: String,
     /// Its number among the run's orders, or what became of it at once.
     pub(super) order: Result<u64, Reply>,
 }
@@ -64,18 +66,23 @@ impl Given {
 
     /// How a trigger that no reply has come to is told of.
     pub(super) fn unanswered(&self) -> Told {
-        let (id, plan) = (&self.known.record.id, &self.known.record.plan);
+        let id = &self.known.record.id;
         let (became, says) = if self.known.driven() {
             (Became::Recorded, format!("recorded for run {id}; not answered yet"))
         } else {
             (Became::NotDriven, format!("recorded for run {id}; nobody drives it now"))
         };
-        Told { run: id.to_string(), plan: plan.clone(), became, says }
+        self.say(became, says)
+    }
+
+    fn say(&self, became: Became, says: String) -> Told {
+        let (run, plan) = (self.known.record.id.to_string(), self.known.record.plan.clone());
+        Told { run, plan, by: self.by.clone(), reason: self.reason.clone(), became, says }
     }
 
     /// How a reply is told of.
     pub(super) fn told(&self, reply: &Reply) -> Told {
-        let (id, plan) = (&self.known.record.id, &self.known.record.plan);
+        let id = &self.known.record.id;
         let (became, says) = match reply {
             Reply::RollingBack => (Became::RollingBack, format!("run {id} rolls back")),
             Reply::AlreadyRollingBack if self.wants_a_driver() => {
@@ -94,7 +101,7 @@ impl Given {
                 (Became::Refused, format!("run {id} refused it: {}", report::refused(refusal)))
             }
         };
-        Told { run: id.to_string(), plan: plan.clone(), became, says }
+        self.say(became, says)
     }
 }
 
@@ -105,17 +112,17 @@ pub(super) fn order(reason: &str) -> Order {
 
 /// Gives a trigger to a run. One that waits for an answer is not given again: whoever repeats it changes nothing.
 pub(super) fn give(store: &dyn Store, known: Known, by: &str, reason: &str) -> Result<Given, StoreError> {
-    let by = Actor { name: by.into(), automatic: true };
-    let order = order(reason);
+    let (actor, order) = (Actor { name: by.into(), automatic: true }, order(reason));
     // Nobody takes a run over for the sake of an order that changes nothing.
-    if let Some(refusal) = orders::refusal(&known, &by, &order).filter(|_| !known.driven()) {
-        return Ok(Given { known, order: Err(refusal.into()) });
-    }
-    let number = match waiting(store, &known)? {
-        Some(number) => number,
-        None => store::give_order(store, &known.record.id, &known.plan, &by, &order, stored::now())?,
+    let refusal = orders::refusal(&known, &actor, &order).filter(|_| !known.driven());
+    let order = match (refusal, waiting(store, &known)?) {
+        (Some(refusal), _) => Err(refusal.into()),
+        (None, Some(number)) => Ok(number),
+        (None, None) => {
+            Ok(store::give_order(store, &known.record.id, &known.plan, &actor, &order, stored::now())?)
+        }
     };
-    Ok(Given { known, order: Ok(number) })
+    Ok(Given { known, by: by.into(), reason: reason.into(), order })
 }
 
 /// The number of a trigger that the run has not answered.
@@ -137,6 +144,9 @@ pub(super) fn hear(
         Ok(number) => *number,
     };
     let (run, plan) = (&given.known.record.id, &given.known.plan);
+    if let Some(reply) = reply(&given.known.events, number) {
+        return Ok(Some(reply));
+    }
     let mut from = Seq(given.known.last().0 + 1);
     loop {
         let events = store::events(store, run, plan, from)?;
@@ -186,8 +196,9 @@ impl Runs for Kept {
         let meant = runs.into_iter().flatten().filter(is_under_way);
         let meant = meant.filter_map(|run| fits(&run).map(|trigger| (run, trigger)));
         // All are told before any is waited for.
-        let given: Vec<_> =
-            meant.map(|(run, trigger)| self.give(&store, &run, trigger).map_err(|why| failed(&run, why))).collect();
+        let given: Vec<_> = meant
+            .map(|(run, trigger)| self.give(&store, &run, trigger).map_err(|why| failed(&run, trigger, why)))
+            .collect();
         let mut patience = PATIENCE;
         let told = given.into_iter().map(|given| match given {
             Ok(given) => heard(&store, &given, &mut patience),
@@ -212,9 +223,11 @@ fn heard(store: &dyn Store, given: &Given, patience: &mut u32) -> Told {
     }
 }
 
-fn failed(run: &Listed, why: String) -> Told {
-    let says = format!("run {} was not told: {why}", run.id);
-    Told { run: run.id.to_string(), plan: run.title.plan.clone(), became: Became::Failed, says }
+fn failed(run: &Listed, trigger: &Trigger, why: String) -> Told {
+    let (id, plan) = (run.id.to_string(), run.title.plan.clone());
+    let says = format!("run {id} was not told: {why}");
+    let (by, reason) = (trigger.by.clone(), trigger.reason.clone());
+    Told { run: id, plan, by, reason, became: Became::Failed, says }
 }
 
 /// It goes one way or the other, and its world is there.

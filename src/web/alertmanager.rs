@@ -44,5 +44,9 @@ fn trigger(alert: &Alert) -> Option<Trigger> {
     let name = label("alertname").unwrap_or("an alert");
     let said = ["summary", "description"].iter().find_map(|key| alert.annotations.get(*key));
     let reason = said.map_or_else(|| name.to_owned(), |said| format!("{name}: {said}"));
-    Some(Trigger { aim, by: "alertmanager".into(), reason: super::webhook::cut(&reason, super::webhook::REASON) })
+    Some(Trigger {
+        aim,
+        by: "alertmanager".into(),
+        reason: super::webhook::cut(&reason, super::webhook::REASON),
+    })
 }

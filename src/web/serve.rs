@@ -148,7 +148,13 @@ impl Server {
     }
 
     /// Serves one connection.
-    async fn attend(self: Arc<Self>, http: http1::Builder, stream: TcpStream, from: SocketAddr, guest: Guest) {
+    async fn attend(
+        self: Arc<Self>,
+        http: http1::Builder,
+        stream: TcpStream,
+        from: SocketAddr,
+        guest: Guest,
+    ) {
         // Small answers must not wait for more.
         let _ = stream.set_nodelay(true);
         let guest = Arc::new(guest);
@@ -184,7 +190,15 @@ impl Server {
         }
         let triggers: Vec<_> = told.iter().map(Told::json).collect();
         let told_of = answer(status, &json!({"says": says, "triggers": triggers}).to_string());
-        (self.log)(Entry { at, from, path, status, says, told, unsaid: self.unsaid.swap(0, Ordering::Relaxed) });
+        (self.log)(Entry {
+            at,
+            from,
+            path,
+            status,
+            says,
+            told,
+            unsaid: self.unsaid.swap(0, Ordering::Relaxed),
+        });
         Ok(told_of)
     }
 
@@ -251,18 +265,22 @@ impl Server {
         let met = |trigger: &Trigger| told.iter().any(|told| trigger.aim.fits(&told.run, &told.plan));
         let unmet = triggers.iter().filter(|trigger| !met(trigger));
         let unmet = unmet.map(|trigger| format!("nothing is under way of {}", trigger.aim)).take(SHOWN);
-        let says: Vec<String> = told.iter().map(|told| told.says.clone()).chain(unmet).collect();
-        Ok(End { told: told.clone(), ..End::known(status(&told), says.join("; ")) })
+        let says = |told: &Told| format!("{} ({}: {})", told.says, told.by, told.reason);
+        let says: Vec<String> = told.iter().map(says).chain(unmet).collect();
+        let status = status(&told);
+        Ok(End { told, ..End::known(status, says.join("; ")) })
     }
 }
 
 /// What the runs' answers come to.
 fn status(told: &[Told]) -> u16 {
     let any = |became| told.iter().any(|told| told.became == became);
-    match () {
-        () if any(Became::Failed) => 503,
-        () if any(Became::Recorded) || any(Became::NotDriven) => 202,
-        () => 200,
+    if any(Became::Failed) {
+        503
+    } else if any(Became::Recorded) || any(Became::NotDriven) {
+        202
+    } else {
+        200
     }
 }
 

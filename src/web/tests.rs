@@ -171,9 +171,13 @@ fn a_firing_alert_that_names_a_plan_is_a_trigger() {
     let triggers = alertmanager::triggers(NOTIFICATION.as_bytes()).unwrap();
     assert_eq!(triggers.len(), 1, "{triggers:?}");
     assert!(triggers[0].aim.fits("any", "small"));
-    assert_eq!((&*triggers[0].by, &*triggers[0].reason), ("alertmanager", "Errors: more than 1 % of requests fail"));
+    assert_eq!(
+        (&*triggers[0].by, &*triggers[0].reason),
+        ("alertmanager", "Errors: more than 1 % of requests fail")
+    );
     let newer = NOTIFICATION.replace(r#""version":"4""#, r#""version":"5""#);
-    for body in [newer.as_str(), "{}", "[]", "", "\u{0}", r#"{"version":"4","alerts":[{"status":"firing"}]}"#] {
+    for body in [newer.as_str(), "{}", "[]", "", "\u{0}", r#"{"version":"4","alerts":[{"status":"firing"}]}"#]
+    {
         assert!(alertmanager::triggers(body.as_bytes()).is_err(), "{body}");
     }
     assert_eq!(alertmanager::triggers(br#"{"version":"4","alerts":[]}"#), Ok(Vec::new()));

@@ -56,6 +56,10 @@ pub struct Told {
     pub run: String,
     /// The name of its plan.
     pub plan: String,
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
     /// What.
     pub became: Became,
     /// The same in words.
@@ -103,6 +107,7 @@ impl Told {
     pub fn json(&self) -> serde_json::Value {
         serde_json::json!({
             "run": self.run, "plan": self.plan, "became": self.became.name(), "says": self.says,
+            "by": self.by, "reason": self.reason,
         })
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn notification(labels: &Json) -> Vec<u8> {
         "status": "firing", "labels": labels, "annotations": {"summary": "too many requests fail"},
         "startsAt": "2026-11-20T10:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "0123456789abcdef",
     });
-    json!({"version": "4", "status": "firing", "receiver": "switchover", "alerts": [alert]}).to_string().into()
+    json!({"version": "4", "status": "firing", "receiver": "switchover", "alerts": [alert]})
+        .to_string()
+        .into()
 }
 
 pub(crate) fn alert(serving: &Serving, labels: &Json) -> (u16, Json) {

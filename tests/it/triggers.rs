@@ -65,7 +65,7 @@ impl Scene {
 
     pub(crate) fn start(&self, more: &[&str]) -> Child {
         let plan = self.home.path().join("plan.yaml");
-        self.stage.start(&[&["run", plan.to_str().unwrap()], more].concat())
+        self.stage.start(&[&["run", plan.to_str().unwrap()][..], more].concat())
     }
 
     pub(crate) fn until(&self, fact: &str) {
@@ -288,7 +288,10 @@ fn a_trigger_that_comes_again_says_so_and_stops_nothing() {
     // Over is over: what came of it is not touched, and said at once.
     let (said, took) = scene.trigger();
     assert_eq!((said.code, said.stdout.as_str()), (Some(64), ""), "{said:#?}");
-    assert!(said.stderr.contains("refused it: only a person") && said.stderr.contains("R-trigger"), "{said:#?}");
+    assert!(
+        said.stderr.contains("refused it: only a person") && said.stderr.contains("R-trigger"),
+        "{said:#?}"
+    );
     assert!(took < SOON, "{took:?}");
     assert_eq!(scene.stage.log(), log);
 }

@@ -120,11 +120,8 @@ fn log(lines: SyncSender<Entry>) -> Log {
 /// The result is what it did: one line a request, for people or for machines.
 fn write(context: &Context, entries: &Receiver<Entry>) {
     while let Ok(entry) = entries.recv() {
-        let line = if context.is_json() {
-            entry.json().to_string()
-        } else {
-            context.out.safe(&entry.to_string())
-        };
+        let line =
+            if context.is_json() { entry.json().to_string() } else { context.out.safe(&entry.to_string()) };
         // Nobody is there to be told that nobody is there.
         let _ = context.print(&format!("{line}\n"));
     }

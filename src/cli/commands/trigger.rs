@@ -31,7 +31,8 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let driven = operate::take_over(context, store.clone(), given.known, order.clone().ok());
     let Err(Failure { exit: Exit::Locked, .. }) = &driven else { return driven };
     // Somebody else may have taken it up at the same moment, and hear of it.
-    let given = Given { known: stored::look(context, &*store, &run)?, order };
+    let known = stored::look(context, &*store, &run)?;
+    let given = Given { known, by, reason: args.reason.clone(), order };
     if given.wants_a_driver() { driven } else { answered(args, context, &*store, &given) }
 }
 

@@ -34,10 +34,10 @@ fn garbage(serving: &Serving) -> Vec<Vec<u8>> {
     };
     let many: Vec<(String, String)> = (0..300).map(|n| (format!("H-{n}"), "x".repeat(20))).collect();
     vec![
-        [&head("/v1/alertmanager", &wrong_token), &alert[..]].concat(),
-        [&head("/v1/alertmanager", &[("Content-Length", &length)]), &alert[..]].concat(),
-        [&headers(&forged), &order[..]].concat(),
-        [&headers(&long), &[b'x'; 16384][..]].concat(),
+        [head("/v1/alertmanager", &wrong_token).as_slice(), &alert].concat(),
+        [head("/v1/alertmanager", &[("Content-Length", &length)]).as_slice(), &alert].concat(),
+        [headers(&forged).as_slice(), order].concat(),
+        [headers(&long).as_slice(), &[b'x'; 16384]].concat(),
         head("/v1/webhook", &[("Transfer-Encoding", "chunked")]),
         head("/v1/alertmanager", &[("Content-Length", "1073741824")]),
         headers(&many),
@@ -106,7 +106,7 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
         let mut headers: Vec<(&str, &str)> = seen.iter().map(|(name, value)| (&**name, &**value)).collect();
         let length = known.len().to_string();
         headers.push(("Content-Length", &length));
-        [&serving.head("POST", "/v1/webhook", &headers), known.as_bytes()].concat()
+        [serving.head("POST", "/v1/webhook", &headers).as_slice(), known.as_bytes()].concat()
     };
     let kinds = [garbage(&serving), vec![replay]].concat();
     let mut slowest = Duration::ZERO;
@@ -139,7 +139,8 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
     assert_eq!(scene.stage.log().matches(r#""event":"order."#).count(), 1, "{}", scene.stage.log());
     // What was said of it is little, and tells of all of it; keys are in none.
     let lines = serving.end();
-    let strangers: Vec<_> = lines.iter().filter(|line| line["status"] == 401 || line["status"] == 404).collect();
+    let strangers: Vec<_> =
+        lines.iter().filter(|line| line["status"] == 401 || line["status"] == 404).collect();
     assert!(strangers.len() < 100, "{}", strangers.len());
     assert!(lines.iter().all(|line| !line.to_string().contains(TOKEN)));
 }

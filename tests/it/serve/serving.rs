@@ -109,16 +109,10 @@ impl Serving {
         (status, serde_json::from_str(body).unwrap_or_default())
     }
 
-    pub(crate) fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> (u16, Json) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Json) {
         let length = body.len().to_string();
-        let headers = [headers, &[("Content-Length", &length)]].concat();
-        self.raw(&[&self.head(method, path, &headers), body].concat())
+        let headers = [headers, &[("Content-Length", length.as_str())]].concat();
+        self.raw(&[self.head(method, path, &headers).as_slice(), body].concat())
     }
 
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Json) {
