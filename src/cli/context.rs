@@ -72,6 +72,10 @@ pub(super) fn param_variables() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(ours).collect()
 }
 
+/// The variables that say what opens the ways in of `serve`.
+pub(super) const SERVE_TOKEN: &str = "SWITCHOVER_SERVE_TOKEN";
+pub(super) const SERVE_SECRET: &str = "SWITCHOVER_SERVE_SECRET";
+
 /// What opens a way in of `serve`: a file says it, or this variable. Never an argument, which everybody on the machine sees.
 ///
 /// # Errors

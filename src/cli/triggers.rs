@@ -1,12 +1,15 @@
 //! Triggers: an order to roll back that no person gives. It goes the way of every order, and what became of it is told.
 
+use super::context::{SERVE_SECRET, SERVE_TOKEN};
 use super::stored::{self, Known};
 use super::{Context, orders, sandbox};
 use crate::report;
 use crate::run::{Actor, Event, Order, PauseCause, Refusal, Rewind};
 use crate::store::record::{ModeRecord, SandboxRecord};
-use crate::store::{self, Listed, Recorded, Seq, Store, StoreError};
+use crate::store::{self, Listed, Recorded, RunId, Seq, Store, StoreError};
 use crate::web::{Became, Runs, Told, Trigger, Unheard};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How often an answer is looked for, on the wall clock.
@@ -23,6 +26,8 @@ pub(super) struct Given {
     pub(super) reason: String,
     /// Its number among the run's orders, or what became of it at once.
     pub(super) order: Result<u64, Reply>,
+    /// Somebody drives the run, or will at once.
+    pub(super) awaited: bool,
 }
 
 /// What a run made of a trigger.
@@ -52,7 +57,7 @@ impl Given {
     /// Nobody drives the run, and whoever did would have something to do.
     pub(super) fn wants_a_driver(&self) -> bool {
         match &self.order {
-            _ if self.known.driven() => false,
+            _ if self.awaited => false,
             Ok(_) => true,
             Err(Reply::AlreadyRollingBack) => self.halt().is_none(),
             Err(_) => false,
@@ -67,7 +72,7 @@ impl Given {
     /// How a trigger that no reply has come to is told of.
     pub(super) fn unanswered(&self) -> Told {
         let id = &self.known.record.id;
-        let (became, says) = if self.known.driven() {
+        let (became, says) = if self.awaited {
             (Became::Recorded, format!("recorded for run {id}; not answered yet"))
         } else {
             (Became::NotDriven, format!("recorded for run {id}; nobody drives it now"))
@@ -122,7 +127,8 @@ pub(super) fn give(store: &dyn Store, known: Known, by: &str, reason: &str) -> R
             Ok(store::give_order(store, &known.record.id, &known.plan, &actor, &order, stored::now())?)
         }
     };
-    Ok(Given { known, by: by.into(), reason: reason.into(), order })
+    let awaited = known.driven();
+    Ok(Given { known, by: by.into(), reason: reason.into(), order, awaited })
 }
 
 /// The number of a trigger that the run has not answered.
@@ -140,7 +146,7 @@ pub(super) fn hear(
 ) -> Result<Option<Reply>, StoreError> {
     let number = match &given.order {
         Err(reply) => return Ok(Some(reply.clone())),
-        Ok(_) if !given.known.driven() => return Ok(None),
+        Ok(_) if !given.awaited => return Ok(None),
         Ok(number) => *number,
     };
     let (run, plan) = (&given.known.record.id, &given.known.plan);
@@ -184,12 +190,16 @@ fn reply(events: &[Recorded], number: u64) -> Option<Reply> {
 /// The runs of a state directory, as a server sees them. It is opened for each request: a directory that was moved away
 /// and came back needs no restart.
 #[derive(Debug)]
-pub(super) struct Kept(pub(super) Context);
+pub(super) struct Kept {
+    pub(super) context: Context,
+    /// Runs that nobody drives are resumed.
+    pub(super) takes_up: bool,
+}
 
 impl Runs for Kept {
     fn trigger(&self, triggers: &[Trigger]) -> Result<Vec<Told>, Unheard> {
         let unheard = |error: StoreError| Unheard(error.to_string());
-        let store = store::SqliteStore::open(&self.0.state_dir).map_err(unheard)?;
+        let store = store::SqliteStore::open(&self.context.state_dir).map_err(unheard)?;
         let runs = store.runs(stored::now()).map_err(unheard)?;
         let fits = |run: &Listed| triggers.iter().find(|one| one.aim.fits(&run.id.0, &run.title.plan));
         // One run that cannot be told of does not hide the others.
@@ -210,8 +220,26 @@ impl Runs for Kept {
 
 impl Kept {
     fn give(&self, store: &dyn Store, run: &Listed, trigger: &Trigger) -> Result<Given, String> {
-        let known = stored::look(&self.0, store, &run.id).map_err(|failure| failure.message().to_owned())?;
-        give(store, known, &trigger.by, &trigger.reason).map_err(|error| error.to_string())
+        let known = stored::look(&self.context, store, &run.id);
+        let known = known.map_err(|failure| failure.message().to_owned())?;
+        let given = give(store, known, &trigger.by, &trigger.reason).map_err(|error| error.to_string())?;
+        if !self.takes_up || !given.wants_a_driver() {
+            return Ok(given);
+        }
+        self.resume(&run.id).map_err(|error| format!("it cannot be taken up: {error}"))?;
+        Ok(Given { awaited: true, ..given })
+    }
+
+    /// Whoever resumes it hears of its orders first, and goes on when this process is stopped.
+    fn resume(&self, run: &RunId) -> std::io::Result<()> {
+        let mut command = Command::new(self.context.supervision().program);
+        command.args(["resume", &run.0, "--on-pause", "exit", "--output", "plain", "--state-dir"]);
+        command.arg(&self.context.state_dir).env_remove(SERVE_TOKEN).env_remove(SERVE_SECRET);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        let mut child = command.spawn()?;
+        // Somebody must bury it.
+        std::thread::spawn(move || child.wait());
+        Ok(())
     }
 }
 

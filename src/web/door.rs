@@ -9,10 +9,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// How many strangers there may be.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 512;
 
 /// How long a stranger has, where others wait: more than it takes to say who one is.
-pub(super) const GRACE: Duration = Duration::from_millis(150);
+pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 /// All strangers, by when they came.
 #[derive(Debug, Default)]

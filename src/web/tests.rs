@@ -2,7 +2,7 @@
 
 use super::alertmanager;
 use super::budget::Budget;
-use super::door::{Door, GRACE};
+use super::door::{Door, GRACE, MOST};
 use super::key::{Key, Keys, NONCE, SIGNATURE, TIMESTAMP};
 use super::once::Once;
 use super::trigger::Aim;
@@ -129,7 +129,7 @@ fn a_budget_is_a_burst_and_so_many_a_second() {
 #[test]
 fn the_oldest_stranger_makes_way_and_nobody_with_a_key() {
     let door = Door::default();
-    let guests: Vec<_> = (0..256).map(|_| door.enter(NOW).unwrap()).collect();
+    let guests: Vec<_> = (0..MOST).map(|_| door.enter(NOW).unwrap()).collect();
     assert!(door.enter(NOW).is_none(), "all are new here");
     door.forget(&guests[0]);
     assert!(door.enter(NOW).is_some());
@@ -139,7 +139,7 @@ fn the_oldest_stranger_makes_way_and_nobody_with_a_key() {
     assert_eq!(out.iter().filter(|out| **out).count(), 1);
     assert!(out[1] && !out[0], "the first has shown a key, so it was the second");
     door.clear();
-    assert!(!guests[0].out.is_cancelled() && guests[255].out.is_cancelled());
+    assert!(!guests[0].out.is_cancelled() && guests[MOST - 1].out.is_cancelled());
 }
 
 #[test]

@@ -175,6 +175,23 @@ fn a_run_that_nobody_drives_has_it_recorded() {
     assert!(!scene.stage.log().contains("order.refused"), "{}", scene.stage.log());
 }
 
+/// Where it is told to, it takes the run up itself.
+#[test]
+fn a_run_that_nobody_drives_is_taken_up() {
+    let scene = Scene::waiting();
+    let serving = Serving::with(&scene.stage, &["--take-up"]);
+    kill(scene.begin());
+    let ((status, answer), took) = timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
+    assert!(status == 200 && became(&answer) == ["rolling_back"] || status == 202, "{answer}");
+    assert!(took < SOON, "{took:?}");
+    // It goes on, whatever becomes of the server.
+    serving.end();
+    scene.until(r#""event":"run.finished""#);
+    assert!(!scene.is_marked());
+    assert_eq!(scene.stage.log().matches(r#""event":"run.resumed""#).count(), 1, "{}", scene.stage.log());
+    assert_eq!(scene.stage.run(&["resume", "latest"]).code, Some(10));
+}
+
 /// Its process stands still: the order is recorded, and the answer says that it was not taken yet.
 #[test]
 fn a_run_that_does_not_answer_is_told_as_that_in_time() {

@@ -1,7 +1,7 @@
 //! `serve`: hears triggers over HTTP, beside a state directory, until it is stopped.
 
 use crate::adapter::SystemClock;
-use crate::cli::context::secret;
+use crate::cli::context::{SERVE_SECRET, SERVE_TOKEN, secret};
 use crate::cli::signals::Signals;
 use crate::cli::triggers::Kept;
 use crate::cli::{Context, Exit, Failure, runtime, stored};
@@ -27,6 +27,9 @@ pub(in crate::cli) struct Args {
     /// A file with the secret that webhooks are signed with [default: the variable SWITCHOVER_SERVE_SECRET]
     #[arg(long, env = "SWITCHOVER_SERVE_SECRET_FILE", hide_env_values = true, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Resume a run that is triggered and that nobody drives: its commands and calls then find the environment of this one
+    #[arg(long, env = "SWITCHOVER_TAKE_UP", hide_env_values = true)]
+    take_up: bool,
 }
 
 /// How many log lines may wait to be written; who reads them slowly loses some, and holds up no trigger.
@@ -47,8 +50,8 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 }
 
 fn keys(args: &Args) -> Result<Keys, Failure> {
-    let token = key(args.token_file.as_deref(), "SWITCHOVER_SERVE_TOKEN")?;
-    let secret = key(args.secret_file.as_deref(), "SWITCHOVER_SERVE_SECRET")?;
+    let token = key(args.token_file.as_deref(), SERVE_TOKEN)?;
+    let secret = key(args.secret_file.as_deref(), SERVE_SECRET)?;
     if token.is_none() && secret.is_none() {
         return Err(Failure::usage("it would hear nobody: neither a token nor a secret is set")
             .because("whatever reaches this address may roll back a run, and on loopback too that is every program and every web page")
@@ -89,7 +92,7 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
         let context = context.clone();
         move || write(&context, &waiting)
     });
-    let runs = Arc::new(Kept(context.clone()));
+    let runs = Arc::new(Kept { context: context.clone(), takes_up: args.take_up });
     let once = Once::in_folder(&context.state_dir.join("nonces"));
     let server = Server::new(keys, runs, once, Arc::new(SystemClock::wall()), log(lines));
     let stop = CancellationToken::new();

@@ -32,7 +32,8 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let Err(Failure { exit: Exit::Locked, .. }) = &driven else { return driven };
     // Somebody else may have taken it up at the same moment, and hear of it.
     let known = stored::look(context, &*store, &run)?;
-    let given = Given { known, by, reason: args.reason.clone(), order };
+    let awaited = known.driven();
+    let given = Given { known, by, reason: args.reason.clone(), order, awaited };
     if given.wants_a_driver() { driven } else { answered(args, context, &*store, &given) }
 }
 
@@ -48,7 +49,7 @@ fn answered(args: &Args, context: &Context, store: &dyn Store, given: &Given) ->
             return Err(failure.see(Runbook::Trigger));
         }
         Some(Reply::Held(_)) => Exit::Incomplete,
-        Some(Reply::AlreadyRollingBack) if !given.known.driven() => Exit::of(&given.known.story.run),
+        Some(Reply::AlreadyRollingBack) if !given.awaited => Exit::of(&given.known.story.run),
         Some(Reply::RollingBack | Reply::AlreadyRollingBack) | None => Exit::Done,
     };
     print(context, &told)?;

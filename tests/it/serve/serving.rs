@@ -54,8 +54,13 @@ pub(crate) fn signed(body: &[u8]) -> Vec<(String, String)> {
 impl Serving {
     /// With both keys.
     pub(crate) fn start(stage: &Stage) -> Self {
+        Self::with(stage, &[])
+    }
+
+    pub(crate) fn with(stage: &Stage, more: &[&str]) -> Self {
         let mut command = stage.command(&["serve", "--listen", "127.0.0.1:0", "--output", "jsonl"]);
         command
+            .args(more)
             .env("SWITCHOVER_SERVE_TOKEN", TOKEN)
             .env("SWITCHOVER_SERVE_SECRET", SECRET)
             .stdout(Stdio::piped())
