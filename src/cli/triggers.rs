@@ -206,13 +206,12 @@ impl Runs for Kept {
         let meant = runs.into_iter().flatten().filter(is_under_way);
         let meant = meant.filter_map(|run| fits(&run).map(|trigger| (run, trigger)));
         // All are told before any is waited for.
-        let given: Vec<_> = meant
-            .map(|(run, trigger)| self.give(&store, &run, trigger).map_err(|why| failed(&run, trigger, why)))
-            .collect();
+        let given: Vec<_> =
+            meant.map(|(run, trigger)| (self.give(&store, &run, trigger), run, trigger)).collect();
         let mut patience = PATIENCE;
-        let told = given.into_iter().map(|given| match given {
+        let told = given.into_iter().map(|(given, run, trigger)| match given {
             Ok(given) => heard(&store, &given, &mut patience),
-            Err(failed) => failed,
+            Err(why) => failed(&run, trigger, why),
         });
         Ok(told.collect())
     }

@@ -64,7 +64,9 @@ impl Door {
     /// All strangers are shown out.
     pub(super) fn clear(&self) {
         let here = std::mem::take(&mut self.strangers().here);
-        here.into_values().for_each(|(_, out)| out.cancel());
+        for (_, out) in here.into_values() {
+            out.cancel();
+        }
     }
 }
 

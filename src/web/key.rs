@@ -86,14 +86,14 @@ impl Keys {
         }
         let tag = signature.strip_prefix("v1=").and_then(bytes);
         let tag = tag.ok_or_else(|| format!("{SIGNATURE} is not `v1=` and 64 hexadecimal digits"))?;
-        let signed = secret.keyed.clone().chain_update(format!("{stamp}.{nonce}."));
-        Ok(Signed { signed, tag, nonce: nonce.to_owned() })
+        let mac = secret.keyed.clone().chain_update(format!("{stamp}.{nonce}."));
+        Ok(Signed { mac, tag, nonce: nonce.to_owned() })
     }
 }
 
 /// A signature that may be right.
 pub(super) struct Signed {
-    signed: Hmac<Sha256>,
+    mac: Hmac<Sha256>,
     tag: [u8; 32],
     /// What it may be used with once.
     pub(super) nonce: String,
@@ -102,7 +102,7 @@ pub(super) struct Signed {
 impl Signed {
     /// It is of this body.
     pub(super) fn is_of(&self, body: &[u8]) -> Result<(), Stranger> {
-        let right = self.signed.clone().chain_update(body).verify_slice(&self.tag);
+        let right = self.mac.clone().chain_update(body).verify_slice(&self.tag);
         right.map_err(|_| "the signature is wrong".into())
     }
 }

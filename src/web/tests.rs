@@ -85,8 +85,8 @@ fn a_signature_is_of_its_body_its_nonce_and_its_time() {
         let said = signed(stamp, nonce, tag, NOW).unwrap_err();
         assert!(said.contains(why), "{stamp} {nonce} {tag}: {said}");
     }
-    let later = |seconds| Timestamp(NOW.0 + seconds * 1000);
-    let earlier = |seconds| Timestamp(NOW.0 - seconds * 1000);
+    let later = |seconds: u64| Timestamp(NOW.0 + seconds * 1000);
+    let earlier = |seconds: u64| Timestamp(NOW.0 - seconds * 1000);
     for now in [later(300), earlier(300)] {
         assert_eq!(signed("1800000000", nonce, TAG, now), Ok(()));
     }
