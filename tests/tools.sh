@@ -29,4 +29,11 @@ if [ ! -x "$tools/debian/usr/bin/prometheus-alertmanager" ]; then
     rm ./*.deb
   )
 fi
+# Alertmanager looks for its templates where its package has them, and nowhere else.
+templates=/usr/share/prometheus/alertmanager
+if [ ! -e "$templates/default.tmpl" ]; then
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  $as_root mkdir -p "$templates"
+  $as_root cp "$tools/debian$templates"/*.tmpl "$templates"
+fi
 export PATH="$tools/bin:$tools/debian/usr/bin:$PATH"

@@ -1,4 +1,4 @@
-//! Garbage, as much as two threads can send: nothing of it gets in, and whoever has a key is answered meanwhile.
+//! Garbage, as much as eight threads can send: nothing of it gets in, and whoever has a key is answered meanwhile.
 
 use super::serving::{Serving, TOKEN, signed};
 use super::{SOON, alert, became, ended, webhook};
@@ -111,7 +111,7 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
     let kinds = [garbage(&serving), vec![replay]].concat();
     let mut slowest = Duration::ZERO;
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..8 {
             scope.spawn(|| flood(&serving, &kinds, &over, &sent));
         }
         scope.spawn(|| crawl(&serving, &over));
@@ -132,7 +132,7 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
     });
     let (sent, peak) = (sent.into_inner(), serving.peak());
     eprintln!("{sent} requests of garbage in {} s; slowest answer {slowest:?}; {peak} KiB", LASTS / 10);
-    assert!(sent > 1000 * u64::from(LASTS / 10), "it was no flood: {sent}");
+    assert!(sent > 500 * u64::from(LASTS / 10), "it was no flood: {sent}");
     assert!(slowest < SOON, "{slowest:?}");
     assert!(peak < MEMORY, "{peak} KiB");
     assert_eq!(ended(run).code, Some(10));
