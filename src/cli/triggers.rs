@@ -199,7 +199,10 @@ pub(super) struct Kept {
 impl Runs for Kept {
     fn trigger(&self, triggers: &[Trigger]) -> Result<Vec<Told>, Unheard> {
         let unheard = |error: StoreError| Unheard(error.to_string());
-        let store = store::SqliteStore::open(&self.context.state_dir).map_err(unheard)?;
+        // Nothing is created where there is nothing to give orders to.
+        let directory = &self.context.state_dir;
+        drop(store::SqliteStore::open_to_read(directory).map_err(unheard)?);
+        let store = store::SqliteStore::open(directory).map_err(unheard)?;
         let runs = store.runs(stored::now()).map_err(unheard)?;
         let fits = |run: &Listed| triggers.iter().find(|one| one.aim.fits(&run.id.0, &run.title.plan));
         // One run that cannot be told of does not hide the others.

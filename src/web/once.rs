@@ -20,7 +20,7 @@ const MOST: usize = 10_000;
 pub struct Once(PathBuf);
 
 impl Once {
-    /// Keeps them in this folder, which is made when it is needed.
+    /// Keeps them in this folder, which is made when it is needed; the one around it is there, or nothing is kept.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
         Self(folder.to_owned())
@@ -37,7 +37,10 @@ impl Once {
     /// # Errors
     /// It cannot be kept: then nobody knows.
     pub fn is_first(&self, nonce: &str, now: Timestamp) -> io::Result<bool> {
-        fs::DirBuilder::new().mode(0o700).recursive(true).create(&self.0)?;
+        match fs::DirBuilder::new().mode(0o700).create(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         if self.forget(now)? >= MOST {
             return Err(io::Error::other("too many signed requests came within minutes"));
         }

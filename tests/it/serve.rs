@@ -211,6 +211,26 @@ fn a_run_that_does_not_answer_is_told_as_that_in_time() {
     serving.end();
 }
 
+/// It is told as that, it may be sent again, and nothing is made in its place.
+#[test]
+fn a_state_directory_that_is_gone_is_missed() {
+    let scene = Scene::waiting();
+    let folder = tempfile::tempdir().unwrap();
+    let (state, away) = (folder.path().join("state"), folder.path().join("away"));
+    let serving = Serving::with(&scene.stage, &["--state-dir", state.to_str().unwrap()]);
+    let ask = || {
+        let body = json!({"plan": "triggered", "reason": "x"});
+        (alert(&serving, &json!({"switchover_plan": "triggered"})).0, webhook(&serving, &body).0)
+    };
+    assert_eq!(ask(), (200, 404));
+    std::fs::rename(&state, &away).unwrap();
+    assert_eq!(ask(), (503, 503));
+    assert!(!state.exists());
+    std::fs::rename(&away, &state).unwrap();
+    assert_eq!(ask(), (200, 404));
+    serving.end();
+}
+
 #[test]
 fn a_request_that_asks_for_too_much_is_told_so() {
     let scene = Scene::waiting();
