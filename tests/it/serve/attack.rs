@@ -9,8 +9,12 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long it lasts, in tenths of a second.
+/// How long it lasts at least, and at most on a machine that has other things to do, in tenths of a second.
 const LASTS: u32 = 40;
+const AT_MOST: u32 = 600;
+
+/// How many requests are a flood.
+const FLOOD: u64 = 4000;
 
 /// How much memory it may ever have, in KiB, whatever comes.
 const MEMORY: u64 = 96 * 1024;
@@ -110,37 +114,44 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
     };
     let kinds = [garbage(&serving), vec![replay]].concat();
     let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| flood(&serving, &kinds, &over, &sent));
-        }
-        scope.spawn(|| crawl(&serving, &over));
-        for round in 0..LASTS {
-            std::thread::sleep(Duration::from_millis(100));
-            if round % 4 == 0 {
-                let ((status, _), took) =
-                    timed(|| webhook(&serving, &json!({"plan": "no-such-plan", "reason": "meanwhile"})));
-                assert_eq!(status, 404, "after {took:?}");
-                slowest = slowest.max(took);
+    let ((), lasted) = timed(|| {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| flood(&serving, &kinds, &over, &sent));
             }
-        }
-        assert!(!scene.stage.log().contains("order."), "{}", scene.stage.log());
-        let ((status, answer), took) = timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
-        assert_eq!((status, became(&answer)), (200, vec!["rolling_back"]), "{answer}");
-        slowest = slowest.max(took);
-        over.store(true, Ordering::Relaxed);
+            scope.spawn(|| crawl(&serving, &over));
+            for round in 0..AT_MOST {
+                if round >= LASTS && sent.load(Ordering::Relaxed) >= FLOOD {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+                if round % 4 == 0 {
+                    let ((status, _), took) =
+                        timed(|| webhook(&serving, &json!({"plan": "no-such-plan", "reason": "meanwhile"})));
+                    assert_eq!(status, 404, "after {took:?}");
+                    slowest = slowest.max(took);
+                }
+            }
+            assert!(!scene.stage.log().contains("order."), "{}", scene.stage.log());
+            let ((status, answer), took) =
+                timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
+            assert_eq!((status, became(&answer)), (200, vec!["rolling_back"]), "{answer}");
+            slowest = slowest.max(took);
+            over.store(true, Ordering::Relaxed);
+        })
     });
     let (sent, peak) = (sent.into_inner(), serving.peak());
-    eprintln!("{sent} requests of garbage in {} s; slowest answer {slowest:?}; {peak} KiB", LASTS / 10);
-    assert!(sent > 500 * u64::from(LASTS / 10), "it was no flood: {sent}");
+    eprintln!("{sent} requests of garbage in {lasted:?}; slowest answer {slowest:?}; {peak} KiB");
+    assert!(sent >= FLOOD, "it was no flood: {sent}");
     assert!(slowest < SOON, "{slowest:?}");
     assert!(peak < MEMORY, "{peak} KiB");
-    assert_eq!(ended(run).code, Some(10));
-    assert_eq!(scene.stage.log().matches(r#""event":"order."#).count(), 1, "{}", scene.stage.log());
+    let log = scene.stage.log();
+    assert_eq!(log.matches(r#""event":"order."#).count(), 1, "{log}");
     // What was said of it is little, and tells of all of it; keys are in none.
     let lines = serving.end();
     let strangers: Vec<_> =
         lines.iter().filter(|line| line["status"] == 401 || line["status"] == 404).collect();
-    assert!(strangers.len() < 100, "{}", strangers.len());
+    assert!(strangers.len() as u64 <= 50 + 5 * lasted.as_secs(), "{}", strangers.len());
     assert!(lines.iter().all(|line| !line.to_string().contains(TOKEN)));
+    assert_eq!(ended(run).code, Some(10));
 }
