@@ -1,4 +1,4 @@
-//! Garbage, as much as eight threads can send: nothing of it gets in, and whoever has a key is answered meanwhile.
+//! Garbage, as much as four threads can send: nothing of it gets in, and whoever has a key is answered meanwhile.
 
 use super::serving::{Serving, TOKEN, signed};
 use super::{SOON, alert, became, ended, webhook};
@@ -126,7 +126,7 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
     let ((), lasted) = timed(|| {
         std::thread::scope(|scope| {
             let _over = Over(&over);
-            for _ in 0..8 {
+            for _ in 0..4 {
                 scope.spawn(|| flood(&serving, &kinds, &over, &sent));
             }
             scope.spawn(|| crawl(&serving, &over));
@@ -147,7 +147,7 @@ fn garbage_gets_nowhere_and_holds_nobody_up() {
                 timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
             assert_eq!((status, became(&answer)), (200, vec!["rolling_back"]), "{answer}");
             slowest = slowest.max(took);
-        })
+        });
     });
     let (sent, peak) = (sent.into_inner(), serving.peak());
     eprintln!("{sent} requests of garbage in {lasted:?}; slowest answer {slowest:?}; {peak} KiB");
