@@ -12,7 +12,9 @@ mod clock;
 mod dns;
 mod files;
 mod http;
+mod named;
 mod process;
+mod prometheus;
 mod secrets;
 #[cfg(feature = "aws")]
 mod targets;

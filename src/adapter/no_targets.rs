@@ -1,7 +1,9 @@
 //! Targets in a build without AWS: each says so.
 
 use crate::plan::{Target, Timestamp};
-use crate::port::{Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns};
+use crate::port::{
+    Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
+};
 use crate::run::Fault;
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ impl Targets {
 
     pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
         let beyond = |target: &Arc<Target>| Some((target.name.clone(), self.none::<()>(&target.name).err()?));
-        self.0.iter().filter_map(beyond).collect()
+        self.0.iter().filter(|target| matches!(&*target.kind, "aws" | "route53")).filter_map(beyond).collect()
     }
     pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
         self.none(name)
@@ -39,6 +41,9 @@ impl Targets {
         self.none(name)
     }
     pub(super) fn change_dns(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn change_traffic(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
         self.none(name)
     }
     pub(super) fn change_compute(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {

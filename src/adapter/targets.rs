@@ -3,6 +3,7 @@
 
 use super::aws::{Account, HostedZone, Place, Transport};
 use super::dns::Resolver;
+use super::named::target;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
     Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
@@ -91,7 +92,7 @@ impl Targets {
     }
 
     fn zone(&self, name: &str) -> Result<Arc<HostedZone>, Fault> {
-        let target = self.target(name, "route53")?;
+        let target = target(&self.all, name, "route53")?;
         if let Some(zone) = self.made().zones.get(name) {
             return Ok(zone.clone());
         }
@@ -108,7 +109,7 @@ impl Targets {
     }
 
     fn account(&self, name: &str) -> Result<Arc<Account>, Fault> {
-        let target = self.target(name, "aws")?;
+        let target = target(&self.all, name, "aws")?;
         let place = Place::read(target)?;
         let mut made = self.made();
         if let Some((_, account)) = made.accounts.iter().find(|(known, _)| *known == place) {
@@ -118,15 +119,6 @@ impl Targets {
         let account = Arc::new(Account::new(place.clone(), clock, transport, self.wiring.as_ref()));
         made.accounts.push((place, account.clone()));
         Ok(account)
-    }
-
-    fn target(&self, name: &str, kind: &str) -> Result<&Target, Fault> {
-        let found = self.all.iter().find(|target| &*target.name == name);
-        let found = found.ok_or_else(|| Fault::permanent(format!("the plan has no target `{name}`")))?;
-        if &*found.kind == kind {
-            return Ok(found);
-        }
-        Err(Fault::permanent(format!("target `{name}` is of kind {}, and {kind} is needed", found.kind)))
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {

@@ -1,11 +1,13 @@
 //! The connections of a plan, by the names of its targets.
 
+use super::prometheus::Servers;
 use super::targets::Targets;
 use super::{Http, Process, Supervision, SystemClock};
 use crate::plan::{Plan, Timestamp};
 use crate::port::{
-    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld,
-    Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
+    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
+    ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    WriteWorld,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -15,8 +17,9 @@ use std::sync::Arc;
 /// The real world, or the one on loopback that the wiring tells of. Nothing is connected before it is used.
 pub struct World {
     clock: SystemClock,
-    http: Http,
+    http: Arc<Http>,
     process: Process,
+    servers: Servers,
     targets: Targets,
 }
 
@@ -25,9 +28,11 @@ impl World {
     #[must_use]
     pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
         let clock = wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time));
+        let http = Arc::new(Http::new(wiring.as_ref()));
         Self {
-            http: Http::new(wiring.as_ref()),
             process: Process::new(clock, folder, supervision),
+            servers: Servers::new(&plan.targets, http.clone(), wiring.as_ref()),
+            http,
             targets: Targets::new(&plan.targets, Arc::new(clock), wiring),
             clock,
         }
@@ -55,8 +60,11 @@ impl ReadWorld for World {
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
         self.targets.metrics(target)
     }
+    fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
+        self.servers.find(target)
+    }
     fn http(&self) -> &dyn ReadHttp {
-        &self.http
+        &*self.http
     }
     fn process(&self) -> &dyn ReadProcess {
         &self.process
@@ -74,7 +82,7 @@ impl WriteWorld for World {
         self.targets.change_traffic(target, until)
     }
     fn send_http(&self) -> &dyn WriteHttp {
-        &self.http
+        &*self.http
     }
     fn run_process(&self) -> &dyn WriteProcess {
         &self.process
@@ -112,6 +120,9 @@ impl ReadWorld for Preview {
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
         self.world.metrics(target)
+    }
+    fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
+        self.world.queries(target)
     }
     fn http(&self) -> &dyn ReadHttp {
         self.world.http()

@@ -1,8 +1,8 @@
 //! The parts of a plan around its steps: targets, secrets, people, policy.
 
 use crate::plan::{
-    Code, Data, Fields, Freeze, Known, OnFailure, Policy, Problems, Span, Target, Value, Window, duration,
-    list, map, nearest, nested, one_of, target, text, value as anything,
+    Code, Data, Fields, Freeze, Known, OnFailure, Policy, Problems, Span, Target, Template, Value, Window,
+    duration, list, map, nearest, nested, one_of, target, template, text, value as anything,
 };
 use jiff::{civil, tz::TimeZone};
 use std::sync::Arc;
@@ -54,6 +54,19 @@ fn prometheus(fields: &mut Fields<'_>) {
     {
         let span = fields.span_of("url");
         fields.problems().error(Code("SW1006"), span, "a URL begins with `https://` or `http://`");
+    }
+    let token =
+        fields.optional("token", template(), "a secret that goes with each question, as a bearer token");
+    let secret = |token: &Template| {
+        token.as_fixed().is_none()
+            && token.names().all(|path| path.first().is_some_and(|root| root == "secrets"))
+    };
+    if token.is_some_and(|token| !secret(&token)) {
+        let span = fields.span_of("token");
+        fields
+            .problems()
+            .error(Code("SW1006"), span, "a token is a secret")
+            .help("declare it in `secrets`, and write `token: \"${{ secrets.name }}\"`");
     }
 }
 

@@ -10,6 +10,7 @@ mod http;
 mod metrics;
 pub mod need;
 mod process;
+mod query;
 mod traffic;
 mod wiring;
 mod world;
@@ -23,6 +24,7 @@ pub use dns::{ReadDns, WriteDns};
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Metric, Point, ReadMetrics, Series};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
+pub use query::{Answered, Grid, Line, Query, ReadQueries};
 pub use traffic::{
     Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
 };

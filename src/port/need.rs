@@ -105,6 +105,15 @@ pub enum Need {
         /// Program and arguments, with holes as the plan writes them.
         argv: Vec<String>,
     },
+    /// A query that comes to one number.
+    Query {
+        /// In the words of whoever answers it.
+        text: String,
+        /// What it comes to where all is well; `None`: no number was found.
+        good: Option<f64>,
+        /// What it comes to while users are failed, if that should be seen by it.
+        bad: Option<f64>,
+    },
     /// What cannot be told from the plan.
     Opaque {
         /// Why, for people.

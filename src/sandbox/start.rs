@@ -5,7 +5,7 @@ use super::clock::ScaledClock;
 use super::ports::{ClaimError, Sockets, claim};
 use super::report::Traffic;
 use super::shared::Shared;
-use super::{aws, balancer, clock, control, names, serve, tasks, users};
+use super::{aws, balancer, clock, control, names, prometheus, serve, tasks, users};
 use crate::port::Wiring;
 use crate::sim::{World, WorldError, WorldFile};
 use std::collections::BTreeMap;
@@ -180,7 +180,13 @@ fn serve_all(
     }));
     let (on_control, told) = (shared.clone(), wiring.clone());
     tokio::spawn(serve::serve(sockets.control, stop, move |request| {
-        std::future::ready(Ok(control::handle(&on_control, &told, &request)))
+        let (shared, wiring) = (on_control.clone(), told.clone());
+        async move {
+            if prometheus::takes(&request) {
+                return prometheus::handle(shared, request).await;
+            }
+            Ok(control::handle(&shared, &wiring, &request))
+        }
     }));
     let authorities = sockets.authorities.into_iter().enumerate();
     let servers = authorities

@@ -1,7 +1,7 @@
 //! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
 
 use super::balancer::{Counted, MINUTE};
-use super::{Count, Measured, Memory, Signal};
+use super::{Condition, Count, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
 use crate::port::{Reads, Series};
@@ -44,7 +44,7 @@ impl Signal for ErrorRate {
         true
     }
 
-    fn needs(&self) -> Vec<Need> {
+    fn needs(&self, _: &Condition) -> Vec<Need> {
         vec![self.0.balancer.need(false)]
     }
 

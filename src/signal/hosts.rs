@@ -2,7 +2,7 @@
 //! this name comes minutes later.
 
 use super::balancer::Named;
-use super::{Measured, Memory, Signal};
+use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
 use crate::port::{Reads, TargetHealth};
@@ -29,7 +29,7 @@ impl Signal for Hosts {
         &["value", "healthy", "samples"]
     }
 
-    fn needs(&self) -> Vec<Need> {
+    fn needs(&self, _: &Condition) -> Vec<Need> {
         vec![self.balancer.need(false)]
     }
 

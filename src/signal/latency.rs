@@ -1,7 +1,7 @@
 //! `alb.latency`: how long the targets of a load balancer took to answer.
 
 use super::balancer::{MINUTE, Named, window};
-use super::{Measured, Memory, Signal};
+use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Code, Fields, Timestamp, duration, one_of};
 use crate::port::need::Need;
 use crate::port::{Reads, Series};
@@ -44,7 +44,7 @@ impl Signal for Latency {
         &["value", "samples"]
     }
 
-    fn needs(&self) -> Vec<Need> {
+    fn needs(&self, _: &Condition) -> Vec<Need> {
         vec![self.balancer.need(false)]
     }
 

@@ -10,6 +10,7 @@ mod error_rate;
 mod hosts;
 mod latency;
 mod probe;
+mod prometheus;
 mod registry;
 mod requests;
 mod watch;
@@ -72,6 +73,31 @@ impl Measured {
     }
 }
 
+/// A number for people: four digits that tell.
+fn plain(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the exponent of a number is small")]
+    let before = value.abs().log10().floor() as i32;
+    let digits = usize::try_from((3 - before).clamp(0, 12)).unwrap_or(0);
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// How much of a query is told.
+const TOLD: usize = 80;
+
+/// A query for people, on one line.
+fn shortened(query: &str) -> String {
+    let line = query.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= TOLD {
+        return line;
+    }
+    let start: String = line.chars().take(TOLD - 1).collect();
+    format!("{start}…")
+}
+
 /// What a watch keeps from one look to the next; bounded, and journaled by whoever watches.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
@@ -126,8 +152,8 @@ pub trait Signal: Debug + Send + Sync {
     {
         false
     }
-    /// What must be there for it to measure that all is well, as far as the plan tells.
-    fn needs(&self) -> Vec<Need> {
+    /// What must be there for it to measure that all is well, as far as the plan tells, where this says what is not well.
+    fn needs(&self, _condition: &Condition) -> Vec<Need> {
         Vec::new()
     }
     /// Measures what happened between `since` and now; it may keep observations in `memory`.

@@ -1,6 +1,6 @@
 //! `http.probe`: requests of our own, as users make them: how many succeed, and how long they take.
 
-use super::{Count, Measured, Memory, Signal};
+use super::{Condition, Count, Measured, Memory, Signal};
 use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, map, template};
 use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response};
@@ -57,7 +57,7 @@ impl Signal for Probe {
         true
     }
 
-    fn needs(&self) -> Vec<Need> {
+    fn needs(&self, _: &Condition) -> Vec<Need> {
         let holds: Vec<Expr> = self.expect.iter().cloned().collect();
         let accepted = holds.is_empty();
         vec![Need::Answer {

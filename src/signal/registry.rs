@@ -4,6 +4,7 @@ use super::error_rate::ErrorRate;
 use super::hosts::Hosts;
 use super::latency::Latency;
 use super::probe::Probe;
+use super::prometheus::Prometheus;
 use super::requests::Requests;
 use super::{Condition, Signal, Watch};
 use crate::plan::{Fields, Kinds, Plan, Problems, StepTraits, Use};
@@ -37,6 +38,7 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
     kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
+    kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
 /// Kinds of the language that are not here yet.
@@ -46,7 +48,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("ecs.running", "tasks of a service that run"),
     ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),
-    ("prometheus", "a query"),
     ("dns.drift", "a record that somebody else changed"),
     ("exec", "a command of your own"),
     ("webhook", "a signed request from outside"),

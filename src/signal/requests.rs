@@ -2,7 +2,7 @@
 //! reported.
 
 use super::balancer::{Counted, MINUTE};
-use super::{Measured, Memory, Signal};
+use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::Reads;
 use crate::port::need::Need;
@@ -27,7 +27,7 @@ impl Signal for Requests {
         &["value", "samples"]
     }
 
-    fn needs(&self) -> Vec<Need> {
+    fn needs(&self, _: &Condition) -> Vec<Need> {
         vec![self.0.balancer.need(false)]
     }
 

@@ -1,6 +1,7 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
 use super::{Measured, Memory, Sample, Signal, SignalKind, Verdict};
+use crate::plan::wish::Test;
 use crate::plan::{
     Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
     one_of, value,
@@ -82,6 +83,30 @@ impl Condition {
             breaches: u32::try_from(breaches).unwrap_or(1),
             no_evidence,
         })
+    }
+
+    /// A number with which it is not broken, and one with which it is, where there is one: for a world that is made up.
+    pub(super) fn numbers(&self) -> (Option<f64>, Option<f64>) {
+        (self.number(false), self.number(true))
+    }
+
+    fn number(&self, broken: bool) -> Option<f64> {
+        let wishes = self.fail.wishes(&[], broken).into_iter().flatten();
+        let wished = wishes.filter_map(|wish| match wish.test {
+            Test::Is(_, number) => number.as_f64(),
+            _ => None,
+        });
+        let near = wished.flat_map(|number| [number, number + 1.0, number - 1.0, number * 2.0, number / 2.0]);
+        let mut tried = [0.0].into_iter().chain(near).chain([1.0, 100.0]);
+        tried.find(|number| self.fail.holds(&self.all(*number)) == Ok(broken))
+    }
+
+    /// All that it may name has this value; there are samples enough.
+    fn all(&self, number: f64) -> Vec<(&'static str, Json)> {
+        let value = |name| {
+            if name == "samples" { Json::from(self.min_samples.max(1000)) } else { Json::from(number) }
+        };
+        self.names.iter().map(|name| (*name, value(*name))).collect()
     }
 
     /// Judges one measurement; counts those in a row that broke the condition.
@@ -218,8 +243,8 @@ impl Watch {
     /// What must be there for it to measure that all is well.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
-        let compared = self.condition.baseline.iter().flat_map(|baseline| baseline.needs());
-        self.signal.needs().into_iter().chain(compared).collect()
+        let compared = self.condition.baseline.iter().flat_map(|baseline| baseline.needs(&self.condition));
+        self.signal.needs(&self.condition).into_iter().chain(compared).collect()
     }
 
     /// When it is broken.

@@ -13,6 +13,7 @@ mod sides;
 pub(super) use facts::{Facts, FoundBalancer, FoundDefinition, FoundZone};
 
 use super::file::{PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
+use super::stated::QueryFile;
 use crate::plan::{Kind, Plan, StepIx};
 use crate::port::need::{Account, Asker, Need, Role};
 use answers::Answers;
@@ -91,6 +92,7 @@ pub(super) fn with_facts(
         params: params.clone(),
         secrets: plan.secrets.iter().map(|(name, _)| (name.to_string(), SECRET.into())).collect(),
         dns: facts.dns(),
+        queries: queries(&needs, &mut opaque),
         traffic,
         ..WorldFile::default()
     };
@@ -201,6 +203,21 @@ fn traffic(names: &Names, answers: &mut Answers) -> Option<TrafficFile> {
         every: Span::seconds(60),
         kept: 0.3,
     })
+}
+
+/// What queries come to: the first who asks decides.
+fn queries(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<String, QueryFile> {
+    let mut all = BTreeMap::new();
+    for (asker, need) in needs {
+        let Need::Query { text, good, bad } = need else { continue };
+        if good.is_none() {
+            let why = format!("what `{text}` comes to is not modelled: no number was found that is not broken");
+            opaque.push((*asker, why));
+        }
+        let stated = QueryFile { value: *good, while_failing: *bad, ..QueryFile::default() };
+        all.entry(text.clone()).or_insert(stated);
+    }
+    all
 }
 
 fn commands(needs: &[(Asker, Need)]) -> Vec<(Asker, Vec<OneCommand>)> {

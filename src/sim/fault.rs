@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
-    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`; `http` at a load balancer; `app` at a task, where
+    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `prometheus`; `http` at a load balancer; `app` at a task, where
     /// health checks come too; empty: all.
     pub service: String,
     /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; empty: all.

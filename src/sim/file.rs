@@ -8,6 +8,7 @@ mod quantity;
 pub(super) use quantity::Scale;
 pub use quantity::Span;
 
+use super::stated::QueryFile;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -80,6 +81,9 @@ pub struct WorldFile {
     /// Services by cluster.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clusters: BTreeMap<String, BTreeMap<String, ServiceFile>>,
+    /// What queries of Prometheus come to, by their text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub queries: BTreeMap<String, QueryFile>,
     /// The users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
@@ -494,6 +498,9 @@ pub struct Deed {
     /// Somebody else changes how a rule deals requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_rule: Option<RuleFile>,
+    /// Queries come to something else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub queries: BTreeMap<String, QueryFile>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
@@ -603,6 +610,7 @@ impl WorldFile {
             images: both(base.images, self.images),
             task_definitions: both(base.task_definitions, self.task_definitions),
             clusters,
+            queries: both(base.queries, self.queries),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),
             faults: base.faults.into_iter().chain(self.faults).collect(),

@@ -68,7 +68,7 @@ impl Reading<'_> {
                 }
             }
             Need::Definition { at, name, .. } => self.definition(at, name).await,
-            Need::Answer { .. } | Need::Command { .. } | Need::Opaque { .. } => Ok(()),
+            Need::Answer { .. } | Need::Command { .. } | Need::Query { .. } | Need::Opaque { .. } => Ok(()),
         }
     }
 

@@ -62,6 +62,9 @@ impl World {
         for rule in &self.rules {
             (&rule.step, &rule.event).hash(hash);
         }
+        for history in self.queries.values() {
+            history.print().hash(hash);
+        }
         for scheduled in self.course.deeds() {
             (scheduled.print, self.left(scheduled.at)).hash(hash);
         }

@@ -73,7 +73,7 @@ const LAGGING: [&str; 8] = [
     "DescribeRules",
 ];
 /// Looks that find many.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 10] = [
     "ListResourceRecordSets",
     "ListTasks",
     "DescribeTasks",
@@ -82,6 +82,8 @@ const LISTS: [&str; 8] = [
     "DescribeListeners",
     "DescribeRules",
     "GetMetricData",
+    "query",
+    "query_range",
 ];
 
 impl Strike {
@@ -105,7 +107,7 @@ impl Strike {
                 let speaks = command && matches!(operation, "prior" | "does");
                 http || dns || speaks || (aws && LISTS.contains(&operation))
             }
-            Self::Silent => service == "monitoring" || dns || http || (command && !writes),
+            Self::Silent => matches!(service, "monitoring" | "prometheus") || dns || http || (command && !writes),
             Self::Bad => http || ask || command,
             Self::KillBefore => true,
         }

@@ -10,6 +10,7 @@ use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
+use super::stated::{History, QueryFile};
 use super::zone::{ChangeInfo, Records, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
@@ -79,6 +80,8 @@ pub struct World {
     pub services: Common<Vec<Service>>,
     /// Tasks by id.
     pub tasks: Common<BTreeMap<String, Task>>,
+    /// What queries come to, and came to before.
+    pub(super) queries: Common<BTreeMap<String, History<QueryFile>>>,
     /// Scripted faults.
     pub faults: Faults,
     /// What came, what is struck, and what landed.
@@ -118,6 +121,8 @@ impl World {
             address: Ipv4Addr::new(127, network, 1, place),
             delay: delay.0,
         };
+        let queries = std::mem::take(&mut file.queries).into_iter();
+        let queries = queries.map(|(text, stated)| (text, History::of(stated)));
         Self {
             name: name.into(),
             summary: file.summary.take(),
@@ -142,6 +147,7 @@ impl World {
             definitions: Common::default(),
             services: Common::default(),
             tasks: Common::default(),
+            queries: queries.collect::<BTreeMap<_, _>>().into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
             now,
@@ -295,6 +301,12 @@ impl World {
         }
         if let Some(rule) = &deed.set_rule {
             self.foreign_rule(rule, now)?;
+        }
+        for (text, stated) in deed.queries {
+            match self.queries.get_mut(&text) {
+                Some(history) => history.change(now, stated),
+                None => drop(self.queries.insert(text, History::since(now, stated))),
+            }
         }
         if let Some(rule) = deed.fault {
             self.faults.add(rule);

@@ -3,6 +3,7 @@
 
 mod commands;
 mod deploys;
+mod queries;
 mod records;
 mod requests;
 mod shifts;
@@ -30,14 +31,16 @@ struct Story {
     round: u32,
 }
 
-/// What a plan with two targets knows.
+/// What a plan with three targets knows.
 fn known() -> Known {
     let target = |name: &str, kind: &str, with: Json| {
         Arc::new(Target { name: name.into(), kind: kind.into(), with: value(&with) })
     };
     let prod = target("prod", "aws", json!({"account": "123456789012", "region": "eu-west-1"}));
     let zone = target("zone", "route53", json!({"zone_id": "Z1", "name": "example.com", "aws": "prod"}));
-    Known { targets: vec![prod, zone], ..Known::default() }
+    let token = "${{ secrets.token }}";
+    let prom = target("prom", "prometheus", json!({"url": "https://prometheus.internal", "token": token}));
+    Known { targets: vec![prod, zone, prom], ..Known::default() }
 }
 
 /// Reads `with`; the codes of what is wrong with it, errors and warnings.

@@ -6,8 +6,8 @@ use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, ReadCompute, ReadDns,
-    ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule,
+    Answered, Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, Query, ReadCompute, ReadDns,
+    ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule,
     RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition,
     TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
     Writes,
@@ -35,6 +35,7 @@ pub(super) enum Fate {
 type Answering = Box<dyn FnMut(&Request) -> Result<Response, Fault> + Send>;
 type Running = Box<dyn FnMut(&Command) -> Output + Send>;
 type Measuring = Box<dyn Fn(&Metric, Timestamp) -> Option<f64> + Send>;
+type Querying = Box<dyn Fn(&Query, Timestamp) -> Result<Answered, Fault> + Send>;
 
 /// Everything that is.
 pub(super) struct State {
@@ -64,6 +65,7 @@ pub(super) struct State {
     pub(super) rules: Vec<Rule>,
     pub(super) measure: Measuring,
     pub(super) complete: bool,
+    pub(super) query: Querying,
     pub(super) answer: Answering,
     pub(super) asked: Vec<Request>,
     pub(super) run: Running,
@@ -103,6 +105,7 @@ impl World {
             rules: Vec::new(),
             measure: Box::new(|_, _| None),
             complete: true,
+            query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             asked: Vec::new(),
             run: Box::new(|_| output(127, "")),
@@ -217,6 +220,9 @@ impl ReadWorld for World {
         Ok(Arc::new(self.clone()))
     }
     fn metrics(&self, _: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         Ok(Arc::new(self.clone()))
     }
     fn http(&self) -> &dyn ReadHttp {
@@ -570,6 +576,14 @@ impl ReadMetrics for World {
             Series { points: points.collect(), complete: state.complete }
         };
         Ok(metrics.iter().map(series).collect())
+    }
+}
+
+#[async_trait]
+impl ReadQueries for World {
+    async fn ask(&self, query: &Query) -> Result<Answered, Fault> {
+        let state = self.state();
+        (state.query)(query, state.now)
     }
 }
 

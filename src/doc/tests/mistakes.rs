@@ -464,3 +464,18 @@ SW3005 plan.yaml:16:30 `l` changes nothing, so its `undo` has nothing to undo
         ""
     );
 }
+
+#[test]
+fn a_token_is_a_secret() {
+    let target = |token: &str| {
+        of_steps("- { id: a, uses: look }\n")
+            + "secrets: { t: { env: T } }\ntargets: { prom: { prometheus: { url: \"https://p\", token: \""
+            + token
+            + "\" } } }\n"
+    };
+    let told = |token: &str| problems(&target(token));
+    assert!(told("s3cr3t").contains("SW1006 plan.yaml:6:59 a token is a secret"), "{}", told("s3cr3t"));
+    assert!(told("${{ run.id }}").contains("SW1006"), "{}", told("${{ run.id }}"));
+    assert!(told("${{ secrets.u }}").contains("SW1024"), "{}", told("${{ secrets.u }}"));
+    assert!(!told("${{ secrets.t }}").contains("SW10"), "{}", told("${{ secrets.t }}"));
+}

@@ -64,6 +64,16 @@ fn a_new_side_that_is_worse_than_the_old_one_is_found() {
 }
 
 #[test]
+fn what_others_measure_tells_of_users() {
+    assert_eq!(found("asked", None, "world.new-side-fails"), []);
+    let now = "fail: value > 0.05";
+    let over = mended("asked", None, "world.new-side-fails", "[1m]))\" }", "[1m]))\", over: 5m }");
+    assert_eq!(over, []);
+    let deaf = mended("asked", None, "world.new-side-fails", now, "fail: value > 0.05 && value < 0");
+    says(&deaf, Law::Fires, &["every user was failed"]);
+}
+
+#[test]
 fn a_monitor_that_cannot_breach() {
     let told = found("blind-monitor", Some("one-record.yaml"), "world.new-side-fails");
     says(&told, Law::Fires, &["every user was failed", "condition that can breach"]);

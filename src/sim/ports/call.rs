@@ -186,27 +186,47 @@ impl Account {
     }
 }
 
+/// What a look sees, as the strike that it meets wants it.
+fn seen<T: Found>(
+    look: &impl Fn(&mut World, Timestamp) -> Result<T, Refusal>,
+    world: &mut World,
+    now: Timestamp,
+    passage: &Passage,
+) -> Result<T, Refusal> {
+    match passage.strike {
+        Some(Strike::Stale) => match world.ledger.past(now).cloned() {
+            Some(mut past) => look(&mut past, now),
+            None => look(world, now),
+        },
+        Some(Strike::Partial) => look(world, now).map(|mut found| {
+            found.cut();
+            found
+        }),
+        Some(Strike::Silent) => look(world, now).map(|mut found| {
+            found.hush();
+            found
+        }),
+        _ => look(world, now),
+    }
+}
+
 impl Inside {
+    /// A look that is not repeated: whoever wants it looks again anyway.
+    pub(super) async fn look_once<T: Found>(
+        &self,
+        call: Call<'_>,
+        look: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
+    ) -> Result<T, Failure> {
+        let perform = |world: &mut World, now: Timestamp, passage: &Passage| seen(&look, world, now, passage);
+        self.once(call, Timestamp::NEVER, &perform).await
+    }
+
     async fn look_at<T: Found>(
         &self,
         call: Call<'_>,
         look: impl Fn(&mut World, Timestamp) -> Result<T, Refusal> + Send + Sync,
     ) -> Result<T, Failure> {
-        let perform = |world: &mut World, now: Timestamp, passage: &Passage| match passage.strike {
-            Some(Strike::Stale) => match world.ledger.past(now).cloned() {
-                Some(mut past) => look(&mut past, now),
-                None => look(world, now),
-            },
-            Some(Strike::Partial) => look(world, now).map(|mut found| {
-                found.cut();
-                found
-            }),
-            Some(Strike::Silent) => look(world, now).map(|mut found| {
-                found.hush();
-                found
-            }),
-            _ => look(world, now),
-        };
+        let perform = |world: &mut World, now: Timestamp, passage: &Passage| seen(&look, world, now, passage);
         let again = |class| matches!(class, Class::Later | Class::Lost) && !on(Mistake::ThrottleFails);
         self.repeat(call, LOOKS, Timestamp::NEVER, again, &perform).await
     }

@@ -1,7 +1,7 @@
 //! What looks find, and what is left of it where evidence is missing.
 
 use crate::port::dns::{ChangeStatus, Zone};
-use crate::port::{LoadBalancer, Rule, Series, Service, TaskDefinition};
+use crate::port::{Answered, LoadBalancer, Rule, Series, Service, TaskDefinition};
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -23,6 +23,16 @@ impl Found for Rule {}
 impl<T: Send> Found for Vec<T> {
     fn cut(&mut self) {
         self.pop();
+    }
+}
+
+/// What a query comes to: a part is warned of.
+impl Found for Answered {
+    fn cut(&mut self) {
+        self.warning = Some("only a part of the data answered".into());
+    }
+    fn hush(&mut self) {
+        self.lines.clear();
     }
 }
 

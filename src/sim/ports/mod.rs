@@ -11,6 +11,7 @@ mod gate;
 mod http;
 mod metrics;
 mod process;
+mod queries;
 mod traffic;
 
 pub use clock::VirtualClock;
@@ -19,8 +20,8 @@ use super::common::Common;
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadTraffic, ReadWorld, WriteCompute,
-    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
+    Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -160,6 +161,10 @@ impl ReadWorld for Ports {
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
         Ok(Arc::new(self.account(target)?))
+    }
+    fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
+        self.says(target, "prometheus", "url")?;
+        Ok(Arc::new(queries::Server(self.inside.clone())))
     }
     fn http(&self) -> &dyn ReadHttp {
         &*self.inside

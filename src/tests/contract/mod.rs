@@ -3,6 +3,7 @@
 
 mod compute;
 mod dns;
+mod queries;
 mod refusals;
 mod rules;
 mod traffic;
@@ -71,6 +72,7 @@ fn targets() -> Vec<Arc<Target>> {
         target("prod", "aws", json!({"account": "123456789012", "region": "eu-west-1"})),
         target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
         target("zone", "route53", zone),
+        target("prom", "prometheus", json!({"url": "https://prometheus.internal"})),
     ]
 }
 
