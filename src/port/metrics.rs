@@ -42,9 +42,39 @@ pub struct Series {
     pub complete: bool,
 }
 
+/// An alarm on metrics, or on other alarms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub state: AlarmState,
+    /// Why, in the provider's words.
+    pub reason: String,
+    /// Since when it says so, where that is told.
+    pub since: Option<Timestamp>,
+    /// Whether it does anything when it fires: who mutes an alarm takes its actions away.
+    pub enabled: bool,
+    /// What keeps it from being worked out whole, in the provider's words: `PARTIAL_DATA`.
+    pub trouble: Option<String>,
+}
+
+/// What an alarm says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmState {
+    /// All is well.
+    Ok,
+    /// It fires.
+    Firing,
+    /// Nobody can tell: `INSUFFICIENT_DATA`, or what was not known when this was written.
+    Unknown(String),
+}
+
 /// Looking at metrics.
 #[async_trait]
 pub trait ReadMetrics: Send + Sync {
     /// Several at once, in order: one call's worth.
     async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault>;
+    /// Alarms by their names, in any order; those that are not there are absent.
+    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault>;
 }

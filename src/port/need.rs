@@ -114,6 +114,13 @@ pub enum Need {
         /// What it comes to while users are failed, if that should be seen by it.
         bad: Option<f64>,
     },
+    /// An alarm on metrics.
+    Alarm {
+        /// Where.
+        at: Account,
+        /// Its name.
+        name: String,
+    },
     /// What cannot be told from the plan.
     Opaque {
         /// Why, for people.

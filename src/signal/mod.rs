@@ -4,6 +4,7 @@
 //! A signal measures; a [`Watch`] is a signal with the condition under which it is broken.
 //! Not here: what a breach does (`run`), where samples come from (`adapter`).
 
+mod alarms;
 pub(crate) mod balancer;
 mod certainty;
 mod error_rate;
@@ -62,6 +63,8 @@ pub struct Measured {
     pub counts: Vec<Count>,
     /// Up to when the source had counted, where it counts by itself: to look twice at one count is to look once.
     pub counted: Option<Timestamp>,
+    /// A part could not be measured: what there is may break a condition, and passes none.
+    pub partial: bool,
     /// For people: `2 of 40 requests failed: status 502`.
     pub text: String,
 }

@@ -1,5 +1,6 @@
 //! The kinds of signals there are: one line each.
 
+use super::alarms::Alarms;
 use super::error_rate::ErrorRate;
 use super::hosts::Hosts;
 use super::latency::Latency;
@@ -22,13 +23,24 @@ pub struct SignalKind {
     pub names: fn() -> &'static [&'static str],
     /// Whether conditions on it may ask how sure it is.
     pub counts: fn() -> bool,
+    /// When it is broken, where the plan does not say; `None`: the plan must.
+    pub fails: Option<&'static str>,
     /// Reads its part of `with`.
     pub decode: fn(&mut Fields<'_>) -> Option<Arc<dyn Signal>>,
 }
 
 const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
     let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
-    SignalKind { name, summary, names: S::names, counts: S::counts, decode }
+    SignalKind { name, summary, names: S::names, counts: S::counts, fails: None, decode }
+}
+
+/// A kind that knows by itself when it is broken.
+const fn judging<S: Signal + 'static>(
+    name: &'static str,
+    summary: &'static str,
+    fails: &'static str,
+) -> SignalKind {
+    SignalKind { fails: Some(fails), ..kind::<S>(name, summary) }
 }
 
 /// All of them.
@@ -38,13 +50,13 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
     kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
+    judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
     ("cloudwatch.metric", "a metric against a bound or a baseline"),
-    ("cloudwatch.alarms", "alarms by name"),
     ("ecs.running", "tasks of a service that run"),
     ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),

@@ -44,6 +44,7 @@ pub enum NoEvidence {
 impl Condition {
     /// Reads the keys of a condition on this kind of signal; `None`: on any.
     pub fn decode(fields: &mut Fields<'_>, kind: Option<&SignalKind>) -> Option<Self> {
+        const FAIL: &str = "it is broken where this holds";
         let mut names = kind.map_or_else(|| vec!["value"], |kind| (kind.names)().to_vec());
         let compared = fields.has("baseline").then_some("baseline");
         let about = "what it is compared with, as `baseline`: the same signal, told otherwise; measured once";
@@ -63,7 +64,15 @@ impl Condition {
         }
         names.extend(compared);
         names.extend(expected.is_some().then_some("certainty"));
-        let fail = fields.required("fail", expr(&*names), "it is broken where this holds");
+        let fail = match kind.map(|kind| kind.fails) {
+            Some(None) => fields.required("fail", expr(&*names), FAIL),
+            Some(Some(own)) => fields.optional("fail", expr(&*names), FAIL).or_else(|| {
+                let constants = fields.known().constants.clone();
+                Expr::compile(own, &names, constants).ok()
+            }),
+            // Some kinds need none.
+            None => fields.optional("fail", expr(&*names), FAIL),
+        };
         let min_samples = fields.or(
             "min_samples",
             integer(1..=1_000_000),
@@ -124,6 +133,7 @@ impl Condition {
         let compared = [("baseline", baseline), ("certainty", certainty)];
         match self.fail.holds(&self.variables(measured, &compared)) {
             Err(error) => self.silent(format!("{text}; {error}"), memory),
+            Ok(false) if measured.partial => self.silent(text.clone(), memory),
             Ok(false) => {
                 (memory.broken, memory.counted) = (0, None);
                 (Verdict::Pass, text.clone())

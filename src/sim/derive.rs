@@ -13,7 +13,7 @@ mod sides;
 pub(super) use facts::{Facts, FoundBalancer, FoundDefinition, FoundZone};
 
 use super::file::{PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
-use super::stated::QueryFile;
+use super::stated::{AlarmFile, AlarmWord, QueryFile};
 use crate::plan::{Kind, Plan, StepIx};
 use crate::port::need::{Account, Asker, Need, Role};
 use answers::Answers;
@@ -93,6 +93,7 @@ pub(super) fn with_facts(
         secrets: plan.secrets.iter().map(|(name, _)| (name.to_string(), SECRET.into())).collect(),
         dns: facts.dns(),
         queries: queries(&needs, &mut opaque),
+        alarms: alarms(&needs),
         traffic,
         ..WorldFile::default()
     };
@@ -111,6 +112,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         Need::Service { at, .. }
         | Need::Definition { at, .. }
         | Need::Balancer { at, .. }
+        | Need::Alarm { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
@@ -142,6 +144,7 @@ fn modelled(
             Need::Service { at, .. }
             | Need::Definition { at, .. }
             | Need::Balancer { at, .. }
+            | Need::Alarm { at, .. }
             | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,
@@ -218,6 +221,16 @@ fn queries(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeM
         all.entry(text.clone()).or_insert(stated);
     }
     all
+}
+
+/// Alarms that fire while users are failed.
+fn alarms(needs: &[(Asker, Need)]) -> BTreeMap<String, AlarmFile> {
+    let named = needs.iter().filter_map(|(_, need)| match need {
+        Need::Alarm { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    let fires = AlarmFile { while_failing: Some(AlarmWord::Alarm), ..AlarmFile::default() };
+    named.map(|name| (name, fires.clone())).collect()
 }
 
 fn commands(needs: &[(Asker, Need)]) -> Vec<(Asker, Vec<OneCommand>)> {

@@ -8,7 +8,7 @@ mod quantity;
 pub(super) use quantity::Scale;
 pub use quantity::Span;
 
-use super::stated::QueryFile;
+use super::stated::{AlarmFile, QueryFile};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -84,6 +84,9 @@ pub struct WorldFile {
     /// What queries of Prometheus come to, by their text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
+    /// Alarms of CloudWatch, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, AlarmFile>,
     /// The users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
@@ -501,6 +504,9 @@ pub struct Deed {
     /// Queries come to something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
+    /// Alarms say something else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, AlarmFile>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
@@ -611,6 +617,7 @@ impl WorldFile {
             task_definitions: both(base.task_definitions, self.task_definitions),
             clusters,
             queries: both(base.queries, self.queries),
+            alarms: both(base.alarms, self.alarms),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),
             faults: base.faults.into_iter().chain(self.faults).collect(),

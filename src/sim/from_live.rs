@@ -68,7 +68,11 @@ impl Reading<'_> {
                 }
             }
             Need::Definition { at, name, .. } => self.definition(at, name).await,
-            Need::Answer { .. } | Need::Command { .. } | Need::Query { .. } | Need::Opaque { .. } => Ok(()),
+            Need::Answer { .. }
+            | Need::Command { .. }
+            | Need::Query { .. }
+            | Need::Alarm { .. }
+            | Need::Opaque { .. } => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What others measure of a world: answers to queries. They are as its file states them, and may differ while users are
+//! What others measure of a world: answers to queries, alarms. They are as its file states them, and may differ while users are
 //! failed.
 
 use super::balancer::minute;
@@ -7,6 +7,7 @@ use super::world::World;
 use crate::plan::Timestamp;
 use crate::port::{Answered, Grid, Line};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// What a query comes to.
@@ -27,6 +28,63 @@ pub struct QueryFile {
     pub warning: Option<String>,
 }
 
+/// An alarm on metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlarmFile {
+    /// What it says.
+    pub state: AlarmWord,
+    /// What it says while users are failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub while_failing: Option<AlarmWord>,
+    /// It is on other alarms.
+    pub composite: bool,
+    /// Its actions are disabled.
+    pub disabled: bool,
+}
+
+/// What an alarm says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmWord {
+    /// OK.
+    #[default]
+    Ok,
+    /// ALARM.
+    Alarm,
+    /// `INSUFFICIENT_DATA`.
+    InsufficientData,
+}
+
+impl AlarmWord {
+    /// As the service writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Alarm => "ALARM",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+        }
+    }
+}
+
+/// An alarm as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmSeen {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub word: AlarmWord,
+    /// Why.
+    pub reason: &'static str,
+    /// Since when.
+    pub since: Timestamp,
+    /// It is on other alarms.
+    pub composite: bool,
+    /// It does something when it fires.
+    pub enabled: bool,
+}
+
 /// What was stated of one thing, and since when: the newest last.
 #[derive(Clone, Debug)]
 pub(super) struct History<T> {
@@ -36,21 +94,28 @@ pub(super) struct History<T> {
 }
 
 impl<T: Debug> History<T> {
-    pub(super) fn of(first: T) -> Self {
-        Self::since(Timestamp::PAST, first)
+    /// Of all that a file states.
+    pub(super) fn of(all: BTreeMap<String, T>) -> BTreeMap<String, Self> {
+        let mut found = BTreeMap::new();
+        Self::change(&mut found, all, Timestamp::PAST);
+        found
     }
 
-    pub(super) fn since(moment: Timestamp, first: T) -> Self {
-        Self { print: print_of(&first), all: vec![(moment, first)] }
-    }
-
-    pub(super) fn change(&mut self, now: Timestamp, to: T) {
-        self.print = print_of(&to);
-        self.all.push((now, to));
+    /// From now on these are so.
+    pub(super) fn change(all: &mut BTreeMap<String, Self>, to: BTreeMap<String, T>, now: Timestamp) {
+        for (name, stated) in to {
+            let history = all.entry(name).or_insert(Self { all: Vec::new(), print: 0 });
+            history.print = print_of(&stated);
+            history.all.push((now, stated));
+        }
     }
 
     fn at(&self, moment: Timestamp) -> Option<&T> {
-        self.all.iter().rev().find(|(since, _)| *since <= moment).map(|(_, stated)| stated)
+        self.since_at(moment).map(|(_, stated)| stated)
+    }
+
+    fn since_at(&self, moment: Timestamp) -> Option<&(Timestamp, T)> {
+        self.all.iter().rev().find(|(since, _)| *since <= moment)
     }
 
     pub(super) fn print(&self) -> u64 {
@@ -72,6 +137,33 @@ impl World {
         let labels = |place: usize| if count > 1 { format!("{{series=\"{place}\"}}") } else { String::new() };
         let lines = (0..count).map(|place| Line { labels: labels(place), points: points.clone() }).collect();
         Answered { lines, warning: newest.and_then(|stated| stated.warning.clone()), clock: Some(self.now) }
+    }
+
+    /// Alarms by their names; those that are not there are absent.
+    #[must_use]
+    pub fn alarms(&self, names: &[String]) -> Vec<AlarmSeen> {
+        names.iter().filter_map(|name| self.alarm(name)).collect()
+    }
+
+    fn alarm(&self, name: &str) -> Option<AlarmSeen> {
+        let (since, stated) = self.alarms.get(name)?.since_at(self.now)?;
+        let failing = stated.while_failing.filter(|_| self.fails_users(self.now));
+        let word = failing.unwrap_or(stated.state);
+        let reason = match word {
+            AlarmWord::Ok => "Threshold Crossed: no datapoints were greater than the threshold.",
+            AlarmWord::Alarm => "Threshold Crossed: 1 datapoint was greater than the threshold.",
+            AlarmWord::InsufficientData => "Insufficient Data: no datapoints were received.",
+        };
+        let (composite, enabled) = (stated.composite, !stated.disabled);
+        let since = if failing.is_some() { self.failing_since().max(*since) } else { *since };
+        Some(AlarmSeen { name: name.to_owned(), word, reason, since, composite, enabled })
+    }
+
+    /// Since which minute users are failed who are failed now, as far as an hour ago.
+    fn failing_since(&self) -> Timestamp {
+        let now = minute(self.now);
+        let still = (0..60).map(|ago| Timestamp(now.saturating_sub(ago) * 60_000));
+        still.take_while(|at| self.fails_users(*at)).last().unwrap_or(self.now)
     }
 
     fn number(&self, stated: &QueryFile, at: Timestamp) -> Option<f64> {

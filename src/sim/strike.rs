@@ -73,7 +73,7 @@ const LAGGING: [&str; 8] = [
     "DescribeRules",
 ];
 /// Looks that find many.
-const LISTS: [&str; 10] = [
+const LISTS: [&str; 11] = [
     "ListResourceRecordSets",
     "ListTasks",
     "DescribeTasks",
@@ -82,6 +82,7 @@ const LISTS: [&str; 10] = [
     "DescribeListeners",
     "DescribeRules",
     "GetMetricData",
+    "DescribeAlarms",
     "query",
     "query_range",
 ];
@@ -107,7 +108,9 @@ impl Strike {
                 let speaks = command && matches!(operation, "prior" | "does");
                 http || dns || speaks || (aws && LISTS.contains(&operation))
             }
-            Self::Silent => matches!(service, "monitoring" | "prometheus") || dns || http || (command && !writes),
+            Self::Silent => {
+                matches!(service, "monitoring" | "prometheus") || dns || http || (command && !writes)
+            }
             Self::Bad => http || ask || command,
             Self::KillBefore => true,
         }

@@ -10,7 +10,7 @@ use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
-use super::stated::{History, QueryFile};
+use super::stated::{AlarmFile, History, QueryFile};
 use super::zone::{ChangeInfo, Records, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
@@ -82,6 +82,8 @@ pub struct World {
     pub tasks: Common<BTreeMap<String, Task>>,
     /// What queries come to, and came to before.
     pub(super) queries: Common<BTreeMap<String, History<QueryFile>>>,
+    /// What alarms say, and said before.
+    pub(super) alarms: Common<BTreeMap<String, History<AlarmFile>>>,
     /// Scripted faults.
     pub faults: Faults,
     /// What came, what is struck, and what landed.
@@ -121,8 +123,6 @@ impl World {
             address: Ipv4Addr::new(127, network, 1, place),
             delay: delay.0,
         };
-        let queries = std::mem::take(&mut file.queries).into_iter();
-        let queries = queries.map(|(text, stated)| (text, History::of(stated)));
         Self {
             name: name.into(),
             summary: file.summary.take(),
@@ -147,7 +147,8 @@ impl World {
             definitions: Common::default(),
             services: Common::default(),
             tasks: Common::default(),
-            queries: queries.collect::<BTreeMap<_, _>>().into(),
+            queries: History::of(std::mem::take(&mut file.queries)).into(),
+            alarms: History::of(std::mem::take(&mut file.alarms)).into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
             now,
@@ -302,11 +303,11 @@ impl World {
         if let Some(rule) = &deed.set_rule {
             self.foreign_rule(rule, now)?;
         }
-        for (text, stated) in deed.queries {
-            match self.queries.get_mut(&text) {
-                Some(history) => history.change(now, stated),
-                None => drop(self.queries.insert(text, History::since(now, stated))),
-            }
+        if !deed.queries.is_empty() {
+            History::change(&mut self.queries, deed.queries, now);
+        }
+        if !deed.alarms.is_empty() {
+            History::change(&mut self.alarms, deed.alarms, now);
         }
         if let Some(rule) = deed.fault {
             self.faults.add(rule);

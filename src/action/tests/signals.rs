@@ -1,9 +1,9 @@
-//! `monitor` with what a load balancer counts.
+//! `monitor` with what a load balancer counts, and with alarms.
 
 use super::world::{START, World};
 use super::{Story, codes, fails};
 use crate::plan::Timestamp;
-use crate::port::{LoadBalancer, Metric};
+use crate::port::{Alarm, AlarmState, LoadBalancer, Metric};
 use crate::run::{FaultKind, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -255,4 +255,55 @@ fn what_is_compared_makes_sense() {
     assert_eq!(codes("value > baseline", json!({"baseline": {"in": "prod"}})), ["SW1004"]);
     let latency = with("alb.latency", "value > 1", &json!({"expected": 0.01}));
     assert_eq!(super::codes("monitor", &latency), ["SW2003"]);
+}
+
+fn alarm(name: &str, state: AlarmState, since: Timestamp) -> Alarm {
+    Alarm {
+        name: name.into(),
+        state,
+        reason: "5xx > 10".into(),
+        since: Some(since),
+        enabled: true,
+        trouble: None,
+    }
+}
+
+fn alarms(more: &Json) -> Json {
+    let mut with = json!({"target": "prod", "names": ["aep-5xx", "aep-hosts"]});
+    for (key, value) in more.as_object().unwrap() {
+        with[key] = value.clone();
+    }
+    let signal = json!({"id": "alarms", "uses": "cloudwatch.alarms", "with": with});
+    json!({"for": "4m", "every": "30s", "signals": [signal]})
+}
+
+/// Alarms as they are, and what a monitor makes of them.
+async fn alarmed(all: &[Alarm], more: &Json) -> Result<Json, crate::run::Fault> {
+    let world = World::new();
+    world.state().alarms = all.to_vec();
+    watch(&world, &alarms(more)).await.0
+}
+
+#[tokio::test]
+async fn alarms_need_no_condition() {
+    let before = Timestamp(START.0 - 600_000);
+    let fine = ["aep-5xx", "aep-hosts"].map(|name| alarm(name, AlarmState::Ok, before));
+    let ended = alarmed(&fine, &json!({})).await.unwrap();
+    assert_eq!(ended["signals"]["alarms"]["last"], "none of 2 alarms fires");
+    let later = alarm("aep-5xx", AlarmState::Firing, START.after(Duration::from_secs(1)));
+    let fault = alarmed(&[later, fine[1].clone()], &json!({})).await;
+    fails(fault, FaultKind::Permanent, &["`aep-5xx` fires since 2027-01-15T08:00:01Z: 5xx > 10: value > 0"]);
+}
+
+#[tokio::test]
+async fn what_fired_before_and_what_is_missing_are_named() {
+    let before = Timestamp(START.0 - 600_000);
+    let old = alarm("aep-5xx", AlarmState::Firing, before);
+    let words = ["`aep-5xx` was firing 10m before", "there is no alarm `aep-hosts`"];
+    fails(alarmed(std::slice::from_ref(&old), &json!({})).await, FaultKind::Blind, &words);
+    let missing = alarmed(&[], &json!({"missing": "fail"})).await;
+    fails(missing, FaultKind::Permanent, &["there is no alarm `aep-5xx`; there is no alarm `aep-hosts`"]);
+    let none = json!({"for": "4m", "signals": [{"id": "a", "uses": "cloudwatch.alarms",
+        "with": {"target": "prod", "names": []}}]});
+    assert_eq!(codes("monitor", &none), ["SW2003"]);
 }

@@ -6,7 +6,7 @@ use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Answered, Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, Query, ReadCompute, ReadDns,
+    Alarm, Answered, Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, Query, ReadCompute, ReadDns,
     ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule,
     RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition,
     TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
@@ -65,6 +65,7 @@ pub(super) struct State {
     pub(super) rules: Vec<Rule>,
     pub(super) measure: Measuring,
     pub(super) complete: bool,
+    pub(super) alarms: Vec<Alarm>,
     pub(super) query: Querying,
     pub(super) answer: Answering,
     pub(super) asked: Vec<Request>,
@@ -105,6 +106,7 @@ impl World {
             rules: Vec::new(),
             measure: Box::new(|_, _| None),
             complete: true,
+            alarms: Vec::new(),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             asked: Vec::new(),
@@ -576,6 +578,10 @@ impl ReadMetrics for World {
             Series { points: points.collect(), complete: state.complete }
         };
         Ok(metrics.iter().map(series).collect())
+    }
+    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
+        let state = self.state();
+        Ok(state.alarms.iter().filter(|alarm| names.contains(&alarm.name)).cloned().collect())
     }
 }
 

@@ -1,18 +1,22 @@
-//! `CloudWatch`: metrics as they were measured. What it has not got whole is said to be incomplete.
+//! `CloudWatch`: metrics as they were measured, and alarms on them. What it has not got whole is said to be incomplete.
 
 use super::account::Account;
 use super::call;
 use crate::plan::Timestamp;
-use crate::port::{Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    self, Dimension, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StatusCode,
+    self, AlarmType, CompositeAlarm, Dimension, MetricAlarm, MetricDataQuery, MetricDataResult, MetricStat,
+    ScanBy, StateValue, StatusCode,
 };
 
 /// How many metrics one call takes.
 const BATCH: usize = 500;
+/// How many names of alarms one call takes, and how many alarms it tells at most.
+const NAMES: usize = 100;
+const RECORDS: i32 = 100;
 
 #[async_trait]
 impl ReadMetrics for Account {
@@ -41,9 +45,45 @@ impl ReadMetrics for Account {
         }
         Ok(all)
     }
+
+    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
+        let mut all = Vec::new();
+        for batch in names.chunks(NAMES) {
+            all.extend(self.some_alarms(batch).await?);
+        }
+        Ok(all)
+    }
 }
 
 impl Account {
+    async fn some_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
+        let unseen = self.unseen("cloudwatch DescribeAlarms", &names.join(", "));
+        let client = self.cloudwatch().await.map_err(&unseen)?;
+        let (mut found, mut next) = (Vec::new(), None::<String>);
+        loop {
+            // Without their types, composite alarms are left out.
+            let ask = |watch| {
+                client
+                    .describe_alarms()
+                    .set_alarm_names(Some(names.to_vec()))
+                    .alarm_types(AlarmType::MetricAlarm)
+                    .alarm_types(AlarmType::CompositeAlarm)
+                    .max_records(RECORDS)
+                    .set_next_token(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            found.extend(answer.metric_alarms.unwrap_or_default().into_iter().map(of_metric));
+            found.extend(answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms));
+            match answer.next_token.filter(|token| !token.is_empty()) {
+                Some(token) => next = Some(token),
+                None => return Ok(found),
+            }
+        }
+    }
+
     async fn results(
         &self,
         queries: Vec<MetricDataQuery>,
@@ -94,10 +134,43 @@ fn take(series: &mut Series, result: MetricDataResult) {
     let times = result.timestamps.unwrap_or_default().into_iter();
     let points = times.zip(result.values.unwrap_or_default()).filter(|(_, value)| value.is_finite());
     series.points.extend(points.filter_map(|(time, value)| {
-        let at = Timestamp(time.to_millis().ok()?.try_into().ok()?);
-        Some(Point { at, value })
+        Some(Point { at: timestamp(time)?, value })
     }));
     series.complete = result.status_code == Some(StatusCode::Complete);
+}
+
+fn of_metric(alarm: MetricAlarm) -> Alarm {
+    Alarm {
+        name: alarm.alarm_name.unwrap_or_default(),
+        state: state(alarm.state_value),
+        reason: alarm.state_reason.unwrap_or_default(),
+        since: alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp).and_then(timestamp),
+        enabled: alarm.actions_enabled != Some(false),
+        trouble: alarm.evaluation_state.map(|trouble| trouble.as_str().to_owned()),
+    }
+}
+
+fn of_alarms(alarm: CompositeAlarm) -> Alarm {
+    Alarm {
+        name: alarm.alarm_name.unwrap_or_default(),
+        state: state(alarm.state_value),
+        reason: alarm.state_reason.unwrap_or_default(),
+        since: alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp).and_then(timestamp),
+        enabled: alarm.actions_enabled != Some(false),
+        trouble: None,
+    }
+}
+
+fn state(value: Option<StateValue>) -> AlarmState {
+    match value {
+        Some(StateValue::Ok) => AlarmState::Ok,
+        Some(StateValue::Alarm) => AlarmState::Firing,
+        other => AlarmState::Unknown(other.map_or_else(|| "nothing".to_owned(), |value| value.as_str().to_owned())),
+    }
+}
+
+fn timestamp(time: DateTime) -> Option<Timestamp> {
+    Some(Timestamp(time.to_millis().ok()?.try_into().ok()?))
 }
 
 fn moment(at: Timestamp) -> DateTime {

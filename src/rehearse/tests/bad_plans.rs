@@ -71,6 +71,15 @@ fn what_others_measure_tells_of_users() {
     assert_eq!(over, []);
     let deaf = mended("asked", None, "world.new-side-fails", now, "fail: value > 0.05 && value < 0");
     says(&deaf, Law::Fires, &["every user was failed"]);
+    let alarms = asked_otherwise("uses: cloudwatch.alarms, with: { target: prod, names: [aep-5xx] }");
+    assert_eq!(alarms, []);
+}
+
+/// The same with another signal in place of the query.
+fn asked_otherwise(signal: &str) -> Vec<(Law, String)> {
+    let text = text_of(&path("asked"));
+    let query = &text[text.find("uses: prometheus").unwrap()..text.rfind(" }").unwrap()];
+    mended("asked", None, "world.new-side-fails", query, signal)
 }
 
 #[test]

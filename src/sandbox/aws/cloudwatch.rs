@@ -1,10 +1,10 @@
-//! `CloudWatch` metrics, in each of the protocols that clients speak today: CBOR RPC, JSON 1.0, and query.
+//! `CloudWatch` metrics and alarms, in each of the protocols that clients speak today: CBOR RPC, JSON 1.0, and query.
 
 use super::super::serve::{Answer, answer, header};
 use super::super::xml::Writer;
 use super::{Call, cbor, json_refusal, query, unknown};
 use crate::plan::Timestamp;
-use crate::sim::{Asked, Refusal, World};
+use crate::sim::{AlarmSeen, Asked, Refusal, World};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -28,23 +28,21 @@ fn protocol(call: &Call) -> Protocol {
 }
 
 pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
-    if call.operation != "GetMetricData" {
-        return Err(unknown(call));
-    }
     let malformed = || Refusal::new("MalformedInput", "the request cannot be read");
     let input = match protocol(call) {
         Protocol::Cbor => cbor::decode(&call.body).ok_or_else(malformed)?,
         Protocol::Json => serde_json::from_slice(&call.body).map_err(|_| malformed())?,
         Protocol::Query => nested(&query::form(call)),
     };
-    let results = metric_data(world, &input)?;
+    let output = match call.operation.as_str() {
+        "GetMetricData" => json!({"MetricDataResults": metric_data(world, &input)?, "Messages": []}),
+        "DescribeAlarms" => described_alarms(world, &input)?,
+        _ => return Err(unknown(call)),
+    };
     Ok(match protocol(call) {
-        Protocol::Cbor => cbor_answer(200, &json!({"MetricDataResults": results, "Messages": []})),
-        Protocol::Json => {
-            let body = json!({"MetricDataResults": plain(results), "Messages": []});
-            answer(200, "application/x-amz-json-1.0", body.to_string())
-        }
-        Protocol::Query => query::result(call, NAMESPACE, |w| write_results(w, &results)),
+        Protocol::Cbor => cbor_answer(200, &output),
+        Protocol::Json => answer(200, "application/x-amz-json-1.0", plain(output).to_string()),
+        Protocol::Query => query::result(call, NAMESPACE, |w| write_fields(w, &output)),
     })
 }
 
@@ -129,38 +127,93 @@ fn whole(json: &Json) -> Option<u64> {
     json.as_u64().or_else(|| json.as_str()?.parse().ok())
 }
 
-/// Without the marks that CBOR needs.
-fn plain(results: Vec<Json>) -> Vec<Json> {
-    let mut results = results;
-    for result in &mut results {
-        for time in result["Timestamps"].as_array_mut().into_iter().flatten() {
-            *time = time[cbor::TIME].take();
-        }
+/// The most alarms of one answer, unless less is asked for; and the most that may be asked for by name.
+const RECORDS: u64 = 50;
+const MOST: u64 = 100;
+
+/// Metric alarms first, then composite ones: a page of those that are asked for.
+fn described_alarms(world: &World, input: &Json) -> Result<Json, Refusal> {
+    let invalid = |message: &str| Refusal::new("ValidationError", message);
+    let list = |name: &str| -> Vec<String> {
+        let items = input[name].as_array().into_iter().flatten();
+        items.filter_map(Json::as_str).map(str::to_owned).collect()
+    };
+    let (names, kinds) = (list("AlarmNames"), list("AlarmTypes"));
+    if names.len() as u64 > MOST {
+        return Err(invalid("Up to 100 names of alarms may be asked for"));
     }
-    results
+    let records = whole(&input["MaxRecords"]).unwrap_or(RECORDS);
+    if !(1..=MOST).contains(&records) {
+        return Err(invalid("MaxRecords must be between 1 and 100"));
+    }
+    // Composite alarms are told only to who asks for them.
+    let wanted = |composite: bool| match composite {
+        true => kinds.iter().any(|kind| kind == "CompositeAlarm"),
+        false => kinds.is_empty() || kinds.iter().any(|kind| kind == "MetricAlarm"),
+    };
+    let mut all = world.alarms(&names);
+    all.retain(|alarm| wanted(alarm.composite));
+    all.sort_by_key(|alarm| alarm.composite);
+    let skip = input["NextToken"].as_str().map_or(Ok(0), str::parse::<usize>);
+    let skip = skip.map_err(|_| invalid("The token is not valid"))?;
+    let page = all.iter().skip(skip).take(usize::try_from(records).unwrap_or(usize::MAX));
+    let (composite, metric): (Vec<&AlarmSeen>, Vec<&AlarmSeen>) = page.partition(|alarm| alarm.composite);
+    let told = |alarms: Vec<&AlarmSeen>| alarms.into_iter().map(described).collect::<Vec<Json>>();
+    let next = skip + metric.len() + composite.len();
+    let mut output = json!({"MetricAlarms": told(metric), "CompositeAlarms": told(composite)});
+    if next < all.len() {
+        output["NextToken"] = next.to_string().into();
+    }
+    Ok(output)
 }
 
-fn write_results(w: &mut Writer, results: &[Json]) {
-    w.element("MetricDataResults", |w| {
-        for result in results {
-            w.element("member", |w| {
-                for key in ["Id", "Label", "StatusCode"] {
-                    w.text(key, result[key].as_str().unwrap_or_default());
-                }
-                w.element("Timestamps", |w| {
-                    for time in result["Timestamps"].as_array().into_iter().flatten() {
-                        let moment = Timestamp(time[cbor::TIME].as_u64().unwrap_or_default() * 1000);
-                        w.text("member", &moment.to_string());
-                    }
-                });
-                w.element("Values", |w| {
-                    for value in result["Values"].as_array().into_iter().flatten() {
-                        w.text("member", &value.to_string());
-                    }
-                });
-            });
+fn described(alarm: &AlarmSeen) -> Json {
+    let since = json!({cbor::TIME: alarm.since.0 / 1000});
+    json!({
+        "AlarmName": alarm.name, "StateValue": alarm.word.word(), "StateReason": alarm.reason,
+        "StateUpdatedTimestamp": since, "StateTransitionedTimestamp": since, "ActionsEnabled": alarm.enabled,
+    })
+}
+
+/// Without the marks that CBOR needs.
+fn plain(json: Json) -> Json {
+    match json {
+        Json::Array(items) => items.into_iter().map(plain).collect(),
+        Json::Object(mut map) => match map.remove(cbor::TIME) {
+            Some(seconds) => seconds,
+            None => Json::Object(map.into_iter().map(|(key, item)| (key, plain(item))).collect()),
+        },
+        other => other,
+    }
+}
+
+fn write_fields(w: &mut Writer, fields: &Json) {
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        write(w, name, value);
+    }
+}
+
+fn write(w: &mut Writer, name: &str, value: &Json) {
+    match value {
+        Json::Array(items) => {
+            w.element(name, |w| items.iter().for_each(|item| write(w, "member", item)));
         }
-    });
+        Json::Object(map) => match map.get(cbor::TIME) {
+            Some(seconds) => {
+                let moment = Timestamp(seconds.as_u64().unwrap_or_default() * 1000);
+                w.text(name, &moment.to_string());
+            }
+            None => {
+                w.element(name, |w| write_fields(w, value));
+            }
+        },
+        Json::String(text) => {
+            w.text(name, text);
+        }
+        other => {
+            w.text(name, &other.to_string());
+        }
+    }
 }
 
 /// `A.member.1.B=x` as `{"A": [{"B": "x"}]}`.

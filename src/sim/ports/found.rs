@@ -1,7 +1,7 @@
 //! What looks find, and what is left of it where evidence is missing.
 
 use crate::port::dns::{ChangeStatus, Zone};
-use crate::port::{Answered, LoadBalancer, Rule, Series, Service, TaskDefinition};
+use crate::port::{Alarm, AlarmState, Answered, LoadBalancer, Rule, Series, Service, TaskDefinition};
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -48,5 +48,18 @@ impl Found for Measurements {
     }
     fn hush(&mut self) {
         self.0.iter_mut().for_each(|series| series.points.clear());
+    }
+}
+
+/// Alarms: the last is missed, or none has the data to tell.
+pub(super) struct Alarms(pub(super) Vec<Alarm>);
+
+impl Found for Alarms {
+    fn cut(&mut self) {
+        self.0.pop();
+    }
+    fn hush(&mut self) {
+        let silent = |alarm: &mut Alarm| alarm.state = AlarmState::Unknown("INSUFFICIENT_DATA".into());
+        self.0.iter_mut().for_each(silent);
     }
 }

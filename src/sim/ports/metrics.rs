@@ -1,11 +1,11 @@
 //! What the world measured.
 
 use super::call::{Account, Call};
-use super::found::Measurements;
+use super::found::{Alarms, Measurements};
 use crate::plan::Timestamp;
-use crate::port::{Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
-use crate::sim::{Asked, Refusal};
+use crate::sim::{AlarmSeen, AlarmWord, Asked, Refusal};
 use async_trait::async_trait;
 use std::fmt;
 
@@ -47,6 +47,29 @@ impl ReadMetrics for Account {
             }
         }
         Ok(all)
+    }
+
+    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
+        let all = fmt::from_fn(|f| f.write_str(&names.join(", ")));
+        let call = Call { service: "monitoring", operation: "DescribeAlarms", resource: &all, writes: false };
+        let looking =
+            self.look(call, |world, _| Ok(Alarms(world.alarms(names).into_iter().map(told).collect())));
+        Ok(looking.await?.0)
+    }
+}
+
+fn told(alarm: AlarmSeen) -> Alarm {
+    Alarm {
+        name: alarm.name,
+        state: match alarm.word {
+            AlarmWord::Ok => AlarmState::Ok,
+            AlarmWord::Alarm => AlarmState::Firing,
+            AlarmWord::InsufficientData => AlarmState::Unknown(alarm.word.word().to_owned()),
+        },
+        reason: alarm.reason.to_owned(),
+        since: Some(alarm.since),
+        enabled: alarm.enabled,
+        trouble: None,
     }
 }
 

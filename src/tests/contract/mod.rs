@@ -1,6 +1,7 @@
 //! The contract of the ports: one suite, held by the world in memory and by the adapters over the sandbox, with real
 //! sockets and real wire protocols. What the answers of AWS itself look like is held in `adapter/aws/tests`.
 
+mod alarms;
 mod compute;
 mod dns;
 mod queries;

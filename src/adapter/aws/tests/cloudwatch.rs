@@ -1,7 +1,7 @@
 //! `CloudWatch`: it speaks CBOR, written here by hand.
 
 use super::*;
-use crate::port::{Metric, ReadMetrics};
+use crate::port::{Alarm, AlarmState, Metric, ReadMetrics};
 use std::time::Duration;
 
 fn text(text: &str) -> Vec<u8> {
@@ -64,4 +64,53 @@ async fn what_is_not_whole_is_said_to_be_incomplete() {
     assert!(found[0].complete && !found[1].complete, "{found:?}");
     let points: Vec<(u64, f64)> = found[0].points.iter().map(|point| (point.at.0, point.value)).collect();
     assert_eq!(points, [(0, 7.0), (60_000, 5.0)]);
+}
+
+/// An alarm that says this since a minute after the epoch.
+fn alarm(name: &str, state: &str, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let since = [vec![0xc1], float(60.0)].concat();
+    let mut fields = vec![
+        ("AlarmName", text(name)),
+        ("StateValue", text(state)),
+        ("StateReason", text("why")),
+        ("StateTransitionedTimestamp", since),
+        ("ActionsEnabled", vec![0xf5]),
+    ];
+    fields.extend_from_slice(more);
+    map(&fields)
+}
+
+#[tokio::test]
+async fn alarms_of_both_kinds_are_told_page_by_page() {
+    let first = map(&[
+        ("MetricAlarms", list(&[alarm("a", "OK", &[("EvaluationState", text("PARTIAL_DATA"))])])),
+        ("NextToken", text("more")),
+    ]);
+    let second = map(&[
+        ("MetricAlarms", list(&[alarm("b", "ALARM", &[])])),
+        ("CompositeAlarms", list(&[alarm("c", "INSUFFICIENT_DATA", &[])])),
+    ]);
+    let server = aws(vec![say(first), say(second)]).await;
+    let names: Vec<String> = ["a", "b", "c", "gone"].map(str::to_owned).to_vec();
+    let found = account(&wired(&server)).alarms(&names).await.unwrap();
+    let told = |alarm: &Alarm| (alarm.name.clone(), alarm.state.clone(), alarm.trouble.clone());
+    let unknown = AlarmState::Unknown("INSUFFICIENT_DATA".into());
+    let part = Some("PARTIAL_DATA".to_owned());
+    assert_eq!(
+        found.iter().map(told).collect::<Vec<_>>(),
+        [("a".into(), AlarmState::Ok, part), ("b".into(), AlarmState::Firing, None), ("c".into(), unknown, None)]
+    );
+    assert!(found.iter().all(|alarm| alarm.enabled && alarm.since == Some(Timestamp(60_000))), "{found:?}");
+    let asked = calls(&server);
+    assert!(asked[0].body.contains("CompositeAlarm") && asked[0].body.contains("gone"), "{asked:?}");
+    assert!(asked[1].body.contains("more"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn more_alarms_than_one_call_takes_are_asked_for_in_several() {
+    let server = aws(vec![say(map(&[("MetricAlarms", list(&[]))]))]).await;
+    let names: Vec<String> = (0..201).map(|number| format!("alarm-{number}.")).collect();
+    assert_eq!(account(&wired(&server)).alarms(&names).await.unwrap(), []);
+    let asked: Vec<usize> = calls(&server).iter().map(|seen| seen.body.matches("alarm-").count()).collect();
+    assert_eq!(asked, [100, 100, 1]);
 }
