@@ -3,6 +3,8 @@
 use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// One metric over time.
@@ -22,6 +24,36 @@ pub struct Metric {
     pub from: Timestamp,
     /// To, exclusive.
     pub to: Timestamp,
+}
+
+impl fmt::Display for Metric {
+    /// Which it is, by its dimensions in order of their names: `AWS/RDS CPUUtilization DBInstanceIdentifier=aep`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.namespace, self.name)?;
+        let dimensions: BTreeMap<&String, &String> =
+            self.dimensions.iter().map(|(name, value)| (name, value)).collect();
+        dimensions.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+    }
+}
+
+/// A number that is worked out of metrics, period by period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formula {
+    /// Metric math: `100 * errors / requests`.
+    pub expression: String,
+    /// What it calls each metric; all of this period and span.
+    pub metrics: Vec<(String, Metric)>,
+    /// Length of one point.
+    pub period: Duration,
+    /// From, inclusive.
+    pub from: Timestamp,
+    /// To, exclusive.
+    pub to: Timestamp,
+}
+
+impl Formula {
+    /// What its own result is called: no metric may be.
+    pub const ID: &str = "switchover";
 }
 
 /// What was measured in one period.
@@ -75,6 +107,11 @@ pub enum AlarmState {
 pub trait ReadMetrics: Send + Sync {
     /// Several at once, in order: one call's worth.
     async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault>;
+    /// What a formula comes to.
+    ///
+    /// # Errors
+    /// Also where it comes to several series.
+    async fn computed(&self, formula: &Formula) -> Result<Series, Fault>;
     /// Alarms by their names, in any order; those that are not there are absent.
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault>;
 }

@@ -22,7 +22,7 @@ pub use compute::{
 };
 pub use dns::{ReadDns, WriteDns};
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
-pub use metrics::{Alarm, AlarmState, Metric, Point, ReadMetrics, Series};
+pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};
 pub use traffic::{

@@ -114,6 +114,17 @@ pub enum Need {
         /// What it comes to while users are failed, if that should be seen by it.
         bad: Option<f64>,
     },
+    /// A metric, or a formula over several.
+    Metric {
+        /// Where.
+        at: Account,
+        /// As [`super::Metric`] writes itself, or the formula.
+        name: String,
+        /// What it is where all is well; `None`: no number was found.
+        good: Option<f64>,
+        /// What it is while users are failed, if that should be seen by it.
+        bad: Option<f64>,
+    },
     /// An alarm on metrics.
     Alarm {
         /// Where.

@@ -85,7 +85,8 @@ impl Alarms {
             return as_said(self.disabled, format!("the actions of `{name}` are disabled"));
         }
         match (&alarm.state, &alarm.trouble, alarm.since) {
-            (AlarmState::Firing, _, Some(at)) if at < since => {
+            // Times are told by the second.
+            (AlarmState::Firing, _, Some(at)) if at.after(Duration::from_secs(1)) <= since => {
                 let before = format_duration(since.since(at));
                 Counts::Doubtful(format!(
                     "`{name}` was firing {before} before the watch began: that is not of this run"

@@ -10,10 +10,12 @@ mod certainty;
 mod error_rate;
 mod hosts;
 mod latency;
+mod metric;
 mod probe;
 mod prometheus;
 mod registry;
 mod requests;
+mod spread;
 mod watch;
 
 pub use certainty::{Certainty, Count};
@@ -74,31 +76,6 @@ impl Measured {
     pub(crate) fn nothing(why: &str) -> Self {
         Self { text: why.to_owned(), ..Self::default() }
     }
-}
-
-/// A number for people: four digits that tell.
-fn plain(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e15 {
-        return format!("{value:.0}");
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the exponent of a number is small")]
-    let before = value.abs().log10().floor() as i32;
-    let digits = usize::try_from((3 - before).clamp(0, 12)).unwrap_or(0);
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// How much of a query is told.
-const TOLD: usize = 80;
-
-/// A query for people, on one line.
-fn shortened(query: &str) -> String {
-    let line = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= TOLD {
-        return line;
-    }
-    let start: String = line.chars().take(TOLD - 1).collect();
-    format!("{start}…")
 }
 
 /// What a watch keeps from one look to the next; bounded, and journaled by whoever watches.

@@ -2,7 +2,8 @@
 //!
 //! What is no number, more than one, old, a part, or of a clock that is not ours is no evidence.
 
-use super::{Condition, Measured, Memory, Signal, plain, shortened};
+use super::spread::{NAMES, Spread, shortened};
+use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Code, Fields, Target, Template, Timestamp, duration, format_duration, target, text};
 use crate::port::need::Need;
 use crate::port::{Answered, Grid, Query, Reads};
@@ -75,7 +76,7 @@ impl Signal for Prometheus {
     }
 
     fn names() -> &'static [&'static str] {
-        &["value", "min", "max", "last", "samples"]
+        NAMES
     }
 
     fn needs(&self, condition: &Condition) -> Vec<Need> {
@@ -91,12 +92,14 @@ impl Signal for Prometheus {
         let (now, from) = (reads.world.clock().now(), since.after(self.looks_back));
         if now < from {
             let (back, watched) = (format_duration(self.looks_back), format_duration(now.since(since)));
-            let why = format!("it looks {back} back, and was watched for {watched}: it tells of what was before");
+            let why =
+                format!("it looks {back} back, and was watched for {watched}: it tells of what was before");
             return Ok(Measured::nothing(&format!("{}: {why}", self.told(&self.query))));
         }
         let grid = self.over.map(|over| grid(from, now, over, self.step));
         if grid.is_some_and(|grid| grid.from > grid.to) {
-            let why = format!("{}: no point of the window is later than the beginning", self.told(&self.query));
+            let why =
+                format!("{}: no point of the window is later than the beginning", self.told(&self.query));
             return Ok(Measured::nothing(&why));
         }
         let points = self.points(reads, &self.query, grid).await?;
@@ -104,7 +107,7 @@ impl Signal for Prometheus {
             None => points.len() as u64,
             Some(text) => whole(&self.points(reads, text, None).await?),
         };
-        Ok(Measured { counted: grid.map(|grid| grid.to), ..self.measured(&points, grid, samples) })
+        Ok(self.measured(&points, grid, samples))
     }
 }
 
@@ -116,12 +119,18 @@ fn check(fields: &mut Fields<'_>, over: Option<Duration>, step: Option<Duration>
     };
     let whole = |span: Duration| span.subsec_millis() == 0;
     match (over, step) {
-        (None, Some(_)) => wrong("step", "`step` is about a window, and there is no `over`", "say how long: `over: 5m`"),
+        (None, Some(_)) => {
+            wrong("step", "`step` is about a window, and there is no `over`", "say how long: `over: 5m`");
+        }
         (_, Some(step)) if !whole(step) => wrong("step", "`step` is whole seconds", "such as `step: 15s`"),
         (Some(over), step) => {
             let step = step.unwrap_or(STEP);
             if step > over {
-                wrong("over", "`over` has room for no point", "let it be longer than `step`, which is 15s unless stated");
+                wrong(
+                    "over",
+                    "`over` has room for no point",
+                    "let it be longer than `step`, which is 15s unless stated",
+                );
             } else if over.as_millis() / step.as_millis().max(1) > POINTS {
                 wrong("over", "`over` has more than 1000 points", "let `step` be longer");
             }
@@ -150,26 +159,11 @@ impl Prometheus {
     }
 
     fn measured(&self, points: &[f64], grid: Option<Grid>, samples: u64) -> Measured {
-        let (Some(last), Ok(count)) = (points.last(), u32::try_from(points.len())) else {
-            return Measured::default();
-        };
-        let mean = points.iter().sum::<f64>() / f64::from(count);
-        let least = points.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = points.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let moments = grid.map(|grid| {
-            let (least, most, all) = (plain(least), plain(most), grid.moments().count());
-            format!(" on average, from {least} to {most}, at {count} of {all} moments")
-        });
-        let rests = self.samples.as_ref().map(|_| format!(", by {samples} samples"));
-        #[expect(clippy::cast_precision_loss, reason = "samples are counted, and fewer than 2^53")]
-        let seen = samples as f64;
-        Measured {
-            value: Some(mean),
-            named: [("min", least), ("max", most), ("last", *last), ("samples", seen)].into(),
-            samples,
-            text: [format!("{} is {}", self.told(&self.query), plain(mean)), moments.unwrap_or_default(), rests.unwrap_or_default()].concat(),
-            ..Measured::default()
-        }
+        let Some(spread) = Spread::of(points) else { return Measured::default() };
+        let value = spread.told(grid.map(|grid| (grid.moments().count(), "points")));
+        let rests = self.samples.as_ref().map(|_| format!(", by {samples} samples")).unwrap_or_default();
+        let text = format!("{} is {value}{rests}", self.told(&self.query));
+        Measured { counted: grid.map(|grid| grid.to), text, ..spread.measured(samples) }
     }
 }
 
@@ -216,14 +210,21 @@ fn values(
         return Err(format!("the server's clock is {} behind ours", format_duration(asked.since(there))));
     }
     if answered.after(CLOCKS) < there {
-        return Err(format!("the server's clock is {} ahead of ours", format_duration(there.since(answered))));
+        return Err(format!(
+            "the server's clock is {} ahead of ours",
+            format_duration(there.since(answered))
+        ));
     }
     let finite: Vec<(Timestamp, f64)> =
         line.points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     let Some(at) = newest(&finite) else {
         let value = line.points.last().map_or(f64::NAN, |(_, value)| *value);
         let all = line.points.len();
-        return Err(if over { format!("none of {all} points is a finite number") } else { format!("it is {value}, which is no finite number") });
+        return Err(if over {
+            format!("none of {all} points is a finite number")
+        } else {
+            format!("it is {value}, which is no finite number")
+        });
     };
     let age = there.since(at);
     if age > fresh {

@@ -4,6 +4,7 @@ use super::alarms::Alarms;
 use super::error_rate::ErrorRate;
 use super::hosts::Hosts;
 use super::latency::Latency;
+use super::metric::Measurement;
 use super::probe::Probe;
 use super::prometheus::Prometheus;
 use super::requests::Requests;
@@ -50,13 +51,13 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
     kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
+    kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("cloudwatch.metric", "a metric against a bound or a baseline"),
     ("ecs.running", "tasks of a service that run"),
     ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),

@@ -13,7 +13,7 @@ mod sides;
 pub(super) use facts::{Facts, FoundBalancer, FoundDefinition, FoundZone};
 
 use super::file::{PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
-use super::stated::{AlarmFile, AlarmWord, QueryFile};
+use super::stated::{AlarmFile, AlarmWord, MetricFile, QueryFile};
 use crate::plan::{Kind, Plan, StepIx};
 use crate::port::need::{Account, Asker, Need, Role};
 use answers::Answers;
@@ -52,6 +52,8 @@ const REGION: &str = "eu-west-1";
 const SECRET: &str = "derived-opens-nothing";
 /// Who approves where anybody may.
 const ANYBODY: &str = "anybody@rehearsal";
+/// How many samples a minute a metric rests on.
+const SAMPLES: u32 = 1000;
 /// How many of the paths that the plan asks for users ask for too.
 const PATHS: usize = 3;
 
@@ -93,6 +95,7 @@ pub(super) fn with_facts(
         secrets: plan.secrets.iter().map(|(name, _)| (name.to_string(), SECRET.into())).collect(),
         dns: facts.dns(),
         queries: queries(&needs, &mut opaque),
+        metrics: metrics(&needs, &mut opaque),
         alarms: alarms(&needs),
         traffic,
         ..WorldFile::default()
@@ -112,6 +115,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         Need::Service { at, .. }
         | Need::Definition { at, .. }
         | Need::Balancer { at, .. }
+        | Need::Metric { at, .. }
         | Need::Alarm { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } => account_of_zone(plan, &zone.target),
@@ -144,6 +148,7 @@ fn modelled(
             Need::Service { at, .. }
             | Need::Definition { at, .. }
             | Need::Balancer { at, .. }
+            | Need::Metric { at, .. }
             | Need::Alarm { at, .. }
             | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } => account_of_zone(plan, &zone.target)?,
@@ -213,14 +218,27 @@ fn queries(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeM
     let mut all = BTreeMap::new();
     for (asker, need) in needs {
         let Need::Query { text, good, bad } = need else { continue };
-        if good.is_none() {
-            let why = format!("what `{text}` comes to is not modelled: no number was found that is not broken");
-            opaque.push((*asker, why));
-        }
+        opaque.extend(good.is_none().then(|| (*asker, no_number(text))));
         let stated = QueryFile { value: *good, while_failing: *bad, ..QueryFile::default() };
         all.entry(text.clone()).or_insert(stated);
     }
     all
+}
+
+/// What metrics are: the first who asks decides.
+fn metrics(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<String, MetricFile> {
+    let mut all = BTreeMap::new();
+    for (asker, need) in needs {
+        let Need::Metric { name, good, bad, .. } = need else { continue };
+        opaque.extend(good.is_none().then(|| (*asker, no_number(name))));
+        let stated = MetricFile { value: *good, while_failing: *bad, samples: Some(SAMPLES) };
+        all.entry(name.clone()).or_insert(stated);
+    }
+    all
+}
+
+fn no_number(of: &str) -> String {
+    format!("what `{of}` is is not modelled: no number was found that is not broken")
 }
 
 /// Alarms that fire while users are failed.

@@ -8,7 +8,7 @@ mod quantity;
 pub(super) use quantity::Scale;
 pub use quantity::Span;
 
-use super::stated::{AlarmFile, QueryFile};
+use super::stated::{AlarmFile, MetricFile, QueryFile};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -84,6 +84,10 @@ pub struct WorldFile {
     /// What queries of Prometheus come to, by their text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
+    /// Metrics of CloudWatch that others publish, by namespace, name and dimensions: `AWS/RDS CPUUtilization
+    /// DBInstanceIdentifier=aep`; or formulas.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, MetricFile>,
     /// Alarms of CloudWatch, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alarms: BTreeMap<String, AlarmFile>,
@@ -504,6 +508,9 @@ pub struct Deed {
     /// Queries come to something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
+    /// Metrics are something else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, MetricFile>,
     /// Alarms say something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alarms: BTreeMap<String, AlarmFile>,
@@ -617,6 +624,7 @@ impl WorldFile {
             task_definitions: both(base.task_definitions, self.task_definitions),
             clusters,
             queries: both(base.queries, self.queries),
+            metrics: both(base.metrics, self.metrics),
             alarms: both(base.alarms, self.alarms),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),

@@ -57,7 +57,7 @@ pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
 pub use rule::{LISTENERS, ListenerRule};
-pub use stated::{AlarmFile, AlarmSeen, AlarmWord, QueryFile};
+pub use stated::{AlarmFile, AlarmSeen, AlarmWord, MetricFile, QueryFile};
 pub use strike::Strike;
 pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};
 pub use world::{NameServer, World};

@@ -65,6 +65,9 @@ impl World {
         for history in self.queries.values() {
             history.print().hash(hash);
         }
+        for history in self.metrics.values() {
+            history.print().hash(hash);
+        }
         for history in self.alarms.values() {
             history.print().hash(hash);
         }

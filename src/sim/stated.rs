@@ -1,7 +1,8 @@
-//! What others measure of a world: answers to queries, alarms. They are as its file states them, and may differ while users are
+//! What others measure of a world: answers to queries, metrics, alarms. They are as its file states them, and may differ while users are
 //! failed.
 
 use super::balancer::minute;
+use super::metric::{DELAY_MINUTES, Measured};
 use super::situation::print_of;
 use super::world::World;
 use crate::plan::Timestamp;
@@ -26,6 +27,21 @@ pub struct QueryFile {
     /// What the server warns of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+}
+
+/// A metric of CloudWatch, or a formula.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricFile {
+    /// Its value in each period; none: it has no data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// What it is while users are failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub while_failing: Option<f64>,
+    /// How many samples a minute it rests on: 1 unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u32>,
 }
 
 /// An alarm on metrics.
@@ -164,6 +180,30 @@ impl World {
         let now = minute(self.now);
         let still = (0..60).map(|ago| Timestamp(now.saturating_sub(ago) * 60_000));
         still.take_while(|at| self.fails_users(*at)).last().unwrap_or(self.now)
+    }
+
+    /// The points of a metric by what it is called, or of a formula, of these periods in minutes, as far as they are over
+    /// and can be seen; `None`: nothing is stated of it. `counts`: how many samples there are.
+    pub(super) fn stated(
+        &self,
+        name: &str,
+        counts: bool,
+        period: u64,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Option<Vec<Measured>> {
+        let history = self.metrics.get(name)?;
+        let visible = minute(self.now).saturating_sub(DELAY_MINUTES);
+        let first = from.0.div_ceil(60_000).next_multiple_of(period);
+        let starts = (first..to.0.div_ceil(60_000)).step_by(usize::try_from(period).unwrap_or(usize::MAX));
+        let point = |start: u64| {
+            // As it was at its end.
+            let end = Timestamp(((start + period) * 60_000).saturating_sub(1));
+            let stated = history.at(end)?;
+            let value = stated.while_failing.filter(|_| self.fails_users(end)).or(stated.value)?;
+            let samples = f64::from(stated.samples.unwrap_or(1)) * f64::from(u32::try_from(period).ok()?);
+            Some((Timestamp(start * 60_000), if counts { samples } else { value }))
+        };
+        Some(starts.filter(|start| start + period <= visible).filter_map(point).collect())
     }
 
     fn number(&self, stated: &QueryFile, at: Timestamp) -> Option<f64> {

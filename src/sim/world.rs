@@ -10,7 +10,7 @@ use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
-use super::stated::{AlarmFile, History, QueryFile};
+use super::stated::{AlarmFile, History, MetricFile, QueryFile};
 use super::zone::{ChangeInfo, Records, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
@@ -82,6 +82,8 @@ pub struct World {
     pub tasks: Common<BTreeMap<String, Task>>,
     /// What queries come to, and came to before.
     pub(super) queries: Common<BTreeMap<String, History<QueryFile>>>,
+    /// What others measure, and measured before.
+    pub(super) metrics: Common<BTreeMap<String, History<MetricFile>>>,
     /// What alarms say, and said before.
     pub(super) alarms: Common<BTreeMap<String, History<AlarmFile>>>,
     /// Scripted faults.
@@ -148,6 +150,7 @@ impl World {
             services: Common::default(),
             tasks: Common::default(),
             queries: History::of(std::mem::take(&mut file.queries)).into(),
+            metrics: History::of(std::mem::take(&mut file.metrics)).into(),
             alarms: History::of(std::mem::take(&mut file.alarms)).into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
@@ -305,6 +308,9 @@ impl World {
         }
         if !deed.queries.is_empty() {
             History::change(&mut self.queries, deed.queries, now);
+        }
+        if !deed.metrics.is_empty() {
+            History::change(&mut self.metrics, deed.metrics, now);
         }
         if !deed.alarms.is_empty() {
             History::change(&mut self.alarms, deed.alarms, now);

@@ -81,7 +81,7 @@ async fn a_window_is_of_points_after_the_beginning() {
     let window = json!({"over": "2m", "step": "30s"});
     let condition = json!({"min_samples": 3});
     let (ended, _) = watch(&world, &with("max > 2 || value > 2", &window, &condition)).await;
-    let last = "`errors_per_second` of prom is 2 on average, from 2 to 2, at 3 of 5 moments";
+    let last = "`errors_per_second` of prom is 2 on average, from 2 to 2, in 3 of 5 points";
     assert_eq!(ended.unwrap()["signals"]["errors"]["last"], last);
 }
 

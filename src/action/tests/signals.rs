@@ -307,3 +307,70 @@ async fn what_fired_before_and_what_is_missing_are_named() {
         "with": {"target": "prod", "names": []}}]});
     assert_eq!(codes("monitor", &none), ["SW2003"]);
 }
+
+fn measured(fail: &str, more: &Json) -> Json {
+    let place = json!({"target": "prod", "namespace": "AWS/RDS", "name": "Load", "over": "2m"});
+    let mut signal = json!({"id": "load", "uses": "cloudwatch.metric", "with": place, "fail": fail});
+    for (key, value) in more.as_object().unwrap() {
+        signal["with"][key] = value.clone();
+    }
+    json!({"for": "6m", "every": "30s", "signals": [signal]})
+}
+
+#[tokio::test]
+async fn a_metric_is_judged_by_minutes_after_the_beginning() {
+    let world = world(|name, minute| match name {
+        "Load" => Some(if minute < 0 { 90.0 } else { 30.0 }),
+        _ => Some(5.0),
+    });
+    let (ended, _) = watch(&world, &measured("max > 80", &json!({}))).await;
+    let last = "average of AWS/RDS Load is 30 on average, from 30 to 30, in 2 of 2 periods, by 10 samples";
+    assert_eq!(ended.unwrap()["signals"]["load"]["last"], last);
+}
+
+#[tokio::test]
+async fn a_formula_is_judged_as_a_metric_is() {
+    let world = world(|name, minute| (name == "100 * a / b").then_some(if minute >= 2 { 9.0 } else { 1.0 }));
+    let part = json!({"namespace": "AEP", "name": "Orders"});
+    let with = json!({"target": "prod", "expression": "100 * a / b", "metrics": {"a": part, "b": part}});
+    let signal = json!({"id": "ratio", "uses": "cloudwatch.metric", "with": with, "fail": "value > 5"});
+    let wants = json!({"for": "6m", "every": "30s", "signals": [signal]});
+    let (ended, minutes) = watch(&world, &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["`100 * a / b` is 9, by 1 samples: value > 5"]);
+    assert_eq!(minutes, 4, "minute 2 is over, and counted");
+}
+
+#[tokio::test]
+async fn a_metric_that_is_silent_or_late_is_no_evidence() {
+    let silent = world(|name, minute| (name == "Load" && minute < 2).then_some(30.0));
+    let (ended, _) = watch(&silent, &measured("value > 80", &json!({}))).await;
+    fails(ended.map(|_| ()), FaultKind::Blind, &["average of AWS/RDS Load: no data in 2 periods of 1m"]);
+    let part = world(|_, _| Some(1.0));
+    part.state().complete = false;
+    let (ended, _) = watch(&part, &measured("value > 80", &json!({}))).await;
+    fails(ended.map(|_| ()), FaultKind::Blind, &["AWS/RDS Load: CloudWatch has not got"]);
+    // Whole after six minutes, as this one publishes.
+    let late = world(|_, minute| Some(if minute < 0 { 90.0 } else { 30.0 }));
+    let (ended, minutes) = watch(&late, &measured("value > 80", &json!({"late": "7m"}))).await;
+    assert!(ended.is_ok() && minutes == 8, "{ended:?} after {minutes} minutes");
+}
+
+#[test]
+fn what_cannot_be_asked_of_any_metric_is_refused() {
+    let of = |more: Json| codes("monitor", &measured("value > 1", &more));
+    assert_eq!(of(json!({"statistic": "p99.9", "period": "2m"})), [""; 0]);
+    assert_eq!(of(json!({"statistic": "p99"})), ["SW2003"], "two periods of a percentile");
+    assert_eq!(of(json!({"statistic": "mean"})), ["SW1007"]);
+    assert_eq!(of(json!({"period": "90s"})), ["SW2003"]);
+    assert_eq!(of(json!({"over": "90s"})), ["SW2003"]);
+    assert_eq!(of(json!({"expression": "a"})), ["SW2003"]);
+    let formula = |id: &str| {
+        let metrics = json!({id: {"namespace": "AEP", "name": "Orders"}});
+        let with = json!({"target": "prod", "expression": "a", "metrics": metrics});
+        let signal = json!({"id": "x", "uses": "cloudwatch.metric", "with": with, "fail": "value > 1"});
+        codes("monitor", &json!({"for": "6m", "signals": [signal]}))
+    };
+    assert_eq!(formula("a"), [""; 0]);
+    assert_eq!(formula("Errors"), ["SW1006"]);
+    assert_eq!(formula("switchover"), ["SW1006"]);
+}

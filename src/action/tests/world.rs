@@ -6,11 +6,11 @@ use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Alarm, Answered, Clock, Command, Deployment, Listener, LoadBalancer, Metric, Output, Point, Query, ReadCompute, ReadDns,
-    ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule,
-    RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition,
-    TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
-    Writes,
+    Alarm, Answered, Clock, Command, Deployment, Formula, Listener, LoadBalancer, Metric, Output, Point,
+    Query, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
+    Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task,
+    TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp,
+    WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -578,6 +578,11 @@ impl ReadMetrics for World {
             Series { points: points.collect(), complete: state.complete }
         };
         Ok(metrics.iter().map(series).collect())
+    }
+    async fn computed(&self, formula: &Formula) -> Result<Series, Fault> {
+        let (_, first) = formula.metrics.first().unwrap();
+        let whole = Metric { name: formula.expression.clone(), ..first.clone() };
+        Ok(self.series(&[whole]).await?.remove(0))
     }
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
         let state = self.state();

@@ -3,7 +3,7 @@
 use super::account::Account;
 use super::call;
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -30,7 +30,10 @@ impl ReadMetrics for Account {
             let asked: Vec<usize> =
                 (0..metrics.len()).filter(|&at| (metrics[at].from, metrics[at].to) == span).collect();
             for batch in asked.chunks(BATCH) {
-                let queries = batch.iter().map(|&at| query(at, &metrics[at])).collect::<Result<_, _>>()?;
+                let queries = batch
+                    .iter()
+                    .map(|&at| query(&format!("m{at}"), &metrics[at], true))
+                    .collect::<Result<_, _>>()?;
                 for result in self.results(queries, span).await? {
                     let at = result.id.as_deref().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
                     if let Some(series) = at.and_then(|at| all.get_mut(at)) {
@@ -44,6 +47,29 @@ impl ReadMetrics for Account {
             series.points.dedup_by_key(|point| point.at);
         }
         Ok(all)
+    }
+
+    async fn computed(&self, formula: &Formula) -> Result<Series, Fault> {
+        let mut queries = Vec::new();
+        for (id, metric) in &formula.metrics {
+            queries.push(query(id, metric, false)?);
+        }
+        let expression = MetricDataQuery::builder().id(Formula::ID).expression(&formula.expression);
+        queries.push(expression.return_data(true).build());
+        let mut series = Series { points: Vec::new(), complete: false };
+        let results = self.results(queries, (formula.from, formula.to)).await?;
+        let mut own: Vec<MetricDataResult> =
+            results.into_iter().filter(|result| result.id.as_deref() == Some(Formula::ID)).collect();
+        // There are no pages of a formula: what comes twice is two series.
+        if own.len() > 1 {
+            let text = format!("it comes to {} series, and one is needed", own.len());
+            return Err(Fault::permanent(text));
+        }
+        if let Some(result) = own.pop() {
+            take(&mut series, result);
+        }
+        series.points.sort_by_key(|point| point.at);
+        Ok(series)
     }
 
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
@@ -115,7 +141,7 @@ impl Account {
     }
 }
 
-fn query(at: usize, metric: &Metric) -> Result<MetricDataQuery, Fault> {
+fn query(id: &str, metric: &Metric, tells: bool) -> Result<MetricDataQuery, Fault> {
     let period = i32::try_from(metric.period.as_secs());
     let period =
         period.map_err(|_| Fault::permanent(format!("the period of {} is too long", metric.name)))?;
@@ -126,16 +152,14 @@ fn query(at: usize, metric: &Metric) -> Result<MetricDataQuery, Fault> {
         .set_dimensions(Some(metric.dimensions.iter().map(dimension).collect()))
         .build();
     let stat = MetricStat::builder().metric(wanted).period(period).stat(&metric.statistic).build();
-    Ok(MetricDataQuery::builder().id(format!("m{at}")).metric_stat(stat).return_data(true).build())
+    Ok(MetricDataQuery::builder().id(id).metric_stat(stat).return_data(tells).build())
 }
 
 /// Adds one page of a result; its last page says whether it is whole.
 fn take(series: &mut Series, result: MetricDataResult) {
     let times = result.timestamps.unwrap_or_default().into_iter();
     let points = times.zip(result.values.unwrap_or_default()).filter(|(_, value)| value.is_finite());
-    series.points.extend(points.filter_map(|(time, value)| {
-        Some(Point { at: timestamp(time)?, value })
-    }));
+    series.points.extend(points.filter_map(|(time, value)| Some(Point { at: timestamp(time)?, value })));
     series.complete = result.status_code == Some(StatusCode::Complete);
 }
 
@@ -165,7 +189,9 @@ fn state(value: Option<StateValue>) -> AlarmState {
     match value {
         Some(StateValue::Ok) => AlarmState::Ok,
         Some(StateValue::Alarm) => AlarmState::Firing,
-        other => AlarmState::Unknown(other.map_or_else(|| "nothing".to_owned(), |value| value.as_str().to_owned())),
+        other => {
+            AlarmState::Unknown(other.map_or_else(|| "nothing".to_owned(), |value| value.as_str().to_owned()))
+        }
     }
 }
 

@@ -73,6 +73,8 @@ fn what_others_measure_tells_of_users() {
     says(&deaf, Law::Fires, &["every user was failed"]);
     let alarms = asked_otherwise("uses: cloudwatch.alarms, with: { target: prod, names: [aep-5xx] }");
     assert_eq!(alarms, []);
+    let metric = "uses: cloudwatch.metric, with: { target: prod, namespace: AEP, name: Failed, over: 5m }, fail: value > 3";
+    assert_eq!(asked_otherwise(metric), []);
 }
 
 /// The same with another signal in place of the query.

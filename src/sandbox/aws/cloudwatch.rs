@@ -4,7 +4,7 @@ use super::super::serve::{Answer, answer, header};
 use super::super::xml::Writer;
 use super::{Call, cbor, json_refusal, query, unknown};
 use crate::plan::Timestamp;
-use crate::sim::{AlarmSeen, Asked, Refusal, World};
+use crate::sim::{AlarmSeen, Asked, Measured, Refusal, World};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -81,8 +81,18 @@ fn metric_data(world: &World, input: &Json) -> Result<Vec<Json>, Refusal> {
     for query in queries {
         let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
         let stat = &query["MetricStat"];
+        if query["ReturnData"] == false || query["ReturnData"] == "false" {
+            continue;
+        }
+        if let Some(expression) = query["Expression"].as_str() {
+            // Of the period of the metrics that it is over.
+            let periods = queries.iter().map(|query| whole(&query["MetricStat"]["Period"]));
+            let period = periods.flatten().next().unwrap_or(60);
+            results.push(result(query, expression, world.computed(expression, period, from, to), ascending));
+            continue;
+        }
         if !stat.is_object() {
-            return Err(invalid("the sandbox has no metric math: ask for each metric with MetricStat"));
+            return Err(invalid("a query needs MetricStat or Expression"));
         }
         let metric = &stat["Metric"];
         let dimensions: BTreeMap<String, String> = metric["Dimensions"]
@@ -100,19 +110,22 @@ fn metric_data(world: &World, input: &Json) -> Result<Vec<Json>, Refusal> {
             from,
             to,
         };
-        let mut points = world.measure(&asked);
-        // The newest come first unless asked otherwise.
-        if !ascending {
-            points.reverse();
-        }
-        let times: Vec<Json> = points.iter().map(|(at, _)| json!({cbor::TIME: at.0 / 1000})).collect();
-        let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
-        let label = query["Label"].as_str().unwrap_or(&asked.name);
-        results.push(json!({
-            "Id": query["Id"], "Label": label, "Timestamps": times, "Values": values, "StatusCode": "Complete",
-        }));
+        results.push(result(query, &asked.name, world.measure(&asked), ascending));
     }
     Ok(results)
+}
+
+fn result(query: &Json, name: &str, mut points: Vec<Measured>, ascending: bool) -> Json {
+    // The newest come first unless asked otherwise.
+    if !ascending {
+        points.reverse();
+    }
+    let times: Vec<Json> = points.iter().map(|(at, _)| json!({cbor::TIME: at.0 / 1000})).collect();
+    let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+    let label = query["Label"].as_str().unwrap_or(name);
+    json!({
+        "Id": query["Id"], "Label": label, "Timestamps": times, "Values": values, "StatusCode": "Complete",
+    })
 }
 
 /// Seconds since the epoch, or ISO 8601.
@@ -147,9 +160,9 @@ fn described_alarms(world: &World, input: &Json) -> Result<Json, Refusal> {
         return Err(invalid("MaxRecords must be between 1 and 100"));
     }
     // Composite alarms are told only to who asks for them.
-    let wanted = |composite: bool| match composite {
-        true => kinds.iter().any(|kind| kind == "CompositeAlarm"),
-        false => kinds.is_empty() || kinds.iter().any(|kind| kind == "MetricAlarm"),
+    let wanted = |composite: bool| {
+        let kind = if composite { "CompositeAlarm" } else { "MetricAlarm" };
+        kinds.iter().any(|wanted| wanted == kind) || kinds.is_empty() && !composite
     };
     let mut all = world.alarms(&names);
     all.retain(|alarm| wanted(alarm.composite));

@@ -3,7 +3,7 @@
 use super::call::{Account, Call};
 use super::found::{Alarms, Measurements};
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use crate::sim::{AlarmSeen, AlarmWord, Asked, Refusal};
 use async_trait::async_trait;
@@ -47,6 +47,18 @@ impl ReadMetrics for Account {
             }
         }
         Ok(all)
+    }
+
+    async fn computed(&self, formula: &Formula) -> Result<Series, Fault> {
+        let Formula { expression, period, from, to, .. } = formula;
+        let call =
+            Call { service: "monitoring", operation: "GetMetricData", resource: expression, writes: false };
+        let looking = self.look(call, |world, _| {
+            let points = world.computed(expression, period.as_secs(), *from, *to).into_iter();
+            let points = points.map(|(at, value)| Point { at, value }).collect();
+            Ok(Measurements(vec![Series { points, complete: true }]))
+        });
+        Ok(looking.await?.0.remove(0))
     }
 
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {

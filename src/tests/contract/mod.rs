@@ -4,6 +4,7 @@
 mod alarms;
 mod compute;
 mod dns;
+mod metrics;
 mod queries;
 mod refusals;
 mod rules;

@@ -1,7 +1,7 @@
 //! `CloudWatch`: it speaks CBOR, written here by hand.
 
 use super::*;
-use crate::port::{Alarm, AlarmState, Metric, ReadMetrics};
+use crate::port::{Alarm, AlarmState, Formula, Metric, ReadMetrics};
 use std::time::Duration;
 
 fn text(text: &str) -> Vec<u8> {
@@ -39,6 +39,18 @@ fn say(body: Vec<u8>) -> Say {
     Say::Answer(200, headers, body)
 }
 
+fn metric(name: &str) -> Metric {
+    Metric {
+        namespace: "AWS/ApplicationELB".into(),
+        name: name.into(),
+        dimensions: vec![("LoadBalancer".into(), "app/x".into())],
+        statistic: "Sum".into(),
+        period: Duration::from_mins(1),
+        from: Timestamp(0),
+        to: Timestamp(180_000),
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_whole_is_said_to_be_incomplete() {
     let first = map(&[
@@ -51,15 +63,7 @@ async fn what_is_not_whole_is_said_to_be_incomplete() {
     let second =
         map(&[("MetricDataResults", list(&[result("m0", "Complete", &[(120.0, f64::NAN), (0.0, 7.0)])]))]);
     let server = aws(vec![say(first), say(second)]).await;
-    let metric = Metric {
-        namespace: "AWS/ApplicationELB".into(),
-        name: "RequestCount".into(),
-        dimensions: vec![("LoadBalancer".into(), "app/x".into())],
-        statistic: "Sum".into(),
-        period: Duration::from_mins(1),
-        from: Timestamp(0),
-        to: Timestamp(180_000),
-    };
+    let metric = metric("RequestCount");
     let found = account(&wired(&server)).series(&[metric.clone(), metric]).await.unwrap();
     assert!(found[0].complete && !found[1].complete, "{found:?}");
     let points: Vec<(u64, f64)> = found[0].points.iter().map(|point| (point.at.0, point.value)).collect();
@@ -98,7 +102,11 @@ async fn alarms_of_both_kinds_are_told_page_by_page() {
     let part = Some("PARTIAL_DATA".to_owned());
     assert_eq!(
         found.iter().map(told).collect::<Vec<_>>(),
-        [("a".into(), AlarmState::Ok, part), ("b".into(), AlarmState::Firing, None), ("c".into(), unknown, None)]
+        [
+            ("a".into(), AlarmState::Ok, part),
+            ("b".into(), AlarmState::Firing, None),
+            ("c".into(), unknown, None)
+        ]
     );
     assert!(found.iter().all(|alarm| alarm.enabled && alarm.since == Some(Timestamp(60_000))), "{found:?}");
     let asked = calls(&server);
@@ -113,4 +121,33 @@ async fn more_alarms_than_one_call_takes_are_asked_for_in_several() {
     assert_eq!(account(&wired(&server)).alarms(&names).await.unwrap(), []);
     let asked: Vec<usize> = calls(&server).iter().map(|seen| seen.body.matches("alarm-").count()).collect();
     assert_eq!(asked, [100, 100, 1]);
+}
+
+#[tokio::test]
+async fn a_formula_comes_to_one_series() {
+    let formula = Formula {
+        expression: "100 * errors / requests".into(),
+        metrics: vec![
+            ("errors".into(), metric("HTTPCode_ELB_5XX_Count")),
+            ("requests".into(), metric("RequestCount")),
+        ],
+        period: Duration::from_mins(1),
+        from: Timestamp(0),
+        to: Timestamp(180_000),
+    };
+    let whole = result("switchover", "Complete", &[(60.0, 5.0), (0.0, 7.0)]);
+    let one = map(&[("MetricDataResults", list(std::slice::from_ref(&whole)))]);
+    let part = result("switchover", "PartialData", &[]);
+    let none = map(&[("MetricDataResults", list(&[part]))]);
+    let two = map(&[("MetricDataResults", list(&[whole.clone(), whole]))]);
+    let server = aws(vec![say(one), say(none), say(two)]).await;
+    let account = account(&wired(&server));
+    let found = account.computed(&formula).await.unwrap();
+    let points: Vec<(u64, f64)> = found.points.iter().map(|point| (point.at.0, point.value)).collect();
+    assert!(found.complete && points == [(0, 7.0), (60_000, 5.0)], "{found:?}");
+    assert!(!account.computed(&formula).await.unwrap().complete);
+    let fault = account.computed(&formula).await.unwrap_err();
+    is(&fault, FaultKind::Permanent, Landed::No, &["2 series"]);
+    let asked = &calls(&server)[0].body;
+    assert!(asked.contains("100 * errors / requests") && asked.contains("HTTPCode_ELB_5XX_Count"), "{asked}");
 }
