@@ -2,10 +2,10 @@
 
 use super::prometheus::Servers;
 use super::targets::Targets;
-use super::{Http, Process, Supervision, SystemClock};
+use super::{Http, PlanFiles, Process, Supervision, SystemClock};
 use crate::plan::{Plan, Timestamp};
 use crate::port::{
-    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
+    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
     ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
     WriteWorld,
 };
@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// The real world, or the one on loopback that the wiring tells of. Nothing is connected before it is used.
 pub struct World {
     clock: SystemClock,
+    files: PlanFiles,
     http: Arc<Http>,
     process: Process,
     servers: Servers,
@@ -30,6 +31,7 @@ impl World {
         let clock = wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time));
         let http = Arc::new(Http::new(wiring.as_ref()));
         Self {
+            files: PlanFiles::within(folder),
             process: Process::new(clock, folder, supervision),
             servers: Servers::new(&plan.targets, http.clone(), wiring.as_ref()),
             http,
@@ -62,6 +64,9 @@ impl ReadWorld for World {
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.servers.find(target)
+    }
+    fn files(&self) -> &dyn ReadFiles {
+        &self.files
     }
     fn http(&self) -> &dyn ReadHttp {
         &*self.http
@@ -123,6 +128,9 @@ impl ReadWorld for Preview {
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.world.queries(target)
+    }
+    fn files(&self) -> &dyn ReadFiles {
+        self.world.files()
     }
     fn http(&self) -> &dyn ReadHttp {
         self.world.http()

@@ -6,6 +6,7 @@
 mod clock;
 mod compute;
 pub mod dns;
+mod files;
 mod http;
 mod metrics;
 pub mod need;
@@ -21,6 +22,7 @@ pub use compute::{
     TaskFilter, UpdateService, WriteCompute,
 };
 pub use dns::{ReadDns, WriteDns};
+pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};

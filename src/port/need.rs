@@ -132,6 +132,11 @@ pub enum Need {
         /// Its name.
         name: String,
     },
+    /// A file that stands for a flag: it is not there unless somebody makes it.
+    Flag {
+        /// Its path, as the plan writes it.
+        file: String,
+    },
     /// What cannot be told from the plan.
     Opaque {
         /// Why, for people.

@@ -1,7 +1,7 @@
 //! Everything an action is given.
 
 use super::{
-    Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, WriteCompute,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, WriteCompute,
     WriteDns, WriteHttp, WriteProcess, WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
@@ -38,6 +38,8 @@ pub trait ReadWorld: Send + Sync {
     /// # Errors
     /// As [`ReadWorld::dns`].
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault>;
+    /// Files beside the plan.
+    fn files(&self) -> &dyn ReadFiles;
     /// Requests that change nothing.
     fn http(&self) -> &dyn ReadHttp;
     /// Commands that change nothing.

@@ -183,7 +183,7 @@ impl CallFault {
         match call.service {
             _ if back => Class::WayBack,
             _ if self.name.starts_with("killed") => Class::Process,
-            "http" | "monitoring" | "prometheus" => Class::Check,
+            "files" | "http" | "monitoring" | "prometheus" => Class::Check,
             "dns" => Class::Dns,
             _ if call.writes => Class::Write,
             _ => Class::Read,
@@ -213,6 +213,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("elasticloadbalancing", "ModifyRule" | "ModifyListener") => "alb.modify",
         ("elasticloadbalancing", _) => "alb.describe",
         ("monitoring" | "prometheus", _) => "metrics.read",
+        ("files", _) => "file.look",
         ("sts", _) => "account",
         ("http", operation) if is_reading(operation) => "http.get",
         ("http", _) => "http.send",

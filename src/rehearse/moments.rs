@@ -5,6 +5,7 @@ use super::laws::May;
 use super::operator::{Answer, operator};
 use super::scene::Scene;
 use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
+use crate::port::need::Need;
 use crate::run::{Mode, Order, Phase, Rewind};
 use crate::sim::{Behaviour, Deed, Definition, RecordFile, RuleFile, Span, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,14 @@ pub(super) const MOMENTS: &[MomentFault] = &[
             order(scene, Order::Pause { reason: None }, 0);
             order(scene, Order::Continue, 300);
         },
+    },
+    MomentFault {
+        name: "people.kill-switch",
+        text: "somebody raises the flag of a kill switch",
+        class: Class::People,
+        may: STOPS,
+        targets: flags,
+        strike: |scene, file| deed(scene, Deed { put_file: Some(file.into()), ..Deed::default() }),
     },
     MomentFault {
         name: "people.silent",
@@ -271,6 +280,18 @@ fn one() -> Vec<String> {
 
 fn live(scene: &Scene) -> Vec<String> {
     if scene.run.is_live() { one() } else { Vec::new() }
+}
+
+/// Files whose existence is a signal.
+fn flags(scene: &Scene) -> Vec<String> {
+    if !scene.run.is_live() {
+        return Vec::new();
+    }
+    let files = scene.setting.actions.needs().into_iter().filter_map(|(_, need)| match need {
+        Need::Flag { file } => Some(file),
+        _ => None,
+    });
+    files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A call is announced, and has not been sent.

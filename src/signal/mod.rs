@@ -9,6 +9,7 @@ pub(crate) mod balancer;
 mod certainty;
 mod error_rate;
 mod hosts;
+mod kill_switch;
 mod latency;
 mod metric;
 mod probe;

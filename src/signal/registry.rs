@@ -3,6 +3,7 @@
 use super::alarms::Alarms;
 use super::error_rate::ErrorRate;
 use super::hosts::Hosts;
+use super::kill_switch::KillSwitch;
 use super::latency::Latency;
 use super::metric::Measurement;
 use super::probe::Probe;
@@ -53,6 +54,7 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
+    judging::<KillSwitch>("kill_switch", "a flag that anybody may raise: a file, or an address", "value > 0"),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
@@ -64,7 +66,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("dns.drift", "a record that somebody else changed"),
     ("exec", "a command of your own"),
     ("webhook", "a signed request from outside"),
-    ("kill_switch", "a flag that anybody may raise"),
 ];
 
 /// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition.

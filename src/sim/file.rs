@@ -10,7 +10,8 @@ pub use quantity::Span;
 
 use super::stated::{AlarmFile, MetricFile, QueryFile};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{net::Ipv4Addr, sync::Arc};
 
 /// What went wrong with a world file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +82,9 @@ pub struct WorldFile {
     /// Services by cluster.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clusters: BTreeMap<String, BTreeMap<String, ServiceFile>>,
+    /// Files beside the plan that are there.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub files: BTreeSet<String>,
     /// What queries of Prometheus come to, by their text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
@@ -505,6 +509,12 @@ pub struct Deed {
     /// Somebody else changes how a rule deals requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_rule: Option<RuleFile>,
+    /// Somebody makes a file beside the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub put_file: Option<String>,
+    /// Somebody removes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove_file: Option<String>,
     /// Queries come to something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub queries: BTreeMap<String, QueryFile>,
@@ -623,6 +633,7 @@ impl WorldFile {
             images: both(base.images, self.images),
             task_definitions: both(base.task_definitions, self.task_definitions),
             clusters,
+            files: base.files.into_iter().chain(self.files).collect(),
             queries: both(base.queries, self.queries),
             metrics: both(base.metrics, self.metrics),
             alarms: both(base.alarms, self.alarms),

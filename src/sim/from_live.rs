@@ -71,6 +71,7 @@ impl Reading<'_> {
             Need::Answer { .. }
             | Need::Command { .. }
             | Need::Query { .. }
+            | Need::Flag { .. }
             | Need::Metric { .. }
             | Need::Alarm { .. }
             | Need::Opaque { .. } => Ok(()),

@@ -50,7 +50,7 @@ pub struct CallSeen {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// `route53`, `ecs`, `elasticloadbalancing`, `monitoring`, `prometheus`, `sts`, `dns`, `http`, `process`.
+    /// `route53`, `ecs`, `elasticloadbalancing`, `monitoring`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
     pub service: &'static str,
     /// `GetChange`; for `dns` `ask`, `addresses`, `delegation`; for `http` `GET /path`; for `process` the command's role.
     pub operation: Arc<str>,

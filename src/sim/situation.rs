@@ -62,6 +62,9 @@ impl World {
         for rule in &self.rules {
             (&rule.step, &rule.event).hash(hash);
         }
+        for file in &self.files {
+            file.hash(hash);
+        }
         for history in self.queries.values() {
             history.print().hash(hash);
         }

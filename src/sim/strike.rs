@@ -93,10 +93,12 @@ impl Strike {
     pub fn fits(&self, service: &str, operation: &str, writes: bool) -> bool {
         let (http, dns) = (service == "http", service == "dns");
         let command = service == "process" && operation != super::UNKNOWN;
-        let aws = !http && !dns && service != "process";
+        let files = service == "files";
+        let aws = !http && !dns && !files && service != "process";
         let ask = dns && operation == "ask";
         match self {
             Self::Expired | Self::Throttled => aws || http,
+            Self::Denied if files => true,
             Self::Refused { .. } | Self::Denied | Self::Unavailable | Self::LostBefore => {
                 aws || http || command
             }

@@ -15,7 +15,8 @@ use super::zone::{ChangeInfo, Records, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use serde_json::{Value as Json, json};
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 /// The last part of the root's address.
 const ROOT: u8 = 252;
@@ -80,6 +81,8 @@ pub struct World {
     pub services: Common<Vec<Service>>,
     /// Tasks by id.
     pub tasks: Common<BTreeMap<String, Task>>,
+    /// Files beside the plan.
+    pub(super) files: Common<BTreeSet<String>>,
     /// What queries come to, and came to before.
     pub(super) queries: Common<BTreeMap<String, History<QueryFile>>>,
     /// What others measure, and measured before.
@@ -149,6 +152,7 @@ impl World {
             definitions: Common::default(),
             services: Common::default(),
             tasks: Common::default(),
+            files: std::mem::take(&mut file.files).into(),
             queries: History::of(std::mem::take(&mut file.queries)).into(),
             metrics: History::of(std::mem::take(&mut file.metrics)).into(),
             alarms: History::of(std::mem::take(&mut file.alarms)).into(),
@@ -305,6 +309,12 @@ impl World {
         }
         if let Some(rule) = &deed.set_rule {
             self.foreign_rule(rule, now)?;
+        }
+        if let Some(file) = deed.put_file {
+            self.files.insert(file);
+        }
+        if let Some(file) = deed.remove_file {
+            self.files.remove(&file);
         }
         if !deed.queries.is_empty() {
             History::change(&mut self.queries, deed.queries, now);

@@ -1,4 +1,4 @@
-//! `monitor` with what a load balancer counts, and with alarms.
+//! `monitor` with what a load balancer counts, with alarms, and with flags.
 
 use super::world::{START, World};
 use super::{Story, codes, fails};
@@ -373,4 +373,45 @@ fn what_cannot_be_asked_of_any_metric_is_refused() {
     assert_eq!(formula("a"), [""; 0]);
     assert_eq!(formula("Errors"), ["SW1006"]);
     assert_eq!(formula("switchover"), ["SW1006"]);
+}
+
+/// A monitor of one flag.
+fn flag(with: &Json) -> Json {
+    json!({"for": "1m", "every": "10s", "signals": [{"id": "stop", "uses": "kill_switch", "with": with}]})
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_is_a_flag_that_is_raised() {
+    let file = json!({"file": "STOP"});
+    let world = World::new();
+    let (ended, _) = watch(&world, &flag(&file)).await;
+    assert_eq!(ended.unwrap()["signals"]["stop"]["last"], "the file STOP is not raised");
+    world.state().files = Ok(vec!["STOP"]);
+    let (ended, _) = watch(&world, &flag(&file)).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["the file STOP is raised: value > 0"]);
+}
+
+#[tokio::test]
+async fn a_flag_that_cannot_be_read_is_not_raised_and_no_pass() {
+    let world = World::new();
+    world.state().files = Err(crate::run::Fault::blind("its folder is not there"));
+    let (ended, _) = watch(&world, &flag(&json!({"file": "STOP"}))).await;
+    let words = ["no evidence in time", "the file STOP cannot be read: its folder is not there"];
+    fails(ended.map(|_| ()), FaultKind::Blind, &words);
+    let (ended, _) = watch(&world, &flag(&json!({"file": "STOP", "unreadable": "raised"}))).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["cannot be read, and so counts as raised"]);
+}
+
+#[tokio::test]
+async fn an_address_is_a_flag_too() {
+    let url = "https://flags.example.com/stop";
+    for (status, ends) in [(404, Ok(())), (200, Err(FaultKind::Permanent)), (503, Err(FaultKind::Blind))] {
+        let world = World::new();
+        world.state().answer = Box::new(move |_| Ok(super::world::response(status, "")));
+        let (ended, _) = watch(&world, &flag(&json!({"url": url}))).await;
+        assert_eq!(ended.as_ref().map(|_| ()).map_err(|fault| fault.kind), ends, "{status}: {ended:?}");
+    }
+    assert_eq!(codes("monitor", &flag(&json!({}))), ["SW2003"]);
+    assert_eq!(codes("monitor", &flag(&json!({"file": "STOP", "url": url}))), ["SW2003"]);
+    assert_eq!(codes("monitor", &flag(&json!({"file": "STOP", "raised": "status == 200"}))), ["SW2003"]);
 }

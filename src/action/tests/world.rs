@@ -7,7 +7,7 @@ use crate::port::dns::{
 };
 use crate::port::{
     Alarm, Answered, Clock, Command, Deployment, Formula, Listener, LoadBalancer, Metric, Output, Point,
-    Query, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
+    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
     Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task,
     TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp,
     WriteProcess, WriteTraffic, WriteWorld, Writes,
@@ -65,6 +65,7 @@ pub(super) struct State {
     pub(super) rules: Vec<Rule>,
     pub(super) measure: Measuring,
     pub(super) complete: bool,
+    pub(super) files: Result<Vec<&'static str>, Fault>,
     pub(super) alarms: Vec<Alarm>,
     pub(super) query: Querying,
     pub(super) answer: Answering,
@@ -106,6 +107,7 @@ impl World {
             rules: Vec::new(),
             measure: Box::new(|_, _| None),
             complete: true,
+            files: Ok(Vec::new()),
             alarms: Vec::new(),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
@@ -226,6 +228,9 @@ impl ReadWorld for World {
     }
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         Ok(Arc::new(self.clone()))
+    }
+    fn files(&self) -> &dyn ReadFiles {
+        self
     }
     fn http(&self) -> &dyn ReadHttp {
         self
@@ -595,6 +600,14 @@ impl ReadQueries for World {
     async fn ask(&self, query: &Query) -> Result<Answered, Fault> {
         let state = self.state();
         (state.query)(query, state.now)
+    }
+}
+
+#[async_trait]
+impl ReadFiles for World {
+    async fn exists(&self, path: &str) -> Result<bool, Fault> {
+        let files = &self.state().files;
+        files.as_ref().map(|files| files.contains(&path)).map_err(Clone::clone)
     }
 }
 

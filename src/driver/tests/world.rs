@@ -4,7 +4,7 @@ use crate::action::{AnyAction, ByHand, Record, Toward};
 use crate::adapter::SystemClock;
 use crate::plan::{StepTraits, Timestamp};
 use crate::port::{
-    Clock, Command, Output, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
+    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
     ReadTraffic, ReadWorld, Reads, Request, Response, Stop, WorldTime, WriteCompute, WriteDns, WriteHttp,
     WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
@@ -265,6 +265,9 @@ impl<C: Clock> ReadWorld for Empty<C> {
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         nothing()
     }
+    fn files(&self) -> &dyn ReadFiles {
+        self
+    }
     fn http(&self) -> &dyn ReadHttp {
         self
     }
@@ -291,6 +294,13 @@ impl<C: Clock> WriteWorld for Empty<C> {
     }
     fn as_reads(&self) -> &dyn ReadWorld {
         self
+    }
+}
+
+#[async_trait]
+impl<C: Clock> ReadFiles for Empty<C> {
+    async fn exists(&self, _: &str) -> Result<bool, Fault> {
+        nothing()
     }
 }
 

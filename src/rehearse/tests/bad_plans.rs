@@ -2,7 +2,7 @@
 //! there is nothing to say.
 
 use super::{refused, rehearsed, setting, setting_of, text_of};
-use crate::rehearse::{Class, Law, Setting};
+use crate::rehearse::{Class, Law, Outcome, Setting};
 use std::sync::Arc;
 
 /// Rehearses a plan of `tests/data/rehearse` in a world of that folder; says which laws it breaks, and what to do.
@@ -75,6 +75,15 @@ fn what_others_measure_tells_of_users() {
     assert_eq!(alarms, []);
     let metric = "uses: cloudwatch.metric, with: { target: prod, namespace: AEP, name: Failed, over: 5m }, fail: value > 3";
     assert_eq!(asked_otherwise(metric), []);
+}
+
+#[test]
+fn a_flag_that_is_raised_turns_the_run_back() {
+    let raised = rehearsed(&setting(&path("flagged"), Some("one-record.yaml")), "people.kill-switch");
+    assert_eq!(raised.findings, []);
+    let people = &raised.rows[&Class::People];
+    assert!(people.outcomes[&Outcome::RolledBack] > 0, "{people:?}");
+    assert_eq!(found("flagged", Some("one-record.yaml"), "file.look"), []);
 }
 
 /// The same with another signal in place of the query.

@@ -11,6 +11,7 @@ pub(super) trait Found: Send {
     fn hush(&mut self) {}
 }
 
+impl Found for bool {}
 impl Found for String {}
 impl Found for Zone {}
 impl Found for ChangeStatus {}

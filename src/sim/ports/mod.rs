@@ -6,6 +6,7 @@ mod call;
 mod clock;
 mod compute;
 mod dns;
+mod files;
 mod found;
 mod gate;
 mod http;
@@ -20,7 +21,7 @@ use super::common::Common;
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
     WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
 };
 use crate::run::Fault;
@@ -165,6 +166,9 @@ impl ReadWorld for Ports {
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.says(target, "prometheus", "url")?;
         Ok(Arc::new(queries::Server(self.inside.clone())))
+    }
+    fn files(&self) -> &dyn ReadFiles {
+        &*self.inside
     }
     fn http(&self) -> &dyn ReadHttp {
         &*self.inside

@@ -4,6 +4,7 @@
 mod alarms;
 mod compute;
 mod dns;
+mod files;
 mod metrics;
 mod queries;
 mod refusals;
