@@ -1,11 +1,11 @@
 //! `exec`: commands of the plan's own: one that does it, and others that say what was there, how it stands, and how it
 //! is undone.
 
-use super::{Action, ByHand, Known, Planned, Seen, Toward, fill, known, quoted, refuse_secrets};
+use super::{Action, ByHand, Known, Planned, Seen, Toward, fill, known, quoted};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Fields, Scope, StepTraits, Template, boolean, duration, integer, list, map, nested, one_of,
-    template, text,
+    refuse_secrets, template, text,
 };
 use crate::port::need::known_text;
 use crate::port::need::{Need, Role};

@@ -13,7 +13,6 @@ mod http;
 mod monitor;
 mod registry;
 mod reversal;
-mod secret;
 mod text;
 mod wait;
 
@@ -21,7 +20,6 @@ pub use erased::{AnyAction, Record, Toward};
 pub use registry::{ACTIONS, ActionKind, Registry};
 pub use reversal::Reversal;
 
-use secret::refuse_secrets;
 use text::{aws, fill, known, quoted};
 
 use crate::plan::{Fields, Scope, StepTraits};

@@ -4,10 +4,10 @@ use crate::doc::Files;
 use crate::port::ReadFiles;
 use crate::run::Fault;
 use async_trait::async_trait;
-use std::time::Duration;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// One byte more than any plan may have: enough to say that a file is too long, however long it is.
 const LIMIT: u64 = 1024 * 1024 + 1;
@@ -78,7 +78,8 @@ async fn is_there(path: &Path) -> Result<bool, String> {
     match tokio::fs::symlink_metadata(path).await {
         Ok(_) => Ok(true),
         Err(error) if absent(&error) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             match tokio::fs::read_dir(folder).await {
                 Ok(_) => Ok(false),
                 Err(error) if absent(&error) => Err("its folder is not there".into()),

@@ -7,6 +7,7 @@ mod expr;
 mod graph;
 mod policy;
 mod problem;
+mod secret;
 mod shape;
 mod step;
 mod target;
@@ -19,6 +20,7 @@ pub use expr::{Expr, ExprError, wish};
 pub use graph::{Node, lower};
 pub use policy::{Freeze, OnBreach, Policy, Window};
 pub use problem::{Code, Label, Problem, Problems, Severity};
+pub use secret::refuse_secrets;
 pub use shape::{
     Shape, boolean, duration, expr, integer, list, map, nested, number, one_of, reference, target, template,
     text, value,

@@ -132,6 +132,15 @@ pub enum Need {
         /// Its name.
         name: String,
     },
+    /// A command that tells how things stand, and changes nothing.
+    Watch {
+        /// Program and arguments, with holes as the plan writes them.
+        argv: Vec<String>,
+        /// What it tells where all is well.
+        good: Told,
+        /// What it tells while users are failed, if that should be seen by it.
+        bad: Option<Told>,
+    },
     /// A file that stands for a flag: it is not there unless somebody makes it.
     Flag {
         /// Its path, as the plan writes it.
@@ -224,6 +233,15 @@ pub enum Runs {
     Definition(String),
     /// As it is: it is only looked at.
     AsItIs,
+}
+
+/// What a command tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Its exit code.
+    pub code: i32,
+    /// What it says.
+    pub stdout: String,
 }
 
 /// What a command is for.

@@ -1,8 +1,8 @@
 //! Everything an action is given.
 
 use super::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, WriteCompute,
-    WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};

@@ -178,7 +178,18 @@ fn does_nothing(argv: &[String]) -> bool {
 /// Commands of the plan's own become cells of the world: what one sets, the others of its step tell.
 fn know_commands(plan: &Plan, actions: &Actions, world: &mut World) {
     for (asker, need) in actions.needs() {
-        let Need::Command { argv, role } = need else { continue };
+        let (argv, role) = match need {
+            Need::Command { argv, role } => (argv, role),
+            Need::Watch { argv, .. } if does_nothing(&argv) => {
+                world.knows(argv, Role::Does { code: 0 });
+                continue;
+            }
+            Need::Watch { argv, good, bad } => {
+                world.knows(argv, Role::Tells { good, bad });
+                continue;
+            }
+            _ => continue,
+        };
         // What does nothing sets nothing, undoes nothing, and tells nothing.
         if does_nothing(&argv) {
             world.knows(argv, Role::Does { code: 0 });

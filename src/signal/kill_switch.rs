@@ -5,7 +5,9 @@
 //! otherwise says `unreadable: raised`.
 
 use super::{Condition, Measured, Memory, Signal};
-use crate::plan::{Code, Constants, Expr, Fields, Template, Timestamp, duration, expr, one_of, template, text};
+use crate::plan::{
+    Code, Constants, Expr, Fields, Template, Timestamp, duration, expr, one_of, template, text,
+};
 use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response};
 use crate::run::Fault;
@@ -39,19 +41,38 @@ impl Signal for KillSwitch {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         const WORDS: &[(&str, Unreadable)] = &[("wait", Unreadable::Unknown), ("raised", Unreadable::Raised)];
         let file = fields.optional("file", text(), "raised while it exists, beside the plan unless absolute");
-        let url = fields.optional("url", template(), "in place of `file`: raised while it answers 2xx, and not while 404");
-        let raised = fields.optional("raised", expr(Response::NAMES), "in place of that: raised while its answer is so");
-        let answer_within = fields.optional("answer_within", duration(), "a later answer is none; 5s without it");
-        let unreadable =
-            fields.or("unreadable", one_of(WORDS), Unreadable::Unknown, "what a flag is taken for that cannot be read");
+        let url = fields.optional(
+            "url",
+            template(),
+            "in place of `file`: raised while it answers 2xx, and not while 404",
+        );
+        let raised = fields.optional(
+            "raised",
+            expr(Response::NAMES),
+            "in place of that: raised while its answer is so",
+        );
+        let answer_within =
+            fields.optional("answer_within", duration(), "a later answer is none; 5s without it");
+        let unreadable = fields.or(
+            "unreadable",
+            one_of(WORDS),
+            Unreadable::Unknown,
+            "what a flag is taken for that cannot be read",
+        );
         if fields.reading() && fields.has("file") == fields.has("url") {
             let span = fields.span();
             fields.problems().error(Code("SW2003"), span, "exactly one of `file` and `url` is needed");
             return None;
         }
-        if let Some(key) = ["raised", "answer_within"].into_iter().find(|key| fields.has(key) && fields.has("file")) {
+        if let Some(key) =
+            ["raised", "answer_within"].into_iter().find(|key| fields.has(key) && fields.has("file"))
+        {
             let span = fields.span_of(key);
-            fields.problems().error(Code("SW2003"), span, format!("`{key}` is about an answer, and a file gives none"));
+            fields.problems().error(
+                Code("SW2003"),
+                span,
+                format!("`{key}` is about an answer, and a file gives none"),
+            );
         }
         let answer_within = answer_within.unwrap_or(ANSWER);
         let address = || url.map(|url| Place::Address { url, raised, answer_within });
@@ -97,7 +118,9 @@ impl Signal for KillSwitch {
             Err(fault) if self.unreadable == Unreadable::Unknown => {
                 return Err(Fault { message: format!("{told} cannot be read: {fault}").into(), ..fault });
             }
-            Err(fault) => return Ok(measured(true, format!("{told} cannot be read, and so counts as raised: {fault}"))),
+            Err(fault) => {
+                return Ok(measured(true, format!("{told} cannot be read, and so counts as raised: {fault}")));
+            }
         };
         let how = if raised { "raised" } else { "not raised" };
         Ok(measured(raised, format!("{told} is {how}")))
@@ -128,9 +151,9 @@ fn says(answer: &Response, raised: Option<&Expr>) -> Result<bool, String> {
     match (raised, answer.status) {
         // What fails says nothing, whatever stands in it.
         (_, status @ 500..) => Err(format!("it answered {status}")),
-        (Some(raised), status) => raised
-            .holds(&answer.variables())
-            .map_err(|error| format!("it answered {status}, and `{}` says nothing of it: {error}", raised.source())),
+        (Some(raised), status) => raised.holds(&answer.variables()).map_err(|error| {
+            format!("it answered {status}, and `{}` says nothing of it: {error}", raised.source())
+        }),
         (None, 200..=299) => Ok(true),
         (None, 404) => Ok(false),
         (None, status) => Err(format!("it answered {status}, which is neither 2xx nor 404")),
@@ -148,7 +171,9 @@ mod tests {
 
     #[test]
     fn an_address_says_yes_no_or_nothing() {
-        for (status, raised) in [(200, Some(true)), (204, Some(true)), (404, Some(false)), (403, None), (302, None), (500, None)] {
+        for (status, raised) in
+            [(200, Some(true)), (204, Some(true)), (404, Some(false)), (403, None), (302, None), (500, None)]
+        {
             assert_eq!(says(&answer(status, ""), None).ok(), raised, "{status}");
         }
         let on = Expr::compile("json.on == true", Response::NAMES, Arc::default()).unwrap();

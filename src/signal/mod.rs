@@ -8,6 +8,7 @@ mod alarms;
 pub(crate) mod balancer;
 mod certainty;
 mod error_rate;
+mod exec;
 mod hosts;
 mod kill_switch;
 mod latency;

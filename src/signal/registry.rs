@@ -2,6 +2,7 @@
 
 use super::alarms::Alarms;
 use super::error_rate::ErrorRate;
+use super::exec::Exec;
 use super::hosts::Hosts;
 use super::kill_switch::KillSwitch;
 use super::latency::Latency;
@@ -54,6 +55,7 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
+    judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
     judging::<KillSwitch>("kill_switch", "a flag that anybody may raise: a file, or an address", "value > 0"),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
@@ -64,7 +66,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),
     ("dns.drift", "a record that somebody else changed"),
-    ("exec", "a command of your own"),
     ("webhook", "a signed request from outside"),
 ];
 

@@ -5,6 +5,7 @@ use super::ledger::Whose;
 use super::world::World;
 use super::write::Write;
 use crate::plan::Timestamp;
+use crate::port::need::Told;
 use crate::port::{Command, StopSignal};
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -51,6 +52,13 @@ pub enum Role {
         /// Exits with this.
         code: i32,
     },
+    /// Tells how things stand.
+    Tells {
+        /// Where all is well.
+        good: Told,
+        /// While users are failed; `None`: the same.
+        bad: Option<Told>,
+    },
 }
 
 impl Role {
@@ -62,7 +70,7 @@ impl Role {
             Self::Run(_) => "run",
             Self::Check(_) | Self::CheckUndone(_) => "check",
             Self::Undo(_) => "undo",
-            Self::Does { .. } => "does",
+            Self::Does { .. } | Self::Tells { .. } => "does",
         }
     }
 
@@ -84,7 +92,7 @@ impl Role {
         match self {
             Self::Prior(cell) | Self::Run(cell) | Self::Undo(cell) => Some(cell),
             Self::Check(cell) | Self::CheckUndone(cell) => Some(cell),
-            Self::Does { .. } => None,
+            Self::Does { .. } | Self::Tells { .. } => None,
         }
     }
 }
@@ -319,6 +327,10 @@ impl World {
             (Role::Check(_), Cell::Before) | (Role::CheckUndone(_), Cell::Desired) => (10, String::new()),
             (Role::Check(_) | Role::CheckUndone(_) | Role::Run(_) | Role::Undo(_), _) => (0, String::new()),
             (Role::Does { code }, _) => (*code, String::new()),
+            (Role::Tells { good, bad }, _) => {
+                let told = bad.as_ref().filter(|_| self.fails_users(self.now)).unwrap_or(good);
+                (told.code, told.stdout.clone())
+            }
         }
     }
 

@@ -71,6 +71,7 @@ impl Reading<'_> {
             Need::Answer { .. }
             | Need::Command { .. }
             | Need::Query { .. }
+            | Need::Watch { .. }
             | Need::Flag { .. }
             | Need::Metric { .. }
             | Need::Alarm { .. }

@@ -212,7 +212,7 @@ impl World {
 
     /// Whether users are failed: of all answers in the minute of this moment and the one before, one in twenty or more
     /// says that a server failed.
-    fn fails_users(&self, at: Timestamp) -> bool {
+    pub(super) fn fails_users(&self, at: Timestamp) -> bool {
         let last = minute(at);
         let minutes = last.saturating_sub(1)..=last;
         let counts = self.balancers.values().flat_map(|balancer| balancer.counts.range(minutes.clone()));

@@ -76,7 +76,7 @@ impl Action for RunOnce {
         let words = &[("finish", false), ("stop", true)];
         let stops = fields.or("abort", one_of(words), false, "what a rollback does while it runs");
         if let Some(command) = &command {
-            crate::action::refuse_secrets(fields, "command", command);
+            crate::plan::refuse_secrets(fields, "command", command);
         }
         let network = place(fields, like, network);
         Some(Self {

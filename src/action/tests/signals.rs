@@ -1,4 +1,5 @@
-//! `monitor` with what a load balancer counts, with alarms, and with flags.
+//! `monitor` with what a load balancer counts, with alarms, with flags, and with
+//! commands.
 
 use super::world::{START, World};
 use super::{Story, codes, fails};
@@ -414,4 +415,62 @@ async fn an_address_is_a_flag_too() {
     assert_eq!(codes("monitor", &flag(&json!({}))), ["SW2003"]);
     assert_eq!(codes("monitor", &flag(&json!({"file": "STOP", "url": url}))), ["SW2003"]);
     assert_eq!(codes("monitor", &flag(&json!({"file": "STOP", "raised": "status == 200"}))), ["SW2003"]);
+}
+
+/// A monitor of one command.
+fn command(with: &Json, more: &Json) -> Json {
+    let mut signal = json!({"id": "look", "uses": "exec", "with": with});
+    for (key, value) in more.as_object().unwrap() {
+        signal[key] = value.clone();
+    }
+    json!({"for": "1m", "every": "10s", "signals": [signal]})
+}
+
+/// What a command ends with, and what a monitor makes of it.
+async fn looked(
+    code: i32,
+    stdout: &'static str,
+    with: &Json,
+    more: &Json,
+) -> Result<Json, crate::run::Fault> {
+    let world = World::new();
+    world.state().run = Box::new(move |command| {
+        assert_eq!(
+            (command.argv.join(" "), command.timeout),
+            ("./look --all".into(), Duration::from_secs(30))
+        );
+        super::world::output(code, stdout)
+    });
+    watch(&world, &command(with, more)).await.0
+}
+
+#[tokio::test]
+async fn a_command_says_yes_no_or_nothing() {
+    let with = json!({"run": ["./look", "--all"]});
+    let fine = looked(0, "", &with, &json!({})).await.unwrap();
+    assert_eq!(fine["signals"]["look"]["last"], "`./look --all`: it says that all is well");
+    let broken = looked(10, "3 rows are missing\n", &with, &json!({})).await;
+    fails(
+        broken,
+        FaultKind::Permanent,
+        &["`./look --all`: it says that something is wrong: 3 rows are missing"],
+    );
+    fails(looked(1, "", &with, &json!({})).await, FaultKind::Blind, &["`./look --all`: it exited with 1"]);
+}
+
+#[tokio::test]
+async fn a_command_may_say_a_number() {
+    let with = json!({"run": ["./look", "--all"], "value": "json.lag"});
+    let more = json!({"fail": "value > 10"});
+    let fine = looked(0, "{\"lag\": 2.5}", &with, &more).await.unwrap();
+    assert_eq!(fine["signals"]["look"]["last"], "`./look --all`: it says 2.5");
+    fails(looked(0, "{\"lag\": 12}", &with, &more).await, FaultKind::Permanent, &["it says 12: value > 10"]);
+    fails(looked(0, "lag 12", &with, &more).await, FaultKind::Blind, &["`json.lag` has no value"]);
+}
+
+#[test]
+fn a_command_shows_no_secret() {
+    let with = json!({"run": ["./look", "${{ secrets.token }}"]});
+    assert_eq!(codes("monitor", &command(&with, &json!({}))), ["SW2002"]);
+    assert_eq!(codes("monitor", &command(&json!({"run": []}), &json!({}))), ["SW2003"]);
 }

@@ -7,10 +7,10 @@ use crate::port::dns::{
 };
 use crate::port::{
     Alarm, Answered, Clock, Command, Deployment, Formula, Listener, LoadBalancer, Metric, Output, Point,
-    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
-    Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service, Stop, TargetHealth, Task,
-    TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp,
-    WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
+    ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service, Stop,
+    TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns,
+    WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;

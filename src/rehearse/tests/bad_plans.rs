@@ -75,6 +75,9 @@ fn what_others_measure_tells_of_users() {
     assert_eq!(alarms, []);
     let metric = "uses: cloudwatch.metric, with: { target: prod, namespace: AEP, name: Failed, over: 5m }, fail: value > 3";
     assert_eq!(asked_otherwise(metric), []);
+    assert_eq!(asked_otherwise("uses: exec, with: { run: [./look] }"), []);
+    let number = "uses: exec, with: { run: [./look], value: json.failed.share }, fail: value > 0.05";
+    assert_eq!(asked_otherwise(number), []);
 }
 
 #[test]

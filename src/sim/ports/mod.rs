@@ -21,8 +21,8 @@ use super::common::Common;
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
+    ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;

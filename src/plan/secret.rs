@@ -1,9 +1,9 @@
 //! Where secrets may not stand: arguments of commands are seen by every user of a machine, and are kept by AWS.
 
-use crate::plan::{Code, Fields, Template};
+use super::{Code, Fields, Template};
 
 /// Reports arguments that name secrets.
-pub(super) fn refuse_secrets(fields: &mut Fields<'_>, name: &str, arguments: &[Template]) {
+pub fn refuse_secrets(fields: &mut Fields<'_>, name: &str, arguments: &[Template]) {
     let span = fields.span_of(name);
     for argument in arguments.iter().filter(|argument| argument.as_fixed().is_none()) {
         if argument.names().any(|path| path[0] == "secrets") {
