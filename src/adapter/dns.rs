@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
 
+/// The port of name servers.
+pub(super) const PORT: u16 = 53;
 /// How long each try over UDP waits, on the wall clock.
 const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(2)];
 /// How long one exchange over TCP may take.
@@ -148,6 +150,34 @@ async fn answer_of(resolver: Resolver, port: u16, server: &Name, zone: &Name) ->
     Err(Fault::blind(format!("no way from here to name server {server}, which is above {zone}")))
 }
 
+/// Every address of these name servers of a zone, each with its port, that there is a way to from here.
+pub(super) async fn authorities(
+    resolver: Resolver,
+    servers: &[(Name, u16)],
+    zone: &Name,
+) -> Result<Vec<Authority>, Fault> {
+    let (mut found, mut beyond) = (Vec::new(), 0);
+    for (name, port) in servers {
+        let addresses = resolver.addresses(name.as_str()).await?;
+        let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, *port));
+        for address in addresses {
+            // A machine without IPv6 cannot ask there, and nobody who could would hear another answer.
+            if reachable(address).await {
+                found.push(Authority { name: name.clone(), address });
+            } else {
+                beyond += 1;
+            }
+        }
+    }
+    if found.is_empty() {
+        let text = format!("no way from here to any of the {beyond} addresses of the name servers of {zone}");
+        return Err(Fault::blind(text));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
 /// Asks an authority, without recursion. Silence is a fault; whatever it says, it has said.
 pub(super) async fn ask(authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
     let Ok(wanted) = rr::RecordType::from_str(&kind.0) else {
@@ -170,7 +200,7 @@ fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
     let matching: Vec<&rr::Record> = answer
         .answers
         .iter()
-        .filter(|record| record.record_type() == wanted && Name::new(&record.name.to_utf8()) == *name)
+        .filter(|record| record.record_type() == wanted && Name::new(&record.name.to_ascii()) == *name)
         .collect();
     let mut values: Vec<String> = matching.iter().map(|record| present(&record.data)).collect();
     values.sort();
@@ -187,8 +217,8 @@ fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
 }
 
 /// As a zone file writes it; names as [`Name`] does.
-fn present(data: &RData) -> String {
-    let name = |name: &rr::Name| Name::new(&name.to_utf8()).to_string();
+pub(super) fn present(data: &RData) -> String {
+    let name = |name: &rr::Name| Name::new(&name.to_ascii()).to_string();
     match data {
         RData::CNAME(to) => name(&to.0),
         RData::NS(to) => name(&to.0),

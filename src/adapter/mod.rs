@@ -15,6 +15,8 @@ mod http;
 mod named;
 mod process;
 mod prometheus;
+#[cfg(feature = "aws")]
+mod rfc2136;
 mod secrets;
 #[cfg(feature = "aws")]
 mod targets;

@@ -50,6 +50,12 @@ impl Secrets {
         if faults.is_empty() { Ok(Self(found)) } else { Err(faults) }
     }
 
+    /// These.
+    #[cfg(all(test, feature = "aws"))]
+    pub(crate) fn of<const N: usize>(all: [(&str, &str); N]) -> Self {
+        Self(all.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+
     /// For [`crate::plan::Scope::secrets`].
     #[must_use]
     pub fn scope(&self) -> Map<String, Json> {

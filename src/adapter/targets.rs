@@ -2,9 +2,10 @@
 //! share one.
 
 use super::aws::{Account, HostedZone, Place, Transport};
-use super::dns::Resolver;
+use super::dns::{self, Resolver};
 use super::named::target;
-use crate::plan::{Target, Timestamp};
+use super::rfc2136::UpdatedZone;
+use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
     Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
@@ -12,13 +13,12 @@ use crate::run::Fault;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The port of name servers.
-const DNS: u16 = 53;
-
 pub(super) struct Targets {
     all: Vec<Arc<Target>>,
     clock: Arc<dyn Clock>,
     wiring: Option<Wiring>,
+    /// What keys of targets name.
+    secrets: Scope,
     transport: Arc<Transport>,
     made: Mutex<Made>,
 }
@@ -27,18 +27,31 @@ pub(super) struct Targets {
 struct Made {
     accounts: Vec<(Place, Arc<Account>)>,
     zones: BTreeMap<Arc<str>, Arc<HostedZone>>,
+    updated: BTreeMap<Arc<str>, Arc<UpdatedZone>>,
 }
 
 impl Targets {
     pub(super) fn new(all: &[Arc<Target>], clock: Arc<dyn Clock>, wiring: Option<Wiring>) -> Self {
-        Self { all: all.to_vec(), clock, wiring, transport: Arc::default(), made: Mutex::default() }
+        let (secrets, transport, made) = (Scope::default(), Arc::default(), Mutex::default());
+        Self { all: all.to_vec(), clock, wiring, secrets, transport, made }
+    }
+
+    /// Tells the secrets of the plan.
+    pub(super) fn know(&mut self, secrets: Scope) {
+        self.secrets = secrets;
     }
 
     pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+        if self.is_updated(name) {
+            return Ok(self.updated(name)?);
+        }
         Ok(self.zone(name)?)
     }
 
     pub(super) fn change_dns(&self, name: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+        if self.is_updated(name) {
+            return Ok(Arc::new(self.updated(name)?.until(until)));
+        }
         Ok(Arc::new(self.zone(name)?.until(until)))
     }
 
@@ -73,7 +86,7 @@ impl Targets {
     /// The targets that cannot be looked at, each with why: accounts, or zones if nothing is wrong with those.
     pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
         let mut found = Vec::new();
-        for kind in ["aws", "route53"] {
+        for kind in ["aws", "route53", "rfc2136"] {
             for target in self.all.iter().filter(|target| &*target.kind == kind) {
                 found.extend(self.look_at(target).await.err().map(|fault| (target.name.clone(), fault)));
             }
@@ -87,6 +100,7 @@ impl Targets {
     async fn look_at(&self, target: &Target) -> Result<(), Fault> {
         match &*target.kind {
             "route53" => self.zone(&target.name)?.zone().await.map(drop),
+            "rfc2136" => self.updated(&target.name)?.check().await,
             _ => self.account(&target.name)?.assert_account().await,
         }
     }
@@ -102,9 +116,24 @@ impl Targets {
         };
         let account = self.account(&text("aws")?)?;
         let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
-        let port = self.wiring.as_ref().map_or(DNS, |wiring| wiring.dns_port);
+        let port = self.wiring.as_ref().map_or(dns::PORT, |wiring| wiring.dns_port);
         let zone = Arc::new(HostedZone::new(account, &text("zone_id")?, resolver, port));
         self.made().zones.insert(name.into(), zone.clone());
+        Ok(zone)
+    }
+
+    fn is_updated(&self, name: &str) -> bool {
+        self.all.iter().any(|target| &*target.name == name && &*target.kind == "rfc2136")
+    }
+
+    fn updated(&self, name: &str) -> Result<Arc<UpdatedZone>, Fault> {
+        let target = target(&self.all, name, "rfc2136")?;
+        if let Some(zone) = self.made().updated.get(name) {
+            return Ok(zone.clone());
+        }
+        let zone = UpdatedZone::read(target, &self.secrets, self.clock.clone(), self.wiring.as_ref())?;
+        let zone = Arc::new(zone);
+        self.made().updated.insert(name.into(), zone.clone());
         Ok(zone)
     }
 

@@ -210,6 +210,7 @@ pub(super) fn wiring() -> Wiring {
         secret_key: "not-a-secret".into(),
         resolver: nowhere,
         dns_port: 1,
+        primary: None,
         ports: BTreeMap::new(),
         ca_pem: String::new(),
         time: WorldTime { origin: Timestamp(0), scale: 1 },

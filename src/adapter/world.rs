@@ -2,8 +2,8 @@
 
 use super::prometheus::Servers;
 use super::targets::Targets;
-use super::{Http, PlanFiles, Process, Supervision, SystemClock};
-use crate::plan::{Plan, Timestamp};
+use super::{Http, PlanFiles, Process, Secrets, Supervision, SystemClock};
+use crate::plan::{Plan, Scope, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
     ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
@@ -38,6 +38,13 @@ impl World {
             targets: Targets::new(&plan.targets, Arc::new(clock), wiring),
             clock,
         }
+    }
+
+    /// The same, with the secrets that targets name.
+    #[must_use]
+    pub fn knowing(mut self, secrets: &Secrets) -> Self {
+        self.targets.know(Scope { secrets: secrets.scope(), ..Scope::default() });
+        self
     }
 
     /// The targets that cannot be looked at as whom the plan means, each with why. Changes nothing.
@@ -107,6 +114,12 @@ impl Preview {
     #[must_use]
     pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
         Self { world: World::connect(plan, folder, wiring, supervision) }
+    }
+
+    /// The same, with the secrets that targets name.
+    #[must_use]
+    pub fn knowing(self, secrets: &Secrets) -> Self {
+        Self { world: self.world.knowing(secrets) }
     }
 }
 

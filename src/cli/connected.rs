@@ -36,8 +36,8 @@ impl Connected {
         }
         let actions = Actions::of(plan).map_err(|faults| unreadable(&faults))?;
         let secrets = secrets(context, plan, folder, wiring.as_ref()).await?;
-        let world = Arc::new(World::connect(plan, folder, wiring, context.supervision()));
-        Ok(Self { actions: Arc::new(actions), world, secrets, control })
+        let world = World::connect(plan, folder, wiring, context.supervision()).knowing(&secrets);
+        Ok(Self { actions: Arc::new(actions), world: Arc::new(world), secrets, control })
     }
 
     /// Refuses to begin what would stop half-way: every target lets us look at it, as whom the plan means.

@@ -27,7 +27,7 @@ pub(super) async fn take(
     let plan = &loaded.plan;
     let built = Arc::new(Actions::of(plan).map_err(|faults| unreadable(&faults))?);
     let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref()).await?;
-    let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision());
+    let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision()).knowing(&secrets);
     let world: Arc<dyn ReadWorld> = Arc::new(world);
     let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
     let redactor = Redactor::new(secrets.hidden());

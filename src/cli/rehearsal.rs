@@ -1,7 +1,7 @@
 //! What a rehearsal is made of: a plan, the world that belongs to it, and the moment at which its runs begin. And how it
 //! is played: on threads of its own, so that whoever waits can be told how far it is, and can say that it is enough.
 
-use super::connected::unreadable;
+use super::connected::{secrets, unreadable};
 use super::plans::{Loaded, PlanArgs};
 use super::sandbox::{Control, WorldArgs, read_world};
 use super::signals::Signals;
@@ -129,7 +129,11 @@ impl StageArgs {
             None | Some("" | "0" | "false") => None,
             Some(url) => Some(runtime()?.block_on(Control::at(url).wiring())?),
         };
-        let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision());
+        let mut world = PreviewWorld::connect(plan, &loaded.folder, wiring.clone(), context.supervision());
+        if plan.targets.iter().any(|target| target.names_secrets()) {
+            let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref());
+            world = world.knowing(&runtime()?.block_on(secrets)?);
+        }
         let derived = runtime()?.block_on(from_live(plan, &needs, params, &world)).map_err(|fault| {
             Failure::new(Exit::Credentials, "the world could not be read; nothing was rehearsed")
                 .because(fault.to_string())

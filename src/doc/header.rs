@@ -2,7 +2,7 @@
 
 use crate::plan::{
     Code, Data, Fields, Freeze, Known, OnFailure, Policy, Problems, Span, Target, Template, Value, Window,
-    duration, list, map, nearest, nested, one_of, target, template, text, value as anything,
+    duration, list, map, name_server, nearest, nested, one_of, target, template, text, value as anything,
 };
 use jiff::{civil, tz::TimeZone};
 use std::sync::Arc;
@@ -14,10 +14,11 @@ const POLICY: Code = Code("SW1032");
 type Asks = fn(&mut Fields<'_>);
 
 /// Kinds of targets, with what reads them.
-pub(super) const TARGETS: &[(&str, Asks)] = &[("aws", aws), ("route53", route53), ("prometheus", prometheus)];
+pub(super) const TARGETS: &[(&str, Asks)] =
+    &[("aws", aws), ("route53", route53), ("rfc2136", rfc2136), ("prometheus", prometheus)];
 
 /// Kinds of targets that the language will have.
-const TARGETS_TO_COME: &[&str] = &["kubernetes", "cloudflare", "rfc2136", "webhook", "datadog", "grafana"];
+const TARGETS_TO_COME: &[&str] = &["kubernetes", "cloudflare", "webhook", "datadog", "grafana"];
 
 fn aws(fields: &mut Fields<'_>) {
     if let Some(account) = fields.required(
@@ -46,6 +47,48 @@ fn route53(fields: &mut Fields<'_>) {
     fields.required("zone_id", text(), "the hosted zone's id: several zones may share a name");
     fields.required("name", text(), "the zone's name, such as `example.com`");
     fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
+}
+
+fn rfc2136(fields: &mut Fields<'_>) {
+    let about = "the zone's primary server, which takes its updates: `ns1.example.com`, `192.0.2.1:5353`";
+    let server = fields.required("server", text(), about);
+    servers(fields, "server", server.as_slice());
+    fields.required("name", text(), "the zone's name, such as `example.com`");
+    fields.required("key", nested(tsig), "the key that its server shares with us (TSIG)");
+    let about = "the servers that resolvers are told to ask, where no parent delegates the zone; without it, those \
+                 that the zone and its parent name";
+    let stated = fields.optional("name_servers", list(text()), about).unwrap_or_default();
+    servers(fields, "name_servers", &stated);
+}
+
+/// Reports what cannot be a server.
+fn servers(fields: &mut Fields<'_>, field: &str, named: &[Arc<str>]) {
+    let span = fields.span_of(field);
+    for server in named.iter().filter(|server| name_server(server).is_none()) {
+        let problem = fields.problems().error(Code("SW1006"), span, format!("`{server}` is no server"));
+        problem.help("a name or an address, with `:PORT` where that is not 53");
+    }
+}
+
+fn tsig(fields: &mut Fields<'_>) -> Option<()> {
+    const ALGORITHMS: &[(&str, ())] = &[("hmac-sha256", ()), ("hmac-sha384", ()), ("hmac-sha512", ())];
+    fields.required("name", text(), "its name, as the server knows it");
+    fields.or("algorithm", one_of(ALGORITHMS), (), "of its signatures; `hmac-sha256` unless stated");
+    let secret = fields.required("secret", template(), "a secret of the plan: what is shared, in base64")?;
+    let source = secret.source();
+    let hole = source.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+    let named = hole.and_then(|hole| hole.trim().strip_prefix("secrets."));
+    if named.is_none_or(|name| !super::name::is_word(name)) {
+        let span = fields.span_of("secret");
+        let problem = fields.problems().error(
+            Code("SW1024"),
+            span,
+            "the secret of a key is named here and never written: a plan is kept with each of its runs",
+        );
+        problem
+            .help("declare it (`secrets: { tsig: { env: TSIG_SECRET } }`), and write `${{ secrets.tsig }}`");
+    }
+    Some(())
 }
 
 fn prometheus(fields: &mut Fields<'_>) {

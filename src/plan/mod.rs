@@ -29,7 +29,7 @@ pub use step::{
     Approval, Approvers, Guard, GuardSpan, Kind, OnFailure, Part, Plan, Pool, Retry, Reversibility, Step,
     StepId, StepIx, Undo, Use, Writes,
 };
-pub use target::Target;
+pub use target::{Target, name_server};
 pub use template::{Scope, Template};
 pub use time::{Timestamp, format_duration, parse_duration};
 pub use value::{Data, Key, Span, Value};

@@ -185,12 +185,13 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// What a target of kind `route53` says.
+    /// What a target of kind `route53` or `rfc2136` says. On a primary server a zone has no id but its name.
     #[must_use]
     pub fn of(target: &Target) -> Self {
         let says = |field| target.says(field).unwrap_or_default();
-        let id = says("zone_id").trim_start_matches("/hostedzone/").to_owned();
-        Self { target: target.name.to_string(), id, name: Name::new(&says("name")) }
+        let (id, name) = (says("zone_id"), Name::new(&says("name")));
+        let id = if id.is_empty() { name.as_str() } else { id.trim_start_matches("/hostedzone/") };
+        Self { target: target.name.to_string(), id: id.to_owned(), name }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Wiring {
     pub resolver: SocketAddr,
     /// The port on which the addresses of name servers answer, in place of 53.
     pub dns_port: u16,
+    /// Takes dynamic updates of zones that are not on AWS, signed by the credentials above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<SocketAddr>,
     /// Ports that stand for others on the addresses of this world: 443 → 8443.
     pub ports: BTreeMap<u16, u16>,
     /// The certificate authority of this world.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub trait ReadWorld: Send + Sync {
     /// Time.
     fn clock(&self) -> &dyn Clock;
-    /// A target of kind `route53`.
+    /// A target of kind `route53` or `rfc2136`.
     ///
     /// # Errors
     /// The plan has no such target, or it cannot be reached.
@@ -48,7 +48,7 @@ pub trait ReadWorld: Send + Sync {
 
 /// The same, for changing too. The account of a target is asserted before its first write.
 pub trait WriteWorld: ReadWorld {
-    /// A target of kind `route53`; sends nothing after `until`, also when it tries a throttled call again.
+    /// A target of kind `route53` or `rfc2136`; sends nothing after `until`, also when it tries a throttled call again.
     /// Use [`Writes::dns`].
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl<'a> Writes<'a> {
         Reads { world: self.world.as_reads(), step: self.step, scope: self.scope, progress: self.progress }
     }
 
-    /// A target of kind `route53`, within the deadline of the intent.
+    /// A target of kind `route53` or `rfc2136`, within the deadline of the intent.
     ///
     /// # Errors
     /// As [`ReadWorld::dns`].

@@ -157,7 +157,7 @@ impl CallFault {
     pub(super) fn meets(&self, call: &CallSeen) -> bool {
         let strike = (self.strike)();
         match self.name {
-            "protected" => return thing(call) == "dns.change",
+            "protected" => return thing(call) == "dns.change" && call.service == "route53",
             "late-evidence" => return matches!(thing(call), "http.get" | "metrics.read"),
             "flaps" if call.writes => return false,
             _ => {}
@@ -198,6 +198,8 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("route53", "ListResourceRecordSets") => "dns.list",
         ("route53", "GetChange") => "dns.status",
         ("route53", _) => "dns.zone",
+        ("rfc2136", "UPDATE") => "dns.change",
+        ("rfc2136", _) => "dns.list",
         ("dns", "ask") => "dns.ask",
         ("dns", "delegation") => "dns.delegation",
         ("dns", _) => "dns.resolve",

@@ -6,14 +6,14 @@ use crate::sim::{FaultKind, FaultRule, Met};
 use std::future::Future;
 
 /// Answers a call as the fault that it meets wants it, if it meets one; counts it.
-pub(super) async fn meet<F>(
+pub(super) async fn meet<A, F>(
     shared: &Shared,
     (service, operation, request): (&str, &str, &str),
-    refuse: impl FnOnce(FaultRule) -> Answer,
+    refuse: impl FnOnce(FaultRule) -> A,
     perform: impl FnOnce() -> F,
-) -> Result<Answer, Dropped>
+) -> Result<A, Dropped>
 where
-    F: Future<Output = Result<Answer, Dropped>>,
+    F: Future<Output = Result<A, Dropped>>,
 {
     let Met { hold: held, fate } = shared.look(|world, _| world.faults.meet(service, operation, request));
     let held = |kind| held.as_ref().filter(|fault| fault.rule.kind == kind).map(|fault| fault.id);

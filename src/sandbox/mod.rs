@@ -10,6 +10,7 @@ mod control;
 mod faults;
 mod names;
 mod ports;
+mod primary;
 mod prometheus;
 mod report;
 mod serve;

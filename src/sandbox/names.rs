@@ -95,7 +95,7 @@ fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<
         Some(question) => {
             let name = Name::new(&question.name().to_utf8());
             let said = shared.look(|world, _| ask(world, role, &name, &question.query_type().to_string()));
-            fill(&mut answer, &said, role);
+            fill(&mut answer, &said, role == Role::Resolver);
         }
         None => answer.metadata.response_code = ResponseCode::FormErr,
     }
@@ -104,9 +104,9 @@ fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<
     if datagram && bytes.len() > room { answer.truncate().to_vec().ok() } else { Some(bytes) }
 }
 
-fn fill(answer: &mut Message, said: &Said, role: Role) {
-    answer.metadata.authoritative = said.authoritative && role != Role::Resolver;
-    answer.metadata.recursion_available = role == Role::Resolver;
+pub(super) fn fill(answer: &mut Message, said: &Said, recursive: bool) {
+    answer.metadata.authoritative = said.authoritative && !recursive;
+    answer.metadata.recursion_available = recursive;
     answer.metadata.response_code = match (said.refused, said.absent) {
         (true, _) => ResponseCode::Refused,
         (false, true) => ResponseCode::NXDomain,
@@ -116,7 +116,7 @@ fn fill(answer: &mut Message, said: &Said, role: Role) {
     answer.authorities.extend(said.soa.iter().chain(&said.referral).filter_map(record));
 }
 
-fn record(line: &Line) -> Option<Record> {
+pub(super) fn record(line: &Line) -> Option<Record> {
     let name = fqdn(&line.name)?;
     let kind = rr::RecordType::from_str(&line.kind).ok()?;
     let data = RData::try_from_str(kind, &line.value).ok()?;

@@ -14,6 +14,8 @@ const NETWORKS: std::ops::Range<u8> = 77..127;
 
 /// The last part of the resolver's address.
 const RESOLVER: u8 = 253;
+/// The last part of the primary server's address.
+const PRIMARY: u8 = 251;
 
 /// All sockets of a sandbox but those of its tasks.
 pub(super) struct Sockets {
@@ -27,6 +29,8 @@ pub(super) struct Sockets {
     pub(super) root: (UdpSocket, TcpListener),
     /// The resolver.
     pub(super) resolver: (UdpSocket, TcpListener),
+    /// The primary server.
+    pub(super) primary: TcpListener,
     /// By load balancer: name, TLS, plain.
     pub(super) balancers: Vec<(String, TcpListener, TcpListener)>,
     /// Which ports were taken.
@@ -73,6 +77,11 @@ impl Ports {
     pub(super) fn resolver(self) -> SocketAddr {
         (self.at(1, RESOLVER), self.dns).into()
     }
+
+    /// Where updates of zones go.
+    pub(super) fn primary(self) -> SocketAddr {
+        (self.at(1, PRIMARY), self.dns).into()
+    }
 }
 
 /// Takes the first free network, and builds the world in it.
@@ -105,6 +114,7 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
     let aws = TcpListener::bind(ports.aws()).await?;
     let control = TcpListener::bind(ports.control()).await?;
     let resolver = names::bind(ports.resolver()).await?;
+    let primary = TcpListener::bind(ports.primary()).await?;
     let root = names::bind((world.root.address, ports.dns).into()).await?;
     let mut authorities = Vec::new();
     for server in &world.name_servers {
@@ -116,5 +126,5 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
         let plain = TcpListener::bind((balancer.address, ports.http)).await?;
         balancers.push((balancer.name.clone(), tls, plain));
     }
-    Ok(Sockets { aws, control, authorities, root, resolver, balancers, ports })
+    Ok(Sockets { aws, control, authorities, root, resolver, primary, balancers, ports })
 }

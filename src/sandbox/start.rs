@@ -5,7 +5,7 @@ use super::clock::ScaledClock;
 use super::ports::{ClaimError, Sockets, claim};
 use super::report::Traffic;
 use super::shared::Shared;
-use super::{aws, balancer, clock, control, names, prometheus, serve, tasks, users};
+use super::{aws, balancer, clock, control, names, primary, prometheus, serve, tasks, users};
 use crate::port::Wiring;
 use crate::sim::{World, WorldError, WorldFile};
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("errors-after-switch.yaml", include_str!("../../plans/worlds/errors-after-switch.yaml")),
     ("exec-with-undo.yaml", include_str!("../../plans/worlds/exec-with-undo.yaml")),
     ("one-record.yaml", include_str!("../../plans/worlds/one-record.yaml")),
+    ("own-name-servers.yaml", include_str!("../../plans/worlds/own-name-servers.yaml")),
     ("parallel-deploys.yaml", include_str!("../../plans/worlds/parallel-deploys.yaml")),
     ("slow-health.yaml", include_str!("../../plans/worlds/slow-health.yaml")),
     ("undo-refused.yaml", include_str!("../../plans/worlds/undo-refused.yaml")),
@@ -157,6 +158,7 @@ fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str, op
         secret_key: "sandbox-opens-nothing".into(),
         resolver: ports.resolver(),
         dns_port: ports.dns,
+        primary: Some(ports.primary()),
         ports: BTreeMap::from([(443, ports.https), (80, ports.http)]),
         ca_pem: ca_pem.to_owned(),
         time: clock.0,
@@ -196,6 +198,8 @@ fn serve_all(
         tokio::spawn(names::over_udp(shared.clone(), udp, role));
         tokio::spawn(names::over_tcp(shared.clone(), tcp, role));
     }
+    let key = primary::key(&wiring.access_key, &wiring.secret_key);
+    tokio::spawn(primary::serve(shared.clone(), sockets.primary, key));
     let targets = balancer::targets();
     for (name, tls, plain) in sockets.balancers {
         let listeners = balancer::Listeners { name, tls, plain };

@@ -154,7 +154,7 @@ impl Default for DnsFile {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneFile {
-    /// `Z…`.
+    /// `Z…`; the zone's own name if it is kept on a primary server, and not on AWS.
     pub id: String,
     /// The name servers that its parent sends resolvers to: the world's own unless stated. Others: nobody reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

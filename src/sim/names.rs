@@ -19,6 +19,24 @@ impl World {
         say(zone, records, name, kind, &Around { balancer: &balancer, lot })
     }
 
+    /// What the primary server of a zone says: it has every change at once.
+    #[must_use]
+    pub fn answer_of_primary(&self, name: &Name, kind: &str) -> Said {
+        let zone = self.zones.iter().find(|zone| zone.is_updated() && zone.holds(name));
+        let Some(zone) = zone else { return Said { refused: true, ..Said::default() } };
+        let balancer = |name: &Name| self.balancer_addresses(name);
+        let mut said = say(zone, zone.newest(), name, kind, &Around { balancer: &balancer, lot: 0.0 });
+        for line in said.answers.iter_mut().chain(&mut said.soa).filter(|line| line.kind == "SOA") {
+            let mut words: Vec<&str> = line.value.split(' ').collect();
+            let serial = zone.serial().to_string();
+            if let Some(word) = words.get_mut(2) {
+                *word = &serial;
+            }
+            line.value = words.join(" ");
+        }
+        said
+    }
+
     /// What the parent of every zone says.
     #[must_use]
     pub fn refer(&self, name: &Name) -> Said {

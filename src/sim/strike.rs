@@ -95,9 +95,11 @@ impl Strike {
         let command = service == "process" && operation != super::UNKNOWN;
         let files = service == "files";
         let aws = !http && !dns && !files && service != "process";
+        // A primary server has no quota of calls, and no key of it runs out.
+        let metered = aws && service != "rfc2136";
         let ask = dns && operation == "ask";
         match self {
-            Self::Expired | Self::Throttled => aws || http,
+            Self::Expired | Self::Throttled => metered || http,
             Self::Denied if files => true,
             Self::Refused { .. } | Self::Denied | Self::Unavailable | Self::LostBefore => {
                 aws || http || command
@@ -120,6 +122,9 @@ impl Strike {
 
     /// The refusal of AWS that it stands for.
     pub(super) fn refusal(&self, service: &str, operation: &str) -> Option<Refusal> {
+        if service == "rfc2136" {
+            return self.of_primary();
+        }
         Some(match self {
             Self::Refused { code, message } => Refusal::new(code, &**message),
             Self::Denied => {
@@ -138,6 +143,18 @@ impl Strike {
                 code: "ServiceUnavailable".into(),
                 message: "Service is unable to handle request.".into(),
             },
+            _ => return None,
+        })
+    }
+
+    /// The refusal of a primary server that it stands for.
+    fn of_primary(&self) -> Option<Refusal> {
+        Some(match self {
+            Self::Refused { .. } => Refusal::new("NOTAUTH", "it may not change this zone"),
+            Self::Denied => Refusal::new("REFUSED", "it does not let the key do this"),
+            Self::Unavailable => {
+                Refusal { status: 503, code: "SERVFAIL".into(), message: "it has trouble".into() }
+            }
             _ => return None,
         })
     }

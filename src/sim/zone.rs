@@ -47,6 +47,8 @@ pub struct Zone {
     pub delegation: Vec<Name>,
     /// The accepted versions, oldest first; never empty. The last is what listing shows.
     versions: Vec<Version>,
+    /// How often it was changed.
+    changes: u32,
 }
 
 /// One version of a zone.
@@ -85,7 +87,8 @@ impl Zone {
     /// A zone with these record sets.
     #[must_use]
     pub fn new(id: String, name: Name, delegation: Vec<Name>, records: Records) -> Self {
-        Self { id, name, delegation, versions: vec![Version::new(Timestamp::PAST, records)] }
+        let versions = vec![Version::new(Timestamp::PAST, records)];
+        Self { id, name, delegation, versions, changes: 0 }
     }
 
     /// The newest version, pending or not.
@@ -104,6 +107,7 @@ impl Zone {
     /// Puts a new version in place, and forgets those that no name server serves any more.
     pub fn put(&mut self, now: Timestamp, records: Records, slowest: Duration) {
         self.versions.push(Version::new(now, records));
+        self.changes += 1;
         let oldest = self.oldest_served(now, slowest);
         self.versions.drain(..oldest);
     }
@@ -121,6 +125,18 @@ impl Zone {
     ) -> impl Iterator<Item = (u64, Timestamp)> + '_ {
         let served = self.versions.iter().skip(self.oldest_served(now, slowest));
         served.map(move |version| (version.print, version.accepted.after(slowest)))
+    }
+
+    /// Whether a primary server keeps it, and takes dynamic updates of it.
+    #[must_use]
+    pub fn is_updated(&self) -> bool {
+        self.id == self.name.as_str()
+    }
+
+    /// The serial of its newest version on a primary server. On AWS it stays what it was.
+    #[must_use]
+    pub fn serial(&self) -> u32 {
+        1 + self.changes
     }
 
     /// Whether the name is in this zone.

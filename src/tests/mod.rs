@@ -1,4 +1,4 @@
 //! What holds across modules that may not know each other.
 
 #[cfg(feature = "aws")]
-mod contract;
+pub(crate) mod contract;

@@ -1,5 +1,6 @@
 //! Records of a zone: compared whole, changed by compare-and-swap, and believed only when every authority serves them.
 
+mod by_hand;
 mod place;
 mod served;
 mod sets;

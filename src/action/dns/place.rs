@@ -1,13 +1,13 @@
 //! Which name of which zone a step is about.
 
+use super::by_hand::Hand;
 use super::sets;
-use crate::action::{aws, quoted};
 use crate::plan::{Fields, Target, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::need;
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Place {
     target: Arc<Target>,
-    /// The account that holds the zone.
+    /// The account that holds the zone; where none does, the zone's own target.
     account: Arc<Target>,
     record: Arc<str>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Found {
 impl Place {
     /// Reads `target` and `record`.
     pub(super) fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let target = fields.required("target", target(&["route53"]), "the zone");
+        let target = fields.required("target", target(&["route53", "rfc2136"]), "the zone");
         let record =
             fields.required("record", text(), "a name in the zone: `app`, or `@` for the zone's own");
         let target = target?;
@@ -59,32 +59,32 @@ impl Place {
         Name::within(&self.record, &Name::new(&self.target.says("name").unwrap_or_default()))
     }
 
-    /// For commands.
-    pub(super) fn zone_id(&self) -> String {
-        self.target.place()
+    /// Where its zone is kept, for commands.
+    fn hand(&self) -> Hand<'_> {
+        match &*self.target.kind {
+            "rfc2136" => Hand::Primary(&self.target),
+            _ => Hand::Route53 { zone: self.target.place(), account: &self.account },
+        }
     }
 
     /// For commands: lists what is there.
     pub(super) fn list_by_hand(&self) -> String {
-        let list = format!("--hosted-zone-id {} --start-record-name {}", self.zone_id(), self.name());
-        aws(&self.account, &format!("route53 list-resource-record-sets {list} --max-items 5"))
+        self.hand().list(&self.name())
     }
 
     /// For commands: says how far a change has come.
     pub(super) fn follow_by_hand(&self) -> String {
-        format!("{}   # until INSYNC", aws(&self.account, "route53 get-change --id <ChangeInfo.Id>"))
+        self.hand().follow(&self.name())
     }
 
     /// For commands: one batch that takes some sets away and puts others there.
     pub(super) fn swap_by_hand(&self, gone: &Json, come: &Json) -> String {
-        let changes = |action: &str, sets: &Json| {
-            let sets = sets.as_array().into_iter().flatten();
-            sets.map(|set| json!({"Action": action, "ResourceRecordSet": set})).collect::<Vec<_>>()
-        };
-        let all = [changes("DELETE", gone), changes("CREATE", come)].concat();
-        let batch = quoted(&json!({ "Changes": all }).to_string());
-        let change = format!("--hosted-zone-id {} --change-batch {batch}", self.zone_id());
-        aws(&self.account, &format!("route53 change-resource-record-sets {change}"))
+        self.hand().swap(&self.name(), gone, come)
+    }
+
+    /// Whether its zone can say that a name is whatever another one is.
+    pub(super) fn has_aliases(&self) -> bool {
+        &*self.target.kind != "rfc2136"
     }
 
     /// The zone and the name.
@@ -135,14 +135,12 @@ impl Found {
         let instead =
             if delegation.is_empty() { "nowhere".to_owned() } else { format!("to {}", list(&delegation)) };
         Err(Fault::permanent(format!(
-            "users do not reach zone {} of target `{}`: the parent of {} sends them {instead}, and this zone is on {}; \
-             correct the target's `zone_id` (`aws route53 list-hosted-zones-by-name --dns-name {}` shows all zones of \
-             that name), or the delegation",
+            "users do not reach zone {} of target `{}`: the parent of {} sends them {instead}, and this zone is on {}; {}",
             zone.id,
             place.target.name,
             zone.name,
             list(&zone.name_servers),
-            zone.name
+            place.hand().correction(&zone.name)
         )))
     }
 

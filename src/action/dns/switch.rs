@@ -73,6 +73,7 @@ impl Action for Switch {
             );
         }
         to::check_apex(fields, place.as_ref(), to.as_ref());
+        to::check_aliases(fields, place.as_ref(), to.as_ref());
         Some(Self { place: place?, from, to: to?, data })
     }
 

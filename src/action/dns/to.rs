@@ -306,3 +306,13 @@ pub(super) fn check_apex(fields: &mut Fields<'_>, place: Option<&Place>, to: Opt
             .help("use an alias: `to: { alias: …, zone_id: … }` or `to: { load_balancer: …, in: … }`");
     }
 }
+
+/// Reports an alias where the zone has none.
+pub(super) fn check_aliases(fields: &mut Fields<'_>, place: Option<&Place>, to: Option<&To>) {
+    let alias = matches!(to, Some(To::Alias { .. } | To::LoadBalancer { .. }));
+    if alias && place.is_some_and(|place| !place.has_aliases()) {
+        let span = fields.span_of("to");
+        let message = "only Route 53 has aliases, and this zone is on a primary server";
+        fields.problems().error(Code("SW2006"), span, message).help("use `cname`, or `a` and `aaaa`");
+    }
+}

@@ -10,6 +10,7 @@ mod shifts;
 mod signals;
 mod tasks;
 mod traffic;
+mod updated;
 mod world;
 
 use super::{AnyAction, Record, Registry, Toward};
@@ -40,7 +41,10 @@ fn known() -> Known {
     let zone = target("zone", "route53", json!({"zone_id": "Z1", "name": "example.com", "aws": "prod"}));
     let token = "${{ secrets.token }}";
     let prom = target("prom", "prometheus", json!({"url": "https://prometheus.internal", "token": token}));
-    Known { targets: vec![prod, zone, prom], ..Known::default() }
+    let key = json!({"name": "switchover", "secret": "${{ secrets.tsig }}"});
+    let with = json!({"server": "ns1.example.com:5353", "name": "example.com", "key": key});
+    let updated = target("updated", "rfc2136", with);
+    Known { targets: vec![prod, zone, prom, updated], ..Known::default() }
 }
 
 /// Reads `with`; the codes of what is wrong with it, errors and warnings.

@@ -16,7 +16,7 @@ use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_route53::types::{self, Change, ChangeAction, ChangeBatch};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -137,29 +137,9 @@ impl ReadDns for HostedZone {
 
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
         let zone = self.public().await?;
-        let (mut found, mut beyond) = (Vec::new(), 0);
-        for name in zone.name_servers {
-            let addresses = self.resolver.addresses(name.as_str()).await?;
-            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, self.port));
-            for address in addresses {
-                // A machine without IPv6 cannot ask there, and nobody who could would hear another answer.
-                if dns::reachable(address).await {
-                    found.push(Authority { name: name.clone(), address });
-                } else {
-                    beyond += 1;
-                }
-            }
-        }
-        if found.is_empty() {
-            let text = format!(
-                "no way from here to any of the {beyond} addresses of the name servers of {}",
-                zone.name
-            );
-            return Err(Fault::blind(text));
-        }
-        found.sort();
-        found.dedup();
-        Ok(found)
+        let servers: Vec<(Name, u16)> =
+            zone.name_servers.iter().map(|name| (name.clone(), self.port)).collect();
+        dns::authorities(self.resolver, &servers, &zone.name).await
     }
 
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {

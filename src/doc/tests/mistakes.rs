@@ -479,3 +479,28 @@ fn a_token_is_a_secret() {
     assert!(told("${{ secrets.u }}").contains("SW1024"), "{}", told("${{ secrets.u }}"));
     assert!(!told("${{ secrets.t }}").contains("SW10"), "{}", told("${{ secrets.t }}"));
 }
+
+#[test]
+fn a_zone_on_a_primary_server() {
+    insta::assert_snapshot!(problems(
+        "switchover: v1
+name: test
+secrets: { tsig: { env: A } }
+targets:
+  fine: { rfc2136: { server: \"ns1:53\", name: a.example, key: { name: k, secret: \"${{ secrets.tsig }}\" } } }
+  plain: { rfc2136: { server: ns1, name: a.example, key: { name: k, secret: c2VjcmV0 } } }
+  half: { rfc2136: { server: ns1, name: a.example, key: { name: k, secret: \"x${{ secrets.tsig }}\" } } }
+  odd: { rfc2136: { server: \"ns1:dns\", name: a.example, name_servers: [ns1, \"ns 2\"], key: { algorithm: hmac-md5 } } }
+steps:
+- { id: l, uses: look }
+"
+    ), @r#"
+SW1024 plan.yaml:6:77 the secret of a key is named here and never written: a plan is kept with each of its runs
+SW1024 plan.yaml:7:76 the secret of a key is named here and never written: a plan is kept with each of its runs
+SW1006 plan.yaml:8:29 `ns1:dns` is no server
+SW1006 plan.yaml:8:71 `ns 2` is no server
+SW1004 plan.yaml:8:91 `name` is missing
+SW1004 plan.yaml:8:91 `secret` is missing
+SW1007 plan.yaml:8:104 `hmac-md5` is not one of hmac-sha256, hmac-sha384, hmac-sha512
+"#);
+}

@@ -34,7 +34,7 @@ const THROTTLED: [&str; 10] = [
     "SlowDown",
     "BandwidthLimitExceeded",
 ];
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIALS: [&str; 15] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
@@ -49,9 +49,10 @@ const CREDENTIALS: [&str; 14] = [
     "MissingAuthenticationTokenException",
     "AuthFailure",
     "NotAuthorizedException",
+    "BADKEY",
 ];
-const DENIED: [&str; 4] =
-    ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"];
+const DENIED: [&str; 5] =
+    ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "REFUSED"];
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +131,8 @@ pub(super) struct Call<'a> {
 #[derive(Clone)]
 pub(super) struct Account {
     pub(super) inside: Arc<Inside>,
-    pub(super) number: String,
+    /// None: what is reached by a key of its own, and is in no account.
+    pub(super) number: Option<String>,
 }
 
 impl Account {
@@ -169,15 +171,15 @@ impl Account {
 
     /// The account is asserted once: nothing is even looked at in a wrong one.
     async fn ready(&self) -> Result<(), Failure> {
-        if self.inside.known().accounts.contains(&self.number) {
+        let Some(number) = &self.number else { return Ok(()) };
+        if self.inside.known().accounts.contains(number) {
             return Ok(());
         }
         let call = Call { service: "sts", operation: "GetCallerIdentity", resource: &"", writes: false };
         let found = self.inside.look_at(call, |world, _| Ok(world.account.clone())).await?;
-        if found != self.number {
+        if found != *number {
             let text = format!(
-                "the credentials are of account {found}, and the plan means {}; nothing was sent",
-                self.number
+                "the credentials are of account {found}, and the plan means {number}; nothing was sent"
             );
             return Err(Failure::unanswered(Class::Refused, &text));
         }

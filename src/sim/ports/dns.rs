@@ -9,7 +9,7 @@ use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use crate::sim::ledger;
 use crate::sim::write::Write;
-use crate::sim::{Line, Refusal, Said, Strike, Verb};
+use crate::sim::{Line, Refusal, Said, Strike, Verb, World};
 use async_trait::async_trait;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -27,10 +27,37 @@ const SILENCE: Duration = Duration::from_secs(5);
 pub(super) struct HostedZone {
     pub(super) account: Account,
     pub(super) id: String,
+    pub(super) calls: &'static Calls,
 }
 
-fn look<'a>(operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
-    Call { service: "route53", operation, resource, writes: false }
+/// What calls about a zone are called, where it is kept.
+#[derive(Debug)]
+pub(super) struct Calls {
+    service: &'static str,
+    zone: &'static str,
+    list: &'static str,
+    change: &'static str,
+    /// None: what was accepted is everywhere at the provider.
+    status: Option<&'static str>,
+}
+
+/// On AWS.
+pub(super) const ROUTE53: Calls = Calls {
+    service: "route53",
+    zone: "GetHostedZone",
+    list: "ListResourceRecordSets",
+    change: "ChangeResourceRecordSets",
+    status: Some("GetChange"),
+};
+
+/// On a primary server, by RFC 2136.
+pub(super) const PRIMARY: Calls =
+    Calls { service: "rfc2136", zone: "query", list: "query", change: "UPDATE", status: None };
+
+impl Calls {
+    fn look<'a>(&self, operation: &'static str, resource: &'a (dyn Display + Sync)) -> Call<'a> {
+        Call { service: self.service, operation, resource, writes: false }
+    }
 }
 
 /// A question to a name server or to a resolver.
@@ -45,7 +72,7 @@ impl ReadDns for HostedZone {
         if let Some(zone) = self.account.inside.known().zones.get(&self.id) {
             return Ok(zone.clone());
         }
-        let looking = self.account.look(look("GetHostedZone", &self.id), |world, _| {
+        let looking = self.account.look(self.calls.look(self.calls.zone, &self.id), |world, _| {
             let zone = world.zone(&self.id)?;
             let name_servers = world.name_servers.iter().map(|server| server.name.clone()).collect();
             Ok(Zone { id: zone.id.clone(), name: zone.name.clone(), name_servers })
@@ -57,7 +84,7 @@ impl ReadDns for HostedZone {
 
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
         let resource = fmt::from_fn(|f| write!(f, "{name} in zone {}", self.id));
-        let looking = self.account.look(look("ListResourceRecordSets", &resource), |world, _| {
+        let looking = self.account.look(self.calls.look(self.calls.list, &resource), |world, _| {
             let records = world.zone(&self.id)?.newest();
             Ok(records.values().filter(|record| record.name == *name).cloned().collect())
         });
@@ -65,15 +92,20 @@ impl ReadDns for HostedZone {
     }
 
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
-        let looking = self.account.look(look("GetChange", &change.0), |world, now| {
-            let found = world.changes.iter().find(|info| info.id == change.0).ok_or_else(|| Refusal {
-                status: 404,
-                code: "NoSuchChange".into(),
-                message: format!("A change with ID '{}' does not exist.", change.0),
-            })?;
+        let unknown = || Refusal {
+            status: 404,
+            code: "NoSuchChange".into(),
+            message: format!("A change with ID '{}' does not exist.", change.0),
+        };
+        let known = |world: &mut World, now: Timestamp| {
+            let found = world.changes.iter().find(|info| info.id == change.0).ok_or_else(unknown)?;
             Ok(if found.insync <= now { ChangeStatus::Insync } else { ChangeStatus::Pending })
-        });
-        looking.await
+        };
+        if let Some(operation) = self.calls.status {
+            return self.account.look(self.calls.look(operation, &change.0), known).await;
+        }
+        let found = self.account.inside.look(known);
+        found.map(|_| ChangeStatus::Insync).map_err(|refusal| Fault::permanent(refusal.message))
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
@@ -224,7 +256,7 @@ impl WriteDns for Changing {
             }
             Ok(())
         });
-        let call = Call { writes: true, ..look("ChangeResourceRecordSets", &resource) };
+        let call = Call { writes: true, ..self.zone.calls.look(self.zone.calls.change, &resource) };
         let kept: String = comment.chars().take(COMMENT).collect();
         let comment = (!kept.is_empty()).then_some(kept);
         let write = Write::Change { zone: self.zone.id.clone(), batch, comment };
@@ -236,7 +268,8 @@ impl WriteDns for Changing {
 /// What a refused batch means.
 fn refused(mut failure: Failure, call: &Call<'_>) -> Fault {
     if failure.code != "InvalidChangeBatch" {
-        let known = ["InvalidInput", "NoSuchHostedZone", "NoSuchHealthCheck"].contains(&&*failure.code);
+        let known =
+            ["InvalidInput", "NoSuchHostedZone", "NoSuchHealthCheck", "NOTAUTH"].contains(&&*failure.code);
         let answered = !failure.code.is_empty();
         if failure.class == Class::Refused && answered && !known {
             // A refusal that nobody has met yet: look before believing it.

@@ -22,7 +22,8 @@ use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
     Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
-    ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Zone,
+    ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Name,
+    dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -106,13 +107,19 @@ impl Ports {
 
     fn account(&self, name: &str) -> Result<Account, Fault> {
         let number = self.says(name, "aws", "account")?;
-        Ok(Account { inside: self.inside.clone(), number })
+        Ok(Account { inside: self.inside.clone(), number: Some(number) })
     }
 
     fn zone(&self, name: &str) -> Result<dns::HostedZone, Fault> {
+        if self.targets.iter().any(|target| &*target.name == name && &*target.kind == "rfc2136") {
+            let account = Account { inside: self.inside.clone(), number: None };
+            let id = Name::new(&self.says(name, "rfc2136", "name")?).to_string();
+            return Ok(dns::HostedZone { account, id, calls: &dns::PRIMARY });
+        }
         let account = self.account(&self.says(name, "route53", "aws")?)?;
         let id = self.says(name, "route53", "zone_id")?;
-        Ok(dns::HostedZone { account, id: id.trim_start_matches("/hostedzone/").into() })
+        let id = id.trim_start_matches("/hostedzone/").into();
+        Ok(dns::HostedZone { account, id, calls: &dns::ROUTE53 })
     }
 
     fn says(&self, name: &str, kind: &str, field: &str) -> Result<String, Fault> {

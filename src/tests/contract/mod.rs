@@ -9,7 +9,9 @@ mod metrics;
 mod queries;
 mod refusals;
 mod rules;
+pub(crate) mod servers;
 mod traffic;
+mod updates;
 
 use crate::adapter::{Supervision, World};
 use crate::plan::{Plan, Policy, Span, Target, Timestamp, Value};
@@ -23,24 +25,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A world under test, whichever it is.
-struct Place {
-    world: Arc<dyn WriteWorld>,
+pub(crate) struct Place {
+    pub(crate) world: Arc<dyn WriteWorld>,
     behind: Behind,
 }
 
 enum Behind {
     Memory(Arc<Ports>),
     Sandbox(Sandbox),
+    Server(servers::Server),
 }
 
 impl Place {
     /// Puts a fault in its way.
-    async fn fault(&self, rule: Json) {
+    pub(crate) async fn fault(&self, rule: Json) {
         match &self.behind {
             Behind::Memory(ports) => {
                 let rule: FaultRule = serde_json::from_value(rule).unwrap();
                 ports.look(|world, _| world.faults.add(rule));
             }
+            Behind::Server(server) => server.fault(rule),
             Behind::Sandbox(sandbox) => {
                 let request = Request {
                     method: "POST".into(),
@@ -76,6 +80,7 @@ fn targets() -> Vec<Arc<Target>> {
         target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
         target("zone", "route53", zone),
         target("prom", "prometheus", json!({"url": "https://prometheus.internal"})),
+        target("updated", "rfc2136", json!({"server": "ns1.example.test", "name": "example.test"})),
     ]
 }
 
@@ -92,7 +97,14 @@ fn in_memory(text: &str, contract: impl AsyncFnOnce(&Place)) {
 async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let options = Options { scale: Some(600), traffic: false, ..Options::default() };
     let sandbox = start(text, "aep.yaml", options).await.unwrap();
-    let plan = Plan {
+    let plan = Plan { targets: targets(), ..plan() };
+    let world = World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere());
+    contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
+}
+
+/// A plan of nothing.
+fn plan() -> Plan {
+    Plan {
         name: "p".into(),
         summary: None,
         owner: None,
@@ -100,14 +112,16 @@ async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
         steps: Vec::new(),
         pools: Vec::new(),
         guards: Vec::new(),
-        targets: targets(),
+        targets: Vec::new(),
         secrets: Vec::new(),
         people: Vec::new(),
         policy: Policy::default(),
-    };
-    let nowhere = Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() };
-    let world = World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere);
-    contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
+    }
+}
+
+/// Where nothing is ever started.
+fn nowhere() -> Supervision {
+    Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() }
 }
 
 /// Each contract is one test in memory and one in the sandbox: in the world that is shipped, or in a changed one.
