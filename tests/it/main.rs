@@ -19,6 +19,7 @@ mod go_live;
 mod journals;
 mod kills;
 mod ledger;
+mod own_name_servers;
 mod process;
 mod races;
 mod rehearse;

@@ -1,0 +1,206 @@
+//! A plan whose zone is on a name server of one's own: a real BIND, the real binary, and the same steps as on AWS. It goes
+//! there, comes back by itself and by hand, never writes over somebody else, and keeps its key to itself.
+
+use crate::disk::skipped;
+use crate::stage::{Said, tool};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const SECRET: &str = "bm90IGEgc2VjcmV0LCBvbmx5IGZvciB0ZXN0cyEhIQ==";
+const ZONE: &str = "$ORIGIN example.test.
+@ 3600 SOA ns1 hostmaster 7 3600 600 86400 1
+@ 3600 NS ns1
+ns1 3600 A 127.0.0.1
+app 3 CNAME old
+old 3 A 192.0.2.1
+";
+
+/// The server, and a state directory.
+struct Desk {
+    named: Child,
+    home: tempfile::TempDir,
+    port: u16,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.named.kill();
+        let _ = self.named.wait();
+    }
+}
+
+/// As the shell finds it, or where `tests/tools.sh` unpacks it.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tests/bin");
+    let folders = std::env::split_paths(&path).chain([unpacked, "/usr/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+fn free() -> u16 {
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        if UdpSocket::bind(address).is_ok() {
+            return address.port();
+        }
+    }
+}
+
+impl Desk {
+    /// None, said aloud, where there is no BIND.
+    fn new() -> Option<Self> {
+        let Some(named) = find("named") else {
+            skipped("a plan over BIND", "no `named` here; tests/tools.sh unpacks it");
+            return None;
+        };
+        let (home, port) = (tempfile::tempdir().unwrap(), free());
+        let folder = home.path().to_str().unwrap();
+        let settings = format!(
+            "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
+             pid-file none; lock-file none; session-keyfile none; recursion no; dnssec-validation no; \
+             minimal-any no; }};\ncontrols {{ }};\n\
+             key \"switchover\" {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n\
+             zone \"example.test\" {{ type primary; file \"zone\"; allow-update {{ key switchover; }}; }};\n"
+        );
+        for (name, text) in [("zone", ZONE), ("settings", &settings), ("plan.yaml", &plan(port, ""))] {
+            std::fs::write(home.path().join(name), text).unwrap();
+        }
+        let told = std::fs::File::create(home.path().join("told")).unwrap();
+        let named = Command::new(named)
+            .args(["-g", "-n", "1", "-c", "settings"])
+            .current_dir(folder)
+            .stderr(told)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let desk = Self { named, home, port };
+        for _ in 0..100 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() && desk.answer().contains("CNAME") {
+                return Some(desk);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("BIND does not answer: {}", std::fs::read_to_string(desk.home.path().join("told")).unwrap());
+    }
+
+    fn command(&self, arguments: &[&str], secret: &str) -> Command {
+        let mut command = tool();
+        command
+            .args(arguments)
+            .env("SWITCHOVER_STATE_DIR", self.home.path().join("state"))
+            .env("SWITCHOVER_OUTPUT", "plain")
+            .env("SWITCHOVER_AS", "ana@example.com")
+            .env("TSIG_SECRET", secret);
+        command
+    }
+
+    fn say(&self, arguments: &[&str]) -> Said {
+        let said: Said = self.command(arguments, SECRET).output().unwrap().into();
+        assert!(!format!("{said:?}").contains(SECRET), "{said:#?}");
+        said
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.home.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// What `dig` shows of the name.
+    fn answer(&self) -> String {
+        let port = self.port.to_string();
+        let ask = ["@127.0.0.1", "-p", &port, "+tcp", "+noall", "+answer", "app.example.test", "ANY"];
+        let output = Command::new("dig").args(ask).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Short TTLs: they are waited out on the wall clock.
+fn plan(port: u16, last: &str) -> String {
+    format!(
+        "switchover: v1
+name: own-servers
+secrets: {{ tsig: {{ env: TSIG_SECRET }} }}
+targets:
+  zone:
+    rfc2136:
+      server: \"127.0.0.1:{port}\"
+      name: example.test
+      key: {{ name: switchover, secret: \"${{{{ secrets.tsig }}}}\" }}
+      name_servers: [\"127.0.0.1:{port}\"]
+steps:
+  - id: lower-ttl
+    uses: dns.ttl
+    with: {{ target: zone, record: app, ttl: 1s }}
+  - id: switch
+    uses: dns.switch
+    with:
+      target: zone
+      record: app
+      from: {{ cname: old.example.test }}
+      to: {{ a: [192.0.2.7], aaaa: [\"2001:db8::7\"], ttl: 1s }}
+      writes: shared
+{last}"
+    )
+}
+
+const OLD: &str = "app.example.test. 3 IN CNAME old.example.test.";
+
+#[test]
+fn a_record_goes_there_and_is_brought_back() {
+    let Some(desk) = Desk::new() else { return };
+    let plan = desk.path("plan.yaml");
+    assert_eq!(desk.answer(), OLD);
+    let said = desk.say(&["preview", &plan]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.stdout.contains("CNAME old.example.test (TTL 3) → A 192.0.2.7 (TTL 1), AAAA"), "{said:#?}");
+    assert!(said.stdout.contains("DNS clock"), "{said:#?}");
+    assert_eq!(desk.answer(), OLD);
+    let said = desk.say(&["run", &plan, "--yes"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let now = desk.answer();
+    assert!(now.contains("1 IN A 192.0.2.7") && now.contains("1 IN AAAA 2001:db8::7"), "{now}");
+    assert!(!now.contains("CNAME"), "{now}");
+    let again = desk.say(&["run", &plan, "--yes"]);
+    assert_eq!(desk.answer(), now, "{again:#?}");
+    // Not in what is told of the run, nor in what is kept of it.
+    desk.say(&["log", "latest", "--output", "jsonl"]);
+    desk.say(&["export", "latest", "--to", &desk.path("state/run.jsonl")]);
+    for entry in std::fs::read_dir(desk.home.path().join("state")).unwrap().flatten() {
+        let kept = std::fs::read(entry.path()).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&kept).contains(SECRET), "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn what_fails_after_the_switch_brings_the_record_back() {
+    let Some(desk) = Desk::new() else { return };
+    let last = "  - id: fails\n    uses: exec\n    with: { run: [\"false\"], reads: true }\n";
+    std::fs::write(desk.home.path().join("plan.yaml"), plan(desk.port, last)).unwrap();
+    let said = desk.say(&["run", &desk.path("plan.yaml"), "--yes"]);
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    assert!(said.stderr.contains("RESTORED"), "{said:#?}");
+    assert_eq!(desk.answer(), OLD);
+}
+
+#[test]
+fn a_completed_run_is_rolled_back_by_hand() {
+    let Some(desk) = Desk::new() else { return };
+    let said = desk.say(&["run", &desk.path("plan.yaml"), "--yes"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let said = desk.say(&["rollback", "latest"]);
+    assert_eq!(said.code, Some(12), "{said:#?}");
+    assert_eq!(desk.answer(), OLD);
+}
+
+#[test]
+fn a_wrong_key_is_told_before_a_run_exists() {
+    let Some(desk) = Desk::new() else { return };
+    let other = "YW5vdGhlciBzZWNyZXQsIG9ubHkgZm9yIHRlc3RzISE=";
+    let said: Said = desk.command(&["run", &desk.path("plan.yaml"), "--yes"], other).output().unwrap().into();
+    assert_eq!(said.code, Some(4), "{said:#?}");
+    assert!(said.stderr.contains("the secret here is not the one that it has"), "{said:#?}");
+    assert!(!format!("{said:?}").contains(other), "{said:#?}");
+    assert_eq!(desk.say(&["runs", "--output", "json"]).stdout.matches("own-servers").count(), 0);
+    assert_eq!(desk.answer(), OLD);
+}
