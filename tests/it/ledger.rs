@@ -317,7 +317,10 @@ impl<'s> Ledger<'s> {
     /// nothing is left behind.
     pub(crate) fn judge(&self, then: Then, earlier: &[EventRecord]) -> Result<(), String> {
         let facts = self.facts()?;
-        let turned = then == Then::Abort && !earlier.is_empty();
+        // Of a run that was over, an abort that was killed before it was recorded has not happened.
+        let is_over = matches!(earlier.last(), Some(EventRecord::RunFinished { .. }));
+        let unheard = is_over && facts.len() == earlier.len();
+        let turned = then == Then::Abort && !earlier.is_empty() && !unheard;
         // That it fails was told to whoever was killed: seen from outside it did what it should.
         let fails = self.scenario.troubles.iter().filter_map(|name| name.strip_prefix("fails-run-"));
         let completes = fails.into_iter().all(|step| judge::is_settled_by_looking(&facts, step));
