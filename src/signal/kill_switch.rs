@@ -119,7 +119,10 @@ impl Signal for KillSwitch {
                 return Err(Fault { message: format!("{told} cannot be read: {fault}").into(), ..fault });
             }
             Err(fault) => {
-                return Ok(measured(true, format!("{told} cannot be read, and so counts as raised: {fault}")));
+                return Ok(measured(
+                    true,
+                    format!("{told} cannot be read, and so counts as raised: {fault}"),
+                ));
             }
         };
         let how = if raised { "raised" } else { "not raised" };
