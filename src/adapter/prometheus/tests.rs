@@ -6,8 +6,12 @@ use crate::adapter::{Supervision, World};
 use crate::plan::{Span, Value};
 use crate::port::{Grid, ReadWorld};
 use crate::run::FaultKind;
+use crate::tests::contract::servers::{find, free};
 use serde_json::json;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
 
 const DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
 
@@ -143,15 +147,55 @@ async fn in_a_sandbox_nobody_else_is_asked() {
     assert!(server.seen()[0].head.starts_with("post /prometheus/api/v1/query "), "{:?}", server.seen());
 }
 
-/// `SWITCHOVER_PROMETHEUS=http://127.0.0.1:9090 cargo test --lib -- --ignored a_real_prometheus`: one that scrapes itself.
+/// A server that scrapes itself, until it is dropped.
+struct Real(Child, #[expect(dead_code, reason = "it is removed with it")] TempDir);
+
+impl Real {
+    fn start(address: SocketAddr) -> Option<Self> {
+        let program = find("prometheus", "a real Prometheus")?;
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "global: {{ scrape_interval: 1s }}\n\
+             scrape_configs: [{{ job_name: itself, static_configs: [{{ targets: ['{address}'] }}] }}]\n"
+        );
+        std::fs::write(folder.path().join("config.yml"), config).unwrap();
+        let child = Command::new(program)
+            .args(["--config.file=config.yml", "--storage.tsdb.path=data"])
+            .arg(format!("--web.listen-address={address}"))
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Some(Self(child.unwrap(), folder))
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until there is such an answer; a test must not hang.
+async fn once(world: &World, text: &str, is: impl Fn(&Answered) -> bool) -> Answered {
+    let clock = world.clock();
+    for _ in 0..300 {
+        match ask(world, &query(text)).await {
+            Ok(answer) if is(&answer) => return answer,
+            _ => clock.sleep_until(clock.now().after(Duration::from_millis(100))).await,
+        }
+    }
+    panic!("`{text}`: it never came");
+}
+
 #[tokio::test]
-#[ignore = "wants a Prometheus that scrapes itself, at SWITCHOVER_PROMETHEUS"]
 async fn a_real_prometheus_is_understood() {
-    #[expect(clippy::disallowed_methods, reason = "where it is, is not known here")]
-    let url = std::env::var("SWITCHOVER_PROMETHEUS").unwrap();
-    let world = world(&url);
+    let address = free();
+    let Some(_real) = Real::start(address) else { return };
+    let world = world(&format!("http://{address}"));
+    let one = once(&world, "count(up == 1)", |answer| !answer.lines.is_empty()).await;
     let now = crate::port::Clock::now(world.clock());
-    let one = ask(&world, &query("count(up)")).await.unwrap();
     assert_eq!((one.lines.len(), one.warning.as_deref()), (1, None), "{one:?}");
     assert!(one.lines[0].points[0].1 >= 1.0);
     let far = one.clock.unwrap().since(now).max(now.since(one.clock.unwrap()));
@@ -159,8 +203,8 @@ async fn a_real_prometheus_is_understood() {
     for (text, lines) in [("vector(1)", 1), ("none_such", 0), ("1", 1), ("up offset 1000d", 0)] {
         assert_eq!(ask(&world, &query(text)).await.unwrap().lines.len(), lines, "{text}");
     }
-    let several = ask(&world, &query("prometheus_http_requests_total")).await.unwrap();
-    assert!(several.lines.len() > 1, "{several:?}");
+    let several = once(&world, "prometheus_http_requests_total", |answer| answer.lines.len() > 1).await;
+    assert!(several.lines.iter().all(|line| line.points.len() == 1), "{several:?}");
     assert!(ask(&world, &query("vector(0)/0")).await.unwrap().lines[0].points[0].1.is_nan());
     let to = Timestamp(now.0 / 15_000 * 15_000);
     let grid = Grid { from: Timestamp(to.0 - 60_000), to, step: Duration::from_secs(15) };

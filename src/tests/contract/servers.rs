@@ -114,14 +114,7 @@ impl Drop for Server {
 impl Server {
     /// None, said aloud, where there is no such server.
     pub(crate) async fn start(brand: Brand) -> Option<Self> {
-        let program = brand.program();
-        let Some(path) = find(program) else {
-            let text = format!(
-                "\nskipped: the contract over {brand:?}: no `{program}` here; tests/tools.sh unpacks it\n"
-            );
-            std::io::stderr().write_all(text.as_bytes()).unwrap();
-            return None;
-        };
+        let path = find(brand.program(), &format!("the contract over {brand:?}"))?;
         let folder = tempfile::tempdir().unwrap();
         let address = free();
         let settings = brand.settings(folder.path().to_str().unwrap(), address.port());
@@ -204,15 +197,21 @@ fn connect(target: &Target, secret: &str) -> World {
 }
 
 /// As the shell finds it, or where `tests/tools.sh` unpacks it.
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str, what: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tests/bin");
-    let folders = std::env::split_paths(&path).chain([unpacked, "/usr/sbin".into()]);
-    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tests");
+    let unpacked = ["bin", "debian/usr/bin"].map(|folder| unpacked.join(folder));
+    let folders = std::env::split_paths(&path).chain(unpacked).chain(["/usr/sbin".into()]);
+    let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
+    if found.is_none() {
+        let text = format!("\nskipped: {what}: no `{program}` here; tests/tools.sh unpacks it\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
+    }
+    found
 }
 
 /// A port that is free for datagrams and connections.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     loop {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
