@@ -114,7 +114,7 @@ impl<'s> Chain<'s> {
             Some(seconds) => seconds.clone(),
             None => Point::within(self.around_appends(&mut told)).collect(),
         };
-        if self.seconds.is_some() || self.part.0 == 0 {
+        if self.part.0 == 0 {
             for second in seconds {
                 self.tell(second, &mut told);
             }
