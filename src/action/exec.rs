@@ -309,7 +309,8 @@ impl Exec {
             return Err(Fault::blind("too little was left of the time of this call to start a command"));
         }
         command.timeout = self.within.min(left);
-        command.call = Some(Call { step: writes.step.to_owned(), token: writes.token.to_owned() });
+        command.call =
+            Some(Call { step: writes.step.to_owned(), token: writes.token.to_owned(), until: writes.until });
         writes.world.run_process().run(command, writes.stop).await
     }
 

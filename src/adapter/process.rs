@@ -58,6 +58,10 @@ impl Process {
         // A supervisor knows only the wall's time.
         command.timeout = self.clock.on_wall(command.timeout);
         command.stop.grace = self.clock.on_wall(command.stop.grace);
+        if let Some(call) = &mut command.call {
+            let left = call.until.since(self.clock.now());
+            call.until = SystemClock::wall().now().after(self.clock.on_wall(left));
+        }
         let last_resort = command.stop.clone();
         let trace = command.call.as_ref().map(|call| self.traces.leave(&call.step)).transpose();
         let (file, trace) = trace.map_err(|error| not_started(error.into()))?.unzip();

@@ -121,6 +121,7 @@ impl Desk {
             // A run pins its plan: a place in it names a step.
             step: format!("{}-{}", self.run_id, ix.0),
             token: token(&self.run_id, run, ix, toward),
+            until: due.until,
         });
         let record = place.and_then(|ix| record(run, ix, &call.token));
         let mut scope = self.scope.clone();

@@ -1,6 +1,7 @@
 //! Commands of the plan's own.
 
 use super::Stop;
+use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub struct Call {
     pub step: String,
     /// [`super::Writes::token`]; the command finds it as `SWITCHOVER_TOKEN`.
     pub token: String,
+    /// [`super::Writes::until`]: it begins before that moment, or not at all.
+    pub until: Timestamp,
 }
 
 /// How a command is stopped: this signal, then after `grace` SIGKILL, to its whole process group.
@@ -83,7 +86,8 @@ pub trait ReadProcess: Send + Sync {
     /// Runs it to its end. In a preview, refuses what is not marked `reads`.
     async fn query(&self, command: Command) -> Result<Output, Fault>;
     /// What is still alive on this machine of a command that was started for a call of this step, whoever started it: it
-    /// outlives us by its grace, and longer if its supervisor is killed. `None` once nothing is.
+    /// outlives us by its grace, and longer if its supervisor is killed. `None` once nothing is; what was ordered before and
+    /// has not begun begins no more.
     ///
     /// # Errors
     /// That cannot be told.

@@ -4,6 +4,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use std::path::Path;
 use std::time::Duration;
 use switchover::adapter::{Process, Supervision, SystemClock};
+use switchover::plan::Timestamp;
 use switchover::port::{Call, Clock, Command, Output, ReadProcess, Stop, StopSignal, StopWith, WriteProcess};
 use switchover::run::{Fault, FaultKind, Landed};
 use tempfile::TempDir;
@@ -55,7 +56,7 @@ fn shell(script: &str) -> Command {
         stop: StopWith { signal: StopSignal::Int, grace: Duration::from_secs(20) },
         reads: true,
         timeout: Duration::from_secs(60),
-        call: Some(Call { step: "step".into(), token: "call".into() }),
+        call: Some(Call { step: "step".into(), token: "call".into(), until: Timestamp(u64::MAX) }),
     }
 }
 
@@ -268,7 +269,44 @@ async fn while_anything_lives_it_is_found_by_its_step() {
     let (output, ()) = tokio::join!(work, looking);
     assert!(output.unwrap().stopped);
     assert_eq!(place.process().left_of("step").unwrap(), None);
-    assert!(!place.has("commands/step"));
+    assert_eq!(place.0.path().join("commands").read_dir().unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_was_looked_for_before_it_began_never_begins() {
+    let place = Place::new();
+    let (script, supervisor) = (place.0.path().join("slow"), env!("CARGO_BIN_EXE_switchover"));
+    let text = format!(
+        "#!/bin/sh\necho > ordered; while [ ! -e go ]; do sleep 0.02; done; exec {supervisor} \"$@\"\n"
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let supervision = Supervision { program: script, traces: place.0.path().join("commands") };
+    let slow = Process::new(SystemClock::wall(), place.0.path(), supervision);
+    let stop = Stop::default();
+    let looking = async {
+        soon("it is ordered", || place.has("ordered")).await;
+        assert_eq!(place.process().left_of("step").unwrap(), None);
+        assert_eq!(place.run(shell("echo > another")).await.code, Some(0), "nor does it hold others up");
+        std::fs::write(place.0.path().join("go"), "").unwrap();
+    };
+    let (fault, ()) = tokio::join!(slow.run(shell("echo > began"), &stop), looking);
+    let fault = fault.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
+    assert!(fault.message.contains("it is no longer waited for"), "{fault}");
+    assert!(!place.has("began") && place.has("another"));
+}
+
+#[tokio::test]
+async fn nothing_begins_once_the_time_of_its_call_is_over() {
+    let place = Place::new();
+    let mut command = shell("echo > began");
+    command.call.as_mut().unwrap().until = SystemClock::wall().now();
+    let fault = lost(&place, command).await;
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Blind, Landed::No), "{fault}");
+    assert!(fault.message.contains("was over before `sh` could start"), "{fault}");
+    assert!(!place.has("began"));
+    assert_eq!(place.process().left_of("step").unwrap(), None);
 }
 
 async fn lost(place: &Place, command: Command) -> Fault {
@@ -324,7 +362,6 @@ async fn a_command_without_us_and_its_supervisor_is_noticed() {
 
 #[tokio::test]
 async fn in_a_world_that_runs_faster_a_command_has_less_time() {
-    use switchover::plan::Timestamp;
     use switchover::port::WorldTime;
     let place = Place::new();
     let supervision =

@@ -199,10 +199,11 @@ async fn a_command_is_over_by_the_deadline_of_its_call() {
     let stop = json!({"signal": "INT", "grace": "20s"});
     let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": stop}));
     story.plan().await.unwrap();
+    let until = world.state().now.after(std::time::Duration::from_mins(1));
     story.apply().await.unwrap();
     let command = given.lock().unwrap().pop().unwrap();
     assert_eq!(command.timeout, std::time::Duration::from_secs(40));
-    assert_eq!(command.call, Some(Call { step: STEP.into(), token: story.token() }));
+    assert_eq!(command.call, Some(Call { step: STEP.into(), token: story.token(), until }));
     let mut story = exec(&world, &json!({"check": null, "prior": null, "stop": {"grace": "1m"}}));
     story.plan().await.unwrap();
     fails(story.apply().await, FaultKind::Blind, &["too little"]);

@@ -3,6 +3,7 @@
 
 use super::super::SystemClock;
 use super::Group;
+use super::trace::take;
 use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::{Clock, Command, Output, StopSignal};
@@ -33,7 +34,7 @@ const FORGOTTEN: Duration = Duration::from_secs(5);
 pub(super) struct Order {
     /// Its times are the wall's.
     pub(super) command: Command,
-    /// The file on its standard error, to be removed once nothing of the command is left.
+    /// The file on its standard error, in which the command waits.
     pub(super) trace: Option<PathBuf>,
 }
 
@@ -47,24 +48,30 @@ pub(super) enum Told {
 
 /// Why a command was not started.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct NotStarted {
-    why: String,
+pub(super) enum NotStarted {
     /// Trying again may help.
-    passes: bool,
+    Now(String),
+    /// Trying again will not help.
+    Ever(String),
+    /// The time of its call was over: this machine was asleep, or too busy, and that is no failure.
+    Late,
 }
 
 impl From<Error> for NotStarted {
     fn from(error: Error) -> Self {
         let full = [rustix::io::Errno::AGAIN, rustix::io::Errno::NOMEM, rustix::io::Errno::MFILE];
         let passes = full.iter().any(|full| error.raw_os_error() == Some(full.raw_os_error()));
-        Self { why: error.to_string(), passes }
+        if passes { Self::Now(error.to_string()) } else { Self::Ever(error.to_string()) }
     }
 }
 
 impl NotStarted {
     pub(super) fn fault(&self, name: &str) -> Fault {
-        let text = format!("cannot start `{name}`: {}", self.why);
-        if self.passes { Fault::transient(text) } else { Fault::permanent(text) }
+        match self {
+            Self::Now(why) => Fault::transient(format!("cannot start `{name}`: {why}")),
+            Self::Ever(why) => Fault::permanent(format!("cannot start `{name}`: {why}")),
+            Self::Late => Fault::blind(format!("the time of this call was over before `{name}` could start")),
+        }
     }
 }
 
@@ -95,14 +102,10 @@ pub fn supervise() -> Result<()> {
         };
         // The command inherits it, and so holds the lock should this process be killed.
         let _held = rustix::io::dup(std::io::stderr())?;
-        let last_word = match attend(command, closed).await {
+        let last_word = match supervised(command, trace, closed).await {
             Ok(output) => Told::Ended(output),
             Err(why) => Told::NotStarted(why),
         };
-        if let Some(trace) = trace {
-            // One that stays is found to be held by nobody.
-            let _ = std::fs::remove_file(trace);
-        }
         tell(&last_word);
         Ok(())
     })
@@ -125,6 +128,24 @@ fn tell(told: &Told) {
     if let Ok(line) = serde_json::to_string(told) {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
+}
+
+/// The command, for as long as its file tells of it.
+async fn supervised(
+    command: Command,
+    waiting: Option<PathBuf>,
+    closed: impl Future<Output = ()>,
+) -> std::result::Result<Output, NotStarted> {
+    let taken = waiting.as_deref().map(take).transpose();
+    // Whoever looked for it sees to the step by now.
+    let taken = taken.map_err(|error| NotStarted::Now(format!("it is no longer waited for: {error}")))?;
+    let late = command.call.as_ref().is_some_and(|call| SystemClock::wall().now() >= call.until);
+    let ended = if late { Err(NotStarted::Late) } else { attend(command, closed).await };
+    if let Some(taken) = taken {
+        // One that stays is found to be held by nobody.
+        let _ = std::fs::remove_file(taken);
+    }
+    ended
 }
 
 async fn attend(

@@ -1,67 +1,139 @@
 //! Whether anything of a command is still alive: told by a lock on a file, which its supervisor and the command itself
 //! hold for as long as they live, and nobody holds for longer, however they died.
+//!
+//! A command waits in such a file before it begins. Its supervisor takes the file by another name and starts the command;
+//! whoever looks for what is left of it removes a file that waits. Only one of them can: so nothing that was looked for
+//! begins later, though whoever ordered it be stopped for ever, and nobody has to know how long that may be.
 
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions, remove_file, rename};
 use std::io::{ErrorKind, Read, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// How the name of a file ends whose command waits.
+const WAITING: &str = "waiting";
 
 /// The folder of all such files.
 pub(super) struct Traces(pub(super) PathBuf);
 
 impl Traces {
-    /// Before a command of a step is started: a file for its supervisor to hold, and its path to remove it by.
+    /// Before a command of a step is ordered: a file for its supervisor to hold, and the path to [`take`] it by.
     pub(super) fn leave(&self, step: &str) -> Result<(File, PathBuf)> {
         std::fs::create_dir_all(&self.0)?;
-        let path = self.0.join(step);
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        // Whoever holds it was lost, and is still at its work: another beside it would be one too many.
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        file.set_len(0)?;
+        for path in self.of(step)? {
+            // Whoever holds it was lost, and is still at its work: another beside it would be one too many.
+            remove_unless_held(&path)?;
+        }
+        let path = self.0.join(format!("{step}.{}.{WAITING}", ulid::Ulid::generate()));
+        let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
         flock(&file, FlockOperation::LockShared)?;
         Ok((file, path))
     }
 
-    /// What is alive of a command of this step, if anything is.
+    /// What is alive of a command of this step, if anything is. None that waits will begin.
     pub(super) fn find(&self, step: &str) -> Result<Option<String>> {
-        let path = self.0.join(step);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(std::io::Error::from) {
-            Ok(()) => {
-                // Its supervisor was killed too.
-                std::fs::remove_file(&path)?;
-                Ok(None)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let mut group = String::new();
-                file.read_to_string(&mut group)?;
-                Ok(Some(match group.trim() {
-                    "" => "it was about to begin".into(),
-                    group => format!("process group {group}"),
-                }))
-            }
-            Err(error) => Err(error),
+        for path in self.of(step)?.into_iter().filter(|path| path.extension() == Some(WAITING.as_ref())) {
+            unless_gone(remove_file(path))?;
         }
+        // What was taken before it could be removed has its other name by now.
+        for path in self.of(step)? {
+            match remove_unless_held(&path) {
+                // Its supervisor was killed too.
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut group = String::new();
+                    unless_gone(File::open(path).and_then(|mut file| file.read_to_string(&mut group)))?;
+                    return Ok(Some(match group.trim() {
+                        "" => "it is about to begin".into(),
+                        group => format!("process group {group}"),
+                    }));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The files of a step.
+    fn of(&self, step: &str) -> Result<Vec<PathBuf>> {
+        let Some(entries) = unless_gone(std::fs::read_dir(&self.0))? else { return Ok(Vec::new()) };
+        let is_of = |entry: &DirEntry| {
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.strip_prefix(step))
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        let paths =
+            entries.filter_map(|entry| entry.map(|entry| is_of(&entry).then(|| entry.path())).transpose());
+        paths.collect()
+    }
+}
+
+/// Before the command is started, by its supervisor: the path of what tells of it from now on.
+///
+/// # Errors
+/// `NotFound`: somebody looked for it, and relies on it that it does not begin.
+pub(super) fn take(waiting: &Path) -> Result<PathBuf> {
+    let taken = waiting.with_extension("");
+    rename(waiting, &taken)?;
+    Ok(taken)
+}
+
+/// # Errors
+/// `WouldBlock`: it is held.
+fn remove_unless_held(path: &Path) -> Result<()> {
+    let Some(file) = unless_gone(File::open(path))? else { return Ok(()) };
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    unless_gone(remove_file(path)).map(drop)
+}
+
+fn unless_gone<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+
+    fn traces() -> (tempfile::TempDir, Traces) {
+        let folder = tempfile::tempdir().unwrap();
+        let traces = Traces(folder.path().join("commands"));
+        (folder, traces)
+    }
 
     #[test]
     fn nothing_is_started_beside_a_lost_command_of_its_step() {
-        let folder = tempfile::tempdir().unwrap();
-        let traces = Traces(folder.path().to_owned());
-        let (mut held, path) = traces.leave("step").unwrap();
-        std::io::Write::write_all(&mut held, b"42").unwrap();
+        let (_folder, traces) = traces();
+        assert_eq!(traces.find("step").unwrap(), None, "nothing was ever started");
+        let (mut held, waiting) = traces.leave("step").unwrap();
+        assert_eq!(traces.leave("step").unwrap_err().kind(), ErrorKind::WouldBlock, "it may begin at once");
+        let path = take(&waiting).unwrap();
+        assert_eq!(traces.find("step").unwrap().as_deref(), Some("it is about to begin"));
+        held.write_all(b"42\n").unwrap();
         assert_eq!(traces.leave("step").unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(traces.find("step").unwrap().as_deref(), Some("process group 42"), "and its trace stays");
+        assert_eq!(traces.find("ste").unwrap(), None);
+        traces.leave("ste").unwrap();
         drop(held);
-        assert_eq!(traces.leave("step").unwrap().1, path);
+        traces.leave("step").unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_was_looked_for_while_it_waited_never_begins() {
+        let (_folder, traces) = traces();
+        let (held, waiting) = traces.leave("step").unwrap();
+        assert_eq!(traces.find("step").unwrap(), None, "though whoever ordered it holds it still");
+        assert_eq!(take(&waiting).unwrap_err().kind(), ErrorKind::NotFound);
+        let (_other, others) = traces.leave("step").unwrap();
+        assert_eq!(take(&waiting).unwrap_err().kind(), ErrorKind::NotFound, "nor in place of another");
+        take(&others).unwrap();
+        drop(held);
+        assert_eq!(traces.find("step").unwrap().as_deref(), Some("it is about to begin"));
     }
 }

@@ -3,6 +3,7 @@
 use super::super::{Armed, Cell, Ports, Program, Role, Strike, Whose, World};
 use super::strikes::ports;
 use super::{START, ZONE, after, world};
+use crate::plan::Timestamp;
 use crate::port::{Call, Command, Output, ReadWorld, Stop, StopSignal, StopWith, WriteWorld};
 use crate::run::{Fault, FaultKind, Landed};
 use std::sync::Arc;
@@ -20,7 +21,11 @@ fn command(name: &str) -> Command {
         stop: StopWith { signal: StopSignal::Term, grace: GRACE },
         reads: true,
         timeout: Duration::from_secs(600),
-        call: Some(Call { step: "step".into(), token: format!("token of {name}") }),
+        call: Some(Call {
+            step: "step".into(),
+            token: format!("token of {name}"),
+            until: Timestamp(u64::MAX),
+        }),
     }
 }
 
