@@ -96,7 +96,8 @@ impl Round<'_> {
                     thread::sleep(GLANCE);
                 }
                 let said = zombie.wake();
-                if is_kept_out(&other.join().unwrap()) {
+                let other = other.join().unwrap();
+                if is_kept_out(&other) || is_refused(&other) {
                     return Ok(false);
                 }
                 ledger.bring_to_an_end()?;
@@ -138,6 +139,11 @@ pub(super) fn take_over(mut command: Command) -> Said {
 /// Who is stopped within a commit keeps the database: the other says so, and does nothing.
 fn is_kept_out(said: &Said) -> bool {
     said.code == Some(13) && said.stderr.contains("is busy: another process has kept it for too long")
+}
+
+/// Who aborts a run whose undo is stuck is told what to do instead, and takes nobody's place.
+fn is_refused(said: &Said) -> bool {
+    said.code == Some(64) && said.stderr.contains("an undo is stuck")
 }
 
 /// How many processes have driven the run.
