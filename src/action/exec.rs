@@ -278,7 +278,8 @@ impl Action for Exec {
         if self.is_success(&output) {
             return Ok(None);
         }
-        Err(Fault { landed: Landed::Maybe, ..Fault::transient(failed("undo", &output)) })
+        // It has ended: nothing of it comes later, so it may be tried again at once.
+        Err(Fault::transient(failed("undo", &output)))
     }
 }
 

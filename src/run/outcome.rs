@@ -8,7 +8,7 @@ pub type Memo = Arc<str>;
 /// Whether a call that failed may have changed the world all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Landed {
-    /// Certainly not: refused, or never sent.
+    /// Certainly not: refused, or never sent. Or an undo that has ended: what it did is done, and `undo` looks first.
     No,
     /// The answer was lost. A timeout is this.
     Maybe,

@@ -129,6 +129,19 @@ async fn a_command_that_fails_half_way_is_undone() {
 }
 
 #[tokio::test]
+async fn an_undo_that_failed_and_has_ended_may_be_tried_again_at_once() {
+    let world = World::new();
+    page(&world);
+    let mut story = exec(&world, &json!({"undo": ["break"]}));
+    story.done().await;
+    let fault = story.undo().await.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
+    world.state().fate = Some(Fate::LostAfter);
+    let fault = story.undo().await.unwrap_err();
+    assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::Maybe), "{fault}");
+}
+
+#[tokio::test]
 async fn a_lost_answer_without_a_check_is_nobodys_guess() {
     let world = World::new();
     page(&world);
