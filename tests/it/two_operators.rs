@@ -58,6 +58,7 @@ fn assert_is_fenced(zombie: Zombie) {
     is_fenced(&zombie.wake()).unwrap();
 }
 
+/// spinnaker#5046: two runs of one thing at once. bike_index#4313: a deploy that was cancelled held the lock for four weeks.
 #[test]
 fn the_same_resources_have_one_holder() {
     let stage = Stage::new(WORLD, TIME);

@@ -539,6 +539,7 @@ async fn a_ttl_that_is_served_longer_than_listed_is_drained_as_served() {
     assert_eq!(out["old_ttl"], 300);
 }
 
+/// external-dns#1421: the TTL of an alias was to be changed, and could not be.
 #[tokio::test]
 async fn an_alias_has_no_ttl_to_lower() {
     let world = world();

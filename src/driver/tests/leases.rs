@@ -43,6 +43,7 @@ fn is_held_during_a_long_call(mistake: Option<Mistake>, busy: usize) -> bool {
     held
 }
 
+/// terraform#30650: a lock without a heartbeat.
 #[test]
 fn a_lease_is_renewed_while_a_call_takes_long() {
     assert!(is_held_during_a_long_call(None, 0));

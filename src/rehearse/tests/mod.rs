@@ -1,6 +1,7 @@
 //! What a rehearsal must find, and what it must not.
 
 mod bad_plans;
+mod complaints;
 mod merging;
 mod mutants;
 

@@ -1,0 +1,193 @@
+//! What users of other tools complain about, each as a scenario: what happened to them happens here, and ends well. In the
+//! doc comments are the threads, by repository and number.
+
+use super::setting;
+use crate::rehearse::{Outcome, Story, repeat};
+
+/// A plan and its world.
+#[derive(Clone, Copy)]
+struct Staged(&'static str, &'static str);
+
+const GO_LIVE: Staged = Staged("plans/aep-go-live.yaml", "aep.yaml");
+const DEPLOYS: Staged = Staged("plans/parallel-deploys.yaml", "one-record.yaml");
+const COMMANDS: Staged = Staged("plans/exec-with-undo.yaml", "one-record.yaml");
+const ONE_FAMILY: Staged = Staged("tests/data/rehearse/one-family.yaml", "one-family.world.yaml");
+const SHIFT: Staged = Staged("tests/data/rehearse/shift.yaml", "blue-green.yaml");
+const WATCHED: Staged = Staged("tests/data/rehearse/watched.yaml", "one-record.yaml");
+const FLAGGED: Staged = Staged("tests/data/rehearse/flagged.yaml", "one-record.yaml");
+
+/// It breaks no law, and comes to this; what is told after the fault struck, a line each.
+#[track_caller]
+fn comes_to(outcome: Outcome, Staged(plan, world): Staged, scenario: &str) -> Vec<String> {
+    let told = repeat(&setting(plan, Some(world)), scenario);
+    let Story { facts, struck_after, outcome: is, breaches } = told.unwrap_or_else(|none| panic!("{none:?}"));
+    let later = facts.iter().filter(|fact| fact.seq.0 > struck_after);
+    let lines: Vec<String> = later.map(|fact| format!("{:?}", fact.event)).collect();
+    assert_eq!((is, &breaches[..]), (outcome, &[][..]), "{lines:#?}");
+    lines
+}
+
+/// These are said, in this order.
+#[track_caller]
+fn say(lines: &[String], words: &[&str]) {
+    let mut rest = lines.iter();
+    for word in words {
+        assert!(rest.any(|line| line.contains(word)), "`{word}` is not said, or too early: {lines:#?}");
+    }
+}
+
+/// aws-actions/amazon-ecs-deploy-task-definition#191, #494: the circuit breaker rolled back, and the deploy "succeeded".
+/// copilot-cli#2041, containers-roadmap#1247: and it took ten failures to find out.
+#[test]
+fn a_deployment_that_was_rolled_back_by_ecs_has_failed() {
+    let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.crashes");
+    say(&lines, &["failed and was rolled back (ECS deployment circuit breaker", "Restored", "RolledBack"]);
+}
+
+/// terraform-provider-aws#20858, #19519, fabfuel/ecs-deploy#185: steady, but of another version than was asked for.
+#[test]
+fn the_steady_state_of_another_version_is_no_success() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "backend/ecs.register.wrong");
+    say(&lines, &["runs backend from sha256:", "Restored", "RolledBack"]);
+}
+
+/// ecspresso#534: exit code 0, though the image could not be pulled.
+#[test]
+fn an_image_that_cannot_be_pulled_is_a_failure() {
+    let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.image-missing");
+    say(&lines, &["tasks failed to start", "RolledBack"]);
+}
+
+/// airflow#52943: a task that never started was marked as a success.
+#[test]
+fn a_task_that_never_ran_has_failed() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "migrate/task.exit-code-absent");
+    say(&lines, &["migrate never ran", "RolledBack"]);
+}
+
+/// argo-rollouts#4479, #1411: all measurements were errors, and the run was successful. kayenta#700, #377, flagger#1035
+/// against #1011: no data passed.
+#[test]
+fn a_soak_without_evidence_asks() {
+    let lines = comes_to(Outcome::Completed, WATCHED, "soak/metrics.read.no-evidence");
+    say(&lines, &["no evidence in time", "Paused", "no evidence in time", "Paused"]);
+}
+
+/// flagger#1810: the value that failed is shown.
+#[test]
+fn the_value_that_failed_is_told() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "soak/world.new-side-fails");
+    say(&lines, &["6 of 12 requests failed, the last with status 500: error_rate > 0.2", "RolledBack"]);
+}
+
+/// ecs-deploy#8: the revision before was the last bad build. ecspresso#673: the one in use was deregistered.
+#[test]
+fn what_ran_before_comes_back_and_not_the_revision_before() {
+    comes_to(Outcome::RolledBack, ONE_FAMILY, "worker/people.abort");
+}
+
+/// aws-cdk#24372, containers-roadmap#1078: what was to be gone back to was no longer there.
+#[test]
+fn a_deployment_that_could_not_be_taken_back_is_not_begun() {
+    let scenario = "run/world.definition-gone[aep-prod/aep-backend-prod]";
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, scenario);
+    say(&lines, &["aep-backend:41 is INACTIVE", "RolledBack"]);
+    assert!(!lines.iter().any(|line| line.contains("UpdateService")), "{lines:#?}");
+}
+
+/// argo-rollouts#3333: completed, while all requests still went to the old target group.
+#[test]
+fn a_shift_is_believed_when_it_was_read_back() {
+    let lines = comes_to(Outcome::TakenOver, SHIFT, "shift/alb.modify.wrong");
+    say(&lines, &["which is neither what this step left there nor", "Paused"]);
+}
+
+/// orca#3341: rolled back to what could not serve. copilot-cli#4838: settings of the target group stayed changed.
+#[test]
+fn a_shift_that_is_refused_leaves_the_rule_as_it_was() {
+    let lines = comes_to(Outcome::RolledBack, SHIFT, "shift/alb.modify.refused");
+    say(&lines, &["Failed", "Restored", "RolledBack"]);
+}
+
+/// chaostoolkit-lib#94, chaostoolkit#195, #258: the rollback failed, or was not carried out, and the run was "successful".
+#[test]
+fn a_rollback_that_fails_is_told_as_stuck() {
+    let lines = comes_to(Outcome::RolledBack, COMMANDS, "back:page-on/command.undo.fails");
+    say(&lines, &["`undo` exited with 1", "GotStuck", "RolledBack"]);
+}
+
+/// argo-rollouts#1292, #4128, #2048, #2929: an abort took the stable version away, or did nothing. temporalio/sdk-java#305:
+/// what was cancelled was not compensated.
+#[test]
+fn an_abort_in_the_midst_of_a_deployment_brings_all_of_it_back() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "frontend/people.abort");
+    say(&lines, &["enough", "RolledBack"]);
+}
+
+/// flagger#1588, #1801, #1248: no rollback while it waited for an approval.
+#[test]
+fn an_abort_is_taken_while_an_approval_is_awaited() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "go/people.abort");
+    say(&lines, &["enough", "RolledBack"]);
+}
+
+/// kargo#1422: "stop the line".
+#[test]
+fn the_line_can_be_stopped() {
+    let lines = comes_to(Outcome::RolledBack, FLAGGED, "switch/people.kill-switch[STOP]");
+    say(&lines, &["STOP", "RolledBack"]);
+}
+
+/// argo-rollouts#1422, flagger#1186: what a migration did is taken back by its own rule, or not at all.
+#[test]
+fn a_migration_that_old_code_can_live_with_is_left() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "soak/people.abort");
+    say(&lines, &["enough", "Left", "RolledBack"]);
+}
+
+/// argo-rollouts#2168, flagger#1800: users first. Their way back begins at once, and all else waits for it.
+#[test]
+fn what_users_reach_comes_back_first() {
+    let lines = comes_to(Outcome::RolledBack, GO_LIVE, "soak/people.abort");
+    let first = lines.iter().find(|line| line.contains("Undoing")).unwrap();
+    let lines_of_it: Vec<&String> = lines.iter().take_while(|line| !line.contains("Restored")).collect();
+    assert_eq!(lines_of_it.iter().filter(|line| line.contains("Undoing")).collect::<Vec<_>>(), [&first]);
+}
+
+/// rundeck#126, st2#5024: it cannot be resumed at the step that failed. airflow#16150, #72421: and trying again makes it
+/// twice.
+#[test]
+fn a_task_whose_answer_was_lost_is_found_and_not_run_again() {
+    for fault in ["lost-answer", "killed-after"] {
+        comes_to(Outcome::Completed, GO_LIVE, &format!("migrate/ecs.run.{fault}"));
+    }
+}
+
+/// external-dns#1293, terraform#1194: throttled, and a prior request still being processed.
+#[test]
+fn a_throttled_change_of_dns_is_made_a_little_later() {
+    let lines = comes_to(Outcome::Completed, GO_LIVE, "switch/dns.change.throttled");
+    assert!(!lines.iter().any(|line| line.contains("Paused")), "nobody is asked: {lines:#?}");
+}
+
+/// terraform#12666: applied, and given up since it was not INSYNC in time.
+#[test]
+fn a_change_that_stays_pending_is_waited_for() {
+    let lines = comes_to(Outcome::Completed, GO_LIVE, "switch/dns.pending");
+    assert!(!lines.iter().any(|line| line.contains("Paused")), "nobody is asked: {lines:#?}");
+}
+
+/// HikariCP#314: a JVM keeps an answer far beyond its TTL. Where the old side would go, it is measured who still comes.
+#[test]
+fn the_old_side_waits_for_whoever_ignores_ttls() {
+    comes_to(Outcome::Completed, GO_LIVE, "switch/dns.ignores-ttl");
+}
+
+/// aws-cli#6581: another controller wrote over the record after it was INSYNC.
+#[test]
+fn a_record_that_somebody_else_changed_is_noticed_and_kept() {
+    let reverted = comes_to(Outcome::Completed, GO_LIVE, "switch/dns.change.reverted");
+    say(&reverted, &["somebody put it back", "Paused"]);
+    let lines = comes_to(Outcome::TakenOver, GO_LIVE, "soak/world.foreign-record[app.navralabs.com]");
+    say(&lines, &["app.navralabs.com is A 203.0.113.9", "Stuck"]);
+}
