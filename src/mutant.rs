@@ -78,6 +78,10 @@ mistakes! {
     LeaseNotRenewed,
     /// An abort is taken, and nothing follows.
     AbortIgnored,
+    /// A rollback begins at once, though the plan gives people time to say no.
+    NotAnnounced,
+    /// Who says no to a rollback that is announced is not heard.
+    NoIsNotHeard,
     /// Nobody is woken to try an undo again.
     NobodyWakes,
     /// Nobody needs to approve.

@@ -46,7 +46,9 @@ pub(super) fn give(
         if let Some(refusal) = refusal(&known, &by, order) {
             return Err(refused(context, &run.0, order, &refusal));
         }
-        if *order == Order::Continue && known.story.run.paused == Some(PauseCause::Interrupted) {
+        let run = &known.story.run;
+        if *order == Order::Continue && run.paused == Some(PauseCause::Interrupted) && run.announced.is_none()
+        {
             // It was paused for as long as nobody drove it.
             return operate::take_over(context, store, known, None);
         }

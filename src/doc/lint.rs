@@ -70,17 +70,27 @@ impl Lints<'_> {
 
     /// A rollback that cannot meet the promise.
     fn rto(&mut self, facts: &Facts, id: &StepId) {
-        let (Some(rto), Some(reaches)) = (self.plan.policy.rto, facts.traits.undo_reaches) else { return };
-        if reaches > rto {
-            let (rto, reaches) = (format_duration(rto), format_duration(reaches));
-            self.problems
-                .warn(
-                    Code("SW3004"),
-                    facts.uses_span,
-                    format!("undoing `{id}` takes {reaches}, and `rto` promises {rto}"),
-                )
-                .help("lower the TTL that this step sets, or promise less");
+        let policy = &self.plan.policy;
+        let (Some(rto), Some(reaches)) = (policy.rto, facts.traits.undo_reaches) else { return };
+        if reaches + policy.veto.unwrap_or_default() <= rto {
+            return;
         }
+        let promise = format!("`rto` promises {}", format_duration(rto));
+        let reaches = format_duration(reaches);
+        let (held, help) = match policy.veto {
+            Some(veto) => {
+                let held = format!(", and it is held for {} before that (`veto`)", format_duration(veto));
+                (held, "shorten `veto`, lower the TTL that this step sets, or promise less")
+            }
+            None => (String::new(), "lower the TTL that this step sets, or promise less"),
+        };
+        self.problems
+            .warn(
+                Code("SW3004"),
+                facts.uses_span,
+                format!("undoing `{id}` takes {reaches}{held}, and {promise}"),
+            )
+            .help(help);
     }
 }
 

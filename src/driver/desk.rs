@@ -150,7 +150,7 @@ pub(crate) fn waits_for_a_human(run: &Run) -> bool {
 pub(crate) fn only_waits(work: Work, run: &Run) -> bool {
     match work {
         Work::Hold(_) => true,
-        Work::Guard(_) | Work::Wake => run.paused.is_some(),
+        Work::Guard(_) | Work::Wake => run.paused.is_some() && run.turns_at().is_none(),
         _ => false,
     }
 }

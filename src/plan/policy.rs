@@ -13,6 +13,9 @@ pub struct Policy {
     pub deadline: Option<Duration>,
     /// Until new lookups reach a healthy prior side: lint and rehearsal hold it.
     pub rto: Option<Duration>,
+    /// For how long a rollback that the run calls for by itself is announced before it begins, so that a person can say
+    /// no. Silence lets it begin.
+    pub veto: Option<Duration>,
     /// When a run may start and be approved; never holds back an undo.
     pub window: Option<Window>,
     /// When none may.
@@ -32,6 +35,7 @@ impl Default for Policy {
             on_failure: OnFailure::Rollback,
             deadline: None,
             rto: None,
+            veto: None,
             window: None,
             freeze: Vec::new(),
             call: Duration::from_secs(60),

@@ -116,7 +116,7 @@ fn keep(scene: &Scene, step: Option<StepIx>, legs: &mut Vec<Leg>) {
 
 fn coarse(run: &Run) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (run.mode, run.paused.is_some()).hash(&mut hasher);
+    (run.mode, run.is_held()).hash(&mut hasher);
     for step in run.steps.iter() {
         (discriminant(&step.phase), step.mark(), step.stage(), step.tries).hash(&mut hasher);
     }

@@ -6,6 +6,7 @@ use super::course::{Course, Leg, undisturbed, way_back};
 use super::faults::{CALLS, CallFault, Class, thing};
 use super::laws::May;
 use super::moments::{MOMENTS, MomentFault};
+use super::operator::No;
 use super::scene::{Death, Scene};
 use super::setting::Setting;
 use super::tally::{Rehearsal, Tally};
@@ -173,6 +174,15 @@ fn play_variant(ground: &Ground, leg: &Leg, variant: &Variant<'_>, learned: &mut
     if !nothing {
         tally.add(variant, &variant.name, &tale);
     }
+    if tale.announced {
+        let said = with_no(variant);
+        for (no, mut scene) in No::ALL.into_iter().filter_map(|no| Some((no, struck()?))) {
+            scene.operator.no = Some(no);
+            let name = format!("{}+{}", variant.name, no.name());
+            let mut plays = Plays { ends: &ground.ends, known, learned, may: said.may };
+            tally.add(&said, &name, &plays.play(scene));
+        }
+    }
     let died = with_death(variant);
     let mut plays = Plays { ends: &ground.ends, known, learned, may: died.may };
     for brink in Way::new(again, tale.facts).flatten() {
@@ -188,6 +198,18 @@ fn play_variant(ground: &Ground, leg: &Leg, variant: &Variant<'_>, learned: &mut
                 tally.add(&died, &format!("{name}+{second}"), &plays.play(scene));
             }
         }
+    }
+}
+
+/// The same fault, and somebody says no to the rollback that comes of it.
+fn with_no<'a>(variant: &Variant<'a>) -> Variant<'a> {
+    Variant {
+        name: variant.name.clone(),
+        step: variant.step.clone(),
+        fault: variant.fault.clone(),
+        class: Class::People,
+        may: variant.may.and_no(),
+        blow: Blow::Nothing,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Law {
     Patient,
     /// An abort turns the run back.
     Obeys,
+    /// What is announced can be said no to.
+    Heeds,
     /// A point of no return is passed only after somebody said yes, and nothing before it is undone by itself.
     AsksFirst,
     /// Replaying the journal gives the same state.
@@ -50,7 +52,7 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Ends,
         Self::AsDesired,
         Self::AsBefore,
@@ -69,6 +71,7 @@ impl Law {
         Self::Fires,
         Self::Patient,
         Self::Obeys,
+        Self::Heeds,
         Self::AsksFirst,
         Self::Replays,
     ];
@@ -95,6 +98,9 @@ impl Law {
             Self::Fires => "every trigger that the plan relies on fires when its cause is there",
             Self::Patient => "what passes by itself asks nobody and turns nothing back",
             Self::Obeys => "an abort turns the run back",
+            Self::Heeds => {
+                "where a plan says `veto`, a rollback is announced first, and whoever says no is heeded"
+            }
             Self::AsksFirst => "a point of no return is passed only after somebody said yes",
             Self::Replays => "replaying the journal gives the same state",
         }
@@ -121,7 +127,7 @@ impl Law {
                 "put `dns.ttl` before the switch, and leave the TTL low until what watches the new side has passed"
             }
             Self::WithinRto => {
-                "lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep"
+                "lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep; a `veto` counts, too"
             }
             Self::WithinDeadline => "state a longer `deadline`, or shorter times",
             Self::StuckForAReason | Self::HeldBack | Self::Drained => {
@@ -176,6 +182,11 @@ impl May {
         differ: false,
         undone_later: false,
     };
+
+    /// And somebody says no to the rollback that comes of it: what harms users goes on, and that is their choice.
+    pub(super) fn and_no(self) -> Self {
+        self.and(Self { hurt: true, stop: true, delay: true, ..Self::NOTHING })
+    }
 
     /// And the process dies: the run may be turned back by who finds it dead.
     pub(super) fn and_death(self) -> Self {

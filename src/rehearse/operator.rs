@@ -28,10 +28,40 @@ pub(super) enum Answer {
     Late,
 }
 
+/// What somebody says to a rollback that is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum No {
+    /// No: it is to ask.
+    Pause,
+    /// No: it is to go on.
+    Continue,
+}
+
+impl No {
+    pub(super) const ALL: [Self; 2] = [Self::Pause, Self::Continue];
+
+    /// In names of scenarios.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "no-pause",
+            Self::Continue => "no-continue",
+        }
+    }
+
+    fn order(self) -> Order {
+        match self {
+            Self::Pause => Order::Pause { reason: Some("it is a false alarm".into()) },
+            Self::Continue => Order::Continue,
+        }
+    }
+}
+
 /// What people have done and will do.
 #[derive(Clone)]
 pub(super) struct Operator {
     pub(super) answer: Answer,
+    /// What is said to the next rollback that is announced; none: nobody says a word.
+    pub(super) no: Option<No>,
     acts: Vec<(Timestamp, Actor, Order)>,
     /// Orders that were given, by their numbers: kept until a run has answered them.
     given: Vec<(u64, Actor, Order)>,
@@ -60,6 +90,7 @@ impl Operator {
     pub(super) fn new() -> Self {
         Self {
             answer: Answer::AsStated,
+            no: None,
             acts: Vec::new(),
             given: Vec::new(),
             last_order: 0,
@@ -85,7 +116,7 @@ impl Operator {
         let acts: Vec<(u64, Order)> =
             self.acts.iter().map(|(at, _, order)| (at.since(now).as_secs(), order.clone())).collect();
         let given: Vec<Order> = self.given.iter().map(|(.., order)| order.clone()).collect();
-        (self.answer, acts, given, self.came, self.mended)
+        (self.answer, self.no, acts, given, self.came, self.mended)
     }
 
     /// The orders that are given by now and that a run has not answered.
@@ -120,6 +151,10 @@ impl Operator {
         {
             // It has got on: whatever comes next is another question.
             (self.came, self.mended) = (0, false);
+        }
+        if let (Event::RollbackAnnounced { at: turns, .. }, Some(no)) = (event, self.no) {
+            self.no = None;
+            self.will(at.after(turns.since(at) / 2), operator(), no.order());
         }
         let Event::Step(step, StepEvent::ApprovalAsked { until }) = event else { return };
         let Kind::Approve(rule) = &setting.plan[*step].kind else { return };

@@ -501,7 +501,7 @@ impl Scene {
             hasher
         };
         let whole = of(Extent::Whole);
-        let ahead = self.run.mode == Mode::Forward && self.run.paused.is_none() && !is_armed;
+        let ahead = self.run.mode == Mode::Forward && !self.run.is_held() && !is_armed;
         let ahead = ahead.then(|| of(Extent::Ahead));
         let forward = self.run.mode == Mode::Forward;
         // How the undisturbed way would have left them.

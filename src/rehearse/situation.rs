@@ -108,6 +108,8 @@ pub(super) fn of(
         Some(PauseCause::Diverged { step, .. }) => (1u8, step).hash(hasher),
         Some(cause) => (2u8, cause).hash(hasher),
     }
+    let announced = run.announced.as_ref().map(|announced| (&announced.cause, left_of(announced.at, now)));
+    announced.hash(hasher);
     // Its deadline is far away, or has been met.
     let left =
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);

@@ -2,6 +2,7 @@
 
 use super::explore::{Ground, strike, variants};
 use super::laws::{Breach, May};
+use super::operator::No;
 use super::scene::{Death, Scene};
 use super::setting::Setting;
 use super::trial::{Futures, Outcome, Plays};
@@ -48,7 +49,7 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
     if name == "undisturbed" {
         return Ok(tell(&ground, Scene::start(setting), May::NOTHING, 0, &[]));
     }
-    let (point, deaths) = name.split_once('+').unwrap_or((name, ""));
+    let (point, more) = name.split_once('+').unwrap_or((name, ""));
     let seq: Option<u64> = point.rsplit_once('@').and_then(|(_, at)| at.split('#').next()?.parse().ok());
     let mut near = Vec::new();
     for course in &ground.courses {
@@ -58,9 +59,12 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
                 if variant.name == point || seq.is_none() && variant.name.starts_with(&format!("{point}@")) {
                     let mut scene = leg.begin().ok_or_else(|| none(Vec::new()))?;
                     strike(&mut scene, leg, &variant.blow, variant.may);
-                    let deaths: Vec<&str> = deaths.split('+').filter(|death| !death.is_empty()).collect();
-                    let may = if deaths.is_empty() { variant.may } else { variant.may.and_death() };
-                    return Ok(tell(&ground, scene, may, leg.seq, &deaths));
+                    let more: Vec<&str> = more.split('+').filter(|part| !part.is_empty()).collect();
+                    let may = more.iter().fold(variant.may, |may, part| match said(part) {
+                        Some(_) => may.and_no(),
+                        None => may.and_death(),
+                    });
+                    return Ok(tell(&ground, scene, may, leg.seq, &more));
                 }
                 let like = point.split('@').next().unwrap_or(point);
                 if near.len() < 5 && variant.name.contains(like.rsplit('/').next().unwrap_or(like)) {
@@ -72,17 +76,25 @@ pub fn repeat(setting: &Arc<Setting>, name: &str) -> Result<Story, NoSuchScenari
     Err(none(near))
 }
 
-/// Plays to the end, dying where the name says so.
-fn tell(ground: &Ground, mut scene: Scene, may: May, struck_after: u64, deaths: &[&str]) -> Story {
+/// Plays to the end, dying, or saying no, where the name says so.
+fn tell(ground: &Ground, mut scene: Scene, may: May, struck_after: u64, more: &[&str]) -> Story {
     let nothing = Futures::default();
-    for death in deaths {
-        scene = killed(scene, death);
+    for part in more {
+        match said(part) {
+            Some(no) => scene.operator.no = Some(no),
+            None => scene = killed(scene, part),
+        }
     }
     let mut learned = Futures::default();
     let mut plays = Plays { ends: &ground.ends, known: &nothing, learned: &mut learned, may };
     let (tale, scene) = plays.tell(scene);
     let facts = scene.journal.facts().into_iter().cloned().collect();
     Story { facts, struck_after, outcome: tale.outcome, breaches: tale.breaches }
+}
+
+/// What somebody says to a rollback: `no-pause`.
+fn said(part: &str) -> Option<No> {
+    No::ALL.into_iter().find(|no| no.name() == part)
 }
 
 /// Plays until the process dies as this says: `killed-before-41-aborted`.

@@ -201,8 +201,8 @@ impl Tally {
         if let (Some(noticed), Some(turned)) = (times.noticed, times.turned) {
             row.decide.add(turned.since(noticed));
         }
-        if let (Some(turned), Some(back)) = (times.turned, times.led_back) {
-            row.lead_back.add(back.since(turned));
+        if let (Some(called), Some(back)) = (times.called_back(), times.led_back) {
+            row.lead_back.add(back.since(called));
         }
         if let Some(back) = tale.back {
             row.undo.add(back);

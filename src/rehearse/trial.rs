@@ -35,6 +35,8 @@ struct Counts {
     asked: u32,
     /// The run turned back.
     turned: bool,
+    /// A rollback was announced.
+    announced: u32,
     /// An undo was stuck.
     stuck: u32,
     /// Somebody decided what the run does not decide by itself.
@@ -51,6 +53,7 @@ impl Counts {
         Self {
             asked: scene.witness.rests,
             turned: scene.witness.times.turned.is_some(),
+            announced: scene.witness.announcements,
             stuck: scene.witness.stuck,
             took_over: scene.operator.took_over,
             failed: scene.world(|world, _| world.users().map(failed).unwrap_or_default()),
@@ -61,6 +64,7 @@ impl Counts {
         Self {
             asked: self.asked - before.asked,
             turned: self.turned && !before.turned,
+            announced: self.announced - before.announced,
             stuck: self.stuck - before.stuck,
             took_over: self.took_over && !before.took_over,
             failed: self.failed.saturating_sub(before.failed),
@@ -69,13 +73,14 @@ impl Counts {
 
     /// Nobody was asked, and the run did not turn.
     fn is_undisturbed(self) -> bool {
-        !self.turned && self.asked == 0 && self.stuck == 0
+        !self.turned && self.announced == 0 && self.asked == 0 && self.stuck == 0
     }
 
     fn and(self, other: Self) -> Self {
         Self {
             asked: self.asked + other.asked,
             turned: self.turned || other.turned,
+            announced: self.announced + other.announced,
             stuck: self.stuck + other.stuck,
             took_over: self.took_over || other.took_over,
             failed: self.failed + other.failed,
@@ -137,6 +142,8 @@ pub(super) struct Tale {
     pub(super) outcome: Outcome,
     pub(super) breaches: Vec<Breach>,
     pub(super) asked: bool,
+    /// A rollback was announced: somebody could have said no.
+    pub(super) announced: bool,
     pub(super) stuck: bool,
     /// It came to a situation whose future was known.
     pub(super) merged: bool,
@@ -281,6 +288,7 @@ impl Plays<'_> {
             outcome: future.outcome,
             breaches,
             asked: counts.asked > 0,
+            announced: counts.announced > 0,
             stuck: counts.stuck > 0,
             merged,
             facts: scene.journal.len(),
@@ -314,11 +322,12 @@ impl Plays<'_> {
             found.push(breach(Law::Fires, "every user was failed, and the run completed".into()));
         }
         if !may.delay
-            && let (Some(rto), Some(turned), Some(back)) =
-                (scene.setting.plan.policy.rto, scene.witness.times.turned, scene.witness.times.led_back)
-            && back.since(turned) > rto
+            && let times = scene.witness.times
+            && let (Some(rto), Some(called), Some(back)) =
+                (scene.setting.plan.policy.rto, times.called_back(), times.led_back)
+            && back.since(called) > rto
         {
-            let took = crate::plan::format_duration(back.since(turned));
+            let took = crate::plan::format_duration(back.since(called));
             let text =
                 format!("new lookups led back after {took}; `rto` is {}", crate::plan::format_duration(rto));
             found.push(breach(Law::WithinRto, text));

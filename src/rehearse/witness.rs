@@ -3,7 +3,7 @@
 use super::laws::{Breach, Law};
 use super::setting::Setting;
 use crate::plan::{Kind, StepIx, Timestamp, Writes, format_duration};
-use crate::run::{Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Steps, Verdict, Work};
+use crate::run::{Cause, Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Steps, Verdict, Work};
 use crate::sim::{BALANCER_TTL, CallSeen, Common, Landed, ResolverKind, Whose, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,10 @@ pub(super) struct Witness {
     pub(super) astray: bool,
     /// An abort was taken, and nobody has said otherwise since.
     obliged: bool,
+    /// The rollback that is announced, and when it begins.
+    announced: Option<(Cause, Timestamp)>,
+    /// How many were.
+    pub(super) announcements: u32,
     /// How long steps took that have ended.
     pub(super) longest: Vec<(StepIx, Duration)>,
     /// For how long the new side had taken writes that stay there, when new lookups led back.
@@ -79,10 +83,19 @@ pub(super) struct Times {
     pub(super) struck: Option<Timestamp>,
     /// The run first knew of something.
     pub(super) noticed: Option<Timestamp>,
+    /// A rollback was announced that nobody said no to.
+    pub(super) announced: Option<Timestamp>,
     /// It turned back.
     pub(super) turned: Option<Timestamp>,
     /// New lookups lead to the old side again.
     pub(super) led_back: Option<Timestamp>,
+}
+
+impl Times {
+    /// When the way back began: where it is announced, the time for a no is a part of it.
+    pub(super) fn called_back(&self) -> Option<Timestamp> {
+        self.turned.map(|turned| self.announced.unwrap_or(turned))
+    }
 }
 
 impl Witness {
@@ -100,6 +113,8 @@ impl Witness {
             differs: false,
             astray: false,
             obliged: false,
+            announced: None,
+            announcements: 0,
             longest: Vec::new(),
             behind: Vec::new(),
             deaths: 0,
@@ -313,7 +328,13 @@ impl Witness {
     /// A fact was recorded; `run` has taken all facts of the same moment.
     pub(super) fn recorded(&mut self, setting: &Setting, run: &Run, at: Timestamp, event: &Event) {
         match event {
-            Event::RollbackStarted { .. } => {
+            Event::RollbackAnnounced { cause, at: turns } => {
+                self.announcements += 1;
+                (self.announced, self.times.announced) = (Some((cause.clone(), *turns)), Some(at));
+                self.times.noticed.get_or_insert(at);
+            }
+            Event::RollbackStarted { cause, .. } => {
+                self.was_announced(setting, at, cause);
                 self.times.turned.get_or_insert(at);
                 self.times.noticed.get_or_insert(at);
             }
@@ -321,6 +342,7 @@ impl Witness {
                 self.times.noticed.get_or_insert(at);
             }
             Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
+            Event::OrderTaken { order: Order::Pause { .. }, .. } => self.said_no(),
             Event::RunFinished { verdict: Verdict::Completed } => {
                 if self.obliged {
                     self.breach(Law::Obeys, None, "it was aborted, and completed".into());
@@ -329,10 +351,30 @@ impl Witness {
             }
             Event::OrderTaken { order: Order::Continue | Order::Retry { .. }, .. } => {
                 (self.obliged, self.decided) = (false, self.seen);
+                self.said_no();
             }
             Event::Step(ix, event) => self.of_step(setting, run, at, *ix, event),
             _ => {}
         }
+    }
+
+    /// Whatever begins now was not announced.
+    fn said_no(&mut self) {
+        (self.announced, self.times.announced) = (None, None);
+    }
+
+    /// Where a plan gives people time to say no, nothing turns back before that, and nothing that somebody said no to.
+    fn was_announced(&mut self, setting: &Setting, at: Timestamp, cause: &Cause) {
+        let announced = self.announced.take();
+        if setting.plan.policy.veto.is_none() || matches!(cause, Cause::Order { .. }) {
+            return;
+        }
+        let wrong = match announced {
+            Some((said, turns)) if said == *cause && turns <= at => return,
+            Some(_) => "it turned back before the time to say no was over",
+            None => "it turned back, and that was not announced, or somebody had said no",
+        };
+        self.breach(Law::Heeds, None, wrong.into());
     }
 
     /// Reaching the deadline pauses, and whoever goes on sets it aside.

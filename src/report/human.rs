@@ -61,6 +61,7 @@ pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
         (Some(Verdict::Completed), _) => None,
         (Some(Verdict::RolledBack), _) => Some(rolled_back(story, with)),
         (Some(Verdict::Incomplete), _) => Some(incomplete(story, extras)),
+        (None, _) if story.run.announced.is_some() => Some(announced(story, extras)),
         (None, Some(cause)) => Some(paused(story, cause, extras)),
         (None, None) if with.driven => None,
         (None, None) => Some(Advice {
@@ -128,6 +129,31 @@ fn incomplete(story: &Story, extras: &Extras) -> Advice {
     }
     commands.push(("to read every fact of it".into(), extras.commands.run("log", &story.id)));
     Advice { says, commands, see: Runbook::Incomplete }
+}
+
+/// It rolls back by itself, and somebody may say no.
+fn announced(story: &Story, extras: &Extras) -> Advice {
+    let (id, with) = (&*story.id, &extras.commands);
+    let mut says = Vec::new();
+    if let Some(announced) = &story.run.announced {
+        let why = words::why_back(&story.plan, &announced.cause);
+        says.push(format!("{why}: without a word the run rolls back at {}", announced.at));
+    }
+    if let Some(Cause::Failed(ix)) = story.run.announced.as_ref().map(|announced| &announced.cause) {
+        says.extend(story.step(*ix).reason.as_deref().map(str::to_owned));
+    } else {
+        says.extend(story.breach.as_ref().map(std::string::ToString::to_string));
+    }
+    let mut commands = vec![
+        ("to say no, and be asked what then".to_owned(), with.run("pause", id)),
+        ("to say no, and go on".to_owned(), with.run("continue", id)),
+        ("to roll back now".to_owned(), with.run("rollback", id)),
+    ];
+    if !with.driven {
+        says.push("nobody drives the run now: if that stays so, it rolls back when it is resumed".into());
+        commands.push(("to go on where it stopped".into(), with.run("resume", id)));
+    }
+    Advice { says, commands, see: Runbook::Announced }
 }
 
 /// A run that was asked twice did not wait for its calls.

@@ -41,6 +41,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::OrderRefused { .. } => "order.refused",
         Event::GuardTripped { .. } => "guard.tripped",
         Event::RunPaused { .. } => "run.paused",
+        Event::RollbackAnnounced { .. } => "rollback.announced",
         Event::RollbackStarted { .. } => "rollback.started",
         Event::RunFinished { .. } => "run.finished",
         Event::Step(_, event) => match event {
@@ -86,6 +87,7 @@ fn fields(story: &Story, event: &Event) -> Json {
             json!({"guard": story.plan.guards.get(*guard).map(|g| g.id.to_string()), "fault": fault(seen)})
         }
         Event::RunPaused { cause } => json!({"cause": pause(story, cause)}),
+        Event::RollbackAnnounced { cause, at } => json!({"cause": back(story, cause), "begins": moment(*at)}),
         Event::RollbackStarted { cause, rewind } => {
             json!({"cause": back(story, cause), "rewind": far(story, *rewind)})
         }
@@ -297,6 +299,11 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         "plan": &*story.plan.name,
         "verdict": story.verdict().map(verdict),
         "paused": story.paused().as_ref().map(|cause| pause(story, cause)),
+        "announced": story.run.announced.as_ref().map(|announced| json!({
+            "cause": back(story, &announced.cause),
+            "begins": moment(announced.at),
+            "seconds_left": announced.at.since(now).as_secs(),
+        })),
         "rolled_back_because": story.run.cause.as_ref().map(|cause| back(story, cause)),
         "exit": exit,
         "started": story.begun.as_ref().map(|(_, at)| moment(*at)),

@@ -1,7 +1,7 @@
 //! What a plan would do from what is there now, for people and for machines.
 
 use super::{Looks, Tone, TreeRow, change_line, tree, words};
-use crate::plan::{Kind, Plan, Reversibility, StepIx, Timestamp};
+use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
 use crate::run::{Fault, FaultKind, Proposal};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -126,7 +126,7 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
         lines.push(looks.tint(Tone::Warn, &text));
     }
     for clock in &preview.clocks {
-        lines.extend(clock_lines(clock, preview.at, plan.policy.rto));
+        lines.extend(clock_lines(clock, preview.at, &plan.policy));
     }
     lines.join("\n") + "\n"
 }
@@ -199,7 +199,7 @@ fn asks(plan: &Plan, ix: StepIx) -> String {
     format!("asks {} of {by}: {}", approval.by.any, approval.message)
 }
 
-fn clock_lines(clock: &DnsClock, at: Timestamp, rto: Option<Duration>) -> Vec<String> {
+fn clock_lines(clock: &DnsClock, at: Timestamp, policy: &Policy) -> Vec<String> {
     let mut lines = vec![format!(
         "DNS clock of {}: {} authorities serve it with a TTL of {}",
         clock.name,
@@ -222,7 +222,13 @@ fn clock_lines(clock: &DnsClock, at: Timestamp, rto: Option<Duration>) -> Vec<St
         ));
     }
     let reach = clock.propagation + ttl;
-    let holds = match rto {
+    let held = policy.veto.unwrap_or_default();
+    let holds = match policy.rto {
+        Some(rto) if reach + held > rto && reach <= rto => format!(
+            ", and a rollback is held for {} before that: more than the plan's rto of {}",
+            words::span(held),
+            words::span(rto)
+        ),
         Some(rto) if reach > rto => format!(", more than the plan's rto of {}", words::span(rto)),
         Some(rto) => format!(" (the plan's rto is {})", words::span(rto)),
         None => String::new(),

@@ -87,6 +87,9 @@ fn rules(out: &mut Page, plan: &Plan) {
     if let Some(rto) = policy.rto {
         out.line(&format!("- A rollback reaches users within {}", format_duration(rto)));
     }
+    if let Some(veto) = policy.veto {
+        out.line(&format!("- Before it turns back by itself it waits {} for a no", format_duration(veto)));
+    }
     out.line(&match policy.on_failure {
         OnFailure::Rollback => "- When a step fails: everything is undone, in reverse order".to_owned(),
         OnFailure::Pause => "- When a step fails: the run pauses and asks".to_owned(),

@@ -41,10 +41,12 @@ runbooks! {
     Foreign = "R-foreign",
     /// Nobody can tell how a step stands.
     Blind = "R-blind",
-    /// A step failed, and the plan says to ask.
+    /// A step failed, and a person decides.
     StepFailed = "R-step-failed",
-    /// A guard tripped, and the plan says to ask.
+    /// A guard tripped, and a person decides.
     Guard = "R-guard",
+    /// A rollback is about to begin.
+    Announced = "R-announced",
     /// A rollback met a point of no return.
     Barrier = "R-barrier",
     /// A rollback met a checkpoint.

@@ -179,7 +179,8 @@ impl Story {
             Event::DeadlineSet { .. }
             | Event::OrderTaken { .. }
             | Event::OrderRefused { .. }
-            | Event::RunPaused { .. } => {}
+            | Event::RunPaused { .. }
+            | Event::RollbackAnnounced { .. } => {}
         }
     }
 }

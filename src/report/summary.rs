@@ -118,6 +118,11 @@ fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
     let standing = Standing {
         mode: story.run.mode,
         paused: story.paused().map(|cause| words::pause(&story.plan, cause)),
+        announced: story
+            .run
+            .announced
+            .as_ref()
+            .map(|announced| (announced.at.since(now), words::why_back(&story.plan, &announced.cause))),
         because: story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause)),
         changed_nothing: ending(&story.run) == Ending::NothingChanged,
         lasted: story.lasted(now),
@@ -132,6 +137,8 @@ pub struct Standing {
     pub mode: Mode,
     /// Why nothing new is begun.
     pub paused: Option<String>,
+    /// In how long it rolls back without a word, and why.
+    pub announced: Option<(Duration, String)>,
     /// Why it rolled back.
     pub because: Option<String>,
     /// It ended before anything was written.
@@ -153,6 +160,10 @@ impl Standing {
             (Mode::Finished(verdict), _) => {
                 let (tone, text) = words::ended(verdict);
                 (tone, format!("{text} after {lasted}{because}"))
+            }
+            (_, _) if let Some((left, why)) = &self.announced => {
+                let left = words::span(*left);
+                (Tone::Bad, format!("rolls back in {left}, unless somebody says no: {why}"))
             }
             (_, Some(why)) => (Tone::Bad, format!("paused after {lasted}: {why}")),
             (Mode::Idle, None) => (Tone::Dim, "not begun".into()),

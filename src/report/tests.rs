@@ -244,6 +244,73 @@ fn a_rollback_ends_with_receipts() {
     ");
 }
 
+/// A run that failed, and gives people a minute and a half to say no.
+fn announced() -> Vec<(Timestamp, Event)> {
+    let mut facts = facts();
+    facts.truncate(facts.len() - 2);
+    let cause = crate::run::Cause::Failed(StepIx(2));
+    facts.push((at(120), Event::RollbackAnnounced { cause, at: at(210) }));
+    facts
+}
+
+#[test]
+fn a_rollback_that_is_announced_counts_down_and_says_how_to_say_no() {
+    let page = Page::default();
+    let story = told(&announced(), JsonLines(page.clone()));
+    insta::assert_snapshot!(page.text().lines().last().unwrap(), @r#"{"seq":17,"at":"2026-11-18T11:08:40Z","run":"01RUN","event":"rollback.announced","cause":{"kind":"failed","step":"switch"},"begins":"2026-11-18T11:10:10Z","text":"rolls back in 1m30s, unless somebody says no: switch failed"}"#);
+    let at_first = end(&announced());
+    insta::assert_snapshot!(at_first, @r"
+    small rolls back in 1m30s, unless somebody says no: switch failed (run 01RUN)
+
+      lower   done                  1m30s  record app.example.com: TTL 300 → TTL 60
+      go      done                    10s  by ana@example.com
+      switch  failed                  20s  ns-1 refuses?[2J to serve it
+
+    what to do now
+      switch failed: without a word the run rolls back at 2026-11-18T11:10:10Z
+      ns-1 refuses?[2J to serve it
+      nobody drives the run now: if that stays so, it rolls back when it is resumed
+      to say no, and be asked what then:
+        switchover pause 01RUN
+      to say no, and go on:
+        switchover continue 01RUN
+      to roll back now:
+        switchover rollback 01RUN
+      to go on where it stopped:
+        switchover resume 01RUN
+      see runbooks/R-announced.md (`switchover explain R-announced` prints it)
+    ");
+    // Of whoever reads it half a minute later, while somebody drives the run.
+    let extras = Extras { commands: Commands { driven: true, ..Commands::default() }, ..Extras::default() };
+    let later = summary(&story, at(150), &extras, Looks::default());
+    assert!(later.starts_with("small rolls back in 1m, unless somebody says no: switch failed"), "{later}");
+    assert!(!later.contains("nobody drives"), "{later}");
+    let object = result_json(&story, at(150), &extras, None);
+    assert_eq!(object["announced"]["seconds_left"], 60);
+    assert_eq!(object["announced"]["cause"]["step"], "switch");
+    let page = Page::default();
+    told(&announced(), Plain::new(page.clone(), Looks::default(), &plan()));
+    let told_last = page.text();
+    let last = told_last.lines().last().unwrap();
+    assert!(last.ends_with("run     rolls back in 1m30s, unless somebody says no: switch failed"), "{last}");
+    // Asked to stop, it still says so.
+    let mut stopped = announced();
+    stopped.push((at(125), Event::RunPaused { cause: PauseCause::Interrupted }));
+    let stopped = end(&stopped);
+    assert!(
+        stopped.contains("rolls back in 1m25s") && stopped.contains("switchover resume 01RUN"),
+        "{stopped}"
+    );
+    // Somebody says no, and nothing of it is left.
+    let mut vetoed = announced();
+    let order = Order::Pause { reason: Some("it is the probe".into()) };
+    vetoed.push((at(130), Event::OrderTaken { id: 2, by: ana(), order }));
+    vetoed.push((at(130), Event::RunPaused { cause: PauseCause::Failed(StepIx(2)) }));
+    let vetoed = end(&vetoed);
+    assert!(vetoed.starts_with("small paused after 2m10s: switch failed, and a person decides"), "{vetoed}");
+    assert!(!vetoed.contains("says no"), "{vetoed}");
+}
+
 #[test]
 fn a_stuck_undo_says_what_to_type() {
     insta::assert_snapshot!(end(&stuck()), @r"

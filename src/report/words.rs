@@ -52,6 +52,10 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
             (guard.map_or("guard".into(), |g| g.id.to_string()), (Tone::Bad, format!("{does}: {fault}")))
         }
         Event::RunPaused { cause } => ("run".into(), (Tone::Bad, format!("paused: {}", pause(plan, cause)))),
+        Event::RollbackAnnounced { cause, at: turns } => {
+            let (left, why) = (span(turns.since(at)), why_back(plan, cause));
+            ("run".into(), (Tone::Bad, format!("rolls back in {left}, unless somebody says no: {why}")))
+        }
         Event::RollbackStarted { cause, rewind } => {
             let text = format!("rolling back{}: {}", how_far(plan, *rewind), why_back(plan, cause));
             ("run".into(), (Tone::Bad, text))
@@ -238,12 +242,12 @@ fn paused(
     match cause {
         PauseCause::Operator => "an operator said so".into(),
         PauseCause::Interrupted => "the process was asked to stop".into(),
-        PauseCause::Failed(ix) => format!("{} failed, and the plan says to ask", name(ix)),
+        PauseCause::Failed(ix) => format!("{} failed, and a person decides", name(ix)),
         PauseCause::Foreign(ix) => format!("somebody else's change is in the way of {}", name(ix)),
         PauseCause::Blind(ix) => format!("nobody can tell how {} stands", name(ix)),
         PauseCause::Guard(place) => {
             let guard = guard(*place).unwrap_or_else(|| "a guard".into());
-            format!("the guard {guard} tripped, and the plan says to ask")
+            format!("the guard {guard} tripped, and a person decides")
         }
         PauseCause::Stuck(ix) => {
             format!("the undo of {} is stuck; what it stands on is not undone", name(ix))

@@ -71,7 +71,8 @@ pub fn due(run: &Run) -> Vec<Due> {
     }
     let mut all = Vec::new();
     let counts = run.mode == Mode::Forward && run.paused.is_none();
-    let mut wake = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
+    let deadline = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
+    let mut wake = deadline.min(run.turns_at().unwrap_or(Timestamp::NEVER));
     let room = OnceCell::new();
     for (ix, step) in run.plan.places().zip(run.steps.iter()) {
         match of_step(run, ix, step, &room) {

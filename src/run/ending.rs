@@ -54,7 +54,9 @@ impl Run {
             Mode::Idle => false,
             Mode::Forward | Mode::Rollback => {
                 let waits = |work| matches!(work, Work::Hold(_) | Work::Guard(_) | Work::Wake);
-                self.paused.is_some() && due(self).iter().all(|due| waits(due.work))
+                self.paused.is_some()
+                    && self.turns_at().is_none()
+                    && due(self).iter().all(|due| waits(due.work))
             }
         }
     }

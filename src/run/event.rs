@@ -27,12 +27,12 @@ pub enum Rewind {
 /// What an operator, or an alarm, may tell a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Begin nothing new.
+    /// Begin nothing new. Said of a rollback that is announced: no, and ask.
     Pause {
         /// Why, if they said.
         reason: Option<Arc<str>>,
     },
-    /// Go on: also tries again whatever stopped the run.
+    /// Go on: also tries again whatever stopped the run. Said of a rollback that is announced: no.
     Continue,
     /// Undo: `abort` of a live run, `rollback` of a completed or stopped one, every trigger.
     Rollback {
@@ -169,6 +169,13 @@ pub enum Event {
     RunPaused {
         /// Why.
         cause: PauseCause,
+    },
+    /// The run will turn back by itself, unless a person says no before that.
+    RollbackAnnounced {
+        /// Why.
+        cause: Cause,
+        /// When.
+        at: Timestamp,
     },
     /// The run turned back.
     RollbackStarted {
@@ -326,13 +333,13 @@ pub enum PauseCause {
     Operator,
     /// The process was asked to stop.
     Interrupted,
-    /// A step failed, and the plan says to ask.
+    /// A step failed, and the plan, or a person, says to ask.
     Failed(StepIx),
     /// Somebody else's change is in the way.
     Foreign(StepIx),
     /// Nobody can tell how a step stands.
     Blind(StepIx),
-    /// A guard's breach, and the plan says to ask; or it saw somebody else's change.
+    /// A guard's breach, and the plan, or a person, says to ask; or it saw somebody else's change.
     Guard(usize),
     /// An undo failed for good.
     Stuck(StepIx),

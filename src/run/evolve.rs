@@ -1,8 +1,9 @@
 //! Folding facts into the state: the only place that changes a [`Run`].
 
-use super::event::{Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
-use super::state::{Mode, Run};
-use super::step::{Bounds, StepRun};
+use super::event::{Cause, Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
+use super::state::{Announced, Mode, Run};
+use super::step::{Bounds, Phase, StepRun};
+use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 
 impl Run {
@@ -37,6 +38,9 @@ impl Run {
             (E::OrderRefused { id, .. }, _) if *id > self.last_order => self.last_order = *id,
             (E::GuardTripped { guard, .. }, M::Forward) => *self.tripped.get_mut(*guard)? = true,
             (E::RunPaused { cause }, M::Forward | M::Rollback) => self.pause(cause)?,
+            (E::RollbackAnnounced { cause, at }, M::Forward) if self.announced.is_none() => {
+                self.announced = Some(Announced { cause: cause.clone(), at: *at });
+            }
             (
                 E::RollbackStarted { cause, rewind },
                 M::Forward | M::Rollback | M::Finished(Verdict::Completed),
@@ -47,7 +51,7 @@ impl Run {
                 // What first turned it back is why, however far it is told to go later.
                 self.cause.get_or_insert_with(|| cause.clone());
                 // Whatever held the run back holds back no rollback.
-                self.paused = None;
+                (self.paused, self.announced) = (None, None);
             }
             (E::RunFinished { verdict }, M::Forward | M::Rollback) => {
                 (self.mode, self.paused) = (M::Finished(*verdict), None);
@@ -78,6 +82,8 @@ impl Run {
             PauseCause::Rejected(step) | PauseCause::Expired(step) => self.step_mut(*step)?.reset(),
             // Once is enough.
             PauseCause::Deadline => self.deadline = Some(Timestamp::NEVER),
+            // A person is asked instead.
+            PauseCause::Barrier(_) | PauseCause::Diverged { .. } => self.announced = None,
             _ => {}
         }
         self.paused = Some(cause.clone());
@@ -87,6 +93,7 @@ impl Run {
     /// What an order changes by itself; what else follows from it is decided, and recorded as facts of its own.
     fn obey(&mut self, order: &Order) -> Option<()> {
         match order {
+            Order::Pause { .. } if self.announced.is_some() => self.veto()?,
             Order::Pause { .. } | Order::Rollback { .. } | Order::Approve { .. } | Order::Reject { .. } => {}
             Order::Continue => self.go_on()?,
             Order::Retry { step } => self.mend(*step, StepRun::retry)?,
@@ -99,9 +106,18 @@ impl Run {
         Some(())
     }
 
+    /// A person says no: what failed is theirs from now on, and turns nothing back by itself.
+    fn veto(&mut self) -> Option<()> {
+        self.announced.take_if(|_| !on(Mistake::NoIsNotHeard));
+        let failed = |ix: &StepIx| self.stops_the_run(*ix) && self[*ix].phase == Phase::Failed;
+        let failed: Vec<StepIx> = self.plan.places().filter(failed).collect();
+        failed.into_iter().try_for_each(|ix| self.step_mut(ix).map(|step| step.mended = true))
+    }
+
     /// Also tries again whatever stopped the run.
     fn go_on(&mut self) -> Option<()> {
         let was = self.paused.take();
+        self.announced = None;
         self.tripped.fill(false);
         if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
             self.not_over(true);
@@ -120,6 +136,8 @@ impl Run {
     fn mend(&mut self, step: StepIx, how: impl FnOnce(&mut StepRun)) -> Option<()> {
         how(self.step_mut(step)?);
         self.not_over(false);
+        let announced = self.announced.take();
+        self.announced = announced.filter(|announced| announced.cause != Cause::Failed(step));
         let by_step = matches!(
             self.paused,
             Some(PauseCause::Failed(ix) | PauseCause::Foreign(ix) | PauseCause::Blind(ix) | PauseCause::Stuck(ix))

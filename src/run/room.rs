@@ -54,7 +54,7 @@ impl Room {
     /// Whether a step may begin its next try: what it needs may have been found changed meanwhile.
     pub(super) fn lets_go_on(&self, run: &Run, ix: StepIx) -> bool {
         let turn = if run.plan.is_finally(ix) { self.over } else { run.goes_forward(ix) };
-        turn && run.paused.is_none() && run.plan[ix].needs.iter().all(|need| run.passed(*need))
+        turn && !run.is_held() && run.plan[ix].needs.iter().all(|need| run.passed(*need))
     }
 
     fn has_place(&self, ix: StepIx) -> bool {

@@ -22,6 +22,26 @@ pub enum Mode {
     Finished(Verdict),
 }
 
+/// A rollback that will begin by itself, unless a person says no.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Announced {
+    /// Why.
+    pub cause: Cause,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Announced {
+    /// What a person is asked who said no.
+    pub(super) fn question(&self) -> PauseCause {
+        match self.cause {
+            Cause::Failed(ix) => PauseCause::Failed(ix),
+            Cause::Guard(guard) => PauseCause::Guard(guard),
+            Cause::Order { .. } => PauseCause::Operator,
+        }
+    }
+}
+
 /// One run of one plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -31,6 +51,8 @@ pub struct Run {
     pub mode: Mode,
     /// Why nothing new is begun.
     pub paused: Option<PauseCause>,
+    /// A rollback that will begin by itself.
+    pub announced: Option<Announced>,
     /// Why it rolled back.
     pub cause: Option<Cause>,
     /// How far.
@@ -59,6 +81,7 @@ impl Run {
             plan,
             mode: Mode::Idle,
             paused: None,
+            announced: None,
             cause: None,
             rewind: Rewind::Safe,
             started_by: None,
@@ -93,6 +116,19 @@ impl Run {
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.mode, Mode::Forward | Mode::Rollback)
+    }
+
+    /// Nothing new is begun: it is paused, or about to turn back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.paused.is_some() || self.announced.is_some()
+    }
+
+    /// When it turns back without a word. A process that was asked to stop turns nothing back.
+    #[must_use]
+    pub fn turns_at(&self) -> Option<Timestamp> {
+        let stopping = self.paused == Some(PauseCause::Interrupted);
+        self.announced.as_ref().filter(|_| !stopping).map(|announced| announced.at)
     }
 
     /// Whether a step's own work is wanted, rather than its undoing.

@@ -89,7 +89,7 @@ fn runs_are_listed_as_they_stand_and_a_damaged_one_hides_no_other() {
         lines[0].starts_with(&*completed.0) && lines[0].ends_with("production  small completed after 0s"),
         "{said:#?}"
     );
-    assert!(lines[1].ends_with(": rest failed, and the plan says to ask"), "{said:#?}");
+    assert!(lines[1].ends_with(": rest failed, and a person decides"), "{said:#?}");
     assert!(lines[2].contains("small under way for "), "{said:#?}");
     let said = say(state.path(), &["runs", "--open", "--output", "json"]);
     let listed: Vec<Json> = serde_json::from_str(&said.stdout).unwrap();

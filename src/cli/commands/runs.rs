@@ -85,6 +85,10 @@ fn standing(run: &Listed) -> Standing {
             let (cause, name) = cause.named();
             report::pause_about(&name, &cause)
         }),
+        announced: kept.announced.as_ref().map(|announced| {
+            let (cause, name) = announced.cause.named();
+            (Timestamp(announced.at).since(now), report::why_back_about(&name, &cause))
+        }),
         because: kept.cause.as_ref().map(|cause| {
             let (cause, name) = cause.named();
             report::why_back_about(&name, &cause)
@@ -112,6 +116,9 @@ fn object(run: &Listed) -> Json {
         "plan": title.plan,
         "verdict": kept.verdict(),
         "paused": kept.paused.as_ref().map(|cause| kind(json!(cause))),
+        "announced": kept.announced.as_ref().map(|announced| {
+            json!({"cause": kind(json!(announced.cause)), "begins": moment(announced.at)})
+        }),
         "rolled_back_because": kept.cause.as_ref().map(|cause| kind(json!(cause))),
         "started": kept.began.map(moment),
         "ended": kept.ended.map(moment),

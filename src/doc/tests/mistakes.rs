@@ -466,6 +466,20 @@ SW3005 plan.yaml:16:30 `l` changes nothing, so its `undo` has nothing to undo
 }
 
 #[test]
+fn the_time_for_a_no_counts_as_a_part_of_the_way_back() {
+    let of = |policy: &str| {
+        let text = of_steps(
+            "- { id: t, uses: ttl, with: { thing: app } }\n- { id: f, uses: switch, with: { thing: app } }\n",
+        );
+        problems(&format!("{text}policy: {policy}\n"))
+    };
+    assert_eq!(of("{ rto: 11m, veto: 1m }"), "");
+    let held = "SW3004 plan.yaml:5:18 undoing `f` takes 10m, and it is held for 61s before that (`veto`), and `rto` promises 11m\n";
+    assert_eq!(of("{ rto: 11m, veto: 61s }"), held.replace("61s", "1m1s"));
+    assert_eq!(of("{ rto: 10m }"), "");
+}
+
+#[test]
 fn a_token_is_a_secret() {
     let target = |token: &str| {
         of_steps("- { id: a, uses: look }\n")

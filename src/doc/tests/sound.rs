@@ -191,6 +191,7 @@ policy:
   on_failure: pause
   deadline: 3h
   rto: 15m
+  veto: 90s
   window: { zone: Europe/Paris, days: [tue, wed], from: \"09:00\", to: \"16:00\" }
   freeze: [{ from: 2026-12-18, to: 2027-01-04, reason: year end }]
 guards:
@@ -207,6 +208,7 @@ finally:
     );
     assert!(plan.production);
     assert_eq!(plan.policy.on_failure, OnFailure::Pause);
+    assert_eq!(plan.policy.veto, Some(Duration::from_secs(90)));
     assert_eq!(plan.policy.window.as_ref().unwrap().describe(), "tue, wed 09:00-16:00 Europe/Paris");
     assert_eq!(plan.policy.freeze[0].zone.iana_name(), Some("Europe/Paris"));
     assert_eq!(plan.steps[0].part, Part::Prepare);

@@ -17,7 +17,7 @@ use crate::plan::{
     Timestamp, Use, Value,
 };
 use crate::port::{Clock, Reads};
-use crate::run::{Ending, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
+use crate::run::{Ending, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
 use crate::signal::{Condition, Measured, Memory, NoEvidence, Signal, Watch};
 use crate::store::{Owner, Seq, Store, StoreError};
 use serde_json::{Value as Json, json};
@@ -445,6 +445,10 @@ impl Signal for Errors {
 }
 
 fn guarded(errors: Errors) -> Stage {
+    guarded_by(errors, Policy::default())
+}
+
+fn guarded_by(errors: Errors, policy: Policy) -> Stage {
     let uses = Use {
         kind: "errors".into(),
         with: Value::from_json(&json!({}), Span::default()),
@@ -452,7 +456,7 @@ fn guarded(errors: Errors) -> Stage {
     };
     let guard =
         Guard { id: "errors".into(), uses, span: GuardSpan::default(), on_breach: OnBreach::Rollback };
-    let mut plan = Plan { guards: vec![guard], ..chain(&["a", "b"]) };
+    let mut plan = Plan { guards: vec![guard], policy, ..chain(&["a", "b"]) };
     plan.steps[1].timeout = Some(WEEK);
     let condition = Condition {
         fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
@@ -480,6 +484,60 @@ async fn a_guard_that_breaks_rolls_back() {
     let journal = stage.journal().join("\n");
     assert!(journal.contains("guard_tripped") && !journal.contains("s3cr3t"), "{journal}");
     assert!(completed(&guarded(Errors::Rate(0.01)).drive().await.unwrap().run));
+}
+
+/// How long a rollback was announced for, by the journal; none: it did not begin.
+fn held(stage: &Stage) -> Option<Duration> {
+    let facts = crate::store::events(&*stage.store, &stage.run, &stage.plan, Seq(1)).unwrap();
+    let when = |is: fn(&Event) -> bool| Some(facts.iter().find(|fact| is(&fact.event))?.at);
+    let said = when(|event| matches!(event, Event::RollbackAnnounced { .. })).expect("it was announced");
+    Some(when(|event| matches!(event, Event::RollbackStarted { .. }))?.since(said))
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_announced_begins_without_a_word() {
+    let veto = Duration::from_millis(300);
+    let stage = guarded_by(Errors::Rate(0.5), Policy { veto: Some(veto), ..Policy::default() });
+    let driven = stage.drive().await.unwrap();
+    assert_eq!((driven.rest, ending(&driven.run)), (Rest::Finished, Ending::RolledBack));
+    assert!(held(&stage).unwrap() >= veto, "{:#?}", stage.journal());
+}
+
+#[tokio::test]
+async fn a_rollback_that_somebody_says_no_to_does_not_begin() {
+    let stage = guarded_by(Errors::Rate(0.5), Policy { veto: Some(WEEK), ..Policy::default() });
+    let said = async {
+        stage.until("rollback_announced").await;
+        stage.order(&Order::Pause { reason: None });
+        stage.until("run_paused").await;
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), said);
+    let run = driven.unwrap().run;
+    assert_eq!((run.mode, &run.paused), (Mode::Forward, &Some(PauseCause::Guard(0))));
+    assert_eq!(held(&stage), None);
+    assert!(stage.writes().iter().all(|write| write.ends_with("=new")), "{:?}", stage.writes());
+}
+
+/// A tool that is stopped turns nothing back; the one that comes after the time does so at once.
+#[tokio::test]
+async fn a_rollback_that_is_announced_begins_whoever_drives_the_run() {
+    let veto = Duration::from_millis(1500);
+    let stage = guarded_by(Errors::Rate(0.5), Policy { veto: Some(veto), ..Policy::default() });
+    let stopped = async {
+        stage.until("rollback_announced").await;
+        stage.interruption.ask();
+    };
+    let (driven, ()) = tokio::join!(stage.drive(), stopped);
+    let driven = driven.unwrap();
+    assert_eq!((driven.rest, driven.run.mode), (Rest::Interrupted, Mode::Forward));
+    assert!(driven.run.announced.is_some());
+    let wall = SystemClock::wall();
+    wall.sleep_until(wall.now().after(veto)).await;
+    let again = Stage { interruption: Interruption::default(), ..stage };
+    let driven = again.drive().await.unwrap();
+    assert_eq!(ending(&driven.run), Ending::RolledBack);
+    assert!(held(&again).unwrap() >= veto);
 }
 
 #[tokio::test]

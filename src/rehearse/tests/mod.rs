@@ -5,7 +5,7 @@ mod complaints;
 mod merging;
 mod mutants;
 
-use super::{Options, Rehearsal, Setting, rehearse};
+use super::{Class, Law, Options, Outcome, Rehearsal, Setting, rehearse, repeat};
 use crate::action::Registry;
 use crate::doc::{Inputs, Stored, read};
 use crate::driver::Actions;
@@ -81,6 +81,53 @@ fn a_shift_can_be_rehearsed_in_a_derived_world() {
         let found = rehearsed(&setting, "alb.modify").findings;
         assert!(found.is_empty(), "{found:#?}");
     }
+}
+
+/// Whoever could have said no to a rollback says it once, and says nothing once.
+#[test]
+fn both_answers_to_a_rollback_are_played() {
+    let setting = setting("tests/data/rehearse/veto.yaml", None);
+    let told = rehearsed(&setting, "second/command.run.refused");
+    assert_eq!(told.findings, []);
+    let said = &told.rows[&Class::People];
+    assert_eq!(said.scenarios, 2 * told.rows[&Class::Write].scenarios);
+    // Somebody comes, and puts right what refuses.
+    assert_eq!(said.outcomes.keys().collect::<Vec<_>>(), [&Outcome::Completed]);
+    assert_eq!(told.rows[&Class::Write].outcomes.keys().collect::<Vec<_>>(), [&Outcome::RolledBack]);
+    // Without a word it turns back a minute later; each scenario can be told.
+    let point = "second/command.run.refused";
+    let words = |name: &str| -> Vec<String> {
+        let story = repeat(&setting, name).unwrap();
+        assert_eq!(story.breaches, []);
+        let kinds = story.facts.iter().map(|fact| format!("{:?}", fact.event));
+        kinds
+            .map(|text| text.split([' ', '(']).next().unwrap().to_owned())
+            .filter(|kind| kind != "Step")
+            .collect()
+    };
+    let silent = ["RunStarted", "RollbackAnnounced", "RollbackStarted", "RunFinished"];
+    assert_eq!(words(point), silent);
+    let asked = words(&format!("{point}+no-pause"));
+    assert_eq!(asked[..4], ["RunStarted", "RollbackAnnounced", "OrderTaken", "RunPaused"]);
+    assert_eq!(asked[4..6], ["OrderTaken", "RunPaused"], "it goes on, is asked once more, and is put right");
+    assert_eq!(
+        words(&format!("{point}+no-continue"))[..3],
+        ["RunStarted", "RollbackAnnounced", "OrderTaken"]
+    );
+}
+
+/// What is held is a part of the way back.
+#[test]
+fn the_time_for_a_no_counts_as_a_part_of_the_way_back() {
+    let text = text_of("plans/one-record.yaml");
+    let is_late = |policy: &str| {
+        let text = text.replacen("\nsteps:", &format!("\npolicy: {{ {policy} }}\nsteps:"), 1);
+        let setting = setting_of("plans/one-record.yaml", &text, Some("one-record.yaml"));
+        let told = rehearsed(&setting, "soak/world.new-side-fails");
+        told.findings.iter().any(|found| found.law == Law::WithinRto)
+    };
+    assert!(is_late("veto: 3m, rto: 150s"));
+    assert!(!is_late("veto: 3m, rto: 10m") && !is_late("rto: 150s"));
 }
 
 #[test]

@@ -19,6 +19,7 @@ const DEADLINE: &str = "in-time";
 const FAMILY: &str = "one-family";
 const GUARD: &str = "guard";
 const SHIFT: &str = "shift";
+const VETO: &str = "veto";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -47,6 +48,8 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::CheckpointPassed, AEP, "people.abort", Law::UsersServed),
     (Mistake::FencingIgnored, EXEC, "process.killed", Law::Replays),
     (Mistake::AbortIgnored, EXEC, "people.abort", Law::Obeys),
+    (Mistake::NotAnnounced, VETO, "command.run.refused", Law::Heeds),
+    (Mistake::NoIsNotHeard, VETO, "command.run.refused", Law::Heeds),
     (Mistake::NobodyWakes, EXEC, "command.undo.transient", Law::Ends),
     (Mistake::NobodyAsked, AEP, "metrics.read.no-evidence", Law::AsksFirst),
     (Mistake::OneIsEnough, BARRIER, "people.late", Law::AsksFirst),
@@ -136,7 +139,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [BARRIER, DEADLINE, FAMILY, GUARD, SHIFT] {
+    for plan in [BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

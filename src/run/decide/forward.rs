@@ -24,6 +24,9 @@ impl Draft<'_> {
         if self.run.deadline.is_some_and(|deadline| deadline <= self.now) && !on(Mistake::DeadlineIgnored) {
             self.pause(PauseCause::Deadline);
         }
+        if self.run.turns_at().is_some_and(|at| at <= self.now) && !self.resumes {
+            return self.turn_back_as_announced();
+        }
         for ix in plan.places() {
             self.advance(ix, &mut room);
             self.consequences(ix);
@@ -31,8 +34,7 @@ impl Draft<'_> {
                 return;
             }
         }
-        if self.run.paused.is_none() && self.run.all_passed(Part::Main) && self.run.all_passed(Part::Finally)
-        {
+        if !self.run.is_held() && self.run.all_passed(Part::Main) && self.run.all_passed(Part::Finally) {
             self.push(Event::RunFinished { verdict: Verdict::Completed });
         }
     }

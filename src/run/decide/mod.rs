@@ -7,7 +7,7 @@ mod order;
 
 use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
 use super::outcome::{Fault, FaultKind};
-use super::state::{Mode, Run};
+use super::state::{Announced, Mode, Run};
 use super::step::Phase;
 use crate::mutant::{Mistake, on};
 use crate::plan::{OnBreach, StepIx, Timestamp};
@@ -22,8 +22,9 @@ pub fn decide(run: &Run, input: &Input, now: Timestamp) -> Vec<Event> {
 /// The facts that follow from these inputs, one after the other, and the run as it will be once they are recorded.
 #[must_use]
 pub fn follow<'r>(run: &'r Run, inputs: &[Input], now: Timestamp) -> (Vec<Event>, Cow<'r, Run>) {
-    let mut draft = Draft { run: Cow::Borrowed(run), events: Vec::new(), now };
+    let mut draft = Draft { run: Cow::Borrowed(run), events: Vec::new(), now, resumes: false };
     for input in inputs {
+        draft.resumes = matches!(input, Input::Resume { .. });
         draft.take(input);
         draft.entail();
     }
@@ -35,6 +36,8 @@ struct Draft<'r> {
     run: Cow<'r, Run>,
     events: Vec<Event>,
     now: Timestamp,
+    /// A process has just taken the run over: first it hears what was said meanwhile.
+    resumes: bool,
 }
 
 impl Draft<'_> {
@@ -98,13 +101,30 @@ impl Draft<'_> {
         }
     }
 
-    /// Rolls back by itself, unless that is a person's to decide.
+    /// Rolls back by itself, unless that is a person's to decide. Where the plan says so it is announced first, but for an
+    /// order.
     fn turn_back(&mut self, cause: Cause) {
-        match self.run.held_back(self.now) {
-            None => self.push(Event::RollbackStarted { cause, rewind: Rewind::Safe }),
-            Some(hold) if self.run.paused.as_ref() == Some(&hold) => {}
-            Some(hold) => self.push(Event::RunPaused { cause: hold }),
+        let ordered = matches!(cause, Cause::Order { .. });
+        if self.run.announced.is_some() && !ordered {
+            return;
         }
+        let veto = self.run.plan.policy.veto.filter(|_| !ordered && !on(Mistake::NotAnnounced));
+        match (self.run.held_back(self.now), veto) {
+            (None, None) => self.push(Event::RollbackStarted { cause, rewind: Rewind::Safe }),
+            (None, Some(span)) => self.push(Event::RollbackAnnounced { cause, at: self.now.after(span) }),
+            (Some(hold), _) if self.run.paused.as_ref() == Some(&hold) => {}
+            (Some(hold), _) => self.push(Event::RunPaused { cause: hold }),
+        }
+    }
+
+    /// Nobody said no in time. What happened meanwhile may have made it a person's to decide.
+    fn turn_back_as_announced(&mut self) {
+        let Some(Announced { cause, .. }) = self.run.announced.clone() else { return };
+        let event = match self.run.held_back(self.now) {
+            None => Event::RollbackStarted { cause, rewind: Rewind::Safe },
+            Some(hold) => Event::RunPaused { cause: hold },
+        };
+        self.push(event);
     }
 
     fn ordered(&mut self, id: u64, by: &Actor, order: &Order) {
@@ -113,9 +133,12 @@ impl Draft<'_> {
             return self.push(Event::OrderRefused { id, by, order, refusal });
         }
         let turning = self.run.mode == Mode::Rollback && self.run.paused.is_none();
+        let question = self.run.announced.as_ref().map(Announced::question);
         self.push(Event::OrderTaken { id, by: by.clone(), order: order.clone() });
         match order {
-            Order::Pause { .. } => self.push(Event::RunPaused { cause: PauseCause::Operator }),
+            Order::Pause { .. } => {
+                self.push(Event::RunPaused { cause: question.unwrap_or(PauseCause::Operator) });
+            }
             // Whoever aborts a rollback wants it to stop.
             Order::Rollback { rewind: Rewind::Safe, .. } if turning => {
                 self.push(Event::RunPaused { cause: PauseCause::Operator });

@@ -11,12 +11,14 @@ pub(super) fn check(run: &Run, by: &Actor, order: &Order, now: Timestamp) -> Res
     match order {
         Order::Rollback { rewind, .. } => may_roll_back(run, by, *rewind, now),
         _ if !run.is_live() => Err(Refusal::NotRunning),
-        Order::Pause { .. } => or(run.paused.is_none(), Refusal::AlreadyPaused),
+        // Whether a rollback that is announced shall begin is a person's to say.
+        Order::Pause { .. } if by.automatic && run.announced.is_some() => Err(Refusal::PersonNeeded),
+        Order::Pause { .. } => or(run.paused.is_none() || run.announced.is_some(), Refusal::AlreadyPaused),
         Order::Approve { step } => may_answer(run, by, *step, now, true),
         Order::Reject { step, .. } => may_answer(run, by, *step, now, false),
         // An alarm may stop a run or turn it back; what else there is to decide is a person's.
         _ if by.automatic => Err(Refusal::PersonNeeded),
-        Order::Continue => or(run.paused.is_some(), Refusal::NotPaused),
+        Order::Continue => or(run.is_held(), Refusal::NotPaused),
         Order::Retry { step } => stopped(run, *step).map(|_| ()),
         Order::Skip { step, .. } => {
             let stuck = matches!(stopped(run, *step)?, Phase::Stuck(_));

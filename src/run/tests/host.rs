@@ -105,7 +105,8 @@ impl Host<'_> {
             if run.is_finished() && flights.is_empty() {
                 return Ok(());
             }
-            if self.dice.chance(self.luck.order) || self.stalled(run, &flights) {
+            let said = run.announced.is_some() && self.dice.chance(10);
+            if said || self.dice.chance(self.luck.order) || self.stalled(run, &flights) {
                 let (by, order) = self.order(run);
                 self.ordered(run, by, order)?;
                 continue;
@@ -126,13 +127,13 @@ impl Host<'_> {
         let events = decide(run, input, self.now);
         self.tell(|| format!("{input:?}\n         => {events:?}"));
         self.crash()?;
-        self.laws.batch(run, input, &events);
+        self.laws.batch(run, input, &events, self.now);
         for event in &events {
             let before = run.clone();
             run.evolve(event).expect("a decided fact can follow");
             self.laws.event(&before, event, run, self.world, self.now);
         }
-        Laws::input(input, run);
+        Laws::input(input, run, self.now);
         self.disk.journal.extend(events);
         self.crash()
     }
@@ -257,6 +258,10 @@ impl Host<'_> {
         let stuck = find(|p| matches!(p, Phase::Stuck(_) | Phase::Foreign | Phase::Blind | Phase::Failed));
         let asked = find(|p| matches!(p, Phase::Asking { .. }));
         let back = |rewind| Order::Rollback { rewind, reason: "enough".into() };
+        if run.announced.is_some() && self.dice.chance(60) {
+            let pause = Order::Pause { reason: None };
+            return (by, if self.dice.chance(50) { pause } else { Order::Continue });
+        }
         if let (Some(step), true) = (stuck, self.dice.chance(50)) {
             let order = match self.dice.below(5) {
                 0 | 1 => Order::Retry { step },

@@ -3,8 +3,8 @@
 use super::world::{Nature, World, Write};
 use crate::plan::{Kind, OnBreach, Plan, Pool, Reversibility, StepIx, Timestamp, Writes};
 use crate::run::{
-    Event, FaultKind, Input, Mark, Mode, Order, PauseCause, Phase, Receipt, Rewind, Run, StepEvent, StepRun,
-    Verdict, Work, due,
+    Cause, Event, FaultKind, Input, Mark, Mode, Order, PauseCause, Phase, Receipt, Rewind, Run, StepEvent,
+    StepRun, Verdict, Work, due,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,9 @@ pub(super) struct Laws {
     pub(super) waived: BTreeSet<StepIx>,
     pub(super) crashes: u64,
     pub(super) facts: u64,
+    /// Rollbacks that were announced, and of these, how many nobody said no to.
+    pub(super) announced: u64,
+    pub(super) unvetoed: u64,
 }
 
 impl Laws {
@@ -26,7 +29,7 @@ impl Laws {
     }
 
     /// Before a batch is recorded.
-    pub(super) fn batch(&mut self, run: &Run, input: &Input, events: &[Event]) {
+    pub(super) fn batch(&mut self, run: &Run, input: &Input, events: &[Event], now: Timestamp) {
         self.facts += events.len() as u64;
         if matches!(input, Input::Tick) {
             let due = due(run);
@@ -40,7 +43,10 @@ impl Laws {
         }
         // A human's word may take away what held a rollback back.
         let settled = events.iter().any(|e| matches!(e, Event::Step(_, StepEvent::Settled { .. })));
-        let turns = !settled && events.iter().any(|e| matches!(e, Event::RollbackStarted { .. }));
+        // Nor is it for want of an answer that a rollback begins which was announced.
+        let announced = run.turns_at().is_some_and(|at| at <= now);
+        let turns =
+            !settled && !announced && events.iter().any(|e| matches!(e, Event::RollbackStarted { .. }));
         match input {
             Input::Tick => assert!(!turns, "time alone turned the run back: {events:?}"),
             Input::Answered { answer, .. } if turns => {
@@ -64,7 +70,13 @@ impl Laws {
     pub(super) fn event(&mut self, before: &Run, event: &Event, after: &Run, world: &World, now: Timestamp) {
         match event {
             Event::Step(ix, fact) => Self::step(before, *ix, fact, after, world, now),
-            Event::RollbackStarted { rewind, .. } => {
+            Event::RollbackAnnounced { at, .. } => {
+                let veto = before.plan.policy.veto.expect("the plan gives time to say no");
+                assert_eq!(*at, now.after(veto), "neither longer nor shorter than stated");
+                self.announced += 1;
+            }
+            Event::RollbackStarted { cause, rewind } => {
+                self.vetoable(before, cause, now);
                 assert!(after.paused.is_none(), "a rollback begins, and waits");
                 before.steps.iter().for_each(|s| *self.turned_in.entry(name(&s.phase)).or_default() += 1);
                 if *rewind == Rewind::Safe {
@@ -78,7 +90,7 @@ impl Laws {
             Event::RunFinished { .. } => {
                 let over = |ix: &StepIx| before.passed(*ix);
                 assert!(before.plan.places().filter(|ix| before.plan.is_finally(*ix)).all(|ix| over(&ix)));
-                assert!(before.paused.is_none(), "a paused run ends");
+                assert!(!before.is_held(), "a paused run ends, or one that is about to turn back");
             }
             _ => {}
         }
@@ -100,6 +112,21 @@ impl Laws {
             );
             let diverged = rule.writes == Some(Writes::Diverge) && before[ix].changed.is_some();
             assert!(!(diverged && scope[ix.index()]), "users' writes were left behind: {:?}", rule.id);
+        }
+    }
+
+    /// Nobody is overrun: what the run calls for by itself was announced, and nobody said no.
+    fn vetoable(&mut self, before: &Run, cause: &Cause, now: Timestamp) {
+        match (&before.announced, cause) {
+            (_, Cause::Order { .. }) => {}
+            (None, _) => assert_eq!(before.plan.policy.veto, None, "it turned back without a word"),
+            (Some(said), _) => {
+                assert!(
+                    said.cause == *cause && said.at <= now,
+                    "{said:?} announced, and {cause:?} at {now:?}"
+                );
+                self.unvetoed += 1;
+            }
         }
     }
 
@@ -143,7 +170,7 @@ impl Laws {
 
     fn begins(before: &Run, ix: StepIx, fact: &StepEvent, after: &Run) {
         let plan = &before.plan;
-        assert!(before.paused.is_none(), "{fact:?} was begun while the run was paused");
+        assert!(!before.is_held(), "{fact:?} was begun while the run was paused, or about to turn back");
         assert!(plan[ix].needs.iter().all(|need| before.passed(*need)), "begun before what it needs");
         if plan.is_finally(ix) {
             let over = plan.places().filter(|ix| !plan.is_finally(*ix)).all(|ix| before.passed(ix));
@@ -189,14 +216,19 @@ impl Laws {
     }
 
     /// After a batch: whatever asks for a rollback gets it, or a person is asked, in every state.
-    pub(super) fn input(input: &Input, run: &Run) {
+    pub(super) fn input(input: &Input, run: &Run, now: Timestamp) {
         let held = matches!(run.paused, Some(PauseCause::Barrier(_) | PauseCause::Diverged { .. }));
         let heeded = run.cause.is_some() || held;
+        let resumes = matches!(input, Input::Resume { .. });
+        assert!(resumes || run.turns_at().is_none_or(|at| at > now), "held for longer than stated: {run:?}");
         match input {
             Input::Tripped { guard, fault } => {
                 let sure = !matches!(fault.kind, FaultKind::Blind | FaultKind::Foreign);
                 let asks = sure && run.plan.guards[*guard].on_breach == OnBreach::Rollback;
-                assert!(!asks || heeded || run.is_finished(), "a breach had no effect: {run:?}");
+                assert!(
+                    !asks || heeded || run.announced.is_some() || run.is_finished(),
+                    "a breach had no effect: {run:?}"
+                );
             }
             Input::Ordered { id, by, order: Order::Rollback { rewind, .. } } if run.last_order == *id => {
                 let live = matches!(run.mode, Mode::Forward);

@@ -20,5 +20,6 @@ mod stories;
 mod stories_back;
 mod stories_edges;
 mod stories_people;
+mod stories_veto;
 mod story;
 mod world;

@@ -11,8 +11,8 @@ use crate::plan::{
     Approval, Approvers, Kind, Node, OnBreach, OnFailure, Plan, Policy, Retry, Reversibility, Step, StepId,
     Timestamp, Undo, Writes, lower,
 };
-use crate::run::{Ending, Event, Mode, Rewind, Run, ending};
-use crate::store::record::{EventRecord, RewindRecord, StandingRecord};
+use crate::run::{Announced, Ending, Event, Mode, Rewind, Run, ending};
+use crate::store::record::{AnnouncedRecord, EventRecord, RewindRecord, StandingRecord};
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// Schedules in one run of the tests.
@@ -61,10 +61,11 @@ fn tree(depth: u32, count: &mut u32, dice: &mut Dice) -> Node {
     }
 }
 
-fn random_policy(dice: &mut Dice) -> Policy {
+fn random_policy(seed: u64, dice: &mut Dice) -> Policy {
     Policy {
         deadline: dice.chance(20).then(|| secs(dice.below(7200))),
         undo: Retry { attempts: 4, wait: secs(5), backoff_percent: 200 },
+        veto: seed.is_multiple_of(3).then(|| secs(1 + seed % 120)),
         ..policy()
     }
 }
@@ -95,7 +96,7 @@ fn scenario(seed: u64, dice: &mut Dice) -> Scenario {
     let trips =
         |dice: &mut Dice| if dice.chance(15) { Timestamp(dice.below(3_000_000)) } else { Timestamp::NEVER };
     let guard_trips = guards.iter().map(|_| if calm { Timestamp::NEVER } else { trips(dice) }).collect();
-    let plan = plan(steps, pools, guards, random_policy(dice));
+    let plan = plan(steps, pools, guards, random_policy(seed, dice));
     for ix in plan.places() {
         let cell = &world.cells[ix.index()];
         if !calm && cell.compares && cell.is_change() && dice.chance(3) {
@@ -207,6 +208,12 @@ fn is_listed_as_it_is(disk: &Disk) {
         let told = kept.cause.clone().map(|cause| EventRecord::RollbackStarted { cause, rewind });
         assert_eq!(told, cause, "{event:?}");
         assert!(kept.wrote || !run.wrote, "{event:?}");
+        let announced = run.announced.clone();
+        let announced = announced
+            .map(|Announced { cause, at }| EventRecord::of(&Event::RollbackAnnounced { cause, at }, plan));
+        let told = kept.announced.clone();
+        let told = told.map(|AnnouncedRecord { cause, at }| EventRecord::RollbackAnnounced { cause, at });
+        assert_eq!(told, announced, "{event:?}");
     }
 }
 
@@ -218,6 +225,8 @@ struct Tally {
     paused: BTreeMap<String, u64>,
     crashes: u64,
     facts: u64,
+    announced: u64,
+    unvetoed: u64,
 }
 
 impl Tally {
@@ -232,6 +241,8 @@ impl Tally {
         sum(&mut self.turned, other.turned);
         sum(&mut self.paused, other.paused);
         (self.crashes, self.facts) = (self.crashes + other.crashes, self.facts + other.facts);
+        self.announced += other.announced;
+        self.unvetoed += other.unvetoed;
     }
 }
 
@@ -247,8 +258,8 @@ fn live_all(seeds: Range<u64>, told: bool) -> Tally {
             panic!("seed {seed}: SEEDS={seed}..{} TOLD=1 tells it", seed + 1)
         };
         let endings = BTreeMap::from([(format!("{ending:?}"), 1)]);
-        let Laws { died_in: died, turned_in: turned, paused, crashes, facts, .. } = laws;
-        tally.add(Tally { endings, died, turned, paused, crashes, facts });
+        let Laws { died_in: died, turned_in: turned, paused, crashes, facts, announced, unvetoed, .. } = laws;
+        tally.add(Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed });
     }
     tally
 }
@@ -275,8 +286,9 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
         }
     });
     let all = seeds.end - seeds.start;
-    let Tally { endings, died, turned, paused, crashes, facts } = tally;
+    let Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed } = tally;
     println!("{all} of {all} schedules kept the promises: {crashes} crashes, {} facts a run", facts / all);
+    println!("announced {announced} rollbacks, and {unvetoed} of them began by themselves");
     println!("ended {endings:?}\ndied in {died:?}\nturned back in {turned:?}\npaused {paused:?}");
     if all >= SCHEDULES {
         assert_eq!(
@@ -285,6 +297,7 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
             "some phase was never interrupted, or not turned back in"
         );
         assert!(paused.len() >= 14 && paused.values().all(|n| *n > 50), "some pause hardly occurs");
+        assert!(unvetoed > 1000 && announced > unvetoed + 1000, "an answer that hardly occurs: {unvetoed}");
         let common =
             [Ending::Done, Ending::RolledBack, Ending::Aborted, Ending::NeedsHuman, Ending::NothingChanged];
         let rare = common.iter().find(|ending| endings.get(&format!("{ending:?}")).is_none_or(|n| *n < 500));

@@ -7,7 +7,7 @@ mod read;
 mod standing;
 mod write;
 
-pub use standing::{ModeRecord, SandboxRecord, StandingRecord, TitleRecord};
+pub use standing::{AnnouncedRecord, ModeRecord, SandboxRecord, StandingRecord, TitleRecord};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub enum EventRecord {
     GuardTripped { guard: String, fault: FaultRecord },
     #[serde(rename = "run_paused")]
     RunPaused { cause: PauseRecord },
+    #[serde(rename = "rollback_announced")]
+    RollbackAnnounced { cause: CauseRecord, at: u64 },
     #[serde(rename = "rollback_started")]
     RollbackStarted { cause: CauseRecord, rewind: RewindRecord },
     #[serde(rename = "run_finished")]

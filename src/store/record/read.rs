@@ -83,6 +83,9 @@ impl EventRecord {
                 Event::GuardTripped { guard: guard(plan, name)?, fault: fault.into() }
             }
             Self::RunPaused { cause } => Event::RunPaused { cause: cause.cause(plan)? },
+            Self::RollbackAnnounced { cause, at } => {
+                Event::RollbackAnnounced { cause: cause.cause(plan)?, at: Timestamp(*at) }
+            }
             Self::RollbackStarted { cause, rewind } => {
                 Event::RollbackStarted { cause: cause.cause(plan)?, rewind: rewind.rewind(plan) }
             }

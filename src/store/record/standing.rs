@@ -69,6 +69,15 @@ pub enum ModeRecord {
     Finished(VerdictRecord),
 }
 
+/// A rollback that will begin by itself, stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnouncedRecord {
+    /// Why.
+    pub cause: CauseRecord,
+    /// When, in the run's time.
+    pub at: u64,
+}
+
 /// How a run stands, stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandingRecord {
@@ -76,6 +85,9 @@ pub struct StandingRecord {
     pub mode: ModeRecord,
     /// Why nothing new is begun.
     pub paused: Option<PauseRecord>,
+    /// A rollback that will begin by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<AnnouncedRecord>,
     /// Why it rolled back.
     pub cause: Option<CauseRecord>,
     /// Some step recorded an intent.
@@ -105,9 +117,17 @@ impl StandingRecord {
             EventRecord::RunResumed { .. } => {
                 self.paused = self.paused.take().filter(|cause| *cause != PauseRecord::Interrupted);
             }
-            EventRecord::RunPaused { cause } => self.paused = Some(cause.clone()),
+            EventRecord::RunPaused { cause } => {
+                self.paused = Some(cause.clone());
+                let asked = matches!(cause, PauseRecord::Barrier { .. } | PauseRecord::Diverged { .. });
+                self.announced = self.announced.take().filter(|_| !asked);
+            }
+            EventRecord::RollbackAnnounced { cause, at } => {
+                self.announced = Some(AnnouncedRecord { cause: cause.clone(), at: *at });
+            }
             EventRecord::RollbackStarted { cause, .. } => {
                 (self.mode, self.paused, self.ended) = (ModeRecord::Rollback, None, None);
+                self.announced = None;
                 self.cause.get_or_insert_with(|| cause.clone());
             }
             EventRecord::RunFinished { verdict } => {
@@ -126,6 +146,7 @@ impl StandingRecord {
         match order {
             OrderRecord::Continue => {
                 let was = self.paused.take();
+                self.announced = None;
                 if matches!(was, Some(PauseRecord::Checkpoint { .. } | PauseRecord::Rewound { .. })) {
                     (self.mode, self.cause) = (ModeRecord::Forward, None);
                 }
@@ -135,11 +156,11 @@ impl StandingRecord {
             | OrderRecord::Skip { step: mended, .. }
             | OrderRecord::Settle { step: mended, .. } => {
                 self.paused = self.paused.take().filter(|cause| !is_by(cause, mended));
+                let other = |announced: &AnnouncedRecord| !matches!(&announced.cause, CauseRecord::Failed { step } if step == mended);
+                self.announced = self.announced.take().filter(other);
             }
-            OrderRecord::Pause { .. }
-            | OrderRecord::Rollback { .. }
-            | OrderRecord::Approve { .. }
-            | OrderRecord::Reject { .. } => {}
+            OrderRecord::Pause { .. } => self.announced = None,
+            OrderRecord::Rollback { .. } | OrderRecord::Approve { .. } | OrderRecord::Reject { .. } => {}
         }
     }
 }

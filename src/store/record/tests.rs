@@ -90,6 +90,7 @@ fn run_events() -> Vec<Event> {
     events.extend(pauses.into_iter().map(|cause| Event::RunPaused { cause }));
     let causes = [Cause::Failed(ix), Cause::Guard(0), Cause::Order { by: actor(), reason: "errors".into() }];
     events.extend(causes.into_iter().map(|cause| Event::RollbackStarted { cause, rewind: Rewind::Safe }));
+    events.push(Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) });
     let verdicts = [Verdict::Completed, Verdict::RolledBack, Verdict::Incomplete];
     events.extend(verdicts.into_iter().map(|verdict| Event::RunFinished { verdict }));
     events

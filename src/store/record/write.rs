@@ -48,6 +48,9 @@ impl EventRecord {
                 Self::GuardTripped { guard: guard(plan, *place), fault: fault.into() }
             }
             Event::RunPaused { cause } => Self::RunPaused { cause: PauseRecord::of(cause, plan) },
+            Event::RollbackAnnounced { cause, at } => {
+                Self::RollbackAnnounced { cause: CauseRecord::of(cause, plan), at: at.0 }
+            }
             Event::RollbackStarted { cause, rewind } => Self::RollbackStarted {
                 cause: CauseRecord::of(cause, plan),
                 rewind: RewindRecord::of(*rewind, plan),
