@@ -30,5 +30,6 @@ mod stage;
 mod tidy;
 mod triggers;
 mod two_operators;
+mod veto;
 mod wire;
 mod zombies;
