@@ -34,8 +34,8 @@ fn tripped() -> Story {
     story
 }
 
-fn announced(cause: Cause) -> Option<Announced> {
-    Some(Announced { cause, at: Timestamp(70_000) })
+fn announced(cause: Cause) -> Announced {
+    Announced { cause, at: Timestamp(70_000) }
 }
 
 fn refused(story: &mut Story, by: Actor, order: Order) -> Refusal {
@@ -48,7 +48,7 @@ fn refused(story: &mut Story, by: Actor, order: Order) -> Refusal {
 fn without_a_word_it_rolls_back_when_the_time_is_over() {
     for (mut story, cause) in [(failed(), Cause::Failed(StepIx(1))), (tripped(), Cause::Guard(0))] {
         assert_eq!((story.run.mode, story.paused(), &story.run.cause), (Mode::Forward, None, &None));
-        assert_eq!(story.run.announced, announced(cause.clone()));
+        assert_eq!(story.run.announced, Some(announced(cause.clone())));
         assert_eq!(*story.last(), Event::RollbackAnnounced { cause: cause.clone(), at: Timestamp(70_000) });
         assert_eq!((story.wakes(), story.run.rests()), (Some(Timestamp(70_000)), false));
         story.now = 69;
@@ -162,7 +162,7 @@ fn who_does_something_about_the_step_that_failed_says_no() {
     // Unless the world says otherwise: then it is announced once more.
     let mut story = failed();
     story.order(settle(1, true)).sees(1, Look::Prior);
-    assert_eq!(story.run.announced, announced(Cause::Failed(StepIx(1))));
+    assert_eq!(story.run.announced, Some(announced(Cause::Failed(StepIx(1)))));
     // Another reason stands.
     let mut story = held(vec![act("a", &[]), on_failure(OnFailure::Pause, act("b", &[]))]);
     story.plans(0).applies(0).plans(1).applies(1).fails(1).trips().order(skip(1));
@@ -200,7 +200,7 @@ fn an_order_is_not_held() {
 fn it_survives_whoever_drives_the_run() {
     let mut story = failed();
     story.now = 20;
-    assert_eq!(story.crashes().run.announced, announced(Cause::Failed(StepIx(1))));
+    assert_eq!(story.crashes().run.announced, Some(announced(Cause::Failed(StepIx(1)))));
     // Whoever takes over late rolls back at once, but hears first what was said meanwhile.
     story.now = 500;
     story.crashes();
