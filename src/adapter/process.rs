@@ -63,7 +63,7 @@ impl Process {
             call.until = SystemClock::wall().now().after(self.clock.on_wall(left));
         }
         let last_resort = command.stop.clone();
-        let trace = command.call.as_ref().map(|call| self.traces.leave(&call.step)).transpose();
+        let trace = command.call.as_ref().map(|call| self.traces.leave(&call.step, call.until)).transpose();
         let (file, trace) = trace.map_err(|error| not_started(error.into()))?.unzip();
         let mut supervisor =
             self.start(command.directory.as_deref(), file).map_err(|error| not_started(error.into()))?;
@@ -135,7 +135,7 @@ impl ReadProcess for Process {
     }
 
     fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
-        let left = self.traces.find(step);
+        let left = self.traces.find(step, SystemClock::wall().now());
         left.map_err(|error| Fault::blind(format!("cannot tell whether a command is still alive: {error}")))
     }
 }

@@ -86,8 +86,8 @@ pub trait ReadProcess: Send + Sync {
     /// Runs it to its end. In a preview, refuses what is not marked `reads`.
     async fn query(&self, command: Command) -> Result<Output, Fault>;
     /// What is still alive on this machine of a command that was started for a call of this step, whoever started it: it
-    /// outlives us by its grace, and longer if its supervisor is killed. `None` once nothing is; what was ordered before and
-    /// has not begun begins no more.
+    /// outlives us by its grace, and longer if its supervisor is killed. Or it may begin yet, until the time of its call is
+    /// over. After `None` nothing that was ordered before begins.
     ///
     /// # Errors
     /// That cannot be told.

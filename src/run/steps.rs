@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn pieces_hold_all_steps_in_order() {
         for len in [0, 1, PIECE, 2 * PIECE + 3] {
-            let mut steps = Steps::new(0, len);
+            let mut steps = Steps::new(len, 0);
             (0..len).for_each(|place| *steps.get_mut(place).unwrap() = place);
             let held: Vec<usize> = steps.pieces().flat_map(|piece| piece.iter()).map(|step| **step).collect();
             assert_eq!(held, (0..len).collect::<Vec<_>>());

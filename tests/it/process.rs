@@ -273,7 +273,7 @@ async fn while_anything_lives_it_is_found_by_its_step() {
 }
 
 #[tokio::test]
-async fn what_was_looked_for_before_it_began_never_begins() {
+async fn what_was_looked_for_when_its_time_was_over_never_begins() {
     let place = Place::new();
     let (script, supervisor) = (place.0.path().join("slow"), env!("CARGO_BIN_EXE_switchover"));
     let text = format!(
@@ -284,13 +284,16 @@ async fn what_was_looked_for_before_it_began_never_begins() {
     let supervision = Supervision { program: script, traces: place.0.path().join("commands") };
     let slow = Process::new(SystemClock::wall(), place.0.path(), supervision);
     let stop = Stop::default();
+    let mut command = shell("echo > began");
+    command.call.as_mut().unwrap().until = SystemClock::wall().now().after(Duration::from_secs(3));
     let looking = async {
         soon("it is ordered", || place.has("ordered")).await;
-        assert_eq!(place.process().left_of("step").unwrap(), None);
+        assert_eq!(place.process().left_of("step").unwrap().as_deref(), Some("it is about to begin"));
+        soon("its time is over", || place.process().left_of("step").unwrap().is_none()).await;
         assert_eq!(place.run(shell("echo > another")).await.code, Some(0), "nor does it hold others up");
         std::fs::write(place.0.path().join("go"), "").unwrap();
     };
-    let (fault, ()) = tokio::join!(slow.run(shell("echo > began"), &stop), looking);
+    let (fault, ()) = tokio::join!(slow.run(command, &stop), looking);
     let fault = fault.unwrap_err();
     assert_eq!((fault.kind, fault.landed), (FaultKind::Transient, Landed::No), "{fault}");
     assert!(fault.message.contains("it is no longer waited for"), "{fault}");

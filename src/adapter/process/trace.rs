@@ -2,12 +2,13 @@
 //! hold for as long as they live, and nobody holds for longer, however they died.
 //!
 //! A command waits in such a file before it begins. Its supervisor takes the file by another name and starts the command;
-//! whoever looks for what is left of it removes a file that waits. Only one of them can: so nothing that was looked for
-//! begins later, though whoever ordered it be stopped for ever, and nobody has to know how long that may be.
+//! whoever looks for what is left of it once the time of its call is over removes the file. Only one of them can: so whoever
+//! ordered it may be stopped for ever, and holds nobody up.
 
+use crate::plan::Timestamp;
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{DirEntry, File, OpenOptions, remove_file, rename};
-use std::io::{ErrorKind, Read, Result};
+use std::fs::{DirEntry, File, OpenOptions, read_to_string, remove_file, rename};
+use std::io::{ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
 /// How the name of a file ends whose command waits.
@@ -17,23 +18,32 @@ const WAITING: &str = "waiting";
 pub(super) struct Traces(pub(super) PathBuf);
 
 impl Traces {
-    /// Before a command of a step is ordered: a file for its supervisor to hold, and the path to [`take`] it by.
-    pub(super) fn leave(&self, step: &str) -> Result<(File, PathBuf)> {
+    /// Before a command of a step is ordered, which may begin until then: a file for its supervisor to hold, and the path to
+    /// [`take`] it by.
+    pub(super) fn leave(&self, step: &str, until: Timestamp) -> Result<(File, PathBuf)> {
         std::fs::create_dir_all(&self.0)?;
         for path in self.of(step)? {
             // Whoever holds it was lost, and is still at its work: another beside it would be one too many.
             remove_unless_held(&path)?;
         }
-        let path = self.0.join(format!("{step}.{}.{WAITING}", ulid::Ulid::generate()));
-        let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+        let id = ulid::Ulid::generate().to_string();
+        let (new, path) = (self.0.join(&id), self.0.join(format!("{step}.{id}.{WAITING}")));
+        let mut file = OpenOptions::new().create_new(true).append(true).open(&new)?;
         flock(&file, FlockOperation::LockShared)?;
+        writeln!(file, "{}", until.0)?;
+        // Nobody sees it before it is held.
+        rename(new, &path)?;
         Ok((file, path))
     }
 
-    /// What is alive of a command of this step, if anything is. None that waits will begin.
-    pub(super) fn find(&self, step: &str) -> Result<Option<String>> {
+    /// What is alive of a command of this step, if anything is, or may begin yet. After `None` nothing begins.
+    pub(super) fn find(&self, step: &str, now: Timestamp) -> Result<Option<String>> {
         for path in self.of(step)?.into_iter().filter(|path| path.extension() == Some(WAITING.as_ref())) {
-            unless_gone(remove_file(path))?;
+            let text = unless_gone(read_to_string(&path))?.unwrap_or_default();
+            let until = text.trim().parse().map_or(Timestamp::PAST, Timestamp);
+            if until <= now {
+                unless_gone(remove_file(path))?;
+            }
         }
         // What was taken before it could be removed has its other name by now.
         for path in self.of(step)? {
@@ -41,11 +51,10 @@ impl Traces {
                 // Its supervisor was killed too.
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let mut group = String::new();
-                    unless_gone(File::open(path).and_then(|mut file| file.read_to_string(&mut group)))?;
-                    return Ok(Some(match group.trim() {
-                        "" => "it is about to begin".into(),
-                        group => format!("process group {group}"),
+                    let text = unless_gone(read_to_string(path))?.unwrap_or_default();
+                    return Ok(Some(match text.lines().nth(1) {
+                        None => "it is about to begin".into(),
+                        Some(group) => format!("process group {group}"),
                     }));
                 }
                 Err(error) => return Err(error),
@@ -106,34 +115,52 @@ mod tests {
         (folder, traces)
     }
 
+    const NOW: Timestamp = Timestamp(1000);
+    const LATER: Timestamp = Timestamp(2000);
+
     #[test]
     fn nothing_is_started_beside_a_lost_command_of_its_step() {
         let (_folder, traces) = traces();
-        assert_eq!(traces.find("step").unwrap(), None, "nothing was ever started");
-        let (mut held, waiting) = traces.leave("step").unwrap();
-        assert_eq!(traces.leave("step").unwrap_err().kind(), ErrorKind::WouldBlock, "it may begin at once");
+        let find = |step| traces.find(step, NOW).unwrap();
+        assert_eq!(find("step"), None, "nothing was ever started");
+        let (mut held, waiting) = traces.leave("step", LATER).unwrap();
+        assert_eq!(
+            traces.leave("step", LATER).unwrap_err().kind(),
+            ErrorKind::WouldBlock,
+            "it may begin at once"
+        );
+        assert_eq!(find("step").as_deref(), Some("it is about to begin"), "nobody keeps it from that");
         let path = take(&waiting).unwrap();
-        assert_eq!(traces.find("step").unwrap().as_deref(), Some("it is about to begin"));
+        assert_eq!(find("step").as_deref(), Some("it is about to begin"));
         held.write_all(b"42\n").unwrap();
-        assert_eq!(traces.leave("step").unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(traces.find("step").unwrap().as_deref(), Some("process group 42"), "and its trace stays");
-        assert_eq!(traces.find("ste").unwrap(), None);
-        traces.leave("ste").unwrap();
+        assert_eq!(traces.leave("step", LATER).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(find("step").as_deref(), Some("process group 42"), "and its trace stays");
+        assert_eq!(find("ste"), None);
+        traces.leave("ste", LATER).unwrap();
         drop(held);
-        traces.leave("step").unwrap();
+        traces.leave("step", LATER).unwrap();
         assert!(!path.exists());
     }
 
     #[test]
-    fn what_was_looked_for_while_it_waited_never_begins() {
+    fn what_was_looked_for_when_its_time_was_over_never_begins() {
         let (_folder, traces) = traces();
-        let (held, waiting) = traces.leave("step").unwrap();
-        assert_eq!(traces.find("step").unwrap(), None, "though whoever ordered it holds it still");
+        let (held, waiting) = traces.leave("step", NOW).unwrap();
+        assert_eq!(traces.find("step", NOW).unwrap(), None, "though whoever ordered it holds it still");
         assert_eq!(take(&waiting).unwrap_err().kind(), ErrorKind::NotFound);
-        let (_other, others) = traces.leave("step").unwrap();
+        let (_other, others) = traces.leave("step", LATER).unwrap();
         assert_eq!(take(&waiting).unwrap_err().kind(), ErrorKind::NotFound, "nor in place of another");
         take(&others).unwrap();
         drop(held);
-        assert_eq!(traces.find("step").unwrap().as_deref(), Some("it is about to begin"));
+        assert_eq!(traces.find("step", LATER).unwrap().as_deref(), Some("it is about to begin"));
+    }
+
+    #[test]
+    fn what_nobody_holds_is_gone_though_its_time_is_not_over() {
+        let (_folder, traces) = traces();
+        let (held, waiting) = traces.leave("step", LATER).unwrap();
+        drop(held);
+        assert_eq!(traces.find("step", NOW).unwrap(), None);
+        assert!(!waiting.exists());
     }
 }

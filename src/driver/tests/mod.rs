@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Barrier;
-use world::Nature;
+use world::{Nature, SCALE};
 
 fn abort() -> Order {
     Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() }
@@ -522,7 +522,8 @@ async fn a_rollback_that_somebody_says_no_to_does_not_begin() {
 /// A tool that is stopped turns nothing back; the one that comes after the time does so at once.
 #[tokio::test]
 async fn a_rollback_that_is_announced_begins_whoever_drives_the_run() {
-    let veto = Duration::from_millis(1500);
+    let on_wall = Duration::from_secs(1);
+    let veto = on_wall * SCALE;
     let stage = guarded_by(Errors::Rate(0.5), Policy { veto: Some(veto), ..Policy::default() });
     let stopped = async {
         stage.until("rollback_announced").await;
@@ -533,7 +534,7 @@ async fn a_rollback_that_is_announced_begins_whoever_drives_the_run() {
     assert_eq!((driven.rest, driven.run.mode), (Rest::Interrupted, Mode::Forward));
     assert!(driven.run.announced.is_some());
     let wall = SystemClock::wall();
-    wall.sleep_until(wall.now().after(veto)).await;
+    wall.sleep_until(wall.now().after(on_wall)).await;
     let again = Stage { interruption: Interruption::default(), ..stage };
     let driven = again.drive().await.unwrap();
     assert_eq!(ending(&driven.run), Ending::RolledBack);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 /// How much faster than the wall clock it runs.
-const SCALE: u32 = 5000;
+pub(super) const SCALE: u32 = 5000;
 
 /// The cells, and everything that was written to them.
 #[derive(Debug, Default)]

@@ -352,8 +352,8 @@ fn junit_has_a_case_a_law_and_a_case_a_step() {
     let failed: Vec<&str> =
         head.lines().filter(|line| line.contains("<failure") || line.contains("<testsuite")).collect();
     insta::assert_snapshot!(failed.join("\n"), @r#"
-    <testsuites name="switchover rehearse" tests="24" failures="4" time="21.300">
-      <testsuite name="small.laws" tests="20" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
+    <testsuites name="switchover rehearse" tests="25" failures="4" time="21.300">
+      <testsuite name="small.laws" tests="21" failures="2" skipped="0" timestamp="2026-11-18T11:06:40Z">
           <failure type="as-before" message="rolled back means that the world is as before: record app is new, and should be &lt;old&gt;">
           <failure type="drained" message="nothing is undone while users still resolve to what stands on it: undone, and users resolve to it for 41s more">
     "#);
@@ -400,14 +400,14 @@ fn a_scenario_says_how_it_ended() {
     it breaks a law: a rollback takes no longer than the plan's `rto`
       seen    it took 6m (switch)
       change  lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto`
-              that DNS can keep
+              that DNS can keep; a `veto` counts, too
     ");
     insta::assert_snapshot!(scenario_end(&story(41, Vec::new()), WIDE, looks), @r"
     it ended: rolled back
     it breaks no law
     ");
     let object = scenario_json("switch/dns.change.late@41#1", &story(41, vec![breach]));
-    insta::assert_snapshot!(object, @r#"{"scenario":"switch/dns.change.late@41#1","outcome":"rolled_back","struck":[{"after":41,"what":"dns.change.late strikes here: no answer comes, and it is done later"}],"findings":[{"law":"within-rto","broken":"a rollback takes no longer than the plan's `rto`","about":"switch","seen":"it took 6m","change":"lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep"}]}"#);
+    insta::assert_snapshot!(object, @r#"{"scenario":"switch/dns.change.late@41#1","outcome":"rolled_back","struck":[{"after":41,"what":"dns.change.late strikes here: no answer comes, and it is done later"}],"findings":[{"law":"within-rto","broken":"a rollback takes no longer than the plan's `rto`","about":"switch","seen":"it took 6m","change":"lower the TTL and the keep-alive ahead (`dns.ttl`), or state an `rto` that DNS can keep; a `veto` counts, too"}]}"#);
 }
 
 #[test]
