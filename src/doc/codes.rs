@@ -56,6 +56,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2009"),
     page!("SW2010"),
     page!("SW2011"),
+    page!("SW2012"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

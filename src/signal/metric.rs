@@ -300,7 +300,7 @@ fn periods((from, to): (Timestamp, Timestamp), period: Duration) -> usize {
 }
 
 /// The values of a window, and how many samples they rest on; or why there is no evidence in it.
-fn values(
+pub(super) fn values(
     found: &[Series],
     (from, to): (Timestamp, Timestamp),
     period: Duration,

@@ -7,6 +7,7 @@
 mod alarms;
 pub(crate) mod balancer;
 mod certainty;
+mod connections;
 mod error_rate;
 mod exec;
 mod hosts;
@@ -17,6 +18,7 @@ mod probe;
 mod prometheus;
 mod registry;
 mod requests;
+mod running;
 mod spread;
 mod watch;
 

@@ -1,6 +1,7 @@
 //! The kinds of signals there are: one line each.
 
 use super::alarms::Alarms;
+use super::connections::Connections;
 use super::error_rate::ErrorRate;
 use super::exec::Exec;
 use super::hosts::Hosts;
@@ -10,6 +11,7 @@ use super::metric::Measurement;
 use super::probe::Probe;
 use super::prometheus::Prometheus;
 use super::requests::Requests;
+use super::running::Running;
 use super::{Condition, Signal, Watch};
 use crate::plan::{Fields, Kinds, Plan, Problems, StepTraits, Use};
 use crate::run::Fault;
@@ -28,13 +30,15 @@ pub struct SignalKind {
     pub counts: fn() -> bool,
     /// When it is broken, where the plan does not say; `None`: the plan must.
     pub fails: Option<&'static str>,
+    /// `value` is a share of something: 0.8, and not 80.
+    pub share: bool,
     /// Reads its part of `with`.
     pub decode: fn(&mut Fields<'_>) -> Option<Arc<dyn Signal>>,
 }
 
 const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
     let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
-    SignalKind { name, summary, names: S::names, counts: S::counts, fails: None, decode }
+    SignalKind { name, summary, names: S::names, counts: S::counts, fails: None, share: false, decode }
 }
 
 /// A kind that knows by itself when it is broken.
@@ -46,13 +50,20 @@ const fn judging<S: Signal + 'static>(
     SignalKind { fails: Some(fails), ..kind::<S>(name, summary) }
 }
 
+/// A kind whose `value` is a share of something.
+const fn share<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
+    SignalKind { share: true, ..kind::<S>(name, summary) }
+}
+
 /// All of them.
 pub const SIGNALS: &[SignalKind] = &[
     kind::<Probe>("http.probe", "requests of our own, as users make them"),
-    kind::<ErrorRate>("alb.error_rate", "answers of a load balancer that are 5xx, of all its answers"),
+    share::<ErrorRate>("alb.error_rate", "answers of a load balancer that are 5xx, of all its answers"),
     kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
     kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
+    share::<Running>("ecs.running", "tasks of a service that run, of those that it should have"),
+    share::<Connections>("rds.connections", "connections to a database, of those that it allows"),
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
     judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
@@ -62,8 +73,6 @@ pub const SIGNALS: &[SignalKind] = &[
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("ecs.running", "tasks of a service that run"),
-    ("rds.connections", "connections to a database, of those it allows"),
     ("logs.pattern", "lines of a log that match"),
     ("dns.drift", "a record that somebody else changed"),
     ("webhook", "a signed request from outside"),

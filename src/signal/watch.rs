@@ -1,7 +1,7 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
 use super::{Measured, Memory, Sample, Signal, SignalKind, Verdict};
-use crate::plan::wish::Test;
+use crate::plan::wish::{Place, Test};
 use crate::plan::{
     Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
     one_of, value,
@@ -9,6 +9,9 @@ use crate::plan::{
 use crate::port::{Reads, need::Need};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
+
+/// No share that anybody asks for is above it; twice as many tasks as there should be run while they are replaced.
+const WHOLE: f64 = 2.0;
 
 /// When a signal is broken.
 #[derive(Clone, Debug)]
@@ -73,6 +76,9 @@ impl Condition {
             // Some kinds need none.
             None => fields.optional("fail", expr(&*names), FAIL),
         };
+        if let Some(fail) = fail.as_ref().filter(|_| kind.is_some_and(|kind| kind.share)) {
+            percent(fields, fail);
+        }
         let min_samples = fields.or(
             "min_samples",
             integer(1..=1_000_000),
@@ -194,6 +200,21 @@ impl Condition {
             all.filter_map(|(name, number)| Some((name, number.filter(|number| number.is_finite())?)));
         let known = finite.filter(|(name, _)| self.names.contains(name));
         known.map(|(name, number)| (name, Json::from(number))).collect()
+    }
+}
+
+/// Reports a share that is compared as if it were of a hundred.
+fn percent(fields: &mut Fields<'_>, fail: &Expr) {
+    let value = [Place::Field("value".into())];
+    let wishes = fail.wishes(&[], true).into_iter().flatten();
+    let compared = wishes.filter(|wish| wish.place == value).find_map(|wish| match wish.test {
+        Test::Is(_, number) => number.as_f64().filter(|number| *number > WHOLE),
+        _ => None,
+    });
+    if let Some(number) = compared {
+        let span = fields.span_of("fail");
+        let message = format!("`value` is a share, and is compared with {number}");
+        fields.problems().warn(Code("SW2012"), span, message).help("80 % is 0.8");
     }
 }
 

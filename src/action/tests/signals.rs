@@ -376,6 +376,64 @@ fn what_cannot_be_asked_of_any_metric_is_refused() {
     assert_eq!(formula("switchover"), ["SW1006"]);
 }
 
+/// A monitor of one signal that is told by a share.
+fn share(uses: &str, with: &Json, fail: &str) -> Json {
+    json!({"for": "6m", "every": "30s", "signals": [{"id": "it", "uses": uses, "with": with, "fail": fail}]})
+}
+
+#[tokio::test]
+async fn a_service_without_its_tasks_is_no_pass() {
+    let with = json!({"target": "prod", "cluster": "c", "service": "app"});
+    let wants = share("ecs.running", &with, "value < 1");
+    let world = World::new();
+    let (ended, _) = watch(&world, &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Blind, &["no evidence in time", "there is no service app in c"]);
+    world.state().services.insert("app".into(), super::world::service("app", "app:1"));
+    let (ended, _) = watch(&world, &wants).await;
+    assert_eq!(ended.unwrap()["signals"]["it"]["last"], "2 of 2 tasks of app in c run");
+    world.state().services.get_mut("app").unwrap().running = 1;
+    let (ended, minutes) = watch(&world, &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["1 of 2 tasks of app in c run: value < 1"]);
+    assert_eq!(minutes, 0, "it is seen at once");
+}
+
+#[tokio::test]
+async fn connections_are_judged_by_minutes_after_the_beginning() {
+    let with = json!({"target": "prod", "database": "aep", "limit": 100});
+    let wants = share("rds.connections", &with, "value > 0.8");
+    let of = |before: f64, since: f64| {
+        world(move |name, minute| match name {
+            "DatabaseConnections" => Some(if minute < 0 { before } else { since }),
+            _ => Some(1.0),
+        })
+    };
+    let (ended, _) = watch(&of(99.0, 30.0), &wants).await;
+    assert_eq!(ended.unwrap()["signals"]["it"]["last"], "30 of 100 connections to aep");
+    let (ended, minutes) = watch(&of(30.0, 81.0), &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["81 of 100 connections to aep: value > 0.8"]);
+    assert_eq!(minutes, 3, "minute 0 is over, and counted");
+    let (ended, _) = watch(&world(|_, _| None), &wants).await;
+    fails(ended.map(|_| ()), FaultKind::Blind, &["connections to aep: no data in 1 periods of 1m"]);
+}
+
+#[test]
+fn a_share_is_compared_with_a_share() {
+    let tasks = json!({"target": "prod", "cluster": "c", "service": "app"});
+    let database = json!({"target": "prod", "database": "aep", "limit": 100});
+    let of = |uses: &str, with: &Json, fail: &str| codes("monitor", &share(uses, with, fail));
+    assert_eq!(of("ecs.running", &tasks, "value < 1 || failed > 3"), [""; 0]);
+    assert_eq!(of("ecs.running", &tasks, "value < 90"), ["SW2012"]);
+    assert_eq!(of("rds.connections", &database, "value > 0.9 || connections > 80"), [""; 0]);
+    assert_eq!(of("rds.connections", &database, "value > 80"), ["SW2012"]);
+    assert_eq!(
+        of("rds.connections", &json!({"target": "prod", "database": "aep"}), "value > 0.8"),
+        ["SW1004"]
+    );
+    let over = json!({"target": "prod", "database": "aep", "limit": 100, "over": "90s"});
+    assert_eq!(of("rds.connections", &over, "value > 0.8"), ["SW2003"]);
+    assert_eq!(codes("monitor", &with("alb.error_rate", "value > 5", &json!({}))), ["SW2012"]);
+}
+
 /// A monitor of one flag.
 fn flag(with: &Json) -> Json {
     json!({"for": "1m", "every": "10s", "signals": [{"id": "stop", "uses": "kill_switch", "with": with}]})

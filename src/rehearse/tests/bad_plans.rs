@@ -75,6 +75,8 @@ fn what_others_measure_tells_of_users() {
     assert_eq!(alarms, []);
     let metric = "uses: cloudwatch.metric, with: { target: prod, namespace: AEP, name: Failed, over: 5m }, fail: value > 3";
     assert_eq!(asked_otherwise(metric), []);
+    let most = "uses: rds.connections, with: { target: prod, database: aep, limit: 200, over: 5m }, fail: value > 0.8";
+    assert_eq!(asked_otherwise(most), []);
     assert_eq!(asked_otherwise("uses: exec, with: { run: [./look] }"), []);
     let number = "uses: exec, with: { run: [./look], value: json.failed.share }, fail: value > 0.05";
     assert_eq!(asked_otherwise(number), []);
@@ -87,6 +89,19 @@ fn a_flag_that_is_raised_turns_the_run_back() {
     let people = &raised.rows[&Class::People];
     assert!(people.outcomes[&Outcome::RolledBack] > 0, "{people:?}");
     assert_eq!(found("flagged", Some("one-record.yaml"), "file.look"), []);
+}
+
+#[test]
+fn tasks_that_crash_turn_the_run_back() {
+    let turned_back = |text: &str| {
+        let crashed = rehearsed(&setting_of("running", text, None), "world.tasks-crash");
+        assert_eq!(crashed.findings, []);
+        crashed.rows[&Class::Deployment].outcomes.get(&Outcome::RolledBack).copied().unwrap_or_default()
+    };
+    let text = text_of(&path("running"));
+    assert!(turned_back(&text) > 0, "nobody saw that no task runs");
+    assert_eq!(turned_back(&text.replace("value < 1", "value < 0")), 0, "nobody asks for them");
+    assert_eq!(found("running", None, "ecs.services"), []);
 }
 
 /// The same with another signal in place of the query.

@@ -117,4 +117,4 @@ async fn a_deployment_that_the_service_gave_up_is_seen_by_its_id(place: &Place) 
 }
 
 /// An image that is nowhere.
-const NOWHERE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-backend@sha256:none";
+pub(super) const NOWHERE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-backend@sha256:none";

@@ -10,6 +10,7 @@ mod queries;
 mod refusals;
 mod rules;
 pub(crate) mod servers;
+mod signals;
 mod traffic;
 mod updates;
 

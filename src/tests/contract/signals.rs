@@ -1,0 +1,126 @@
+//! Signals that read what a port tells as it stands: they say the same of a world in memory and over real protocols.
+
+use super::{Place, held_by_both, plan};
+use crate::plan::{Plan, Scope, Span, Timestamp, Use, Value};
+use crate::port::Reads;
+use crate::signal::{Memory, Sample, Verdict, watch};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+held_by_both!(
+    tasks_of_a_service_that_run_are_seen,
+    tasks_that_keep_failing_are_seen_behind_old_ones,
+    services_that_tell_nothing_are_no_evidence in with_none_desired,
+    connections_to_a_database_are_seen in with_databases,
+    databases_that_tell_nothing_are_no_evidence in with_databases,
+);
+
+fn with_none_desired(text: &str) -> String {
+    let desired = "aep-frontend-prod: { task_definition: aep-frontend, desired: ";
+    let (before, after) = text.split_once(desired).unwrap();
+    format!("{before}{desired}0{}", &after[1..])
+}
+
+fn with_databases(text: &str) -> String {
+    let metrics = "
+metrics:
+  AWS/RDS DatabaseConnections DBInstanceIdentifier=aep: { value: 190, samples: 1 }
+";
+    format!("{text}{metrics}")
+}
+
+/// One look since then.
+async fn look(place: &Place, uses: &str, with: &Json, since: Timestamp) -> Sample {
+    let plan = Plan { targets: super::targets(), ..plan() };
+    let uses = Use {
+        kind: uses.into(),
+        with: Value::from_json(with, Span::default()),
+        constants: std::sync::Arc::default(),
+    };
+    let scope = Scope::default();
+    let reads = Reads { world: place.world.as_reads(), step: "", scope: &scope, progress: &|_| () };
+    watch(&uses, &plan).unwrap().look(&reads, since, &mut Memory::default()).await
+}
+
+async fn tasks(place: &Place, service: &str, fail: &str) -> Sample {
+    let with = json!({"target": "prod", "cluster": "aep-prod", "service": service, "fail": fail});
+    look(place, "ecs.running", &with, Timestamp::PAST).await
+}
+
+#[track_caller]
+fn says(sample: &Sample, verdict: Verdict, words: &str) {
+    assert!(sample.verdict == verdict && sample.text.contains(words), "`{words}` is not in {sample:?}");
+}
+
+const BACKEND: &str = "aep-backend-prod";
+
+async fn tasks_of_a_service_that_run_are_seen(place: &Place) {
+    let few = "value < 1";
+    says(
+        &tasks(place, BACKEND, few).await,
+        Verdict::Pass,
+        "2 of 2 tasks of aep-backend-prod in aep-prod run",
+    );
+    let change = json!({"stop_tasks": "aep-prod/aep-backend-prod"});
+    place.fault(json!({"service": "ecs", "kind": "change", "change": change})).await;
+    says(
+        &tasks(place, BACKEND, few).await,
+        Verdict::Fail,
+        "0 of 2 tasks of aep-backend-prod in aep-prod run",
+    );
+    place.until(async || tasks(place, BACKEND, few).await.verdict == Verdict::Pass).await;
+}
+
+async fn tasks_that_keep_failing_are_seen_behind_old_ones(place: &Place) {
+    let (cluster, service) = ("aep-prod", BACKEND);
+    let compute = place.world.compute("prod").unwrap();
+    let before = compute.service(cluster, service).await.unwrap().unwrap();
+    let mut content = compute.definition(&before.definition).await.unwrap().unwrap().content;
+    content["containerDefinitions"][0]["image"] = super::compute::NOWHERE.into();
+    let write = place.world.change_compute("prod", Timestamp::NEVER).unwrap();
+    let definition = write.register(&content).await.unwrap();
+    let (cluster, service) = (cluster.into(), service.into());
+    let update = crate::port::UpdateService { cluster, service, definition, desired: None };
+    write.update(&update).await.unwrap();
+    let failing = async || tasks(place, BACKEND, "failed > 0 && value >= 1").await.verdict == Verdict::Fail;
+    place.until(failing).await;
+}
+
+async fn services_that_tell_nothing_are_no_evidence(place: &Place) {
+    let silent = Verdict::NoEvidence;
+    says(&tasks(place, "none", "value < 1").await, silent, "there is no service none in aep-prod");
+    let idle = tasks(place, "aep-frontend-prod", "value < 1").await;
+    says(&idle, silent, "service aep-frontend-prod in aep-prod should run 0 tasks");
+    let denied = json!({"service": "ecs", "operation": "DescribeServices", "kind": "error", "status": 400,
+        "code": "AccessDeniedException", "message": "scripted"});
+    place.fault(denied).await;
+    says(&tasks(place, BACKEND, "value < 1").await, silent, "scripted");
+}
+
+/// Of the five minutes that have passed since the look began.
+async fn connections(place: &Place, database: &str) -> Sample {
+    let clock = place.world.clock();
+    let since = clock.now();
+    clock.sleep_until(since.after(Duration::from_mins(5))).await;
+    let with =
+        json!({"target": "prod", "database": database, "limit": 200, "over": "1m", "fail": "value > 0.9"});
+    look(place, "rds.connections", &with, since).await
+}
+
+async fn connections_to_a_database_are_seen(place: &Place) {
+    let full = connections(place, "aep").await;
+    says(&full, Verdict::Fail, "190 of 200 connections to aep");
+    assert_eq!(full.value, Some(0.95));
+}
+
+async fn databases_that_tell_nothing_are_no_evidence(place: &Place) {
+    let silent = Verdict::NoEvidence;
+    says(&connections(place, "other").await, silent, "connections to other: no data in 1 periods of 1m");
+    let with = json!({"target": "prod", "database": "aep", "limit": 200, "fail": "value > 0.9"});
+    let early = look(place, "rds.connections", &with, place.world.clock().now()).await;
+    says(&early, silent, "no whole minute after the beginning has been counted yet");
+    let denied = json!({"service": "monitoring", "kind": "error", "status": 400, "code": "AccessDenied",
+        "message": "scripted"});
+    place.fault(denied).await;
+    says(&connections(place, "aep").await, silent, "scripted");
+}
