@@ -13,6 +13,8 @@ mod http;
 mod monitor;
 mod registry;
 mod reversal;
+mod shares;
+mod shift;
 mod text;
 mod wait;
 

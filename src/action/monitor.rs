@@ -3,8 +3,8 @@
 use super::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Value, duration, expr,
-    format_duration, list, nested, text, value,
+    Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Timestamp, Value, duration,
+    expr, format_duration, list, nested, text, value,
 };
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::Fault;
@@ -112,6 +112,22 @@ impl Action for Monitor {
         if toward == Toward::Prior {
             return Ok(Seen::Prior);
         }
+        self.watch(reads, record, record.since).await
+    }
+
+    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Evidence>, Fault> {
+        Ok(None)
+    }
+}
+
+impl Monitor {
+    /// Looks at each signal. Its time counts from `counted` on, which may be later than that signals are looked at.
+    pub(super) async fn watch(
+        &self,
+        reads: &Reads<'_>,
+        record: &Known<Self>,
+        counted: Timestamp,
+    ) -> Result<Seen<Evidence>, Fault> {
         let mut evidence = record.note.clone().unwrap_or_default();
         evidence.signals.resize_with(self.signals.len(), Kept::default);
         for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
@@ -126,16 +142,13 @@ impl Action for Monitor {
         }
         (reads.progress)(&self.told(&evidence));
         let now = reads.world.clock().now();
-        if self.is_over(&evidence, now.since(record.since))? {
-            return self.judge(evidence, now.since(record.since));
+        let watched = now.since(counted);
+        if now >= counted && self.is_over(&evidence, watched)? {
+            return self.judge(evidence, watched);
         }
-        let rest = self.length.map_or(self.every, |length| length.saturating_sub(now.since(record.since)));
+        let rest = self.length.map_or(self.every, |length| length.saturating_sub(watched));
         let again = if rest.is_zero() { self.every } else { rest.min(self.every) };
         Ok(Seen::Moving { note: Some(evidence), again })
-    }
-
-    async fn undo(&self, _: &Writes<'_>, _: &Known<Self>) -> Result<Option<Evidence>, Fault> {
-        Ok(None)
     }
 }
 

@@ -27,6 +27,10 @@ pub const ACTIONS: &[ActionKind] = &[
     kind::<http::Flow>("http.flow", "requests in order: a smoke test"),
     kind::<dns::LowerTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained"),
     kind::<dns::Switch>("dns.switch", "points a name elsewhere, by compare-and-swap"),
+    kind::<dns::Weights>(
+        "dns.weights",
+        "shifts a name to another of its weighted record sets, weight by weight",
+    ),
     kind::<alb::Weights>("alb.weights", "shifts requests to a target group, weight by weight"),
     kind::<Drain>("drain", "waits until a load balancer takes almost no requests any more"),
     kind::<Monitor>("monitor", "watches signals for a while"),
@@ -36,7 +40,6 @@ pub const ACTIONS: &[ActionKind] = &[
 
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("dns.weights", "a progressive shift between weighted records"),
     ("alb.attribute", "load balancer attributes with undo"),
     ("ecs.scaling", "pins the capacity of both sides"),
 ];

@@ -39,6 +39,15 @@ pub enum Need {
         /// The TTL that it should get.
         ttl: Option<u32>,
     },
+    /// A name of a zone that has weighted sets.
+    Weighted {
+        /// The zone's target.
+        zone: Zone,
+        /// The whole name.
+        name: Name,
+        /// Its sets. Users come from the first, and go to the last.
+        sets: Vec<String>,
+    },
     /// A load balancer by its name.
     Balancer {
         /// Where.

@@ -5,6 +5,7 @@ use super::laws::May;
 use super::operator::{Answer, operator};
 use super::scene::Scene;
 use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
+use crate::port::dns::RecordSet;
 use crate::port::need::Need;
 use crate::run::{Mode, Order, Phase, Rewind};
 use crate::sim::{Behaviour, Deed, Definition, RecordFile, RuleFile, Span, World};
@@ -133,6 +134,14 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: FOREIGN,
         targets: records,
         strike: |scene, target| foreign_record(scene, target),
+    },
+    MomentFault {
+        name: "world.foreign-weight",
+        text: "somebody else changes the weight of a record set",
+        class: Class::World,
+        may: FOREIGN,
+        targets: weighted,
+        strike: |scene, target| foreign_weight(scene, target),
     },
     MomentFault {
         name: "world.foreign-service",
@@ -376,6 +385,41 @@ fn foreign_record(scene: &Scene, name: &str) {
         ttl: Some(60),
         values: vec!["203.0.113.9".into()],
         ..RecordFile::default()
+    };
+    deed(scene, Deed { set_record: Some(record), ..Deed::default() });
+}
+
+/// Names whose weights the plan changes.
+fn weighted(scene: &Scene) -> Vec<String> {
+    let all = records(scene).into_iter();
+    all.filter(|name| scene.world(|world, _| heaviest(world, name).is_some())).collect()
+}
+
+/// The set of a name that has the largest weight.
+fn heaviest(world: &World, name: &str) -> Option<RecordSet> {
+    let weight = |set: &RecordSet| set.extra.get("Weight").and_then(|weight| weight.parse::<u8>().ok());
+    let sets = world.zones.iter().flat_map(|zone| zone.newest().values());
+    let own = sets.filter(|set| set.name.as_str() == name && weight(set).is_some());
+    own.max_by_key(|set| weight(set)).cloned()
+}
+
+/// Somebody gives it a weight that no plan does.
+fn foreign_weight(scene: &Scene, name: &str) {
+    let Some(set) = scene.world(|world, _| heaviest(world, name)) else { return };
+    let alias = set.alias.as_ref().and_then(|alias| {
+        scene.world(|world, _| {
+            let all = world.balancers.values();
+            all.filter(|one| one.dns_name == alias.name).map(|one| one.name.clone()).next()
+        })
+    });
+    let record = RecordFile {
+        name: name.into(),
+        kind: set.kind.0,
+        ttl: set.ttl,
+        values: set.values,
+        alias,
+        set: set.extra.get("SetIdentifier").cloned(),
+        weight: Some(203),
     };
     deed(scene, Deed { set_record: Some(record), ..Deed::default() });
 }

@@ -28,6 +28,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("parallel-deploys.yaml", include_str!("../../plans/worlds/parallel-deploys.yaml")),
     ("slow-health.yaml", include_str!("../../plans/worlds/slow-health.yaml")),
     ("undo-refused.yaml", include_str!("../../plans/worlds/undo-refused.yaml")),
+    ("weighted-records.yaml", include_str!("../../plans/worlds/weighted-records.yaml")),
 ];
 
 /// A world that comes with the binary: `aep`, `aep.yaml`.

@@ -118,7 +118,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         | Need::Metric { at, .. }
         | Need::Alarm { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
-        Need::Record { zone, .. } => account_of_zone(plan, &zone.target),
+        Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
     };
     let stated =
@@ -151,7 +151,7 @@ fn modelled(
             | Need::Metric { at, .. }
             | Need::Alarm { at, .. }
             | Need::Rule { at, .. } => at.clone(),
-            Need::Record { zone, .. } => account_of_zone(plan, &zone.target)?,
+            Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,
         };
         (at.account != home.account).then_some(at.account)

@@ -5,7 +5,8 @@
 
 use super::derive::{Derived, Facts, FoundBalancer, FoundDefinition, FoundZone, with_facts};
 use crate::plan::Plan;
-use crate::port::need::{ANY, Account, Asker, Leads, Need, Runs};
+use crate::port::dns::Name;
+use crate::port::need::{ANY, Account, Asker, Leads, Need, Runs, Zone};
 use crate::port::{ReadWorld, Service, TaskDefinition};
 use crate::run::Fault;
 use serde_json::Value as Json;
@@ -41,17 +42,9 @@ struct Reading<'w> {
 impl Reading<'_> {
     async fn read(&mut self, need: &Need) -> Result<(), Fault> {
         match need {
+            Need::Weighted { zone, name, .. } => self.record(zone, name).await,
             Need::Record { zone, name, to, .. } => {
-                let dns = self.world.dns(&zone.target)?;
-                if !self.facts.zones.contains_key(&zone.id) {
-                    let name_servers = dns.zone().await?.name_servers;
-                    let found = FoundZone { name_servers, records: BTreeMap::new() };
-                    self.facts.zones.insert(zone.id.clone(), found);
-                }
-                let sets = dns.record_sets(name).await?;
-                if let Some(found) = self.facts.zones.get_mut(&zone.id) {
-                    found.records.insert(name.clone(), sets);
-                }
+                self.record(zone, name).await?;
                 match to {
                     Some(Leads::Balancer { at, name }) => self.balancer(at, name).await,
                     _ => Ok(()),
@@ -77,6 +70,20 @@ impl Reading<'_> {
             | Need::Alarm { .. }
             | Need::Opaque { .. } => Ok(()),
         }
+    }
+
+    async fn record(&mut self, zone: &Zone, name: &Name) -> Result<(), Fault> {
+        let dns = self.world.dns(&zone.target)?;
+        if !self.facts.zones.contains_key(&zone.id) {
+            let name_servers = dns.zone().await?.name_servers;
+            let found = FoundZone { name_servers, records: BTreeMap::new() };
+            self.facts.zones.insert(zone.id.clone(), found);
+        }
+        let sets = dns.record_sets(name).await?;
+        if let Some(found) = self.facts.zones.get_mut(&zone.id) {
+            found.records.insert(name.clone(), sets);
+        }
+        Ok(())
     }
 
     async fn balancer(&mut self, at: &Account, name: &str) -> Result<(), Fault> {

@@ -8,17 +8,17 @@ use crate::port::dns::RecordSet;
 use std::collections::BTreeMap;
 
 impl World {
-    /// Every place of the world, and what stands there. Definitions have places of their own: a rollback leaves those
-    /// behind that were registered.
+    /// Every place of the world, and what stands there: all sets of a name and type are one. Definitions have places of
+    /// their own, for a rollback leaves those behind that were registered.
     #[must_use]
     pub fn standing(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
         for zone in &self.zones {
             for record in zone.newest().values() {
-                let set = record.extra.get("SetIdentifier").map(|set| format!(" set {set}"));
-                let set = set.unwrap_or_default();
-                let key = format!("record {} {}{set} in {}", record.name, record.kind.0, zone.id);
-                all.insert(key, content(record));
+                let key = format!("record {} {} in {}", record.name, record.kind.0, zone.id);
+                let (all, own) = (all.entry(key).or_insert_with(String::new), content(record));
+                let and = if all.is_empty() { "" } else { " and " };
+                *all = format!("{all}{and}{own}");
             }
         }
         for service in &self.services {

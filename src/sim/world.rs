@@ -11,7 +11,7 @@ use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
 use super::stated::{AlarmFile, History, MetricFile, QueryFile};
-use super::zone::{ChangeInfo, Records, Zone, written};
+use super::zone::{ChangeInfo, Records, SetKey, Zone, written};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use serde_json::{Value as Json, json};
@@ -337,7 +337,7 @@ impl World {
         self.record(&zone.name, file).map_err(|message| Refusal::new("InvalidInput", message))
     }
 
-    /// Replaces all that is under a name.
+    /// Replaces all that is under a name; a set that stands beside others, only that set.
     fn foreign_change(
         &mut self,
         name: &Name,
@@ -345,7 +345,12 @@ impl World {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let zone = self.zones.iter().find(|z| z.holds(name)).ok_or_else(|| no_zone(name.as_str()))?;
-        let old = zone.newest().values().filter(|r| r.name == *name).cloned();
+        let routed = record.as_ref().filter(|record| record.extra.contains_key("SetIdentifier"));
+        let own = |r: &&RecordSet| {
+            routed
+                .is_none_or(|one| SetKey::of(one) == SetKey::of(r) || !r.extra.contains_key("SetIdentifier"))
+        };
+        let old = zone.newest().values().filter(|r| r.name == *name).filter(own).cloned();
         let mut batch: Vec<(Verb, RecordSet)> = old.map(|r| (Verb::Delete, r)).collect();
         batch.extend(record.map(|r| (Verb::Create, r)));
         let id = zone.id.clone();

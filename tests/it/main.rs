@@ -31,5 +31,6 @@ mod tidy;
 mod triggers;
 mod two_operators;
 mod veto;
+mod weighted;
 mod wire;
 mod zombies;

@@ -2,7 +2,6 @@
 
 mod by_hand;
 mod place;
-mod shares;
 mod weights;
 
 pub(super) use weights::Weights;

@@ -5,15 +5,13 @@
 //! its intent, or not at all.
 
 use super::place::{Found, Place};
-use super::shares::{self, Stage};
-use crate::action::monitor::{Evidence, Monitor};
+use crate::action::shares::{self, Stage};
+use crate::action::shift::{Course, Watched};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
-use crate::plan::{
-    Code, Fields, Scope, StepTraits, Writes as Data, format_duration, integer, list, one_of, text,
-};
+use crate::plan::{Fields, Scope, StepTraits, Writes as Data, format_duration, integer, one_of, text};
 use crate::port::need::{Account, Need};
-use crate::port::{POLL, ReadTraffic, Reads, Rule, Writes};
+use crate::port::{POLL, ReadTraffic, Reads, Rule, Share, Writes};
 use crate::run::{Change, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,11 +22,9 @@ use std::{sync::Arc, time::Duration};
 pub(in crate::action) struct Weights {
     place: Place,
     group: Arc<str>,
-    /// How many requests in a hundred it gets, one after the other.
-    to: Vec<u32>,
+    course: Course,
     /// So many of its targets must be healthy.
     healthy: usize,
-    soak: Option<Monitor>,
     data: Option<Data>,
 }
 
@@ -40,14 +36,6 @@ pub(in crate::action) struct Prior {
     /// The ARN of the group that gets more.
     group: String,
     stages: Vec<Stage>,
-}
-
-/// What was seen since a weight was set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::action) struct Note {
-    evidence: Evidence,
-    /// It was watched for long enough: what follows only looks whether it still holds.
-    watched: bool,
 }
 
 /// How a rule stands against what was recorded.
@@ -67,29 +55,17 @@ const PROPAGATION: Duration = Duration::from_secs(10);
 #[async_trait::async_trait]
 impl Action for Weights {
     type Prior = Prior;
-    type Note = Note;
+    type Note = Watched;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
         let group = fields.required("group", text(), "the target group that gets more requests, by name");
-        let about = "how many requests in a hundred it gets, one after the other: `[1, 10, 50, 100]`";
-        let to = fields.required("to", list(integer(1..=100)), about);
+        let course = Course::decode(fields);
         let healthy = fields.or("healthy", integer(0..=1000), 1, "so many of its targets must be healthy");
-        let soak = Monitor::soak(fields);
         let words = &[("shared", Data::Shared), ("replicated", Data::Replicated), ("diverge", Data::Diverge)];
         let data = fields.optional("writes", one_of(words), "what becomes of data that it writes");
-        let to: Vec<u32> = to?.into_iter().filter_map(|percent| u32::try_from(percent).ok()).collect();
-        rising(fields, &to)?;
-        if soak.is_none() && Monitor::SOAK.iter().any(|key| fields.has(key)) {
-            return None;
-        }
-        if to.len() > 1 && soak.is_none() && fields.reading() {
-            let span = fields.span_of("to");
-            let message = "nothing is watched between the weights: all of them are set within seconds";
-            fields.problems().warn(Code("SW2011"), span, message).help("add `soak: 5m`, and `signals`");
-        }
         let healthy = usize::try_from(healthy).unwrap_or(0);
-        Some(Self { place: place?, group: group?, to, healthy, soak, data })
+        Some(Self { place: place?, group: group?, course: course?, healthy, data })
     }
 
     fn traits(&self) -> StepTraits {
@@ -110,9 +86,9 @@ impl Action for Weights {
         if let Some(last) = apply.last_mut() {
             last.push_str("   # keep this: the undo needs it");
         }
-        apply.extend(self.place.shift_by_hand(group, &self.to));
+        apply.extend(self.place.shift_by_hand(group, &self.course.to));
         ByHand {
-            what: format!("{name}: {} of its requests to {group}", self.told()),
+            what: format!("{name}: {} of its requests to {group}", self.course),
             apply,
             expect: format!("the rule lists {group} with that weight, and its targets are healthy"),
             undo: self.place.back_by_hand(),
@@ -123,8 +99,8 @@ impl Action for Weights {
         vec![self.place.set_by_hand(&prior.rule, &prior.rule.actions)]
     }
 
-    fn trouble(&self, note: &Note) -> (u32, usize) {
-        self.soak.as_ref().map_or((0, 0), |soak| soak.trouble(&note.evidence))
+    fn trouble(&self, note: &Watched) -> (u32, usize) {
+        self.course.trouble(note)
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -135,8 +111,7 @@ impl Action for Weights {
             group: self.group.to_string(),
             tasks: u32::try_from(self.healthy).unwrap_or(u32::MAX),
         };
-        let watched = self.soak.iter().flat_map(Action::needs);
-        std::iter::once(rule).chain(watched).collect()
+        std::iter::once(rule).chain(self.course.needs()).collect()
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
@@ -147,9 +122,9 @@ impl Action for Weights {
             return Err(Fault::permanent(format!("there is no target group `{group}` in target `{target}`")));
         };
         let there = found.rule.forward().map(|forward| forward.groups.clone()).unwrap_or_default();
-        let stages = shares::stages(&there, &arn, &self.to)
+        let stages = shares::stages(&there, &arn, &self.course.to, Share::MOST)
             .map_err(|why| Fault::permanent(format!("{}: {why}", self.place.name())))?;
-        let within = self.soak.as_ref().map_or(Duration::ZERO, Monitor::takes) + ARRIVES;
+        let within = self.course.takes() + ARRIVES;
         if !stages.is_empty() {
             self.is_fit(&*traffic, &arn).await?;
         }
@@ -159,7 +134,7 @@ impl Action for Weights {
         Ok(Planned { prior, stages: count, within, call: None, must_finish: false, changes })
     }
 
-    async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
+    async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Watched>, Fault> {
         let traffic = writes.world.traffic(&self.place.target.name)?;
         let rule = self.place.again(&*traffic, &prior.rule.arn).await?;
         let stage = usize::try_from(stage).unwrap_or(usize::MAX);
@@ -185,7 +160,7 @@ impl Action for Weights {
         reads: &Reads<'_>,
         toward: Toward,
         record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
+    ) -> Result<Seen<Watched>, Fault> {
         let traffic = reads.world.traffic(&self.place.target.name)?;
         let prior = &record.prior;
         let rule = self.place.again(&*traffic, &prior.rule.arn).await?;
@@ -200,7 +175,7 @@ impl Action for Weights {
         }
     }
 
-    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
+    async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Watched>, Fault> {
         let traffic = writes.world.traffic(&self.place.target.name)?;
         let prior = &record.prior;
         let rule = self.place.again(&*traffic, &prior.rule.arn).await?;
@@ -230,12 +205,6 @@ impl Prior {
 }
 
 impl Weights {
-    /// `1, 10, 50, 100 %`.
-    fn told(&self) -> String {
-        let each: Vec<String> = self.to.iter().map(ToString::to_string).collect();
-        format!("{} %", each.join(", "))
-    }
-
     /// The group can take requests: one that stands in no rule yet is not checked, and nobody can tell.
     async fn is_fit(&self, traffic: &dyn ReadTraffic, group: &str) -> Result<(), Fault> {
         match self.unhealthy(traffic, group).await? {
@@ -264,40 +233,25 @@ impl Weights {
         traffic: &dyn ReadTraffic,
         at: usize,
         record: &Known<Self>,
-    ) -> Result<Seen<Note>, Fault> {
+    ) -> Result<Seen<Watched>, Fault> {
         let percent = at.checked_sub(1).and_then(|place| record.prior.stages.get(place)).map(|s| s.percent);
-        let out = json!({"group": self.group, "percent": percent.or(self.to.last().copied())});
+        let out = json!({"group": self.group, "percent": percent.or(self.course.to.last().copied())});
         // Whoever finds it set begins to watch from then on.
         let Some(note) = &record.note else {
             let again = if at == 0 { return Ok(Seen::Desired { out }) } else { Duration::ZERO };
-            return Ok(Seen::Moving { note: Some(Note::default()), again });
+            return Ok(Seen::Moving { note: Some(Watched::default()), again });
         };
-        if note.watched {
+        if note.is_over() {
             return Ok(Seen::Desired { out });
         }
         if let Some(why) = self.unhealthy(traffic, &record.prior.group).await? {
             (reads.progress)(&why);
             return Ok(Seen::Moving { note: None, again: POLL });
         }
-        let watched = |evidence: &Evidence| Note { evidence: evidence.clone(), watched: true };
-        let Some(soak) = &self.soak else {
-            return Ok(Seen::Moving { note: Some(watched(&note.evidence)), again: Duration::ZERO });
-        };
-        let known = Known {
-            prior: (),
-            note: Some(note.evidence.clone()),
-            since: record.since,
-            token: record.token.clone(),
-        };
-        Ok(match soak.look(reads, Toward::Desired(0), &known).await? {
-            Seen::Desired { .. } => {
-                Seen::Moving { note: Some(watched(&note.evidence)), again: Duration::ZERO }
-            }
-            Seen::Moving { note, again } => {
-                let note = note.map(|evidence| Note { evidence, watched: false });
-                Seen::Moving { note, again }
-            }
-            Seen::Prior => Seen::Prior,
+        let watching = self.course.watch(reads, note, record.since, record.since, &record.token);
+        Ok(match watching.await? {
+            Seen::Desired { .. } => Seen::Desired { out },
+            other => other,
         })
     }
 
@@ -306,7 +260,7 @@ impl Weights {
         let forward = found.rule.forward();
         let from = forward.map(|forward| shares::told(&forward.groups)).unwrap_or_default();
         let to: Vec<String> = stages.iter().map(|stage| shares::told(&stage.groups)).collect();
-        let soak = self.soak.as_ref().and_then(Monitor::length);
+        let soak = self.course.soak();
         let soak =
             soak.map(|soak| format!(", each watched for {}", format_duration(soak))).unwrap_or_default();
         let mut changes = vec![Change {
@@ -321,7 +275,7 @@ impl Weights {
                 to: "as it is: weights are for new sessions".into(),
             });
         }
-        let ours = |share: &crate::port::Share| share.group.clone();
+        let ours = |share: &Share| share.group.clone();
         let mut groups: Vec<String> =
             forward.into_iter().flat_map(|forward| forward.groups.iter().map(ours)).collect();
         groups.push(group.to_owned());
@@ -347,17 +301,4 @@ impl Weights {
             told(&prior.rule)
         ))
     }
-}
-
-/// Weights must rise: a shift takes nothing back.
-fn rising(fields: &mut Fields<'_>, to: &[u32]) -> Option<()> {
-    if !to.is_empty() && to.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Some(());
-    }
-    let span = fields.span_of("to");
-    fields
-        .problems()
-        .error(Code("SW2010"), span, "the weights of a shift must rise from one to the next")
-        .help("`to: [1, 10, 50, 100]`: the way back is the undo, in one change");
-    None
 }

@@ -2,12 +2,15 @@
 
 mod by_hand;
 mod place;
+mod routed;
 mod served;
 mod sets;
 mod swap;
 mod switch;
 mod to;
 mod ttl;
+mod weights;
 
 pub(super) use switch::Switch;
 pub(super) use ttl::LowerTtl;
+pub(super) use weights::Weights;

@@ -105,11 +105,17 @@ impl Place {
     /// The name, and all of its sets, if it makes sense to change where it leads: users reach the zone, nobody else keeps
     /// the name as they want it, and it has one answer.
     pub(super) async fn changeable(&self, reads: &Reads<'_>) -> Result<(Found, Vec<RecordSet>), Fault> {
+        let (found, all) = self.routable(reads).await?;
+        sets::must_be_simple(&found.name, &sets::leading(&all))?;
+        Ok((found, all))
+    }
+
+    /// The same, however many answers it has.
+    pub(super) async fn routable(&self, reads: &Reads<'_>) -> Result<(Found, Vec<RecordSet>), Fault> {
         let found = self.find(reads).await?;
         found.must_be_delegated_to(self).await?;
         found.must_be_nobodys().await?;
         let all = found.dns.record_sets(&found.name).await?;
-        sets::must_be_simple(&found.name, &sets::leading(&all))?;
         Ok((found, all))
     }
 }

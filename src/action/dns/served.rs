@@ -2,11 +2,14 @@
 
 use super::sets;
 use crate::port::ReadDns;
-use crate::port::dns::{Authority, Name, RecordSet, RecordType, Served};
+use crate::port::dns::{Authority, Name, RecordSet, RecordType, Served, Zone};
 use crate::run::{Fault, FaultKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// What authorities serve for an alias of a load balancer, whatever one wishes.
+pub(super) const ALIAS_TTL: Duration = Duration::from_secs(60);
 
 /// What all authorities of a zone serve for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub(super) async fn everywhere(
     for authority in dns.authorities().await? {
         for (kind, expected) in &expected {
             let served = ask(dns, &authority, name, kind).await?;
-            if let Some(why) = differs(&served, expected) {
+            if let Some(why) = differs_from_all(&served, expected) {
                 let Authority { name: server, address } = &authority;
                 late.push(format!("{server} ({}) {why} for {}", address.ip(), kind.0));
             }
@@ -73,6 +76,26 @@ pub(super) async fn kept(dns: &dyn ReadDns, name: &Name, listed: &[RecordSet]) -
     Ok(longest)
 }
 
+/// For how long resolvers may keep what these sets say. An alias has its target's TTL: in the zone itself that is any, and
+/// of what AWS serves elsewhere it is a minute.
+///
+/// # Errors
+/// As [`everywhere`].
+pub(super) async fn lasts(dns: &dyn ReadDns, zone: &Zone, made: &[RecordSet]) -> Result<Duration, Fault> {
+    let mut longest = Duration::ZERO;
+    for set in made {
+        longest = longest.max(match (set.ttl, &set.alias) {
+            (Some(seconds), _) => Duration::from_secs(seconds.into()),
+            (None, Some(alias)) if alias.zone_id == zone.id => {
+                let target = sets::leading(&dns.record_sets(&alias.name).await?);
+                kept(dns, &alias.name, &target).await?
+            }
+            (None, _) => ALIAS_TTL,
+        });
+    }
+    Ok(longest)
+}
+
 async fn ask(
     dns: &dyn ReadDns,
     authority: &Authority,
@@ -93,22 +116,32 @@ async fn ask(
     )))
 }
 
+/// One answer that is right, or of weighted sets several: that of each set that has a weight. By one answer nobody can tell
+/// how large it is.
 async fn expect(
     dns: &dyn ReadDns,
     kind: &RecordType,
     wanted: &[RecordSet],
     gone: &[RecordSet],
-) -> Result<Expected, Fault> {
-    let Some(set) = wanted.iter().find(|set| set.kind == *kind) else {
-        return Ok(Expected::Exactly(Vec::new(), None));
-    };
+) -> Result<Vec<Expected>, Fault> {
+    let mut all = Vec::new();
+    for set in wanted.iter().filter(|set| set.kind == *kind && sets::weight(set) != Some(0)) {
+        all.push(expect_one(dns, set, gone).await?);
+    }
+    if all.is_empty() {
+        all.push(Expected::Exactly(Vec::new(), None));
+    }
+    Ok(all)
+}
+
+async fn expect_one(dns: &dyn ReadDns, set: &RecordSet, gone: &[RecordSet]) -> Result<Expected, Fault> {
     if set.alias.is_none() {
         let ttl = set.ttl.map(|ttl| Duration::from_secs(ttl.into()));
         return Ok(Expected::Exactly(sets::values(set), ttl));
     }
     let fresh = addresses(dns, set).await?;
     let mut stale = BTreeSet::new();
-    for old in gone.iter().filter(|old| old.kind == *kind) {
+    for old in gone.iter().filter(|old| old.kind == set.kind) {
         // What nobody can find any more, nobody can be sent to.
         stale.extend(addresses(dns, old).await.unwrap_or_default());
     }
@@ -124,6 +157,15 @@ async fn addresses(dns: &dyn ReadDns, set: &RecordSet) -> Result<BTreeSet<IpAddr
     };
     let fits = |address: &IpAddr| address.is_ipv4() == (set.kind.0 == "A");
     Ok(all.into_iter().filter(fits).collect())
+}
+
+/// Why an answer is none of those that are right.
+fn differs_from_all(served: &Served, expected: &[Expected]) -> Option<String> {
+    let mut why = None;
+    for one in expected {
+        why = Some(differs(served, one)?);
+    }
+    why
 }
 
 /// Why an answer is not what is expected.

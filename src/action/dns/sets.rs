@@ -20,12 +20,21 @@ pub(super) fn leading(all: &[RecordSet]) -> Vec<RecordSet> {
 }
 
 /// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
-pub(super) fn leads_by_service(set: &RecordSet) -> bool {
+fn leads_by_service(set: &RecordSet) -> bool {
     let leads = |value: &String| {
         let target = value.split_whitespace().nth(1).unwrap_or(".");
         target != "." || value.contains("ipv4hint=") || value.contains("ipv6hint=")
     };
     matches!(&*set.kind.0, "HTTPS" | "SVCB") && set.values.iter().any(leads)
+}
+
+/// Clients that go by such a record would not come to the new side.
+pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet]) -> Result<(), Fault> {
+    let Some(set) = all.iter().find(|set| leads_by_service(set)) else { return Ok(()) };
+    Err(Fault::permanent(format!(
+        "{name} has the record {set}, by which clients would go on to the old side: switch it by hand together with this \
+         name, or take it away first"
+    )))
 }
 
 /// Whether two listings say the same, in every field; the order of values means nothing.
@@ -37,6 +46,11 @@ pub(super) fn same(a: &[RecordSet], b: &[RecordSet]) -> bool {
 fn canonical(mut set: RecordSet) -> RecordSet {
     set.values = values(&set);
     set
+}
+
+/// The weight of a weighted set.
+pub(super) fn weight(set: &RecordSet) -> Option<u32> {
+    set.extra.get("Weight").and_then(|weight| weight.parse().ok())
 }
 
 /// The values of a set as authorities present them, sorted.
@@ -58,10 +72,12 @@ pub(super) fn describe(sets: &[RecordSet]) -> String {
     sets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The batch that makes one of the other: exactly these go, exactly those come, or nothing happens.
+/// The batch that makes one of the other: exactly these go, exactly those come, or nothing happens. What stays has no part
+/// in it, but for a weighted set: its share depends on the others, so that it is compared with them.
 pub(super) fn swap(old: &[RecordSet], new: &[RecordSet]) -> Vec<RecordChange> {
-    let gone = old.iter().filter(|set| !new.contains(set)).cloned().map(RecordChange::Delete);
-    let come = new.iter().filter(|set| !old.contains(set)).cloned().map(RecordChange::Create);
+    let stays = |set: &RecordSet, others: &[RecordSet]| others.contains(set) && weight(set).is_none();
+    let gone = old.iter().filter(|set| !stays(set, new)).cloned().map(RecordChange::Delete);
+    let come = new.iter().filter(|set| !stays(set, old)).cloned().map(RecordChange::Create);
     gone.chain(come).collect()
 }
 
@@ -83,9 +99,12 @@ pub(super) fn by_hand(set: &RecordSet) -> Json {
             told["ResourceRecords"] = set.values.iter().map(|value| json!({ "Value": value })).collect();
         }
     }
-    // Of sets that are not routed this is a health check at most.
+    // A health check, and what a weighted set has besides.
     for (key, value) in &set.extra {
         told[key] = value.as_str().into();
+    }
+    if let Some(weight) = weight(set) {
+        told["Weight"] = weight.into();
     }
     told
 }

@@ -46,6 +46,10 @@ pub(super) enum Stands {
 
 /// How long a change takes to every authority at most.
 pub(super) const ARRIVES: Duration = Duration::from_secs(15 * 60);
+/// The same, as a rule.
+pub(super) const PROPAGATION: Duration = Duration::from_secs(60);
+/// Clocks differ a little.
+pub(super) const SKEW: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(3);
 
 impl Swap {
@@ -182,7 +186,7 @@ impl Swap {
     }
 
     /// Neither ours nor what was recorded.
-    fn foreign(&self, found: &Found, listed: &[RecordSet]) -> Fault {
+    pub(super) fn foreign(&self, found: &Found, listed: &[RecordSet]) -> Fault {
         Fault::foreign(format!(
             "{} is {}; this step made it {}, and before that it was {}: somebody else changed it",
             found.name,
@@ -194,6 +198,11 @@ impl Swap {
 }
 
 impl Note {
+    /// The provider can be asked how far the change has come.
+    pub(super) fn can_be_followed(&self) -> bool {
+        self.change.is_some()
+    }
+
     fn begun(change: Option<ChangeId>, awaited_since: Timestamp) -> Self {
         Self { change, awaited_since, served_since: None }
     }

@@ -4,9 +4,9 @@
 //! comes to the other side any more: the answer that it took away, and the connections made by it, have run out.
 
 use super::place::{Found, Place};
-use super::served::{self, Serving};
+use super::served::{self, ALIAS_TTL, Serving};
 use super::sets;
-use super::swap::{ARRIVES, Note, Stands, Swap};
+use super::swap::{ARRIVES, Note, PROPAGATION, Stands, Swap};
 use super::to::{self, From, FromShape, To};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
@@ -44,12 +44,8 @@ pub(in crate::action) struct Prior {
     balancer: Option<Balancer>,
 }
 
-/// What authorities serve for an alias of a load balancer, whatever one wishes.
-const ALIAS_TTL: Duration = Duration::from_secs(60);
 /// For a record that had none.
 const DEFAULT_TTL: u32 = 60;
-/// How long a change takes to every authority, as a rule.
-const PROPAGATION: Duration = Duration::from_secs(60);
 /// Minutes without a request after which nobody is believed to come any more.
 const IDLE_MINUTES: usize = 3;
 
@@ -140,7 +136,7 @@ impl Action for Switch {
         refuse_conflicts(&found, &all, &made)?;
         let swap = Swap { before: listed, made };
         let old_ttl = served::kept(&*found.dns, &found.name, &swap.before).await?;
-        let new_ttl = new_ttl(&found, &swap.made).await?;
+        let new_ttl = served::lasts(&*found.dns, &found.zone, &swap.made).await?;
         let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::keep_alive);
         let mut changes = Vec::new();
         if swap.changes() {
@@ -250,23 +246,6 @@ impl Switch {
     }
 }
 
-/// For how long resolvers may keep the new answer. An alias has its target's TTL: in the zone itself that is any, and of
-/// what AWS serves elsewhere it is a minute.
-async fn new_ttl(found: &Found, made: &[RecordSet]) -> Result<Duration, Fault> {
-    let mut longest = Duration::ZERO;
-    for set in made {
-        longest = longest.max(match (set.ttl, &set.alias) {
-            (Some(seconds), _) => Duration::from_secs(seconds.into()),
-            (None, Some(alias)) if alias.zone_id == found.zone.id => {
-                let target = sets::leading(&found.dns.record_sets(&alias.name).await?);
-                served::kept(&*found.dns, &alias.name, &target).await?
-            }
-            (None, _) => ALIAS_TTL,
-        });
-    }
-    Ok(longest)
-}
-
 /// Every authority has served the prior answer since then. It is back when nobody has the other one, nor a connection
 /// made by it.
 async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, note: Option<Note>) -> Seen<Note> {
@@ -303,13 +282,7 @@ async fn what_changes(found: &Found, swap: &Swap) -> Result<Vec<Change>, Fault> 
 
 /// What DNS does not allow, said before anything is sent.
 fn refuse_conflicts(found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
-    if let Some(set) = all.iter().find(|set| sets::leads_by_service(set)) {
-        return Err(Fault::permanent(format!(
-            "{} has the record {set}, by which clients would go on to the old side: switch it by hand together with \
-             this name, or take it away first",
-            found.name
-        )));
-    }
+    sets::must_not_lead_by_service(&found.name, all)?;
     if !made.iter().any(|set| set.kind.0 == "CNAME") {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 use super::place::{Found, Place};
 use super::served;
 use super::sets;
-use super::swap::{ARRIVES, Note, Stands, Swap};
+use super::swap::{ARRIVES, Note, SKEW, Stands, Swap};
 use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
@@ -33,9 +33,6 @@ pub(in crate::action) struct Prior {
     /// The largest TTL that was listed or served before.
     old_ttl: Duration,
 }
-
-/// Clocks differ a little.
-const SKEW: Duration = Duration::from_secs(1);
 
 #[async_trait::async_trait]
 impl Action for LowerTtl {

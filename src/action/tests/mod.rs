@@ -11,6 +11,7 @@ mod signals;
 mod tasks;
 mod traffic;
 mod updated;
+mod weighted;
 mod world;
 
 use super::{AnyAction, Record, Registry, Toward};

@@ -298,7 +298,8 @@ impl ReadDns for World {
             return Err(Fault::blind(format!("no answer from name server {}", authority.name)));
         }
         let mut here = state.served_by(number).iter().filter(|set| set.name == *name);
-        let set = here.clone().find(|set| set.kind == *kind);
+        let weighs = |set: &&RecordSet| set.extra.get("Weight").is_none_or(|weight| weight != "0");
+        let set = here.clone().filter(weighs).find(|set| set.kind == *kind);
         let answers = set.is_some() || here.any(|set| set.kind.0 == "CNAME");
         let (mut values, ttl) = match set {
             None => (Vec::new(), 0),
@@ -336,7 +337,9 @@ impl WriteDns for World {
                     sets.remove(at);
                 }
                 RecordChange::Create(set) => {
-                    if sets.iter().any(|other| other.name == set.name && other.kind == set.kind) {
+                    let id = |set: &RecordSet| set.extra.get("SetIdentifier").cloned();
+                    let same = |other: &RecordSet| other.name == set.name && other.kind == set.kind;
+                    if sets.iter().any(|other| same(other) && id(other) == id(set)) {
                         return Err(Fault::foreign(format!("tried to create {set}, but it already exists")));
                     }
                     sets.push(set.clone());

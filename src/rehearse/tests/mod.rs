@@ -72,6 +72,25 @@ fn the_shipped_shift_has_no_findings() {
     }
 }
 
+/// The smaller plan of the weighted sets, in its world and in one that is made up.
+#[test]
+fn a_shift_of_weighted_sets_has_no_findings() {
+    for world in [Some("weighted-records.yaml"), None] {
+        let setting = setting("tests/data/rehearse/weighted.yaml", world);
+        for fault in [
+            "dns.change",
+            "dns.status",
+            "world.foreign",
+            "world.new-side-fails",
+            "people.abort",
+            "dns.pending",
+        ] {
+            let found = rehearsed(&setting, fault).findings;
+            assert!(found.is_empty(), "{world:?} {fault}: {found:#?}");
+        }
+    }
+}
+
 /// Without a world that is stated one is made up: somebody else takes the requests at first.
 #[test]
 fn a_shift_can_be_rehearsed_in_a_derived_world() {

@@ -20,6 +20,7 @@ const FAMILY: &str = "one-family";
 const GUARD: &str = "guard";
 const SHIFT: &str = "shift";
 const VETO: &str = "veto";
+const SETS: &str = "weighted";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -64,6 +65,8 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::UndoOverwrites, SHIFT, "world.foreign-rule", Law::ForeignKept),
     (Mistake::GraceIgnored, SHIFT, "alb.modify.late", Law::AsBefore),
     (Mistake::SentTooLate, SHIFT, "process.wakes-late", Law::AsBefore),
+    (Mistake::ForeignOverwritten, SETS, "world.foreign-weight", Law::ForeignKept),
+    (Mistake::UndoOverwrites, SETS, "world.foreign-weight", Law::ForeignKept),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
 ];
 
@@ -71,6 +74,7 @@ const MUTANTS: &[Mutant] = &[
 fn staged(plan: &str) -> Arc<Setting> {
     let (folder, world) = match plan {
         AEP => ("plans", Some("aep.yaml")),
+        SETS => ("tests/data/rehearse", Some("weighted-records.yaml")),
         SHIFT => ("tests/data/rehearse", Some("blue-green.yaml")),
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),

@@ -44,6 +44,21 @@ impl Names {
     ) {
         let said = self.said(needs, opaque);
         let mut after: Vec<Vec<String>> = Vec::new();
+        for (asker, need) in needs {
+            let Need::Weighted { zone, name, sets: ids } = need else { continue };
+            if !self.knows(*asker, zone, opaque) {
+                continue;
+            }
+            let all = match facts.zones.get(&zone.id).and_then(|zone| zone.records.get(name)) {
+                Some(sets) => {
+                    let one = Said { asker: *asker, zone, name, from: None, to: Vec::new(), ttl: None };
+                    self.found(&one, sets, sides).into_iter().collect()
+                }
+                None => self.weighted(zone, name, ids, sides),
+            };
+            self.switched.push(name.clone());
+            self.leads.insert(name.clone(), all);
+        }
         // All sides that users go to are known before it is guessed where they come from.
         for one in &said {
             let mut found = Vec::new();
@@ -104,17 +119,8 @@ impl Names {
         let mut said: Vec<Said<'n>> = Vec::new();
         for (asker, need) in needs {
             let Need::Record { zone, name, from, to, ttl } = need else { continue };
-            match self.zones.iter().find(|(known, _)| known.name == zone.name) {
-                None => self.zones.push((zone.clone(), Vec::new())),
-                Some((known, _)) if known.id != zone.id => {
-                    let why = format!(
-                        "zone {} has the name of zone {}, and one of them is modelled",
-                        zone.id, known.id
-                    );
-                    opaque.push((*asker, why));
-                    continue;
-                }
-                Some(_) => {}
+            if !self.knows(*asker, zone, opaque) {
+                continue;
             }
             match said.iter_mut().find(|one| one.zone.id == zone.id && one.name == name) {
                 Some(one) => {
@@ -134,6 +140,47 @@ impl Names {
             }
         }
         said
+    }
+
+    /// The zone is one of the world's: a new one, unless another has its name.
+    fn knows(&mut self, asker: Asker, zone: &Zone, opaque: &mut Vec<(Asker, String)>) -> bool {
+        match self.zones.iter().find(|(known, _)| known.name == zone.name) {
+            None => self.zones.push((zone.clone(), Vec::new())),
+            Some((known, _)) if known.id != zone.id => {
+                let why = format!(
+                    "zone {} has the name of zone {}, and one of them is modelled",
+                    zone.id, known.id
+                );
+                opaque.push((asker, why));
+                return false;
+            }
+            Some(_) => {}
+        }
+        true
+    }
+
+    /// A load balancer for each set; the first has all the weight.
+    fn weighted(&mut self, zone: &Zone, name: &Name, ids: &[String], sides: &mut Sides<'_>) -> Vec<String> {
+        let label = name.as_str().split('.').next().unwrap_or("side");
+        let (mut balancers, mut records) = (Vec::new(), Vec::new());
+        for (place, id) in ids.iter().enumerate() {
+            let balancer = format!("{label}-{id}");
+            let side = if place + 1 == ids.len() { Side::New } else { Side::Old };
+            sides.named(&balancer, side, false);
+            records.push(RecordFile {
+                kind: "A".into(),
+                alias: Some(balancer.clone()),
+                set: Some(id.clone()),
+                weight: Some(if place == 0 { 100 } else { 0 }),
+                ..named(name, zone)
+            });
+            balancers.push(balancer);
+        }
+        let known = self.zones.iter_mut().find(|(known, _)| known.id == zone.id);
+        if let Some((_, all)) = known {
+            all.append(&mut records);
+        }
+        balancers
     }
 
     /// The load balancer on the other end.

@@ -72,6 +72,7 @@ fn every_shipped_plan_has_a_world() {
     let names = [
         "aep-go-live.yaml",
         "blue-green.yaml",
+        "weighted-records.yaml",
         "one-record.yaml",
         "exec-with-undo.yaml",
         "parallel-deploys.yaml",

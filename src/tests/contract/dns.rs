@@ -16,6 +16,7 @@ held_by_both!(
     a_delete_is_of_exactly_what_is_there,
     a_change_by_somebody_else_just_before_is_foreign,
     a_change_is_pending_before_it_is_everywhere,
+    weighted_sets_are_changed_together_and_answer_by_their_weights,
     a_zone_is_where_its_parent_says,
     a_zone_may_be_elsewhere in elsewhere,
     a_zone_may_be_nowhere in nowhere,
@@ -149,6 +150,40 @@ async fn a_change_is_pending_before_it_is_everywhere(place: &Place) {
     assert!(lags, "a change that is listed is not yet served everywhere");
     let fault = dns.status(&ChangeId("C0".into())).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Permanent, "{fault}");
+}
+
+async fn weighted_sets_are_changed_together_and_answer_by_their_weights(place: &Place) {
+    let (dns, name) = (place.world.dns("zone").unwrap(), Name::new("w.navralabs.com"));
+    let set = |id: &str, weight: u32, value: &str| RecordSet {
+        name: name.clone(),
+        kind: RecordType("A".into()),
+        ttl: Some(60),
+        values: vec![value.into()],
+        alias: None,
+        extra: [("SetIdentifier", id), ("Weight", &weight.to_string())]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    };
+    let both =
+        |blue: u32, green: u32| [set("blue", blue, "198.51.100.1"), set("green", green, "198.51.100.2")];
+    let batch = |old: &[RecordSet], new: &[RecordSet]| {
+        let gone = old.iter().cloned().map(RecordChange::Delete);
+        gone.chain(new.iter().cloned().map(RecordChange::Create)).collect::<Vec<_>>()
+    };
+    let write = place.world.change_dns("zone", Timestamp::NEVER).unwrap();
+    write.change(&batch(&[], &both(100, 0)), "").await.unwrap();
+    assert_eq!(dns.record_sets(&name).await.unwrap(), both(100, 0), "every field is listed as it was given");
+    let fault = write.change(&batch(&both(99, 0), &both(0, 100)), "").await.unwrap_err();
+    assert_eq!(worth(&fault), (FaultKind::Foreign, Landed::No), "a weight is compared: {fault}");
+    let change = write.change(&batch(&both(100, 0), &both(0, 100)), "").await.unwrap();
+    place.until(async || dns.status(&change).await.unwrap() == ChangeStatus::Insync).await;
+    for authority in dns.authorities().await.unwrap() {
+        let only_green = async || {
+            let served = dns.ask(&authority, &name, &RecordType("A".into())).await.unwrap();
+            served.values == ["198.51.100.2"] && served.ttl == Duration::from_mins(1)
+        };
+        place.until(only_green).await;
+    }
 }
 
 async fn a_zone_is_where_its_parent_says(place: &Place) {

@@ -1,4 +1,4 @@
-//! Shares of target groups: whole weights that give a group its part in a hundred, and leave the others in proportion.
+//! Shares of requests: whole weights that give one its part in a hundred, and leave the others in proportion.
 
 use crate::port::Share;
 
@@ -13,7 +13,9 @@ pub(super) struct Stage {
 }
 
 /// The stages from what is there. What a rule gives the group already is not given again, and nothing is taken from it.
-pub(super) fn stages(there: &[Share], group: &str, to: &[u32]) -> Result<Vec<Stage>, String> {
+///
+/// No weight is above `most`.
+pub(super) fn stages(there: &[Share], group: &str, to: &[u32], most: u32) -> Result<Vec<Stage>, String> {
     let all: u32 = there.iter().map(|share| share.weight).sum();
     let own = there.iter().find(|share| share.group == group).map_or(0, |share| share.weight);
     let others: Vec<&Share> = there.iter().filter(|share| share.group != group).collect();
@@ -22,11 +24,12 @@ pub(super) fn stages(there: &[Share], group: &str, to: &[u32]) -> Result<Vec<Sta
     if all == 0 {
         return Err("all of its weights are 0: it deals no requests that could be shifted".into());
     }
-    to.iter().filter(more).map(|percent| stage(there, &others, rest, group, *percent)).collect()
+    let made = to.iter().filter(more).map(|percent| stage(there, &others, rest, group, *percent));
+    made.map(|stage| fitting(stage, most)).collect()
 }
 
 /// A group of weight 0 has no part to keep in proportion.
-fn stage(there: &[Share], others: &[&Share], rest: u32, group: &str, percent: u32) -> Result<Stage, String> {
+fn stage(there: &[Share], others: &[&Share], rest: u32, group: &str, percent: u32) -> Stage {
     let parts = |share: &Share| share.weight / rest.max(1);
     let sum: u32 = others.iter().map(|share| parts(share)).sum();
     let part =
@@ -36,17 +39,22 @@ fn stage(there: &[Share], others: &[&Share], rest: u32, group: &str, percent: u3
     if !there.iter().any(|share| share.group == group) {
         groups.push(Share { group: group.to_owned(), weight: percent * sum });
     }
-    if groups.iter().any(|share| share.weight > Share::MOST) {
+    Stage { percent, groups }
+}
+
+/// The same in smaller numbers, if that is needed.
+fn fitting(stage: Stage, most: u32) -> Result<Stage, String> {
+    let Stage { percent, mut groups } = stage;
+    if groups.iter().any(|share| share.weight > most) {
         let common = divisor(groups.iter().map(|share| share.weight)).max(1);
         for share in &mut groups {
             share.weight /= common;
         }
     }
-    if groups.iter().any(|share| share.weight > Share::MOST) {
+    if groups.iter().any(|share| share.weight > most) {
         return Err(format!(
-            "no weights up to {} give the group {percent} in a hundred and leave the others in proportion: give them \
-             rounder ones first",
-            Share::MOST
+            "no weights up to {most} give it {percent} in a hundred and leave the others in proportion: give them rounder \
+             ones first"
         ));
     }
     Ok(Stage { percent, groups })
@@ -97,7 +105,7 @@ mod tests {
     }
 
     fn made(there: &[(&str, u32)], to: &[u32]) -> Vec<Vec<(String, u32)>> {
-        let stages = stages(&shares(there), "green", to).unwrap();
+        let stages = stages(&shares(there), "green", to, Share::MOST).unwrap();
         let pairs =
             |stage: Stage| stage.groups.into_iter().map(|share| (share.group, share.weight)).collect();
         stages.into_iter().map(pairs).collect()
@@ -126,11 +134,12 @@ mod tests {
     #[test]
     fn weights_that_cannot_be_whole_are_refused() {
         let there = shares(&[("blue", 331), ("red", 332)]);
-        assert!(stages(&there, "green", &[7]).unwrap_err().contains("999"));
+        assert!(stages(&there, "green", &[7], 999).unwrap_err().contains("999"));
+        assert!(stages(&shares(&[("blue", 2), ("red", 3)]), "green", &[1], 255).unwrap_err().contains("255"));
         assert_eq!(
             made(&[("blue", 331), ("red", 332)], &[100]),
             [pairs(&[("blue", 0), ("red", 0), ("green", 1)])]
         );
-        assert!(stages(&shares(&[("blue", 0)]), "green", &[7]).is_err());
+        assert!(stages(&shares(&[("blue", 0)]), "green", &[7], Share::MOST).is_err());
     }
 }
