@@ -74,7 +74,7 @@ impl System {
     }
 
     fn hash_run(&self, run: &Run, hash: &mut DefaultHasher) {
-        (&run.mode, &run.paused, run.cause.is_some(), &run.rewind).hash(hash);
+        (&run.mode, &run.paused, run.cause.is_some(), &run.rewind, &run.tripped).hash(hash);
         let announced = run.announced.as_ref();
         announced.map(|announced| (&announced.cause, self.ahead(announced.at))).hash(hash);
         (run.last_order, run.wrote).hash(hash);

@@ -12,14 +12,15 @@
 //! | a call lands at most once for each intent, and never after it was given up | blind repetition, a deadline ignored |
 //! | who is alive is not replaced | a lease that is not renewed during a long call, or not heeded |
 //! | a verdict is what the world is, and stays so | an outcome before its effect |
+//! | what nobody ordered was announced, and its time has passed | a rollback that begins without a word |
 //! | from every state an abort ends | an abort that is taken, and nothing follows |
 
 mod key;
 mod system;
 
-use super::build::{act, plan, policy};
+use super::build::{act, guard, plan, policy};
 use crate::mutant::{Mistake, making};
-use crate::plan::{Plan, Policy, Retry, Step};
+use crate::plan::{OnBreach, Plan, Policy, Retry, Step};
 use crate::run::{Order, Rewind};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,27 +72,30 @@ struct Seen {
     finished: usize,
 }
 
-fn of(steps: Vec<Step>) -> Arc<Plan> {
+fn of(steps: Vec<Step>) -> Plan {
     let millis = Duration::from_millis;
     let undo = Retry { attempts: 3, wait: millis(1), backoff_percent: 100 };
-    Arc::new(plan(
-        steps,
-        Vec::new(),
-        Vec::new(),
-        Policy { call: millis(2), grace: millis(2), undo, ..policy() },
-    ))
+    plan(steps, Vec::new(), Vec::new(), Policy { call: millis(2), grace: millis(2), undo, ..policy() })
 }
 
-fn one() -> Arc<Plan> {
+fn one() -> Plan {
     of(vec![act("a", &[])])
 }
 
-fn chain() -> Arc<Plan> {
+fn chain() -> Plan {
     of(vec![act("a", &[]), act("b", &[0])])
 }
 
-fn beside() -> Arc<Plan> {
+fn beside() -> Plan {
     of(vec![act("a", &[]), act("b", &[])])
+}
+
+/// A guard may trip at any moment, and the rollback is announced.
+fn announced() -> Plan {
+    let mut plan = one();
+    plan.guards = vec![guard("errors", OnBreach::Rollback)];
+    plan.policy.veto = Some(Duration::from_millis(2));
+    plan
 }
 
 fn abort() -> Order {
@@ -105,8 +109,8 @@ struct Node {
 }
 
 /// Visits all states. Panics with the shortest way to one in which a law is broken.
-fn explore(plan: Arc<Plan>, orders: &[Order], budget: Budget, bug: Option<Bug>) -> Seen {
-    let first = System::new(plan, orders.into(), budget, bug);
+fn explore(plan: Plan, orders: &[Order], budget: Budget, bug: Option<Bug>) -> Seen {
+    let first = System::new(Arc::new(plan), orders.into(), budget, bug);
     let (mut known, mut ending) = (HashSet::from([first.key()]), HashSet::new());
     let mut nodes = vec![Node { parent: 0, by: None }];
     let (mut layer, mut seen) = (vec![(0, first)], Seen::default());
@@ -153,10 +157,16 @@ type Case = (&'static str, Vec<Order>, [u8; 4]);
 /// Each with all that may happen to it.
 fn cases() -> Vec<Case> {
     let pause = vec![Order::Pause { reason: None }, Order::Continue];
-    let small = vec![("one", vec![abort()], [1, 0, 1, 1]), ("one", vec![abort()], [0, 1, 0, 1])];
+    let small = vec![
+        ("one", vec![abort()], [1, 0, 1, 1]),
+        ("one", vec![abort()], [0, 1, 0, 1]),
+        ("announced", vec![abort()], [0, 0, 0, 1]),
+    ];
     let large = vec![
         ("one", vec![abort()], [1, 1, 1, 1]),
-        ("one", pause, [0, 1, 0, 2]),
+        ("one", pause.clone(), [0, 1, 0, 2]),
+        ("announced", pause, [1, 0, 0, 2]),
+        ("announced", vec![abort()], [1, 1, 0, 1]),
         ("one", vec![abort(), abort()], [1, 0, 1, 2]),
         ("chain", vec![abort()], [1, 0, 1, 1]),
         ("beside", vec![abort()], [1, 0, 0, 1]),
@@ -186,6 +196,7 @@ fn two_executors_break_no_law_whatever_happens_when() {
         let plan = match name {
             "chain" => chain(),
             "beside" => beside(),
+            "announced" => announced(),
             _ => one(),
         };
         let budget = Budget { crashes, stops, lost, orders: given };
@@ -204,9 +215,9 @@ fn two_executors_break_no_law_whatever_happens_when() {
 }
 
 /// Why a law was broken. Silence, if none was.
-fn broken(mistake: Option<Mistake>, bug: Option<Bug>) -> Option<String> {
+fn broken(plan: &Plan, mistake: Option<Mistake>, bug: Option<Bug>) -> Option<String> {
     let budget = Budget { crashes: 1, stops: 1, lost: 1, orders: 1 };
-    let lived = making(mistake, || catch_unwind(|| explore(one(), &[abort()], budget, bug)));
+    let lived = making(mistake, || catch_unwind(|| explore(plan.clone(), &[abort()], budget, bug)));
     lived.err().map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
 }
 
@@ -221,7 +232,7 @@ fn each_mistake_of_a_host_or_a_store_breaks_a_law() {
         (Bug::LeaseIgnored, "a process that lives was replaced"),
         (Bug::OutcomeBeforeEffect, "nobody else writes, and the world is not as we left it"),
     ] {
-        let why = broken(None, Some(bug)).unwrap_or_else(|| panic!("{bug:?} breaks nothing"));
+        let why = broken(&one(), None, Some(bug)).unwrap_or_else(|| panic!("{bug:?} breaks nothing"));
         println!("{bug:?}: {why}");
         assert!(why.starts_with(law), "{bug:?}: {why}");
     }
@@ -229,10 +240,12 @@ fn each_mistake_of_a_host_or_a_store_breaks_a_law() {
 
 #[test]
 fn each_mistake_of_the_machine_breaks_a_law() {
-    for mistake in
-        [Mistake::ResumeForgets, Mistake::LostIsRepeated, Mistake::DoubtIsNotLanded, Mistake::AbortIgnored]
-    {
-        let why = broken(Some(mistake), None).unwrap_or_else(|| panic!("{mistake:?} breaks nothing"));
+    let of_one =
+        [Mistake::ResumeForgets, Mistake::LostIsRepeated, Mistake::DoubtIsNotLanded, Mistake::AbortIgnored];
+    let all =
+        of_one.map(|mistake| (one(), mistake)).into_iter().chain([(announced(), Mistake::NotAnnounced)]);
+    for (plan, mistake) in all {
+        let why = broken(&plan, Some(mistake), None).unwrap_or_else(|| panic!("{mistake:?} breaks nothing"));
         println!("{mistake:?}: {why}");
     }
 }

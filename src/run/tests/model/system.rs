@@ -4,7 +4,7 @@ use super::super::story::person;
 use super::{Budget, Bug, Seen};
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Answer, Due, Event, Fault, Input, Look, Mode, Order, PauseCause, Proposal, Rewind, Run, StepEvent,
+    Answer, Cause, Due, Event, Fault, Input, Look, Mode, Order, PauseCause, Proposal, Rewind, Run, StepEvent,
     Verdict, Work, decide, due,
 };
 use std::collections::BTreeMap;
@@ -217,9 +217,8 @@ impl System {
             },
             Work::Settle(_) => answers && (cell == Some(1) || now >= until),
             Work::Hold(_) => answers && cell == Some(0),
-            Work::Plan(_) | Work::Watch(_) | Work::Confirm(_) => answers,
+            Work::Plan(_) | Work::Watch(_) | Work::Confirm(_) | Work::Guard(_) => answers,
             Work::Wake => answers && now >= from,
-            Work::Guard(_) => false,
         }
     }
 
@@ -309,7 +308,7 @@ impl System {
 
     /// The store's rules: the epoch and the place are checked in the transaction of the append.
     fn append(&mut self, n: usize, seen: &mut Seen) {
-        let unchecked = self.has(Bug::EpochNotChecked);
+        let (unchecked, now) = (self.has(Bug::EpochNotChecked), self.at());
         let process = self.processes[n].as_mut().expect("it is up");
         let (kept, events) = (&mut self.kept, process.pending.take().expect("it decided"));
         if (process.epoch != kept.epoch && !unchecked) || process.seq != kept.seq {
@@ -324,6 +323,7 @@ impl System {
         assert!(process.epoch == kept.epoch, "an append of whoever was replaced was taken");
         kept.last = Some((process.epoch, process.id));
         for event in &events {
+            check_word(&kept.run, event, now);
             kept.run.evolve(event).expect("a decided fact can follow");
             match event {
                 Event::Step(ix, StepEvent::Applying { by, .. }) => kept.intents.push((*ix, false, *by)),
@@ -368,16 +368,18 @@ impl System {
         let process = self.processes[n].as_ref().expect("it is up");
         let place = process.flights.iter().position(|flight| flight.due.work == work).expect("under way");
         let flight = process.flights[place].clone();
-        let input = match (work, work.step()) {
-            (Work::Apply(ix) | Work::Undo(ix), _) => {
-                let Some(answer) = self.call(n, place, ix, &flight) else { return };
-                Some((ix, answer))
-            }
-            (_, Some(ix)) => Some((ix, self.looked(ix, work))),
-            (_, None) => None,
-        };
         let turn = flight.due.turn;
-        let input = input.map_or(Input::Tick, |(step, answer)| Input::Answered { step, turn, answer });
+        let input = match (work, work.step()) {
+            (Work::Apply(step) | Work::Undo(step), _) => {
+                let Some(answer) = self.call(n, place, step, &flight) else { return };
+                Input::Answered { step, turn, answer }
+            }
+            (_, Some(step)) => Input::Answered { step, turn, answer: self.looked(step, work) },
+            (Work::Guard(guard), None) => {
+                Input::Tripped { guard, fault: Fault::permanent("too many errors") }
+            }
+            (_, None) => Input::Tick,
+        };
         self.processes[n].as_mut().expect("it is up").flights.remove(place);
         self.feed(n, &input);
         // What nothing followed from is still due.
@@ -495,6 +497,17 @@ impl System {
             let undone = system.kept.run.mode == Mode::Finished(Verdict::RolledBack);
             assert!(undone || !begun, "an aborted run ended as {:?}", system.kept.run.mode);
         }
+    }
+}
+
+/// What nobody ordered was announced, and its time has passed.
+fn check_word(run: &Run, event: &Event, now: Timestamp) {
+    if let Event::RollbackStarted { cause, .. } = event
+        && run.plan.policy.veto.is_some()
+        && !matches!(cause, Cause::Order { .. })
+    {
+        let said = run.announced.as_ref().is_some_and(|said| said.cause == *cause && said.at <= now);
+        assert!(said, "it turned back without a word");
     }
 }
 
