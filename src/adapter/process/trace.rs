@@ -8,7 +8,7 @@
 use crate::plan::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirEntry, File, OpenOptions, read_to_string, remove_file, rename};
-use std::io::{ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 
 /// How the name of a file ends whose command waits.
@@ -24,7 +24,10 @@ impl Traces {
         std::fs::create_dir_all(&self.0)?;
         for path in self.of(step)? {
             // Whoever holds it was lost, and is still at its work: another beside it would be one too many.
-            remove_unless_held(&path)?;
+            remove_unless_held(&path).map_err(|error| match error.kind() {
+                kind @ ErrorKind::WouldBlock => Error::new(kind, "the command before it is still alive"),
+                _ => error,
+            })?;
         }
         let id = ulid::Ulid::generate().to_string();
         let (new, path) = (self.0.join(&id), self.0.join(format!("{step}.{id}.{WAITING}")));
@@ -124,11 +127,8 @@ mod tests {
         let find = |step| traces.find(step, NOW).unwrap();
         assert_eq!(find("step"), None, "nothing was ever started");
         let (mut held, waiting) = traces.leave("step", LATER).unwrap();
-        assert_eq!(
-            traces.leave("step", LATER).unwrap_err().kind(),
-            ErrorKind::WouldBlock,
-            "it may begin at once"
-        );
+        let refused = traces.leave("step", LATER).unwrap_err();
+        assert_eq!(refused.to_string(), "the command before it is still alive", "it may begin at once");
         assert_eq!(find("step").as_deref(), Some("it is about to begin"), "nobody keeps it from that");
         let path = take(&waiting).unwrap();
         assert_eq!(find("step").as_deref(), Some("it is about to begin"));
