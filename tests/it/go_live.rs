@@ -1,6 +1,6 @@
 //! The whole go-live on loopback: it completes, and in worlds that break it ends as each of them says.
 
-use crate::stage::{Stage, World, images, lasting};
+use crate::stage::{Stage, World, altered, images, lasting};
 use serde_json::{Value as Json, json};
 
 pub(crate) const PLAN: &str = "plans/aep-go-live.yaml";
@@ -33,11 +33,8 @@ fn the_go_live_completes_and_no_user_notices() {
 /// as every name server serves the new answer, while resolvers and browsers still keep the old one.
 #[test]
 fn without_the_drain_users_notice() {
-    let folder = tempfile::tempdir().unwrap();
-    let hasty = folder.path().join("hasty.yaml");
     let torn_down = json!({"step": "switch", "event": "succeeded", "do": {"tear_down": "aep-staging"}});
-    let world = json!({"world": "v1", "extends": "aep.yaml", "on": [torn_down]});
-    std::fs::write(&hasty, world.to_string()).unwrap();
+    let (_folder, hasty) = altered("aep.yaml", &json!({"on": [torn_down]}));
     let stage = Stage::new(hasty.to_str().unwrap(), TIME);
     let mut child = stage.start(&["run", PLAN, "--on-pause", "exit"]);
     stage.wait_until("a failed request", || stage.world.report()["failed"].as_u64() > Some(0));

@@ -2,7 +2,7 @@
 //! can be put back by hand.
 
 use crate::by_hand::obey;
-use crate::stage::{Said, Stage, lasting};
+use crate::stage::{Said, Stage, altered, fails_users, lasting};
 use crate::two_operators::{SLOW, calls, facts, is_waited_out, leaves_no_more};
 use serde_json::{Value as Json, json};
 
@@ -24,19 +24,9 @@ steps:
 "#;
 
 /// A world that differs from the shipped one.
-fn world(changes: Json, time: u32) -> (tempfile::TempDir, Stage) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut file = json!({"world": "v1", "extends": "blue-green.yaml"});
-    file.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let path = folder.path().join("world.yaml");
-    std::fs::write(&path, file.to_string()).unwrap();
-    (folder, Stage::new(path.to_str().unwrap(), time))
-}
-
-/// Green passes its health checks, and fails whoever asks for more.
-fn fails_users() -> Json {
-    let image = json!({GREEN: {"app": "frontend", "error_rate": 1.0}});
-    json!([{"step": "shift", "event": "started", "do": {"image": image}}])
+fn world(changes: &Json, time: u32) -> (tempfile::TempDir, Stage) {
+    let (folder, file) = altered("blue-green.yaml", changes);
+    (folder, Stage::new(file.to_str().unwrap(), time))
 }
 
 fn dealt(stage: &Stage, rule: &str) -> String {
@@ -74,7 +64,7 @@ fn all_requests_are_shifted_and_no_user_notices() {
 
 #[test]
 fn what_fails_users_is_taken_back_in_one_change() {
-    let (_folder, stage) = world(json!({"on": fails_users()}), TIME);
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN)}), TIME);
     let (before, seen) = (stage.world.state(), seen_by_aws(&stage));
     let said = stage.run(&["run", PLAN]);
     assert_eq!(said.code, Some(10), "{said:#?}");
@@ -114,7 +104,7 @@ fn what_a_stuck_shift_says_can_be_typed_and_restores_the_rule() {
         "service": "elasticloadbalancing", "operation": "ModifyListener", "nth": 2, "times": 0, "kind": "error",
         "code": "AccessDenied", "status": 403, "message": "not authorized to perform elasticloadbalancing:ModifyListener",
     });
-    let (_folder, stage) = world(json!({"on": fails_users(), "faults": [refused]}), TIME);
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN), "faults": [refused]}), TIME);
     let before = stage.world.state();
     let said = stage.run(&["run", PLAN, "--on-pause", "exit"]);
     assert_eq!(said.code, Some(11), "{said:#?}");
@@ -131,7 +121,7 @@ fn slowly() -> (Stage, tempfile::TempDir, String) {
             "weight": weight})
     };
     let services = json!({"web-blue": service("web-blue", 1), "web-green": service("web-green", 0)});
-    let (folder, stage) = world(json!({"clusters": {"web": services}}), SLOW);
+    let (folder, stage) = world(&json!({"clusters": {"web": services}}), SLOW);
     let plan = folder.path().join("at-once.yaml");
     std::fs::write(&plan, AT_ONCE).unwrap();
     (stage, folder, plan.display().to_string())

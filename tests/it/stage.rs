@@ -42,6 +42,22 @@ pub(crate) fn images(state: &Json) -> Json {
     state
 }
 
+/// A world that differs from a shipped one: the folder that holds it as long as it lives, and its file.
+pub(crate) fn altered(shipped: &str, changes: &Json) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = json!({"world": "v1", "extends": shipped});
+    world.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let file = folder.path().join("world.yaml");
+    std::fs::write(&file, world.to_string()).unwrap();
+    (folder, file)
+}
+
+/// Of the blue/green worlds: `green` passes its health checks, and from the first shift on fails whoever asks for more.
+pub(crate) fn fails_users(green: &str) -> Json {
+    let image = json!({green: {"app": "frontend", "error_rate": 1.0}});
+    json!([{"step": "shift", "event": "started", "do": {"image": image}}])
+}
+
 /// What the tool said.
 #[derive(Debug)]
 pub(crate) struct Said {

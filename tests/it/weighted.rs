@@ -1,7 +1,7 @@
 //! A name shifted between weighted record sets: it completes, comes back when users suffer, and keeps what somebody else did.
 
 use crate::by_hand::obey;
-use crate::stage::{Said, Stage, lasting};
+use crate::stage::{Said, Stage, altered, fails_users, lasting};
 use crate::two_operators::{calls, facts};
 use serde_json::{Value as Json, json};
 
@@ -11,19 +11,9 @@ const TIME: u32 = 60;
 const GREEN: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
 
 /// A world that differs from the shipped one.
-fn world(changes: Json) -> (tempfile::TempDir, Stage) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut file = json!({"world": "v1", "extends": "weighted-records.yaml"});
-    file.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    let path = folder.path().join("world.yaml");
-    std::fs::write(&path, file.to_string()).unwrap();
-    (folder, Stage::new(path.to_str().unwrap(), TIME))
-}
-
-/// Green passes its health checks, and fails whoever asks for more.
-fn fails_users() -> Json {
-    let image = json!({GREEN: {"app": "frontend", "error_rate": 1.0}});
-    json!([{"step": "shift", "event": "started", "do": {"image": image}}])
+fn world(changes: &Json) -> (tempfile::TempDir, Stage) {
+    let (folder, file) = altered("weighted-records.yaml", changes);
+    (folder, Stage::new(file.to_str().unwrap(), TIME))
 }
 
 /// The weights of both sets, as AWS's own command line shows them.
@@ -53,7 +43,7 @@ fn all_lookups_are_shifted_and_no_user_notices() {
 
 #[test]
 fn what_fails_users_is_taken_back_in_one_batch() {
-    let (_folder, stage) = world(json!({"on": fails_users()}));
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN)}));
     let (before, seen) = (stage.world.state(), weights(&stage));
     let said = stage.run(&["run", PLAN]);
     assert_eq!(said.code, Some(10), "{said:#?}");
@@ -86,7 +76,7 @@ fn what_a_stuck_shift_says_can_be_typed_and_restores_the_sets() {
         "service": "route53", "operation": "ChangeResourceRecordSets", "nth": 2, "times": 0, "kind": "error",
         "code": "AccessDenied", "status": 403, "message": "not authorized to perform route53:ChangeResourceRecordSets",
     });
-    let (_folder, stage) = world(json!({"on": fails_users(), "faults": [refused]}));
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN), "faults": [refused]}));
     let before = stage.world.state();
     let said = stage.run(&["run", PLAN, "--on-pause", "exit"]);
     assert_eq!(said.code, Some(11), "{said:#?}");

@@ -3,7 +3,7 @@
 use super::proxy::{Call, Trouble, Wire};
 use crate::by_hand::to_type;
 use crate::crash::at_once;
-use crate::stage::{Said, Stage, lasting};
+use crate::stage::{Said, Stage, altered, lasting};
 use serde_json::{Value as Json, json};
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -75,11 +75,7 @@ struct Scene {
 
 impl Scene {
     fn set(way: Way, trouble: Option<(Call, Trouble)>, mistake: Option<&'static str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = json!({"world": "v1", "extends": way.world});
-        world.as_object_mut().unwrap().extend((way.change)().as_object().unwrap().clone());
-        let file = folder.path().join("world.yaml");
-        std::fs::write(&file, world.to_string()).unwrap();
+        let (folder, file) = altered(way.world, &(way.change)());
         let stage = Stage::without_users(&file, TIME);
         let wire = Wire::to(&stage.world, trouble);
         Self { stage, wire, mistake, _folder: folder }
