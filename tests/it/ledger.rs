@@ -80,7 +80,7 @@ strike() {
     [ "$program" = switchover ] && kill -"$STRIKE_WITH" "$tool"
     case "$STRIKE_WITH $1" in
     "KILL deaf") sleep 0.1 ;;
-    KILL*) sleep 2; echo "outlived $name" >>ledger ;;
+    KILL*) sleep 10; echo "outlived $name" >>ledger ;;
     esac
 }
 case $verb in
