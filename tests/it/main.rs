@@ -21,6 +21,7 @@ mod kills;
 mod ledger;
 mod own_name_servers;
 mod process;
+mod propagation;
 mod races;
 mod rehearse;
 mod serve;

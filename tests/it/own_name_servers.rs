@@ -1,4 +1,4 @@
-//! A plan whose zone is on a name server of one's own: a real BIND, the real binary, and the same steps as on AWS. It goes
+//! A plan whose zone is on a name server of one's own: a real BIND or Knot, the real binary, and the same steps as on AWS. It goes
 //! there, comes back by itself and by hand, never writes over somebody else, and keeps its key to itself.
 
 use crate::disk::skipped;
@@ -17,17 +17,60 @@ app 3 CNAME old
 old 3 A 192.0.2.1
 ";
 
+/// Programs that serve a zone and take updates of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brand {
+    Bind,
+    Knot,
+}
+
+impl Brand {
+    fn program(self) -> &'static str {
+        match self {
+            Self::Bind => "named",
+            Self::Knot => "knotd",
+        }
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Bind => &["-g", "-n", "1", "-c", "settings"],
+            Self::Knot => &["-c", "settings"],
+        }
+    }
+
+    fn settings(self, folder: &str, port: u16) -> String {
+        match self {
+            Self::Bind => format!(
+                "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
+                 pid-file none; lock-file none; session-keyfile none; recursion no; dnssec-validation no; \
+                 minimal-any no; }};\ncontrols {{ }};\n\
+                 key \"switchover\" {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n\
+                 zone \"example.test\" {{ type primary; file \"zone\"; allow-update {{ key switchover; }}; }};\n"
+            ),
+            Self::Knot => format!(
+                "server:\n    listen: 127.0.0.1@{port}\n    rundir: {folder}\nlog:\n  - target: stderr\n    any: info\n\
+                 database:\n    storage: {folder}\n\
+                 key:\n  - id: switchover\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+                 acl:\n  - id: ours\n    key: switchover\n    action: update\n\
+                 zone:\n  - domain: example.test\n    storage: {folder}\n    file: zone\n    acl: [ours]\n    \
+                 zonefile-sync: -1\n"
+            ),
+        }
+    }
+}
+
 /// The server, and a state directory.
-struct Desk {
-    named: Child,
+pub(crate) struct Desk {
+    server: Child,
     home: tempfile::TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        let _ = self.named.kill();
-        let _ = self.named.wait();
+        let _ = self.server.kill();
+        let _ = self.server.wait();
     }
 }
 
@@ -49,40 +92,44 @@ fn free() -> u16 {
 }
 
 impl Desk {
-    /// None, said aloud, where there is no BIND.
-    fn new() -> Option<Self> {
-        let Some(named) = find("named") else {
-            skipped("a plan over BIND", "no `named` here; tests/tools.sh unpacks it");
+    /// None, said aloud, where there is no such server.
+    pub(crate) fn new(brand: Brand) -> Option<Self> {
+        let Some(program) = find(brand.program()) else {
+            skipped(
+                "a plan over a server",
+                &format!("no `{}` here; tests/tools.sh unpacks it", brand.program()),
+            );
             return None;
         };
         let (home, port) = (tempfile::tempdir().unwrap(), free());
         let folder = home.path().to_str().unwrap();
-        let settings = format!(
-            "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; \
-             pid-file none; lock-file none; session-keyfile none; recursion no; dnssec-validation no; \
-             minimal-any no; }};\ncontrols {{ }};\n\
-             key \"switchover\" {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n\
-             zone \"example.test\" {{ type primary; file \"zone\"; allow-update {{ key switchover; }}; }};\n"
-        );
+        let settings = brand.settings(folder, port);
         for (name, text) in [("zone", ZONE), ("settings", &settings), ("plan.yaml", &plan(port, ""))] {
             std::fs::write(home.path().join(name), text).unwrap();
         }
         let told = std::fs::File::create(home.path().join("told")).unwrap();
-        let named = Command::new(named)
-            .args(["-g", "-n", "1", "-c", "settings"])
+        let server = Command::new(program)
+            .args(brand.arguments())
             .current_dir(folder)
             .stderr(told)
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let desk = Self { named, home, port };
+        let desk = Self { server, home, port };
         for _ in 0..100 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() && desk.answer().contains("CNAME") {
                 return Some(desk);
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("BIND does not answer: {}", std::fs::read_to_string(desk.home.path().join("told")).unwrap());
+        let told = std::fs::read_to_string(desk.home.path().join("told")).unwrap();
+        panic!("{brand:?} does not answer: {told}");
+    }
+
+    /// Its plan goes on with these steps.
+    pub(crate) fn plan_with(&self, last: &str) -> String {
+        std::fs::write(self.home.path().join("plan.yaml"), plan(self.port, last)).unwrap();
+        self.path("plan.yaml")
     }
 
     fn command(&self, arguments: &[&str], secret: &str) -> Command {
@@ -96,13 +143,13 @@ impl Desk {
         command
     }
 
-    fn say(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn say(&self, arguments: &[&str]) -> Said {
         let said: Said = self.command(arguments, SECRET).output().unwrap().into();
         assert!(!format!("{said:?}").contains(SECRET), "{said:#?}");
         said
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.home.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -148,7 +195,7 @@ const OLD: &str = "app.example.test. 3 IN CNAME old.example.test.";
 
 #[test]
 fn a_record_goes_there_and_is_brought_back() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(desk) = Desk::new(Brand::Bind) else { return };
     let plan = desk.path("plan.yaml");
     assert_eq!(desk.answer(), OLD);
     let said = desk.say(&["preview", &plan]);
@@ -174,10 +221,9 @@ fn a_record_goes_there_and_is_brought_back() {
 
 #[test]
 fn what_fails_after_the_switch_brings_the_record_back() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(desk) = Desk::new(Brand::Bind) else { return };
     let last = "  - id: fails\n    uses: exec\n    with: { run: [\"false\"], reads: true }\n";
-    std::fs::write(desk.home.path().join("plan.yaml"), plan(desk.port, last)).unwrap();
-    let said = desk.say(&["run", &desk.path("plan.yaml"), "--yes"]);
+    let said = desk.say(&["run", &desk.plan_with(last), "--yes"]);
     assert_eq!(said.code, Some(10), "{said:#?}");
     assert!(said.stderr.contains("RESTORED"), "{said:#?}");
     assert_eq!(desk.answer(), OLD);
@@ -185,7 +231,7 @@ fn what_fails_after_the_switch_brings_the_record_back() {
 
 #[test]
 fn a_completed_run_is_rolled_back_by_hand() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(desk) = Desk::new(Brand::Bind) else { return };
     let said = desk.say(&["run", &desk.path("plan.yaml"), "--yes"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
     let said = desk.say(&["rollback", "latest"]);
@@ -195,7 +241,7 @@ fn a_completed_run_is_rolled_back_by_hand() {
 
 #[test]
 fn a_wrong_key_is_told_before_a_run_exists() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(desk) = Desk::new(Brand::Bind) else { return };
     let other = "YW5vdGhlciBzZWNyZXQsIG9ubHkgZm9yIHRlc3RzISE=";
     let said: Said = desk.command(&["run", &desk.path("plan.yaml"), "--yes"], other).output().unwrap().into();
     assert_eq!(said.code, Some(4), "{said:#?}");
