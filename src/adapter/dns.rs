@@ -74,7 +74,7 @@ async fn by_resolver(server: SocketAddr, name: &str) -> Result<Vec<IpAddr>, Faul
             four.map_err(silent)?.answers.into_iter().chain(six.map_err(silent)?.answers).collect();
         let found: Vec<IpAddr> = answers.iter().filter_map(|record| record.data.ip_addr()).collect();
         let next = answers.iter().rev().find_map(|record| match &record.data {
-            RData::CNAME(to) => Some(Name::new(&to.0.to_utf8())),
+            RData::CNAME(to) => Some(named(&to.0)),
             _ => None,
         });
         match next {
@@ -117,7 +117,7 @@ async fn name_servers_of(
             Ok(answer) => {
                 let records = answer.answers.iter().chain(&answer.authorities);
                 let told = records.filter_map(|record| match &record.data {
-                    RData::NS(to) => Some((Name::new(&record.name.to_utf8()), Name::new(&to.0.to_utf8()))),
+                    RData::NS(to) => Some((named(&record.name), named(&to.0))),
                     _ => None,
                 });
                 return Ok(told.collect());
@@ -200,7 +200,7 @@ fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
     let matching: Vec<&rr::Record> = answer
         .answers
         .iter()
-        .filter(|record| record.record_type() == wanted && Name::new(&record.name.to_ascii()) == *name)
+        .filter(|record| record.record_type() == wanted && named(&record.name) == *name)
         .collect();
     let mut values: Vec<String> = matching.iter().map(|record| present(&record.data)).collect();
     values.sort();
@@ -216,9 +216,22 @@ fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
     }
 }
 
+/// A name that came over the wire.
+pub(super) fn named(name: &rr::Name) -> Name {
+    Name::of_labels(name.iter())
+}
+
+/// A name as it goes over the wire.
+///
+/// # Errors
+/// It is longer than a name may be.
+pub(super) fn on_wire(name: &Name) -> Result<rr::Name, String> {
+    rr::Name::from_labels(name.labels()).map_err(|error| format!("`{name}`: {error}"))
+}
+
 /// As a zone file writes it; names as [`Name`] does.
 pub(super) fn present(data: &RData) -> String {
-    let name = |name: &rr::Name| Name::new(&name.to_ascii()).to_string();
+    let name = |name: &rr::Name| named(name).to_string();
     match data {
         RData::CNAME(to) => name(&to.0),
         RData::NS(to) => name(&to.0),
@@ -254,8 +267,7 @@ async fn exchange(
     kind: rr::RecordType,
     recurse: bool,
 ) -> io::Result<Message> {
-    let mut asked = rr::Name::from_utf8(name.as_str()).map_err(io::Error::other)?;
-    asked.set_fqdn(true);
+    let asked = on_wire(name).map_err(io::Error::other)?;
     let mut question = Message::query();
     question.metadata.recursion_desired = recurse;
     question.add_query(Query::query(asked, kind));

@@ -3,31 +3,57 @@
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::fmt::{self, Write};
+use std::{net::SocketAddr, time::Duration};
 
-/// A domain name: lower case, unescaped, without the dot at its end.
+/// A domain name as Route 53 lists it, without the dot at its end: lower case, and each byte that is unusual as `\ooo`, in
+/// octal. Two are equal if they are one name to DNS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String")]
 pub struct Name(String);
 
 impl Name {
-    /// Normalises text: case, the dot at the end, Route 53's octal escapes.
+    /// Normalises text: case, the dot at the end, what is unusual. `\ooo` is a byte in octal.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut out = String::with_capacity(text.len());
-        let mut rest = text.trim_end_matches('.');
-        while let Some(c) = rest.chars().next() {
-            let octal =
-                rest.get(1..4).filter(|_| c == '\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
-            if let Some(byte) = octal {
-                out.push(char::from(byte).to_ascii_lowercase());
-                rest = &rest[4..];
-            } else {
-                out.push(c.to_ascii_lowercase());
-                rest = &rest[c.len_utf8()..];
+        let mut rest = text.as_bytes();
+        while let Some((byte, after)) = split(rest) {
+            match rest[0] {
+                b'.' => out.push('.'),
+                _ => push(&mut out, byte),
+            }
+            rest = after;
+        }
+        out.truncate(out.trim_end_matches('.').len());
+        Self(out)
+    }
+
+    /// Of labels as the wire has them.
+    pub fn of_labels<'l>(labels: impl IntoIterator<Item = &'l [u8]>) -> Self {
+        let mut out = String::new();
+        for label in labels {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            for byte in label {
+                push(&mut out, *byte);
             }
         }
         Self(out)
+    }
+
+    /// Its labels as the wire has them.
+    pub fn labels(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        self.0.split('.').filter(|label| !label.is_empty()).map(|label| {
+            let mut rest = label.as_bytes();
+            std::iter::from_fn(|| {
+                let (byte, after) = split(rest)?;
+                rest = after;
+                Some(byte)
+            })
+            .collect()
+        })
     }
 
     /// Whether it is this zone's name, or below it; everything is below the root.
@@ -54,6 +80,36 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The first byte of a name's text, and what comes after it.
+fn split(text: &[u8]) -> Option<(u8, &[u8])> {
+    let octal = |digits: &[u8]| {
+        let value =
+            digits.iter().try_fold(0u32, |sum, digit| char::from(*digit).to_digit(8).map(|d| sum * 8 + d));
+        u8::try_from(value?).ok()
+    };
+    match text {
+        [b'\\', a, b, c, after @ ..] if let Some(byte) = octal(&[*a, *b, *c]) => Some((byte, after)),
+        [byte, after @ ..] => Some((*byte, after)),
+        [] => None,
+    }
+}
+
+/// One byte of a label, as text.
+fn push(out: &mut String, byte: u8) {
+    match byte.to_ascii_lowercase() {
+        plain @ (b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'*') => out.push(char::from(plain)),
+        other => {
+            let _ = write!(out, "\\{other:03o}");
+        }
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self::new(&text)
     }
 }
 
@@ -198,3 +254,6 @@ pub trait WriteDns: Send + Sync {
     /// All of it or nothing. A stale delete or an occupied create is [`crate::run::FaultKind::Foreign`].
     async fn change(&self, batch: &[RecordChange], comment: &str) -> Result<ChangeId, Fault>;
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

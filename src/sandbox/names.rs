@@ -93,7 +93,7 @@ fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<
             answer.metadata.response_code = ResponseCode::NotImp;
         }
         Some(question) => {
-            let name = Name::new(&question.name().to_utf8());
+            let name = named(question.name());
             let said = shared.look(|world, _| ask(world, role, &name, &question.query_type().to_string()));
             fill(&mut answer, &said, role == Role::Resolver);
         }
@@ -117,16 +117,20 @@ pub(super) fn fill(answer: &mut Message, said: &Said, recursive: bool) {
 }
 
 pub(super) fn record(line: &Line) -> Option<Record> {
-    let name = fqdn(&line.name)?;
+    let name = on_wire(&line.name)?;
     let kind = rr::RecordType::from_str(&line.kind).ok()?;
     let data = RData::try_from_str(kind, &line.value).ok()?;
     Some(Record::from_rdata(name, line.ttl, data))
 }
 
-fn fqdn(name: &Name) -> Option<rr::Name> {
-    let mut name = rr::Name::from_str_relaxed(name.as_str()).ok()?;
-    name.set_fqdn(true);
-    Some(name)
+/// A name that came over the wire.
+pub(super) fn named(name: &rr::Name) -> Name {
+    Name::of_labels(name.iter())
+}
+
+/// A name as it goes over the wire; none if it is too long for it.
+pub(super) fn on_wire(name: &Name) -> Option<rr::Name> {
+    rr::Name::from_labels(name.labels()).ok()
 }
 
 /// What this server says of a name.

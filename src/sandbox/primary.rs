@@ -4,7 +4,7 @@
 //! What a batch means is in `sim`. Of updates only those are spoken that state and change whole sets.
 
 use super::faults;
-use super::names::{fill, record};
+use super::names::{fill, named, record};
 use super::serve::Dropped;
 use super::shared::Shared;
 use crate::plan::Timestamp;
@@ -121,7 +121,7 @@ fn refusal(rule: &FaultRule) -> ResponseCode {
 fn perform(shared: &Shared, message: &Message) -> Message {
     let mut answer = plain(message, ResponseCode::NoError);
     let Some(question) = message.queries.first() else { return plain(message, ResponseCode::FormErr) };
-    let name = Name::new(&question.name().to_ascii());
+    let name = named(question.name());
     match message.metadata.op_code {
         OpCode::Query => {
             let kind = question.query_type().to_string();
@@ -157,7 +157,7 @@ type Values = BTreeMap<(Name, rr::RecordType), Vec<String>>;
 fn require(world: &World, zone: &Zone, required: &[Record]) -> Result<(), ResponseCode> {
     let mut exactly = Values::new();
     for record in required {
-        let owner = Name::new(&record.name.to_ascii());
+        let owner = named(&record.name);
         if !zone.holds(&owner) {
             return Err(ResponseCode::NotZone);
         }
@@ -204,8 +204,7 @@ fn values(world: &World, zone: &Zone, owner: &Name, kind: rr::RecordType) -> Vec
 fn batch(zone: &Zone, changes: &[Record]) -> Result<Vec<(Verb, RecordSet)>, ResponseCode> {
     let (mut gone, mut come) = (Vec::new(), Vec::<RecordSet>::new());
     for record in changes {
-        let (owner, kind) =
-            (Name::new(&record.name.to_ascii()), RecordType(record.record_type().to_string()));
+        let (owner, kind) = (named(&record.name), RecordType(record.record_type().to_string()));
         let is = |set: &RecordSet| set.name == owner && set.kind == kind;
         match record.dns_class {
             DNSClass::ANY => gone.extend(zone.newest().values().filter(|set| is(set)).cloned()),
@@ -233,8 +232,8 @@ fn batch(zone: &Zone, changes: &[Record]) -> Result<Vec<(Verb, RecordSet)>, Resp
 /// As world files write it.
 fn present(data: &RData) -> String {
     match data {
-        RData::CNAME(to) => Name::new(&to.0.to_ascii()).to_string(),
-        RData::NS(to) => Name::new(&to.0.to_ascii()).to_string(),
+        RData::CNAME(to) => named(&to.0).to_string(),
+        RData::NS(to) => named(&to.0).to_string(),
         other => other.to_string(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! They only know a URL. What a run does to the world shows here, as it would to real people.
 
+use super::names::{named, on_wire};
 use super::shared::Shared;
 use crate::plan::Timestamp;
 use crate::port::dns::Name;
@@ -232,10 +233,10 @@ impl User {
         let mut last = name.clone();
         let mut addresses: BTreeMap<Name, (u32, Vec<Ipv4Addr>)> = BTreeMap::new();
         for record in &answer.answers {
-            let owner = Name::new(&record.name.to_utf8());
+            let owner = named(&record.name);
             match &record.data {
                 RData::CNAME(to) => {
-                    last = Name::new(&to.0.to_utf8());
+                    last = named(&to.0);
                     let found = Found::Alias(last.clone());
                     self.cache.insert(owner, Cached { until: until(record.ttl), found });
                 }
@@ -263,12 +264,10 @@ impl User {
 }
 
 async fn query(resolver: SocketAddr, name: &Name) -> Option<Message> {
-    let mut wanted = rr::Name::from_str_relaxed(name.as_str()).ok()?;
-    wanted.set_fqdn(true);
     let mut question = Message::query();
     question.metadata.op_code = OpCode::Query;
     question.metadata.recursion_desired = true;
-    question.add_query(Query::query(wanted, rr::RecordType::A));
+    question.add_query(Query::query(on_wire(name)?, rr::RecordType::A));
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.ok()?;
     socket.connect(resolver).await.ok()?;
     socket.send(&question.to_vec().ok()?).await.ok()?;

@@ -133,6 +133,26 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::inputs;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(inputs())]
+
+        #[test]
+        fn any_text_is_read_as_it_was_written_but_for_space_around_it(text in any::<String>()) {
+            let document = Writer::document("A", "urn:x", |w| {
+                w.text("B", &text);
+            });
+            let read = Element::parse(&document).unwrap();
+            prop_assert_eq!(read.text_of("B"), Some(text.trim()));
+        }
+
+        #[test]
+        fn no_document_is_too_strange(text in any::<String>(), tags in r#"[<>/!?&;#x0-9a-b= "-]{0,40}"#) {
+            let _ = (Element::parse(&text), Element::parse(&tags));
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

@@ -1,6 +1,6 @@
 //! Where a record should point, as plans write it.
 
-use super::place::Place;
+use super::place::{Place, must_be_name};
 use super::sets;
 use crate::plan::{
     Code, Data, Fields, Known, Problems, Shape, Target, Value, boolean, duration, list, nested, one_of,
@@ -51,6 +51,8 @@ impl To {
             "whether an alias answers by its target's health",
         );
         let cname = fields.optional("cname", text(), "another name");
+        must_be_name(fields, "cname", cname.as_deref());
+        must_be_name(fields, "alias", alias.as_deref());
         let (four, six) = addresses(fields);
         let ttl = fields.optional("ttl", duration(), "of `cname`, `a` and `aaaa`; without it, as it is");
         let ttl = match ttl {

@@ -578,6 +578,11 @@ async fn a_ttl_is_put_back_unless_somebody_else_changed_the_record() {
 #[test]
 fn shapes_that_contradict_themselves_are_found_before_the_run() {
     let to = |to: Json| codes("dns.switch", &json!({"target": "zone", "record": "app", "to": to}));
+    for name in ["bücher", "a..b", ".app", &"a".repeat(64)] {
+        assert_eq!(to(json!({"cname": name})), ["SW2003"], "{name}");
+        let record = json!({"target": "zone", "record": name, "to": {"cname": "new.example."}});
+        assert_eq!(codes("dns.switch", &record), ["SW2003"], "{name}");
+    }
     assert_eq!(to(json!({"cname": "x", "a": ["10.0.0.1"]})), ["SW2003"]);
     assert_eq!(to(json!({})), ["SW2003"]);
     assert_eq!(to(json!({"load_balancer": "x"})), ["SW1004"]);

@@ -2,9 +2,15 @@
 
 use super::*;
 use crate::adapter::tests::{closed, name_server};
+use crate::port::dns::tests::names;
 use crate::run::FaultKind;
+use crate::tests::inputs;
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn name(text: &str) -> rr::Name {
@@ -45,6 +51,52 @@ fn reply(bytes: &[u8], tcp: bool) -> Option<Vec<u8>> {
         }
     }
     answer.to_vec().ok()
+}
+
+proptest! {
+    #![proptest_config(inputs())]
+
+    /// What comes over the wire may be anything: it is read, or it is no answer.
+    #[test]
+    fn no_answer_is_too_strange(
+        name in names(),
+        asked in select(vec!["app", "lb", "big", "lame", "other"]),
+        changed in vec((any::<usize>(), any::<u8>()), 0..6),
+        noise in vec(any::<u8>(), 0..80),
+        cut in option::of(any::<usize>()),
+    ) {
+        let mut question = Message::query();
+        let wanted = Name::new(&format!("{asked}.example.com"));
+        question.add_query(Query::query(on_wire(&wanted).unwrap(), rr::RecordType::A));
+        let mut bytes = reply(&question.to_vec().unwrap(), true).unwrap();
+        for (at, byte) in changed {
+            let length = bytes.len();
+            bytes[at % length] = byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut % (bytes.len() + 1)));
+        for bytes in [bytes, noise] {
+            let _ = accept(&question, &bytes);
+            let Ok(answer) = Message::from_vec(&bytes) else { continue };
+            for name in [&name, &wanted] {
+                let _ = served(&answer, name, rr::RecordType::A);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_comes_back_from_the_wire_as_it_went(name in names()) {
+        // Longer than a name may be is an error, and nothing else.
+        if let Ok(wire) = on_wire(&name) {
+            prop_assert_eq!(named(&wire), name);
+        }
+    }
+}
+
+/// A name in another script is on the wire in ASCII, and stays so.
+#[test]
+fn a_name_in_another_script_is_taken_as_it_is() {
+    let name = Name::new("xn--bcher-kva.example");
+    assert_eq!(named(&on_wire(&name).unwrap()), name);
 }
 
 async fn asked(text: &str, kind: &str) -> Result<Served, Fault> {

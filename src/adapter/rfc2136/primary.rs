@@ -144,9 +144,8 @@ impl Primary {
 
     async fn soa(&self, line: &mut Line<'_>) -> Result<Record, Unread> {
         let answers = self.ask(line, &self.zone, &[rr::RecordType::SOA]).await?;
-        let own = |record: &Record| {
-            matches!(record.data, RData::SOA(_)) && Name::new(&record.name.to_ascii()) == self.zone
-        };
+        let own =
+            |record: &Record| matches!(record.data, RData::SOA(_)) && dns::named(&record.name) == self.zone;
         answers.into_iter().find(own).ok_or(Unread::Lame)
     }
 
@@ -172,7 +171,7 @@ impl Primary {
         kinds: &[rr::RecordType],
     ) -> Result<Vec<Record>, Unread> {
         let unsent = |why: String| Trouble::Unsent(why);
-        let asked = sets::full(name).map_err(unsent)?;
+        let asked = dns::on_wire(name).map_err(unsent)?;
         let questions = kinds.iter().map(|kind| {
             let mut question = Message::query();
             question.metadata.recursion_desired = false;
@@ -316,7 +315,7 @@ impl Primary {
         let mut update = Message::query();
         update.metadata.op_code = OpCode::Update;
         update.metadata.recursion_desired = false;
-        update.add_query(Query::query(sets::full(&self.zone)?, rr::RecordType::SOA));
+        update.add_query(Query::query(dns::on_wire(&self.zone)?, rr::RecordType::SOA));
         // In an update these sections are called prerequisites and changes.
         update.answers = required;
         update.authorities = changes;
@@ -381,7 +380,7 @@ fn exactly(record: &Record) -> Record {
 
 /// A set as a whole, without its values: as a requirement it must be there (ANY) or must not (NONE); as a change it goes.
 fn whole(name: &Name, kind: rr::RecordType, class: DNSClass) -> Result<Record, String> {
-    let mut record = Record::update0(sets::full(name)?, 0, kind);
+    let mut record = Record::update0(dns::on_wire(name)?, 0, kind);
     record.dns_class = class;
     Ok(record)
 }

@@ -1,6 +1,6 @@
 //! Record sets between the wire and our words, and what a batch makes of those that are there.
 
-use super::super::dns::present;
+use super::super::dns::{named, on_wire, present};
 use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
 use hickory_proto::rr::rdata::{CNAME, NS, PTR};
 use hickory_proto::rr::{self, RData, Record};
@@ -63,11 +63,15 @@ impl Listed {
         let ttl = set.ttl.ok_or_else(|| unsound("it has no TTL"))?;
         let kind: rr::RecordType =
             set.kind.0.parse().map_err(|_| unsound("there is no such type of record"))?;
-        let owner = full(&set.name)?;
+        let owner = on_wire(&set.name)?;
         let mut records = Vec::new();
         for value in &set.values {
             let data = data(kind, value).map_err(|why| unsound(&format!("`{value}`: {why}")))?;
-            records.push(Record::from_rdata(owner.clone(), ttl, data));
+            let record = Record::from_rdata(owner.clone(), ttl, data);
+            // No set has a record twice, whatever it is made of.
+            if !records.contains(&record) {
+                records.push(record);
+            }
         }
         Self::new(&set.name, records).ok_or_else(|| unsound("it has no values"))
     }
@@ -107,7 +111,7 @@ pub(super) fn listed<'r>(name: &Name, records: impl Iterator<Item = &'r Record>)
         let kind = record.record_type();
         let skipped = kind.is_dnssec()
             || matches!(kind, NOT_TOLD | rr::RecordType::OPT | rr::RecordType::SOA | SIGNING);
-        if skipped || Name::new(&record.name.to_ascii()) != *name {
+        if skipped || named(&record.name) != *name {
             continue;
         }
         let known = kinds.entry(kind.into()).or_default();
@@ -177,18 +181,11 @@ pub(super) fn plan(batch: &[RecordChange], there: &[Listed]) -> Result<Plan, Unf
 }
 
 fn data(kind: rr::RecordType, value: &str) -> Result<RData, String> {
-    let name = || full(&Name::new(value));
+    let name = || on_wire(&Name::new(value));
     match kind {
         rr::RecordType::CNAME => Ok(RData::CNAME(CNAME(name()?))),
         rr::RecordType::NS => Ok(RData::NS(NS(name()?))),
         rr::RecordType::PTR => Ok(RData::PTR(PTR(name()?))),
         other => RData::try_from_str(other, value).map_err(|error| error.to_string()),
     }
-}
-
-/// A name as the wire has it.
-pub(super) fn full(name: &Name) -> Result<rr::Name, String> {
-    let mut full = rr::Name::from_ascii(name.as_str()).map_err(|error| format!("`{name}`: {error}"))?;
-    full.set_fqdn(true);
-    Ok(full)
 }

@@ -4,18 +4,52 @@
 use super::*;
 use crate::adapter::SystemClock;
 use crate::plan::{Scope, Span};
+use crate::port::dns::tests::names;
 use crate::run::{FaultKind, Landed};
 use crate::tests::contract::servers::{Brand, GUEST, KEY, LATE, SECRET, Server as Real, target};
+use crate::tests::inputs;
 use hickory_proto::op::{Message, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::rdata::{CNAME, NS, SOA};
 use hickory_proto::rr::{self, RData, Record, TSigResponseContext, TSigner};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde_json::json;
+use sets::{Listed, listed, prints};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+proptest! {
+    #![proptest_config(inputs())]
+
+    /// What a server tells of a set that it was given is that set: or the next compare-and-swap would find a stranger's.
+    #[test]
+    fn a_set_is_told_as_it_was_made(
+        name in names(),
+        ttl: u32,
+        values in prop_oneof![
+            vec(any::<std::net::Ipv4Addr>().prop_map(|ip| ("A", ip.to_string())), 1..4),
+            vec(any::<std::net::Ipv6Addr>().prop_map(|ip| ("AAAA", ip.to_string())), 1..4),
+            vec(names().prop_map(|name| ("CNAME", name.to_string())), 1..2),
+            vec((any::<u16>(), names()).prop_map(|(n, name)| ("MX", format!("{n} {name}"))), 1..3),
+            vec("[a-z0-9 ]{0,20}".prop_map(|text| ("TXT", format!("\"{text}\""))), 1..3),
+        ],
+    ) {
+        let kind = RecordType(values[0].0.to_owned());
+        let values = values.into_iter().map(|(_, value)| value).collect();
+        let set = RecordSet { name, kind, ttl: Some(ttl), values, alias: None, extra: BTreeMap::new() };
+        // Names may be longer than names may be.
+        let Ok(made) = Listed::made(&set) else { return Ok(()) };
+        let again = Listed::made(&made.set).unwrap();
+        prop_assert_eq!(again.print(), made.print());
+        let told = listed(&set.name, made.records.iter());
+        prop_assert_eq!(prints(&told), prints(&[made]));
+    }
+}
 
 /// What the server does with an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

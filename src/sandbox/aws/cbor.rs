@@ -190,7 +190,45 @@ fn write_number(out: &mut Vec<u8>, number: &Number) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::inputs;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
     use serde_json::json;
+
+    fn values() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            (-1e300..1e300).prop_map(Json::from),
+            any::<String>().prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..5).prop_map(Json::from),
+                btree_map("[a-z]{0,6}", inner, 0..5).prop_map(|map| Json::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(inputs())]
+
+        #[test]
+        fn any_value_is_read_as_it_was_written(value in values()) {
+            prop_assert_eq!(decode(&encode(&value)), Some(value));
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..64), value in values(), at in any::<usize>(), byte: u8) {
+            let _ = decode(&bytes);
+            let mut changed = encode(&value);
+            let at = at % changed.len();
+            changed[at] = byte;
+            let _ = (decode(&changed), decode(&changed[..at]));
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

@@ -7,7 +7,6 @@ use aws_sdk_route53::types::{
     ResourceRecordSet,
 };
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::str::FromStr;
 
 /// A set as listed.
@@ -121,21 +120,14 @@ pub(super) fn sent(set: &RecordSet) -> Result<ResourceRecordSet, Fault> {
     out.build().map_err(|error| unsound(error.to_string()))
 }
 
-/// A name as Route 53 lists it: with the dot at its end, and whatever is unusual in octal.
+/// A name as Route 53 lists it: with the dot at its end.
 pub(super) fn full(name: &Name) -> String {
-    let mut out = String::with_capacity(name.as_str().len() + 1);
-    for c in name.as_str().chars() {
-        match c {
-            'a'..='z' | '0'..='9' | '-' | '_' | '.' | '*' => out.push(c),
-            other => {
-                let _ = write!(out, "\\{:03o}", u32::from(other) & 0xff);
-            }
-        }
-    }
-    out.push('.');
-    out
+    format!("{name}.")
 }
 
 fn number<T: FromStr>(text: Option<String>) -> Result<Option<T>, String> {
     text.map(|text| text.parse().map_err(|_| format!("`{text}` is not a value that can be sent"))).transpose()
 }
+
+#[cfg(test)]
+mod tests;
