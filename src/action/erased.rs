@@ -54,6 +54,10 @@ pub trait AnyAction: Debug + Send + Sync {
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault>;
     /// Looks.
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault>;
+    /// Whether a look tells more than that a call was answered.
+    fn reads_back(&self) -> bool {
+        true
+    }
     /// Restores.
     async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault>;
 }
@@ -93,12 +97,17 @@ impl<A: Action> AnyAction for A {
 
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault> {
         Ok(match Action::look(self, reads, toward, &known(record)?).await? {
+            Seen::Prior if toward == Toward::Prior && !Action::reads_back(self) => Look::Assumed,
             Seen::Prior => Look::Prior,
             Seen::Moving { note, again } => {
                 Look::Moving { note: note.as_ref().map(write).transpose()?, again }
             }
             Seen::Desired { out } => Look::Desired { out: write(&out)? },
         })
+    }
+
+    fn reads_back(&self) -> bool {
+        Action::reads_back(self)
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Record) -> Result<Option<Memo>, Fault> {

@@ -266,6 +266,10 @@ impl Action for Exec {
         }
     }
 
+    fn reads_back(&self) -> bool {
+        self.reads || self.check.is_some()
+    }
+
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let Some(argv) = &self.undo else { return Ok(None) };
         nothing_left(&writes.reads())?;

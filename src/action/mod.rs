@@ -70,6 +70,10 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Self::Note>, Fault>;
+    /// Whether a look tells more than that a call was answered.
+    fn reads_back(&self) -> bool {
+        true
+    }
     /// Restores the prior state: compares first, writes only what is ours; even if `apply` never ran.
     /// The note that it returns is the first one of the looks back.
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Self::Note>, Fault>;

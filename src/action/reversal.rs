@@ -51,12 +51,14 @@ impl Reversal {
             token: record.token.clone(),
         };
         Ok(match self.back.look(reads, Toward::Desired(back.stages), &its).await? {
-            Look::Desired { .. } => Look::Prior,
+            Look::Desired { .. } if self.back.reads_back() => Look::Prior,
+            Look::Desired { .. } => Look::Assumed,
             Look::Moving { note, again } => {
                 let kept = note.map(|note| write(&Back { note: Some(note.to_string()), ..back }));
                 Look::Moving { note: kept.transpose()?, again }
             }
             Look::Prior => Look::Desired { out: "null".into() },
+            Look::Assumed => Look::Assumed,
         })
     }
 }
@@ -122,6 +124,10 @@ impl AnyAction for Reversal {
             (Toward::Desired(_), Some(forward)) => forward.look(reads, toward, record).await,
             (Toward::Desired(_), None) => Ok(Look::Desired { out: "null".into() }),
         }
+    }
+
+    fn reads_back(&self) -> bool {
+        self.back.reads_back()
     }
 
     async fn undo(&self, writes: &Writes<'_>, _record: &Record) -> Result<Option<Memo>, Fault> {

@@ -145,6 +145,7 @@ impl Redactor {
             Look::Moving { note, again } => Look::Moving { note: note.map(|note| self.memo(&note)), again },
             Look::Desired { out } => Look::Desired { out: self.memo(&out) },
             Look::Prior => Look::Prior,
+            Look::Assumed => Look::Assumed,
         }
     }
 }

@@ -330,7 +330,7 @@ impl Hands {
             Err(fault) => fault.is_foreign(),
             Ok(Look::Prior) => matches!(work, Work::Watch(_)),
             Ok(Look::Desired { .. }) => matches!(work, Work::Confirm(_)),
-            Ok(Look::Moving { .. }) => false,
+            Ok(Look::Moving { .. } | Look::Assumed) => false,
         };
         if strange && !late && self.doubts(piece) {
             return None;

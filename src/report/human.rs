@@ -91,8 +91,13 @@ fn finally_failed(story: &Story, with: &Commands) -> Advice {
 fn rolled_back(story: &Story, with: &Commands) -> Advice {
     let mut says = vec![match ending(&story.run) {
         Ending::NothingChanged => "nothing was changed: it failed before the first write".to_owned(),
+        _ if story.run.assumes() => "nothing is urgent: what was changed was undone".to_owned(),
         _ => "nothing is urgent: what was there before is there again, and was read back".to_owned(),
     }];
+    for (ix, _) in story.steps().filter(|(ix, _)| story.phase(*ix) == Phase::Undone(Receipt::Assumed)) {
+        let name = words::step_name(&story.plan, ix);
+        says.push(format!("{name} was undone, and nothing reads it back: look yourself"));
+    }
     if let Some(Cause::Failed(ix)) = &story.run.cause {
         let reason = story.step(*ix).reason.as_deref().unwrap_or("no reason was recorded");
         says.push(format!("mend what made {} fail: {reason}", words::step_name(&story.plan, *ix)));

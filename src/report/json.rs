@@ -228,6 +228,7 @@ fn verdict(verdict: Verdict) -> &'static str {
 fn receipt(receipt: Receipt) -> &'static str {
     match receipt {
         Receipt::Restored => "restored",
+        Receipt::Assumed => "assumed",
         Receipt::Left => "left",
         Receipt::TakenOver => "taken_over",
     }

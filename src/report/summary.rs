@@ -50,6 +50,8 @@ pub fn outcome(story: &Story, ix: StepIx) -> (Tone, &'static str) {
         Phase::Stuck(Stuck::Drifted) => (Tone::Bad, "DRIFTED"),
         Phase::Undone(Receipt::Restored) if step.failed => (Tone::Warn, "failed, RESTORED"),
         Phase::Undone(Receipt::Restored) => (Tone::Good, "RESTORED"),
+        Phase::Undone(Receipt::Assumed) if step.failed => (Tone::Warn, "failed, UNDONE"),
+        Phase::Undone(Receipt::Assumed) => (Tone::Warn, "UNDONE"),
         Phase::Undone(Receipt::Left) => (Tone::Plain, "LEFT"),
     }
 }
@@ -125,6 +127,7 @@ fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
             .map(|announced| (announced.at.since(now), words::why_back(&story.plan, &announced.cause))),
         because: story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause)),
         changed_nothing: ending(&story.run) == Ending::NothingChanged,
+        assumes: story.run.assumes(),
         lasted: story.lasted(now),
     };
     standing.text(looks)
@@ -143,6 +146,8 @@ pub struct Standing {
     pub because: Option<String>,
     /// It ended before anything was written.
     pub changed_nothing: bool,
+    /// Some undo was believed, for nothing could be read back.
+    pub assumes: bool,
     /// How long it has taken, or took.
     pub lasted: Duration,
 }
@@ -158,7 +163,7 @@ impl Standing {
                 (Tone::Warn, format!("ended after {lasted}, before anything was changed{because}"))
             }
             (Mode::Finished(verdict), _) => {
-                let (tone, text) = words::ended(verdict);
+                let (tone, text) = words::ended(verdict, self.assumes);
                 (tone, format!("{text} after {lasted}{because}"))
             }
             (_, _) if let Some((left, why)) = &self.announced => {
@@ -193,6 +198,7 @@ fn rows(story: &Story, now: Timestamp) -> Vec<Row> {
                 Phase::Done => changes(story, ix),
                 Phase::Asking { until } => format!("{} left", words::span(until.since(now))),
                 Phase::Undone(Receipt::Restored) if !step.failed => changes_back(story, ix),
+                Phase::Undone(Receipt::Assumed) if !step.failed => "nothing reads it back".to_owned(),
                 _ => step.reason.as_deref().unwrap_or_default().to_owned(),
             };
             Row { name: words::step_name(&story.plan, ix), tone, word, took, says }

@@ -227,6 +227,28 @@ fn machines_get_stable_names() {
 }
 
 #[test]
+fn nothing_is_called_read_back_that_was_only_believed() {
+    let mut facts = restored();
+    let undone = |event: &Event| matches!(event, Event::Step(StepIx(0), StepEvent::Undone { .. }));
+    let (_, fact) = facts.iter_mut().find(|(_, event)| undone(event)).unwrap();
+    *fact = Event::Step(StepIx(0), StepEvent::Undone { receipt: Receipt::Assumed });
+    let page = Page::default();
+    told(&facts, Plain::new(page.clone(), Looks { colour: false, ascii: true }, &plan()));
+    let text = page.text() + &end(&facts);
+    for words in [
+        "lower   UNDONE: its undo ended well, and nothing reads it back\n",
+        "run     rolled back, not all of it read back, after 4m20s\n",
+        "small rolled back, not all of it read back, after 4m20s: switch failed (run 01RUN)\n",
+        "  lower   UNDONE                4m20s  nothing reads it back\n",
+        "  nothing is urgent: what was changed was undone\n",
+        "  lower was undone, and nothing reads it back: look yourself\n",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    assert!(!text.contains("verified"), "{text}");
+}
+
+#[test]
 fn a_rollback_ends_with_receipts() {
     insta::assert_snapshot!(end(&restored()), @r"
     small rolled back and verified after 4m20s: switch failed (run 01RUN)

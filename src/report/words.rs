@@ -61,7 +61,7 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
             ("run".into(), (Tone::Bad, text))
         }
         Event::RunFinished { verdict } => {
-            let (tone, text) = ended(*verdict);
+            let (tone, text) = ended(*verdict, story.run.assumes());
             ("run".into(), (tone, format!("{text} after {}", span(story.lasted(at)))))
         }
         Event::Step(ix, event) => {
@@ -206,16 +206,18 @@ pub(super) fn step_name(plan: &Plan, ix: StepIx) -> String {
 fn undone(receipt: Receipt) -> (Tone, String) {
     match receipt {
         Receipt::Restored => (Tone::Good, "RESTORED: the prior state was read back".into()),
+        Receipt::Assumed => (Tone::Warn, "UNDONE: its undo ended well, and nothing reads it back".into()),
         Receipt::Left => (Tone::Plain, "LEFT as the plan says".into()),
         Receipt::TakenOver => (Tone::Bad, "NOT RESTORED: taken over by an operator".into()),
     }
 }
 
-/// A verdict in words.
+/// A verdict in words. `assumes`: some undo was believed, for nothing could be read back.
 #[must_use]
-pub(super) fn ended(verdict: Verdict) -> (Tone, &'static str) {
+pub(super) fn ended(verdict: Verdict, assumes: bool) -> (Tone, &'static str) {
     match verdict {
         Verdict::Completed => (Tone::Good, "completed"),
+        Verdict::RolledBack if assumes => (Tone::Warn, "rolled back, not all of it read back,"),
         Verdict::RolledBack => (Tone::Warn, "rolled back and verified"),
         Verdict::Incomplete => (Tone::Bad, "rolled back in part: something was left in force"),
     }

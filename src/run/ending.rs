@@ -11,7 +11,7 @@ pub enum Ending {
     Done,
     /// It failed before anything was written.
     NothingChanged,
-    /// By a failure, a guard or a trigger; every receipt says RESTORED or LEFT.
+    /// By a failure, a guard or a trigger; every receipt says RESTORED, UNDONE or LEFT.
     RolledBack,
     /// The same, by an operator's order.
     Aborted,

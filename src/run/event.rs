@@ -380,6 +380,8 @@ pub enum Verdict {
 pub enum Receipt {
     /// RESTORED: the prior state was read back.
     Restored,
+    /// UNDONE: the undo was answered, and nothing can be read back.
+    Assumed,
     /// LEFT: the plan declares it harmless, or keeps it for a reason.
     Left,
     /// NOT RESTORED: an operator took it over, with a reason; or it cannot be undone and a person chose to go past it.

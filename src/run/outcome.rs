@@ -126,6 +126,8 @@ pub enum Look {
         /// What later steps may read as `steps.<id>.out`.
         out: Memo,
     },
+    /// Looking back: there is nothing to look at. The undo was answered, and is believed.
+    Assumed,
 }
 
 /// What a host answers for a step's work.

@@ -1,6 +1,6 @@
 //! The state of a run, and the questions that the way forward asks of it. Those of the way back are in `rewind`.
 
-use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Rewind, Verdict};
+use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Receipt, Rewind, Verdict};
 use super::step::{Phase, StepRun, Stopped, before};
 use super::steps::Steps;
 use crate::plan::{OnFailure, Part, Plan, Reversibility, StepIx, Timestamp, Undo};
@@ -261,6 +261,12 @@ impl Run {
             && !self.tripped[guard]
             && rule.span.from.map_or(self.wrote, begun)
             && !until()
+    }
+
+    /// Some undo was believed, for nothing could be read back.
+    #[must_use]
+    pub fn assumes(&self) -> bool {
+        self.steps.iter().any(|step| step.phase == Phase::Undone(Receipt::Assumed))
     }
 
     /// A step of `finally` failed: the verdict stands, but somebody should know.

@@ -328,9 +328,9 @@ fn a_truncated_file_is_an_error_or_sound() {
 fn newer_formats_are_refused_with_a_clear_sentence() {
     let (directory, store, lease) = held();
     store.append(&lease, Seq(0), &entries(1)).unwrap();
-    raw(directory.path()).execute("UPDATE runs SET format = 2", []).unwrap();
+    raw(directory.path()).execute("UPDATE runs SET format = 3", []).unwrap();
     let error = store.append(&lease, Seq(1), &entries(1)).unwrap_err();
-    assert!(error.to_string().contains("was written by a newer switchover (format 2; this one knows 1"));
+    assert!(error.to_string().contains("was written by a newer switchover (format 3; this one knows 2"));
     assert!(store.run(&lease.run).is_err() && store.read(&lease.run, Seq(1)).is_err());
     drop(store);
     raw(directory.path()).pragma_update(None, "user_version", 7).unwrap();

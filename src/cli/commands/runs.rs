@@ -94,6 +94,7 @@ fn standing(run: &Listed) -> Standing {
             report::why_back_about(&name, &cause)
         }),
         changed_nothing: rolled_back && !kept.wrote && !by_person,
+        assumes: kept.assumes,
         lasted: kept.began.map(|began| now.since(Timestamp(began))).unwrap_or_default(),
     }
 }

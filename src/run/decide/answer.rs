@@ -79,6 +79,7 @@ impl Draft<'_> {
             Ok(Look::Desired { out }) => self.step(ix, StepEvent::Succeeded { out: Some(out.clone()) }),
             Ok(Look::Moving { note, again }) => self.noted(ix, note.as_ref(), *again),
             Ok(Look::Prior) => self.fault(ix, &put_back(), false),
+            Ok(Look::Assumed) => {}
             // What writes nothing may be tried again, whatever went wrong.
             Err(fault) => self.fault(ix, fault, !step.is_change() && self.run.mode == Mode::Forward),
         }
@@ -117,6 +118,7 @@ impl Draft<'_> {
                 self.step(ix, StepEvent::Undone { receipt: Receipt::Restored });
             }
             Ok(Look::Prior) => self.step(ix, StepEvent::NotLanded),
+            Ok(Look::Assumed) => {}
             Err(fault) if back && fault.is_foreign() => self.stuck(ix, Stuck::Drifted, fault),
             Err(fault) if back && run[ix].marked() => self.undo_blindly(ix, fault),
             Err(fault) if fault.is_foreign() => self.fault(ix, fault, false),
@@ -149,6 +151,7 @@ impl Draft<'_> {
     fn restoring(&mut self, ix: StepIx, result: &Result<Look, Fault>) {
         match result {
             Ok(Look::Prior) => self.step(ix, StepEvent::Undone { receipt: Receipt::Restored }),
+            Ok(Look::Assumed) => self.step(ix, StepEvent::Undone { receipt: Receipt::Assumed }),
             Ok(Look::Desired { .. }) => {
                 self.undo_fault(ix, &Fault::transient("the undo was carried out, and changed nothing"));
             }

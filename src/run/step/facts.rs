@@ -158,7 +158,8 @@ impl StepRun {
                 E::Undone { receipt: Receipt::Restored },
                 P::Restoring { .. } | P::InDoubt | P::Settling { .. },
             ) => P::Undone(Receipt::Restored),
-            (E::Undone { receipt: Receipt::Restored }, _) => return None,
+            (E::Undone { receipt: Receipt::Assumed }, P::Restoring { .. }) => P::Undone(Receipt::Assumed),
+            (E::Undone { receipt: Receipt::Restored | Receipt::Assumed }, _) => return None,
             (E::Undone { receipt }, phase)
                 if marked && !matches!(phase, P::Applying { .. } | P::Undoing { .. }) =>
             {

@@ -50,6 +50,35 @@ fn children_of_a_group_are_undone_together() {
 }
 
 #[test]
+fn an_undo_that_nothing_reads_back_is_believed_and_says_so() {
+    let mut story = chain(&["a", "b"]);
+    story.does(0).does(1).order(abort());
+    story.answers(1, Answer::Undone(Ok(None))).sees(1, Look::Assumed);
+    assert_eq!(
+        (story.phase(1), story.work()),
+        (Phase::Undone(Receipt::Assumed), vec![Work::Undo(StepIx(0))])
+    );
+    assert_eq!((story.undoes(0).ending(), story.run.assumes()), (Ending::Aborted, true));
+}
+
+#[test]
+fn where_nothing_can_be_looked_at_a_human_is_believed() {
+    let mut story = chain(&["a"]);
+    story.does(0).order(abort()).cannot_undo(0, Fault::permanent("denied"));
+    story.after(5).cannot_undo(0, Fault::permanent("denied"));
+    story.order(settle(0, true)).sees(0, Look::Assumed);
+    assert_eq!(story.phase(0), Phase::Undone(Receipt::TakenOver));
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_nothing_on_the_way_out() {
+    let mut story = chain(&["a"]);
+    story.plans(0).applies(0);
+    let phase = story.phase(0);
+    assert_eq!(story.sees(0, Look::Assumed).phase(0), phase);
+}
+
+#[test]
 fn an_undo_that_changes_nothing_is_tried_again_and_then_stuck() {
     let mut story = chain(&["a", "b"]);
     story.does(0).plans(1).applies(1).fails(1);

@@ -1,4 +1,4 @@
-//! What is stored, in its own types (format v1). They are not the runtime types on purpose: those may change with the
+//! What is stored, in its own types (format v2). They are not the runtime types on purpose: those may change with the
 //! code, these may only grow. Steps and guards are stored by name.
 //!
 //! Every name in the file is written out; nothing is flattened or untagged. Not here: SQL, hashes.
@@ -279,6 +279,8 @@ pub enum VerdictRecord {
 pub enum ReceiptRecord {
     #[serde(rename = "restored")]
     Restored,
+    #[serde(rename = "assumed")]
+    Assumed,
     #[serde(rename = "left")]
     Left,
     #[serde(rename = "taken_over")]

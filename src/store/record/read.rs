@@ -310,6 +310,7 @@ impl From<&StepRecord> for StepEvent {
             StepRecord::Undone { receipt } => Self::Undone {
                 receipt: match receipt {
                     ReceiptRecord::Restored => Receipt::Restored,
+                    ReceiptRecord::Assumed => Receipt::Assumed,
                     ReceiptRecord::Left => Receipt::Left,
                     ReceiptRecord::TakenOver => Receipt::TakenOver,
                 },

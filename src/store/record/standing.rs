@@ -2,7 +2,7 @@
 //!
 //! It is a copy. Whoever acts on a run goes by the journal; tests hold that both tell the same.
 
-use super::{CauseRecord, EventRecord, OrderRecord, PauseRecord, StepRecord, VerdictRecord};
+use super::{CauseRecord, EventRecord, OrderRecord, PauseRecord, ReceiptRecord, StepRecord, VerdictRecord};
 use crate::plan::Timestamp;
 use crate::port::WorldTime;
 use crate::store::RunRecord;
@@ -92,6 +92,9 @@ pub struct StandingRecord {
     pub cause: Option<CauseRecord>,
     /// Some step recorded an intent.
     pub wrote: bool,
+    /// Some undo was believed, for nothing could be read back.
+    #[serde(default)]
+    pub assumes: bool,
     /// When it began, in the run's time.
     pub began: Option<u64>,
     /// When it ended.
@@ -135,6 +138,9 @@ impl StandingRecord {
             }
             EventRecord::OrderTaken { order, .. } => self.obey(order),
             EventRecord::Step { fact: StepRecord::Applying { .. }, .. } => self.wrote = true,
+            EventRecord::Step { fact: StepRecord::Undone { receipt: ReceiptRecord::Assumed }, .. } => {
+                self.assumes = true;
+            }
             EventRecord::Step { .. }
             | EventRecord::DeadlineSet { .. }
             | EventRecord::OrderRefused { .. }

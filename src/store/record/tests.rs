@@ -1,16 +1,17 @@
-//! Every word of the format, as it was first written: these lines never change.
+//! Every word of each format, as it was first written: these lines never change.
 
-use super::EventRecord;
+use super::*;
 use crate::plan::{Constants, Guard, GuardSpan, OnBreach, Plan, StepIx, Timestamp, Use, Value};
 use crate::run::{
     Actor, Cause, Change, Event, Fault, FaultKind, Landed, Order, PauseCause, Proposal, Receipt, Refusal,
     Rewind, StepEvent, Stuck, Verdict,
 };
+use crate::store::runs::FORMAT;
 use crate::store::tests::plan_of;
 use std::{sync::Arc, time::Duration};
 
-/// One line an event, as version 1 writes it.
-const V1: &str = include_str!("v1.jsonl");
+/// One line an event, of those that came with each format.
+const FORMATS: [&str; 2] = [include_str!("v1.jsonl"), include_str!("v2.jsonl")];
 
 fn plan() -> Plan {
     let with = Value::from_json(&serde_json::json!({}), crate::plan::Span::default());
@@ -90,7 +91,6 @@ fn run_events() -> Vec<Event> {
     events.extend(pauses.into_iter().map(|cause| Event::RunPaused { cause }));
     let causes = [Cause::Failed(ix), Cause::Guard(0), Cause::Order { by: actor(), reason: "errors".into() }];
     events.extend(causes.into_iter().map(|cause| Event::RollbackStarted { cause, rewind: Rewind::Safe }));
-    events.push(Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) });
     let verdicts = [Verdict::Completed, Verdict::RolledBack, Verdict::Incomplete];
     events.extend(verdicts.into_iter().map(|verdict| Event::RunFinished { verdict }));
     events
@@ -144,25 +144,66 @@ fn step_events() -> Vec<StepEvent> {
     events
 }
 
-fn all() -> Vec<Event> {
+/// The events that came with each format.
+fn all() -> [Vec<Event>; 2] {
     let steps = step_events().into_iter().map(|event| Event::Step(StepIx(1), event));
-    run_events().into_iter().chain(steps).collect()
+    [
+        run_events().into_iter().chain(steps).collect(),
+        vec![
+            Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) },
+            Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
+        ],
+    ]
 }
 
 #[test]
-fn version_1_is_written_as_it_always_was() {
+fn every_format_is_written_as_it_always_was() {
     let plan = plan();
-    let lines: Vec<String> =
-        all().iter().map(|event| serde_json::to_string(&EventRecord::of(event, &plan)).unwrap()).collect();
-    assert_eq!(lines.join("\n") + "\n", V1);
+    for (events, written) in all().iter().zip(FORMATS) {
+        let line = |event| serde_json::to_string(&EventRecord::of(event, &plan)).unwrap() + "\n";
+        assert_eq!(events.iter().map(line).collect::<String>(), written);
+    }
 }
 
 #[test]
-fn version_1_reads_back() {
+fn every_format_reads_back() {
     let plan = plan();
-    let read: Vec<Event> =
-        V1.lines().map(|line| EventRecord::parse(line).unwrap().event(&plan).unwrap()).collect();
-    assert_eq!(read, all());
+    for (events, written) in all().iter().zip(FORMATS) {
+        let read = |line| EventRecord::parse(line).unwrap().event(&plan).unwrap();
+        assert_eq!(&written.lines().map(read).collect::<Vec<_>>(), events);
+    }
+}
+
+/// An older version would take a word that it does not know for damage: with a new one `FORMAT` is raised, and a file of
+/// lines is kept for it.
+#[test]
+fn every_word_came_with_a_format() {
+    assert_eq!(FORMAT as usize, FORMATS.len());
+    let written = FORMATS.concat();
+    let mut words = 0;
+    for unknown in [
+        serde_json::from_str::<EventRecord>(r#"{"event":"?"}"#).unwrap_err(),
+        serde_json::from_str::<StepRecord>(r#"{"is":"?"}"#).unwrap_err(),
+        serde_json::from_str::<OrderRecord>(r#"{"order":"?"}"#).unwrap_err(),
+        serde_json::from_str::<RewindRecord>(r#"{"to":"?"}"#).unwrap_err(),
+        serde_json::from_str::<FaultKindRecord>(r#""?""#).unwrap_err(),
+        serde_json::from_str::<LandedRecord>(r#""?""#).unwrap_err(),
+        serde_json::from_str::<CauseRecord>(r#"{"why":"?"}"#).unwrap_err(),
+        serde_json::from_str::<PauseRecord>(r#"{"why":"?"}"#).unwrap_err(),
+        serde_json::from_str::<VerdictRecord>(r#""?""#).unwrap_err(),
+        serde_json::from_str::<ReceiptRecord>(r#""?""#).unwrap_err(),
+        serde_json::from_str::<StuckRecord>(r#""?""#).unwrap_err(),
+        serde_json::from_str::<RefusalRecord>(r#"{"because":"?"}"#).unwrap_err(),
+    ] {
+        // It names all that it knows, each in quotes of its own.
+        let text = unknown.to_string();
+        let known = text.split_once("expected ").unwrap().1.split('`').skip(1).step_by(2);
+        for word in known {
+            assert!(written.contains(&format!(r#""{word}""#)), "`{word}` came with no format");
+            words += 1;
+        }
+    }
+    assert!(words > 80, "{words}");
 }
 
 #[test]
@@ -170,7 +211,8 @@ fn what_the_plan_does_not_have_is_an_error() {
     let line = r#"{"event":"step","step":"gone","fact":{"is":"started"}}"#;
     let error = EventRecord::parse(line).unwrap().event(&plan()).unwrap_err();
     assert_eq!(error.to_string(), "the plan has no step `gone`");
-    let line = V1.lines().find(|line| line.contains("guard_tripped")).unwrap().replace("alarms", "gone");
+    let line =
+        FORMATS[0].lines().find(|line| line.contains("guard_tripped")).unwrap().replace("alarms", "gone");
     let error = EventRecord::parse(&line).unwrap().event(&plan()).unwrap_err();
     assert_eq!(error.to_string(), "the plan has no guard `gone`");
     assert!(EventRecord::parse(r#"{"event":"run_invented"}"#).is_err());

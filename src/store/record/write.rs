@@ -227,6 +227,7 @@ impl From<&StepEvent> for StepRecord {
             StepEvent::Undone { receipt } => Self::Undone {
                 receipt: match receipt {
                     Receipt::Restored => ReceiptRecord::Restored,
+                    Receipt::Assumed => ReceiptRecord::Assumed,
                     Receipt::Left => ReceiptRecord::Left,
                     Receipt::TakenOver => ReceiptRecord::TakenOver,
                 },
