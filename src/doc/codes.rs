@@ -57,6 +57,8 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2010"),
     page!("SW2011"),
     page!("SW2012"),
+    page!("SW2013"),
+    page!("SW2014"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

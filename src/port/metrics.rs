@@ -1,5 +1,6 @@
-//! Measured series.
+//! Measured series, alarms on them, and how much logs say.
 
+use super::{Lines, LogQuery};
 use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -102,7 +103,7 @@ pub enum AlarmState {
     Unknown(String),
 }
 
-/// Looking at metrics.
+/// Looking at metrics, alarms and logs.
 #[async_trait]
 pub trait ReadMetrics: Send + Sync {
     /// Several at once, in order: one call's worth.
@@ -114,4 +115,6 @@ pub trait ReadMetrics: Send + Sync {
     async fn computed(&self, formula: &Formula) -> Result<Series, Fault>;
     /// Alarms by their names, in any order; those that are not there are absent.
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault>;
+    /// How many lines a log group says; `None`: there is no such group.
+    async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault>;
 }

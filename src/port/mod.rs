@@ -8,6 +8,7 @@ mod compute;
 pub mod dns;
 mod files;
 mod http;
+mod logs;
 mod metrics;
 pub mod need;
 mod process;
@@ -24,6 +25,7 @@ pub use compute::{
 pub use dns::{ReadDns, WriteDns};
 pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
+pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};

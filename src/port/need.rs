@@ -141,6 +141,19 @@ pub enum Need {
         /// Its name.
         name: String,
     },
+    /// Lines of a log group.
+    Lines {
+        /// Where.
+        at: Account,
+        /// The log group.
+        group: String,
+        /// What they match.
+        pattern: String,
+        /// How many there are a minute where all is well; `None`: no number was found.
+        good: Option<f64>,
+        /// How many there are while users are failed, if that should be seen by it.
+        bad: Option<f64>,
+    },
     /// A command that tells how things stand, and changes nothing.
     Watch {
         /// Program and arguments, with holes as the plan writes them.

@@ -158,7 +158,7 @@ impl CallFault {
         let strike = (self.strike)();
         match self.name {
             "protected" => return thing(call) == "dns.change" && call.service == "route53",
-            "late-evidence" => return matches!(thing(call), "http.get" | "metrics.read"),
+            "late-evidence" => return matches!(thing(call), "http.get" | "metrics.read" | "logs.read"),
             "flaps" if call.writes => return false,
             _ => {}
         }
@@ -183,7 +183,7 @@ impl CallFault {
         match call.service {
             _ if back => Class::WayBack,
             _ if self.name.starts_with("killed") => Class::Process,
-            "files" | "http" | "monitoring" | "prometheus" => Class::Check,
+            "files" | "http" | "logs" | "monitoring" | "prometheus" => Class::Check,
             "dns" => Class::Dns,
             _ if call.writes => Class::Write,
             _ => Class::Read,
@@ -215,6 +215,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("elasticloadbalancing", "ModifyRule" | "ModifyListener") => "alb.modify",
         ("elasticloadbalancing", _) => "alb.describe",
         ("monitoring" | "prometheus", _) => "metrics.read",
+        ("logs", _) => "logs.read",
         ("files", _) => "file.look",
         ("sts", _) => "account",
         ("http", operation) if is_reading(operation) => "http.get",

@@ -417,7 +417,7 @@ impl Scene {
         if over && self.struck == Some(*ix) {
             self.struck = None;
             let silent = |armed: &Armed| {
-                let source = matches!(&*armed.service, "monitoring" | "prometheus" | "dns");
+                let source = matches!(&*armed.service, "logs" | "monitoring" | "prometheus" | "dns");
                 armed.strike == Strike::Silent && armed.times == 0 && armed.met > 0 && source
             };
             if matches!(event, StepEvent::Succeeded { .. })

@@ -13,6 +13,7 @@ mod exec;
 mod hosts;
 mod kill_switch;
 mod latency;
+mod log_lines;
 mod metric;
 mod probe;
 mod prometheus;
@@ -69,7 +70,8 @@ pub struct Measured {
     pub counts: Vec<Count>,
     /// Up to when the source had counted, where it counts by itself: to look twice at one count is to look once.
     pub counted: Option<Timestamp>,
-    /// A part could not be measured: what there is may break a condition, and passes none.
+    /// A part could not be measured: there may be more of what is counted, and not less. What there is passes no condition,
+    /// and breaks one that more of it would break, too.
     pub partial: bool,
     /// For people: `2 of 40 requests failed: status 502`.
     pub text: String,

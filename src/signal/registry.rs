@@ -7,6 +7,7 @@ use super::exec::Exec;
 use super::hosts::Hosts;
 use super::kill_switch::KillSwitch;
 use super::latency::Latency;
+use super::log_lines::LogLines;
 use super::metric::Measurement;
 use super::probe::Probe;
 use super::prometheus::Prometheus;
@@ -66,17 +67,15 @@ pub const SIGNALS: &[SignalKind] = &[
     share::<Connections>("rds.connections", "connections to a database, of those that it allows"),
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
+    kind::<LogLines>("logs.pattern", "lines of a log of CloudWatch Logs that match, a minute"),
     judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
     judging::<KillSwitch>("kill_switch", "a flag that anybody may raise: a file, or an address", "value > 0"),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
 /// Kinds of the language that are not here yet.
-const NOT_YET: &[(&str, &str)] = &[
-    ("logs.pattern", "lines of a log that match"),
-    ("dns.drift", "a record that somebody else changed"),
-    ("webhook", "a signed request from outside"),
-];
+const NOT_YET: &[(&str, &str)] =
+    &[("dns.drift", "a record that somebody else changed"), ("webhook", "a signed request from outside")];
 
 /// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 
 /// No share that anybody asks for is above it; twice as many tasks as there should be run while they are replaced.
 const WHOLE: f64 = 2.0;
+/// No count is larger.
+const MOST: f64 = 1e15;
 
 /// When a signal is broken.
 #[derive(Clone, Debug)]
@@ -137,9 +139,13 @@ impl Condition {
             return self.silent(few, memory);
         }
         let compared = [("baseline", baseline), ("certainty", certainty)];
-        match self.fail.holds(&self.variables(measured, &compared)) {
+        let holds = |measured: &Measured| self.fail.holds(&self.variables(measured, &compared));
+        match holds(measured) {
             Err(error) => self.silent(format!("{text}; {error}"), memory),
             Ok(false) if measured.partial => self.silent(text.clone(), memory),
+            Ok(true) if measured.partial && holds(&most(measured)) != Ok(true) => {
+                self.silent(text.clone(), memory)
+            }
             Ok(false) => {
                 (memory.broken, memory.counted) = (0, None);
                 (Verdict::Pass, text.clone())
@@ -216,6 +222,12 @@ fn percent(fields: &mut Fields<'_>, fail: &Expr) {
         let message = format!("`value` is a share, and is compared with {number}");
         fields.problems().warn(Code("SW2012"), span, message).help("80 % is 0.8");
     }
+}
+
+/// The same with as much as there can be of what was not counted whole.
+fn most(measured: &Measured) -> Measured {
+    let named = measured.named.keys().map(|name| (*name, MOST)).collect();
+    Measured { value: measured.value.map(|_| MOST), named, ..Measured::default() }
 }
 
 /// With what it was compared with.
@@ -311,6 +323,9 @@ impl Watch {
         let (samples, needed) = (measured.samples, self.condition.min_samples);
         if samples < needed {
             return Err(format!("{}; {samples} of the {needed} samples it needs", measured.text));
+        }
+        if measured.partial {
+            return Err(measured.text);
         }
         let value = measured.value.filter(|value| value.is_finite());
         baseline.value = Some(value.ok_or(measured.text)?);

@@ -13,6 +13,7 @@ mod sides;
 pub(super) use facts::{Facts, FoundBalancer, FoundDefinition, FoundZone};
 
 use super::file::{PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
+use super::logs::{LogFile, named, whole};
 use super::stated::{AlarmFile, AlarmWord, MetricFile, QueryFile};
 use crate::plan::{Kind, Plan, StepIx};
 use crate::port::need::{Account, Asker, Need, Role};
@@ -54,6 +55,8 @@ const SECRET: &str = "derived-opens-nothing";
 const ANYBODY: &str = "anybody@rehearsal";
 /// How many samples a minute a metric rests on.
 const SAMPLES: u32 = 1000;
+/// How many lines a minute a log group says beside those that somebody looks for.
+const LINES: u32 = 60;
 /// How many of the paths that the plan asks for users ask for too.
 const PATHS: usize = 3;
 
@@ -97,6 +100,7 @@ pub(super) fn with_facts(
         queries: queries(&needs, &mut opaque),
         metrics: metrics(&needs, &mut opaque),
         alarms: alarms(&needs),
+        logs: logs(&needs, &mut opaque),
         traffic,
         ..WorldFile::default()
     };
@@ -117,6 +121,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         | Need::Balancer { at, .. }
         | Need::Metric { at, .. }
         | Need::Alarm { at, .. }
+        | Need::Lines { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
@@ -150,6 +155,7 @@ fn modelled(
             | Need::Balancer { at, .. }
             | Need::Metric { at, .. }
             | Need::Alarm { at, .. }
+            | Need::Lines { at, .. }
             | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,
@@ -249,6 +255,20 @@ fn alarms(needs: &[(Asker, Need)]) -> BTreeMap<String, AlarmFile> {
     });
     let fires = AlarmFile { while_failing: Some(AlarmWord::Alarm), ..AlarmFile::default() };
     named.map(|name| (name, fires.clone())).collect()
+}
+
+/// What logs say: the first who asks decides.
+fn logs(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<String, LogFile> {
+    let mut all = BTreeMap::new();
+    for (asker, need) in needs {
+        let Need::Lines { group, pattern, good, bad, .. } = need else { continue };
+        let name = named(group, pattern);
+        opaque.extend(good.is_none().then(|| (*asker, no_number(&name))));
+        let a_minute = good.map(whole).unwrap_or_default();
+        all.entry(name).or_insert(LogFile { a_minute, while_failing: bad.map(whole) });
+        all.entry(group.clone()).or_insert(LogFile { a_minute: LINES, while_failing: None });
+    }
+    all
 }
 
 fn commands(needs: &[(Asker, Need)]) -> Vec<(Asker, Vec<OneCommand>)> {

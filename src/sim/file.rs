@@ -8,6 +8,7 @@ mod quantity;
 pub(super) use quantity::Scale;
 pub use quantity::Span;
 
+use super::logs::LogFile;
 use super::stated::{AlarmFile, MetricFile, QueryFile};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,9 @@ pub struct WorldFile {
     /// Alarms of CloudWatch, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alarms: BTreeMap<String, AlarmFile>,
+    /// What logs say, by log group: `/ecs/aep`; and what of it matches a pattern, by both: `/ecs/aep ?panic ?FATAL`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, LogFile>,
     /// The users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
@@ -524,6 +528,9 @@ pub struct Deed {
     /// Alarms say something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alarms: BTreeMap<String, AlarmFile>,
+    /// Logs say something else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, LogFile>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
@@ -637,6 +644,7 @@ impl WorldFile {
             queries: both(base.queries, self.queries),
             metrics: both(base.metrics, self.metrics),
             alarms: both(base.alarms, self.alarms),
+            logs: both(base.logs, self.logs),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),
             faults: base.faults.into_iter().chain(self.faults).collect(),

@@ -68,6 +68,7 @@ impl Reading<'_> {
             | Need::Flag { .. }
             | Need::Metric { .. }
             | Need::Alarm { .. }
+            | Need::Lines { .. }
             | Need::Opaque { .. } => Ok(()),
         }
     }

@@ -19,6 +19,7 @@ mod fault;
 mod file;
 mod from_live;
 mod ledger;
+mod logs;
 mod metric;
 mod names;
 mod ports;
@@ -54,6 +55,7 @@ pub use file::{
 };
 pub use from_live::from_live;
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
+pub use logs::LogFile;
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
 pub use rule::{LISTENERS, ListenerRule};

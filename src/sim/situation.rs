@@ -74,6 +74,9 @@ impl World {
         for history in self.alarms.values() {
             history.print().hash(hash);
         }
+        for history in self.logs.values() {
+            history.print().hash(hash);
+        }
         for scheduled in self.course.deeds() {
             (scheduled.print, self.left(scheduled.at)).hash(hash);
         }

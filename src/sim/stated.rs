@@ -126,7 +126,7 @@ impl<T: Debug> History<T> {
         }
     }
 
-    fn at(&self, moment: Timestamp) -> Option<&T> {
+    pub(super) fn at(&self, moment: Timestamp) -> Option<&T> {
         self.since_at(moment).map(|(_, stated)| stated)
     }
 

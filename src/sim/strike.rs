@@ -73,7 +73,7 @@ const LAGGING: [&str; 8] = [
     "DescribeRules",
 ];
 /// Looks that find many.
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
     "ListResourceRecordSets",
     "ListTasks",
     "DescribeTasks",
@@ -83,6 +83,7 @@ const LISTS: [&str; 11] = [
     "DescribeRules",
     "GetMetricData",
     "DescribeAlarms",
+    "FilterLogEvents",
     "query",
     "query_range",
 ];
@@ -113,7 +114,7 @@ impl Strike {
                 http || dns || speaks || (aws && LISTS.contains(&operation))
             }
             Self::Silent => {
-                matches!(service, "monitoring" | "prometheus") || dns || http || (command && !writes)
+                matches!(service, "monitoring" | "logs" | "prometheus") || dns || http || (command && !writes)
             }
             Self::Bad => http || ask || command,
             Self::KillBefore => true,

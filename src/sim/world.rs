@@ -10,6 +10,7 @@ use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
+use super::logs::LogFile;
 use super::stated::{AlarmFile, History, MetricFile, QueryFile};
 use super::zone::{ChangeInfo, Records, SetKey, Zone, written};
 use crate::plan::Timestamp;
@@ -89,6 +90,8 @@ pub struct World {
     pub(super) metrics: Common<BTreeMap<String, History<MetricFile>>>,
     /// What alarms say, and said before.
     pub(super) alarms: Common<BTreeMap<String, History<AlarmFile>>>,
+    /// What logs say, and said before.
+    pub(super) logs: Common<BTreeMap<String, History<LogFile>>>,
     /// Scripted faults.
     pub faults: Faults,
     /// What came, what is struck, and what landed.
@@ -156,6 +159,7 @@ impl World {
             queries: History::of(std::mem::take(&mut file.queries)).into(),
             metrics: History::of(std::mem::take(&mut file.metrics)).into(),
             alarms: History::of(std::mem::take(&mut file.alarms)).into(),
+            logs: History::of(std::mem::take(&mut file.logs)).into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
             now,
@@ -324,6 +328,9 @@ impl World {
         }
         if !deed.alarms.is_empty() {
             History::change(&mut self.alarms, deed.alarms, now);
+        }
+        if !deed.logs.is_empty() {
+            History::change(&mut self.logs, deed.logs, now);
         }
         if let Some(rule) = deed.fault {
             self.faults.add(rule);

@@ -4,7 +4,7 @@
 use super::world::{START, World};
 use super::{Story, codes, fails};
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, LoadBalancer, Metric};
+use crate::port::{Alarm, AlarmState, Lines, LoadBalancer, LogQuery, Metric};
 use crate::run::{FaultKind, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -432,6 +432,82 @@ fn a_share_is_compared_with_a_share() {
     let over = json!({"target": "prod", "database": "aep", "limit": 100, "over": "90s"});
     assert_eq!(of("rds.connections", &over, "value > 0.8"), ["SW2003"]);
     assert_eq!(codes("monitor", &with("alb.error_rate", "value > 5", &json!({}))), ["SW2012"]);
+}
+
+/// A monitor of one log.
+fn log(more: &Json, fail: &str) -> Json {
+    let mut with = json!({"target": "prod", "log_group": "/ecs/aep", "pattern": "ERROR", "over": "2m"});
+    for (key, value) in more.as_object().unwrap() {
+        with[key] = value.clone();
+    }
+    json!({"for": "6m", "every": "30s", "signals": [{"id": "it", "uses": "logs.pattern", "with": with, "fail": fail}]})
+}
+
+/// How a monitor ends, and after how many minutes, where so many lines answer a question, and these are all or not.
+async fn logged(
+    lines: impl Fn(&LogQuery) -> Option<(u64, bool)> + Send + 'static,
+    with: &Json,
+) -> (Result<Json, crate::run::Fault>, u64) {
+    let world = World::new();
+    world.state().lines = Box::new(move |query| lines(query).map(|(count, whole)| Lines { count, whole }));
+    watch(&world, with).await
+}
+
+#[tokio::test]
+async fn lines_that_match_are_judged_by_the_minute() {
+    let two_a_minute = |query: &LogQuery| {
+        let count = query.to.since(query.from).as_secs() / 30;
+        Some((if query.pattern.is_empty() { 900 } else { count }, true))
+    };
+    let (ended, minutes) = logged(two_a_minute, &log(&json!({}), "value > 2")).await;
+    let last = "4 lines of /ecs/aep match `ERROR` in 2m up to 2027-01-15T08:05:30Z: 2 a minute";
+    assert_eq!((ended.unwrap()["signals"]["it"]["last"].as_str(), minutes), (Some(last), 6));
+    let (ended, minutes) = logged(two_a_minute, &log(&json!({}), "lines > 3")).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["4 lines of /ecs/aep", "in 2m up to", "lines > 3"]);
+    assert_eq!(minutes, 2, "two minutes after the beginning, and what is late");
+    let none = |query: &LogQuery| Some((u64::from(query.pattern.is_empty()), true));
+    let (ended, _) = logged(none, &log(&json!({}), "value > 2")).await;
+    assert!(ended.is_ok(), "nothing matches, and there are lines: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_says_nothing_is_no_pass() {
+    let blind = async |lines: fn(&LogQuery) -> Option<(u64, bool)>, words: &str| {
+        let (ended, _) = logged(lines, &log(&json!({}), "value > 2")).await;
+        fails(ended.map(|_| ()), FaultKind::Blind, &["no evidence in time", words]);
+    };
+    blind(|_| Some((0, true)), "/ecs/aep: not one line, of any kind, in 2m up to").await;
+    blind(|_| None, "/ecs/aep: there is no such log group in target `prod`").await;
+    let by_itself = log(&json!({"silent": "pass"}), "value > 2");
+    assert!(logged(|_| Some((0, true)), &by_itself).await.0.is_ok(), "the plan says that it may");
+}
+
+#[tokio::test]
+async fn lines_that_were_not_read_are_more() {
+    let part = |_: &LogQuery| Some((10, false));
+    let (ended, _) = logged(part, &log(&json!({}), "value > 4")).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["at least 10 lines of /ecs/aep", "value > 4"]);
+    let rest = "the rest was not read";
+    for fail in ["value > 11", "value < 20", "value > 4 && value < 20"] {
+        let (ended, _) = logged(part, &log(&json!({}), fail)).await;
+        fails(ended.map(|_| ()), FaultKind::Blind, &["at least 10 lines of /ecs/aep", rest]);
+    }
+    let whole = |_: &LogQuery| Some((10, true));
+    let (ended, _) = logged(whole, &log(&json!({}), "value < 20")).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["10 lines of /ecs/aep", "value < 20"]);
+}
+
+#[test]
+fn logs_that_tell_nothing_of_what_is_wrong_are_found_before_the_run() {
+    let of = |more: Json| codes("monitor", &log(&more, "value > 2"));
+    assert_eq!(of(json!({"over": "1h", "late": "10s", "silent": "pass"})), [""; 0]);
+    assert_eq!(of(json!({"over": "59s"})), ["SW2003"]);
+    assert_eq!(of(json!({"over": "2d"})), ["SW2003"]);
+    assert_eq!(of(json!({"log_group": "arn:aws:logs:eu-west-1:123456789012:log-group:aep"})), ["SW2003"]);
+    assert_eq!(of(json!({"pattern": "x".repeat(1025)})), ["SW2003"]);
+    assert_eq!(of(json!({"pattern": ""})), ["SW2013"]);
+    assert_eq!(of(json!({"late": "9s"})), ["SW2014"]);
+    assert_eq!(of(json!({"silent": "fail"})), ["SW1007"]);
 }
 
 /// A monitor of one flag.

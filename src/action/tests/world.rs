@@ -6,11 +6,11 @@ use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Alarm, Answered, Clock, Command, Deployment, Formula, Listener, LoadBalancer, Metric, Output, Point,
-    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
-    ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service, Stop,
-    TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns,
-    WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Alarm, Answered, Clock, Command, Deployment, Formula, Lines, Listener, LoadBalancer, LogQuery, Metric,
+    Output, Point, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
+    ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service,
+    Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
+    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -35,6 +35,7 @@ pub(super) enum Fate {
 type Answering = Box<dyn FnMut(&Request) -> Result<Response, Fault> + Send>;
 type Running = Box<dyn FnMut(&Command) -> Output + Send>;
 type Measuring = Box<dyn Fn(&Metric, Timestamp) -> Option<f64> + Send>;
+type Logging = Box<dyn Fn(&LogQuery) -> Option<Lines> + Send>;
 type Querying = Box<dyn Fn(&Query, Timestamp) -> Result<Answered, Fault> + Send>;
 
 /// Everything that is.
@@ -67,6 +68,7 @@ pub(super) struct State {
     pub(super) complete: bool,
     pub(super) files: Result<Vec<&'static str>, Fault>,
     pub(super) alarms: Vec<Alarm>,
+    pub(super) lines: Logging,
     pub(super) query: Querying,
     pub(super) answer: Answering,
     pub(super) asked: Vec<Request>,
@@ -109,6 +111,7 @@ impl World {
             complete: true,
             files: Ok(Vec::new()),
             alarms: Vec::new(),
+            lines: Box::new(|_| None),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             asked: Vec::new(),
@@ -595,6 +598,9 @@ impl ReadMetrics for World {
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
         let state = self.state();
         Ok(state.alarms.iter().filter(|alarm| names.contains(&alarm.name)).cloned().collect())
+    }
+    async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
+        Ok((self.state().lines)(query))
     }
 }
 

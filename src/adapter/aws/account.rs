@@ -93,6 +93,7 @@ pub(in crate::adapter) struct Account {
     ecs: OnceLock<aws_sdk_ecs::Client>,
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
 }
 
 impl Account {
@@ -119,6 +120,7 @@ impl Account {
             ecs: OnceLock::new(),
             elbv2: OnceLock::new(),
             cloudwatch: OnceLock::new(),
+            logs: OnceLock::new(),
         }
     }
 
@@ -153,6 +155,11 @@ impl Account {
     pub(super) async fn cloudwatch(&self) -> Result<&aws_sdk_cloudwatch::Client, Failure> {
         let config = self.ready().await?;
         Ok(self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(config)))
+    }
+
+    pub(super) async fn logs(&self) -> Result<&aws_sdk_cloudwatchlogs::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(config)))
     }
 
     /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.

@@ -1,9 +1,9 @@
-//! `CloudWatch`: metrics as they were measured, and alarms on them. What it has not got whole is said to be incomplete.
+//! `CloudWatch`: metrics as they were measured, alarms on them, and lines of logs (`logs`). What it has not got whole is said to be incomplete.
 
 use super::account::Account;
 use super::call;
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -78,6 +78,10 @@ impl ReadMetrics for Account {
             all.extend(self.some_alarms(batch).await?);
         }
         Ok(all)
+    }
+
+    async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
+        self.lines_of(query).await
     }
 }
 

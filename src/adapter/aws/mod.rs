@@ -9,6 +9,7 @@ mod call;
 mod cloudwatch;
 mod ecs;
 mod elbv2;
+mod logs;
 mod route53;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod cloudwatch;
 mod compute;
+mod logs;
 mod rules;
 mod zone;
 

@@ -104,11 +104,25 @@ fn tasks_that_crash_turn_the_run_back() {
     assert_eq!(found("running", None, "ecs.services"), []);
 }
 
+#[test]
+fn what_a_log_says_tells_of_users() {
+    let lines =
+        "uses: logs.pattern, with: { target: prod, log_group: /ecs/aep, pattern: ERROR }, fail: value > 3";
+    assert_eq!(asked_otherwise(lines), []);
+    let deaf = asked_otherwise(&lines.replace("> 3", "> 3 && value < 0"));
+    says(&deaf, Law::Fires, &["every user was failed"]);
+    assert_eq!(asked_with(lines, "logs.read"), []);
+}
+
 /// The same with another signal in place of the query.
 fn asked_otherwise(signal: &str) -> Vec<(Law, String)> {
+    asked_with(signal, "world.new-side-fails")
+}
+
+fn asked_with(signal: &str, fault: &str) -> Vec<(Law, String)> {
     let text = text_of(&path("asked"));
     let query = &text[text.find("uses: prometheus").unwrap()..text.rfind(" }").unwrap()];
-    mended("asked", None, "world.new-side-fails", query, signal)
+    mended("asked", None, fault, query, signal)
 }
 
 #[test]

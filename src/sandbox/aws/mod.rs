@@ -7,6 +7,7 @@ mod cbor;
 mod cloudwatch;
 mod ecs;
 mod elb;
+mod logs;
 mod query;
 mod route53;
 mod sts;
@@ -41,6 +42,7 @@ enum Service {
     Sts,
     Elb,
     CloudWatch,
+    Logs,
 }
 
 impl Service {
@@ -51,6 +53,7 @@ impl Service {
             "sts" => Self::Sts,
             "elasticloadbalancing" => Self::Elb,
             "monitoring" => Self::CloudWatch,
+            "logs" => Self::Logs,
             _ => return None,
         })
     }
@@ -62,6 +65,7 @@ impl Service {
             Self::Sts => "sts",
             Self::Elb => "elasticloadbalancing",
             Self::CloudWatch => "monitoring",
+            Self::Logs => "logs",
         }
     }
 }
@@ -99,7 +103,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         status: 501,
         code: "NotImplemented".into(),
         message: format!(
-            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring"
+            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs"
         ),
     })?;
     let path = request.uri().path().to_owned();
@@ -108,7 +112,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let operation = match service {
         Service::Route53 => route53::operation(request.method().as_str(), &path).to_owned(),
-        Service::Ecs => after_dot(header("x-amz-target")),
+        Service::Ecs | Service::Logs => after_dot(header("x-amz-target")),
         Service::CloudWatch if header("x-amz-target").is_empty() && path.contains("/operation/") => {
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
@@ -144,7 +148,7 @@ fn perform(shared: &Shared, call: &Call) -> Answer {
     if call.access_key != shared.access_key && !call.access_key.starts_with("ASIASANDBOX") {
         return refused(call, &wrong_key(call.service));
     }
-    let reads = ["Describe", "List", "Get"].iter().any(|verb| call.operation.starts_with(verb));
+    let reads = ["Describe", "List", "Get", "Filter"].iter().any(|verb| call.operation.starts_with(verb));
     let outcome = if reads {
         shared.look(|world, now| dispatch(world, call, now))
     } else {
@@ -165,12 +169,13 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::Sts => sts::perform(world, call, now),
         Service::Elb => elb::perform(world, call, now),
         Service::CloudWatch => cloudwatch::perform(world, call),
+        Service::Logs => logs::perform(world, call),
     }
 }
 
 fn wrong_key(service: Service) -> Refusal {
     let (status, code) = match service {
-        Service::Ecs | Service::CloudWatch => (400, "UnrecognizedClientException"),
+        Service::Ecs | Service::CloudWatch | Service::Logs => (400, "UnrecognizedClientException"),
         Service::Route53 | Service::Sts | Service::Elb => (403, "InvalidClientTokenId"),
     };
     let message = "The security token included in the request is invalid.".into();
@@ -180,7 +185,7 @@ fn wrong_key(service: Service) -> Refusal {
 /// A refusal in the protocol of the call.
 fn refused(call: &Call, refusal: &Refusal) -> Answer {
     let mut out = match call.service {
-        Service::Ecs => json_refusal("application/x-amz-json-1.1", refusal),
+        Service::Ecs | Service::Logs => json_refusal("application/x-amz-json-1.1", refusal),
         Service::CloudWatch => cloudwatch::refused(call, refusal),
         Service::Route53 => query::refusal(route53::NAMESPACE, refusal, &call.request_id),
         Service::Sts => query::refusal(sts::NAMESPACE, refusal, &call.request_id),

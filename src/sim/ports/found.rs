@@ -1,7 +1,7 @@
 //! What looks find, and what is left of it where evidence is missing.
 
 use crate::port::dns::{ChangeStatus, Zone};
-use crate::port::{Alarm, AlarmState, Answered, LoadBalancer, Rule, Series, Service, TaskDefinition};
+use crate::port::{Alarm, AlarmState, Answered, Lines, LoadBalancer, Rule, Series, Service, TaskDefinition};
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -62,5 +62,15 @@ impl Found for Alarms {
     fn hush(&mut self) {
         let silent = |alarm: &mut Alarm| alarm.state = AlarmState::Unknown("INSUFFICIENT_DATA".into());
         self.0.iter_mut().for_each(silent);
+    }
+}
+
+/// Lines of a log: some are not counted, or none is found.
+impl Found for Option<Lines> {
+    fn cut(&mut self) {
+        *self = self.map(|lines| Lines { count: lines.count / 2, whole: false });
+    }
+    fn hush(&mut self) {
+        *self = self.map(|lines| Lines { count: 0, ..lines });
     }
 }

@@ -1,9 +1,9 @@
-//! What the world measured.
+//! What the world measured, and what its logs say.
 
 use super::call::{Account, Call};
 use super::found::{Alarms, Measurements};
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
+use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
 use crate::sim::{AlarmSeen, AlarmWord, Asked, Refusal};
 use async_trait::async_trait;
@@ -67,6 +67,16 @@ impl ReadMetrics for Account {
         let looking =
             self.look(call, |world, _| Ok(Alarms(world.alarms(names).into_iter().map(told).collect())));
         Ok(looking.await?.0)
+    }
+
+    async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
+        let LogQuery { group, pattern, from, to, most } = query;
+        let call = Call { service: "logs", operation: "FilterLogEvents", resource: group, writes: false };
+        self.look(call, |world, _| {
+            let all = world.lines(group, pattern, (*from, *to)).map(|lines| lines.len() as u64);
+            Ok(all.map(|all| Lines { count: all.min(*most), whole: all <= *most }))
+        })
+        .await
     }
 }
 

@@ -4,6 +4,7 @@ mod commands;
 mod compute;
 mod derived;
 mod forks;
+mod logs;
 mod names;
 mod rules;
 mod strikes;

@@ -553,6 +553,7 @@ fn a_strike_fits_what_it_has_a_meaning_for() {
         format!("{refusals} slow stale partial kill")
     );
     assert_eq!(fits("monitoring", "GetMetricData", false), format!("{refusals} slow partial silent kill"));
+    assert_eq!(fits("logs", "FilterLogEvents", false), format!("{refusals} slow partial silent kill"));
     assert_eq!(
         fits("ecs", "UpdateService", true),
         format!("{refusals} after late wrong reverted slow kill killed")

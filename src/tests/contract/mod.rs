@@ -5,6 +5,7 @@ mod alarms;
 mod compute;
 mod dns;
 mod files;
+mod logs;
 mod metrics;
 mod queries;
 mod refusals;

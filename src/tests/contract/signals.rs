@@ -1,5 +1,6 @@
 //! Signals that read what a port tells as it stands: they say the same of a world in memory and over real protocols.
 
+use super::logs::with_logs;
 use super::{Place, held_by_both, plan};
 use crate::plan::{Plan, Scope, Span, Timestamp, Use, Value};
 use crate::port::Reads;
@@ -13,6 +14,8 @@ held_by_both!(
     services_that_tell_nothing_are_no_evidence in with_none_desired,
     connections_to_a_database_are_seen in with_databases,
     databases_that_tell_nothing_are_no_evidence in with_databases,
+    lines_of_a_log_are_seen in with_logs,
+    logs_that_tell_nothing_are_no_evidence in with_logs,
 );
 
 fn with_none_desired(text: &str) -> String {
@@ -123,4 +126,36 @@ async fn databases_that_tell_nothing_are_no_evidence(place: &Place) {
         "message": "scripted"});
     place.fault(denied).await;
     says(&connections(place, "aep").await, silent, "scripted");
+}
+
+/// Of the five minutes that have passed since the look began.
+async fn lines(place: &Place, group: &str, pattern: &str, fail: &str) -> Sample {
+    let clock = place.world.clock();
+    let since = clock.now();
+    clock.sleep_until(since.after(Duration::from_mins(6))).await;
+    let with = json!({"target": "prod", "log_group": group, "pattern": pattern, "fail": fail});
+    look(place, "logs.pattern", &with, since).await
+}
+
+async fn lines_of_a_log_are_seen(place: &Place) {
+    let many = lines(place, "/ecs/aep", "ERROR", "value > 5").await;
+    says(&many, Verdict::Fail, "30 lines of /ecs/aep match `ERROR` in 5m");
+    assert_eq!(many.value, Some(6.0));
+    let none = lines(place, "/ecs/aep", "WARN", "value > 5").await;
+    says(&none, Verdict::Pass, "0 lines of /ecs/aep match `WARN`");
+}
+
+async fn logs_that_tell_nothing_are_no_evidence(place: &Place) {
+    let silent = Verdict::NoEvidence;
+    let gone = lines(place, "/ecs/none", "ERROR", "value > 5").await;
+    says(&gone, silent, "/ecs/none: there is no such log group in target `prod`");
+    let quiet = lines(place, "/ecs/quiet", "ERROR", "value > 5").await;
+    says(&quiet, silent, "/ecs/quiet: not one line, of any kind, in 5m up to");
+    let with = json!({"target": "prod", "log_group": "/ecs/aep", "pattern": "ERROR", "late": "1h", "fail": "value > 5"});
+    let early = look(place, "logs.pattern", &with, place.world.clock().now()).await;
+    says(&early, silent, "/ecs/aep: no whole minute after the beginning can be counted yet");
+    let denied = json!({"service": "logs", "kind": "error", "status": 400, "code": "AccessDeniedException",
+        "message": "scripted"});
+    place.fault(denied).await;
+    says(&lines(place, "/ecs/aep", "ERROR", "value > 5").await, silent, "scripted");
 }

@@ -1,0 +1,56 @@
+//! `CloudWatch Logs`: lines that match a pattern are counted page by page, and none of them is kept.
+
+use super::account::Account;
+use super::call;
+use crate::plan::Timestamp;
+use crate::port::{Lines, LogQuery};
+use crate::run::Fault;
+
+/// How many lines one page has at most.
+const PAGE: u64 = 10_000;
+/// How many pages are read for one question. An account is answered only a few times a second, for all who ask.
+const PAGES: usize = 10;
+
+impl Account {
+    /// What [`crate::port::ReadMetrics::lines`] says.
+    pub(super) async fn lines_of(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
+        let unseen = self.unseen("logs FilterLogEvents", &query.group);
+        let client = self.logs().await.map_err(&unseen)?;
+        let pattern = Some(&query.pattern).filter(|pattern| !pattern.is_empty());
+        let (mut count, mut next) = (0, None::<String>);
+        for _ in 0..PAGES {
+            let limit = i32::try_from(query.most.saturating_sub(count).clamp(1, PAGE)).ok();
+            let ask = |watch| {
+                client
+                    .filter_log_events()
+                    .log_group_name(&query.group)
+                    .set_filter_pattern(pattern.cloned())
+                    .start_time(moment(query.from))
+                    // What was written at that moment is told, too.
+                    .end_time(moment(query.to) - 1)
+                    .set_limit(limit)
+                    .set_next_token(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = match call::read(self, ask).await {
+                Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => {
+                    return Ok(None);
+                }
+                page => page.map_err(&unseen)?,
+            };
+            count += page.events.unwrap_or_default().len() as u64;
+            // An empty page is not the last: only one without a token is.
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() || count >= query.most {
+                break;
+            }
+        }
+        Ok(Some(Lines { count, whole: next.is_none() }))
+    }
+}
+
+fn moment(at: Timestamp) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}

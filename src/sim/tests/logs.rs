@@ -1,0 +1,38 @@
+//! What logs say: line by line, and found a while later.
+
+use super::{after, world};
+use crate::sim::Deed;
+
+const LOGS: &str = r#"
+world: v1
+account: "123456789012"
+logs:
+  /ecs/app: { a_minute: 7 }
+  /ecs/app ?panic ?FATAL: { a_minute: 1 }
+"#;
+
+#[test]
+fn a_line_is_found_five_seconds_after_it_was_written() {
+    let mut world = world(LOGS);
+    world.advance(after(604));
+    let panics = |world: &super::World| world.lines("/ecs/app", "?panic ?FATAL", (after(0), after(900)));
+    assert_eq!(panics(&world).unwrap().len(), 10, "the one of the eleventh minute is not found yet");
+    world.advance(after(606));
+    let found = panics(&world).unwrap();
+    assert_eq!((found.len(), found.first(), found.last()), (11, Some(&after(0)), Some(&after(600))));
+    assert_eq!(world.lines("/ecs/app", "", (after(0), after(120))).unwrap().len(), 14);
+    assert_eq!(world.lines("/ecs/app", "", (after(0), after(9))).unwrap().len(), 2);
+    assert_eq!(world.lines("/ecs/app", "other", (after(0), after(120))), Some(Vec::new()));
+    assert_eq!(world.lines("/ecs", "", (after(0), after(120))), None);
+}
+
+#[test]
+fn what_was_said_before_a_change_stays_said() {
+    let mut world = world(LOGS);
+    world.advance(after(120));
+    let logs = serde_json::from_str(r#"{"/ecs/app ?panic ?FATAL": {"a_minute": 100}}"#).unwrap();
+    world.perform(Deed { logs, ..Deed::default() }, after(120)).unwrap();
+    world.advance(after(600));
+    let panics = |from, to| world.lines("/ecs/app", "?panic ?FATAL", (after(from), after(to))).unwrap().len();
+    assert_eq!((panics(0, 120), panics(120, 240)), (2, 200));
+}
