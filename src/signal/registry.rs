@@ -74,8 +74,7 @@ pub const SIGNALS: &[SignalKind] = &[
 ];
 
 /// Kinds of the language that are not here yet.
-const NOT_YET: &[(&str, &str)] =
-    &[("dns.drift", "a record that somebody else changed"), ("webhook", "a signed request from outside")];
+const NOT_YET: &[(&str, &str)] = &[("webhook", "a signed request from outside")];
 
 /// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition.
 #[derive(Clone, Copy, Debug, Default)]
