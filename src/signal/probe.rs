@@ -5,7 +5,8 @@ use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, ma
 use crate::port::need::{Need, Wanted, known_text};
 use crate::port::{Reads, Request, Response};
 use crate::run::Fault;
-use std::{sync::Arc, time::Duration};
+use std::future::poll_fn;
+use std::{sync::Arc, task::Poll, time::Duration};
 
 /// Requests of our own.
 #[derive(Clone, Debug)]
@@ -33,7 +34,8 @@ impl Signal for Probe {
         let headers = fields.or("headers", map(template()), Vec::new(), "sent with each request");
         let expect =
             fields.optional("expect", expr(Response::NAMES), "a good answer; without it, a status below 400");
-        let requests = fields.or("requests", integer(1..=100), 5, "requests each time it is looked at");
+        let requests =
+            fields.or("requests", integer(1..=100), 5, "requests each time it is looked at, all at once");
         let over = fields.or("over", duration(), Duration::from_secs(300), "the window that is judged");
         let answer_within = fields.or(
             "answer_within",
@@ -76,9 +78,9 @@ impl Signal for Probe {
     ) -> Result<Measured, Fault> {
         let request = self.request(reads)?;
         let mut why = None;
-        for _ in 0..self.requests {
-            // One after the other: each on a connection of its own, as a new user would come.
-            let answer = reads.world.http().get(request.clone()).await;
+        // All at once, each on a connection of its own as a new user would come: where nobody is answered, that is known as
+        // soon as one of them would have given up.
+        for (answer, at) in together((0..self.requests).map(|_| answered(reads, &request))).await {
             let (good, took) = match self.judge(answer) {
                 Ok(took) => (true, took),
                 Err(reason) => {
@@ -87,7 +89,7 @@ impl Signal for Probe {
                 }
             };
             let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-            memory.seen.push((reads.world.clock().now(), good, took));
+            memory.seen.push((at, good, took));
         }
         let now = reads.world.clock().now();
         let newest = &memory.seen[memory.seen.len().saturating_sub(self.requests as usize)..];
@@ -125,6 +127,29 @@ impl Probe {
     }
 }
 
+/// What came of a request, and when.
+async fn answered(reads: &Reads<'_>, request: &Request) -> (Result<Response, Fault>, Timestamp) {
+    let answer = reads.world.http().get(request.clone()).await;
+    (answer, reads.world.clock().now())
+}
+
+/// What all of these come to, in their order, once the last of them has.
+async fn together<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut under_way: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    poll_fn(|context| {
+        let mut there = true;
+        for (one, out) in under_way.iter_mut().filter(|(_, out)| out.is_none()) {
+            match one.as_mut().poll(context) {
+                Poll::Ready(came) => *out = Some(came),
+                Poll::Pending => there = false,
+            }
+        }
+        if there { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    under_way.into_iter().filter_map(|(_, out)| out).collect()
+}
+
 fn measured(seen: &[(Timestamp, bool, u32)], why: Option<&str>) -> Measured {
     let bad = seen.iter().filter(|(_, good, _)| !good).count();
     let mut took: Vec<u32> = seen.iter().map(|(.., took)| *took).collect();
@@ -159,6 +184,22 @@ fn percentile(sorted: &[u32], hundredths: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_waited_for_together_comes_in_its_order() {
+        let (tell, told) = tokio::sync::watch::channel(0);
+        let one = |place: u32| {
+            let (mut told, tell) = (told.clone(), &tell);
+            async move {
+                // The last of them lets the one before it go on.
+                told.wait_for(|last| *last == 3 - place).await.unwrap();
+                tell.send_modify(|last| *last += 1);
+                place
+            }
+        };
+        assert_eq!(together((0..4).map(one)).await, [0, 1, 2, 3]);
+        assert_eq!(together((0..0).map(one)).await, [0; 0]);
+    }
 
     #[test]
     fn percentiles_are_ranks_that_were_seen() {

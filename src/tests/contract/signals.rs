@@ -16,6 +16,7 @@ held_by_both!(
     databases_that_tell_nothing_are_no_evidence in with_databases,
     lines_of_a_log_are_seen in with_logs,
     logs_that_tell_nothing_are_no_evidence in with_logs,
+    who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one,
 );
 
 fn with_none_desired(text: &str) -> String {
@@ -158,4 +159,20 @@ async fn logs_that_tell_nothing_are_no_evidence(place: &Place) {
         "message": "scripted"});
     place.fault(denied).await;
     says(&lines(place, "/ecs/aep", "ERROR", "value > 5").await, silent, "scripted");
+}
+
+async fn who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one(place: &Place) {
+    place
+        .fault(json!({"service": "http", "containing": "aep-staging", "kind": "delay", "delay": "1h", "times": 0}))
+        .await;
+    let (clock, mut spans) = (place.world.clock(), Vec::new());
+    for requests in [1, 5] {
+        let begun = clock.now();
+        let with = json!({"url": "https://app.navralabs.com/", "requests": requests, "answer_within": "500ms",
+            "fail": "error_rate > 0.1"});
+        let sample = look(place, "http.probe", &with, begun).await;
+        says(&sample, Verdict::Fail, &format!("{requests} of {requests} requests failed"));
+        spans.push(clock.now().since(begun));
+    }
+    assert!(spans[1] < spans[0] * 3, "{spans:?}");
 }
