@@ -158,6 +158,13 @@ pub(super) struct Evidence {
     signals: Vec<Kept>,
 }
 
+impl Evidence {
+    /// No signal was looked at yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.signals.is_empty()
+    }
+}
+
 /// What was seen of one signal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Kept {

@@ -32,6 +32,11 @@ impl Watched {
     pub(super) fn is_over(&self) -> bool {
         self.watched
     }
+
+    /// Its signals were looked at before.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.evidence.is_empty()
+    }
 }
 
 impl fmt::Display for Course {

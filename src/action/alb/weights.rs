@@ -244,14 +244,27 @@ impl Weights {
         if note.is_over() {
             return Ok(Seen::Desired { out });
         }
-        if let Some(why) = self.unhealthy(traffic, &record.prior.group).await? {
-            (reads.progress)(&why);
+        let unhealthy = self.unhealthy(traffic, &record.prior.group).await?;
+        if let Some(why) = &unhealthy
+            && !note.has_begun()
+        {
+            // A group that takes its first requests is not judged by them before it could answer any.
+            (reads.progress)(why);
             return Ok(Seen::Moving { note: None, again: POLL });
         }
         let watching = self.course.watch(reads, note, record.since, record.since, &record.token);
-        Ok(match watching.await? {
-            Seen::Desired { .. } => Seen::Desired { out },
-            other => other,
+        // Also while its targets fall ill: that is when users suffer.
+        let seen = watching.await?;
+        let Some(why) = unhealthy else {
+            let arrived = matches!(seen, Seen::Desired { .. });
+            return Ok(if arrived { Seen::Desired { out } } else { seen });
+        };
+        (reads.progress)(&why);
+        Ok(match seen {
+            Seen::Moving { note: Some(note), again } if !note.is_over() => {
+                Seen::Moving { note: Some(note), again }
+            }
+            _ => Seen::Moving { note: None, again: POLL },
         })
     }
 

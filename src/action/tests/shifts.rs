@@ -1,6 +1,6 @@
 //! `alb.weights`.
 
-use super::world::{Fate, World, target_group};
+use super::world::{Fate, World, response, target_group};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
 use crate::plan::Scope;
@@ -222,6 +222,41 @@ async fn a_group_that_is_not_healthy_gets_no_requests() {
     fails(story.until_there(Toward::Desired(1)).await, FaultKind::Permanent, &["not there in time"]);
     fails(apply(&mut story, 2).await, FaultKind::Permanent, &["nothing is shifted to it"]);
     assert_eq!(story.writes().len(), 1);
+}
+
+/// Whose first weight is watched by requests of our own.
+async fn watched_by_requests(world: &World, status: u16) -> Story {
+    world.state().answer = Box::new(move |_| Ok(response(status, "")));
+    let signal = json!([{"id": "errors", "uses": "http.probe", "with": {"url": "https://app.example.com/"},
+        "fail": "error_rate > 0.1"}]);
+    let mut story = Story::new(world, "alb.weights", &with(&json!({"signals": signal})));
+    story.plan().await.unwrap();
+    apply(&mut story, 1).await.unwrap();
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Moving { .. })));
+    story
+}
+
+#[tokio::test]
+async fn a_group_that_falls_ill_is_watched_all_the_same_and_never_arrives() {
+    let world = world();
+    let mut story = watched_by_requests(&world, 200).await;
+    story.look(Toward::Desired(1)).await.unwrap();
+    world.state().healthy.insert(target_group("green"), 0);
+    let begun = world.state().now;
+    fails(story.until_there(Toward::Desired(1)).await, FaultKind::Permanent, &["not there in time"]);
+    assert!(story.waited(begun) > Duration::from_secs(120), "nobody suffers");
+    world.state().answer = Box::new(|_| Ok(response(503, "")));
+    fails(story.look(Toward::Desired(1)).await, FaultKind::Permanent, &["signal `errors` is broken", "503"]);
+}
+
+#[tokio::test]
+async fn a_group_is_not_judged_before_it_was_healthy_once() {
+    let world = world();
+    let mut story = watched_by_requests(&world, 503).await;
+    world.state().healthy.insert(target_group("green"), 0);
+    fails(story.until_there(Toward::Desired(1)).await, FaultKind::Permanent, &["not there in time"]);
+    world.state().healthy.clear();
+    fails(story.look(Toward::Desired(1)).await, FaultKind::Permanent, &["signal `errors` is broken", "503"]);
 }
 
 #[tokio::test]
