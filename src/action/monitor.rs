@@ -128,6 +128,7 @@ impl Monitor {
         record: &Known<Self>,
         counted: Timestamp,
     ) -> Result<Seen<Evidence>, Fault> {
+        let begun = reads.world.clock().now();
         let mut evidence = record.note.clone().unwrap_or_default();
         evidence.signals.resize_with(self.signals.len(), Kept::default);
         for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
@@ -146,8 +147,10 @@ impl Monitor {
         if now >= counted && self.is_over(&evidence, watched)? {
             return self.judge(evidence, watched);
         }
-        let rest = self.length.map_or(self.every, |length| length.saturating_sub(watched));
-        let again = if rest.is_zero() { self.every } else { rest.min(self.every) };
+        // From one look to the next, however long it took: whoever answers nobody is not looked at less often.
+        let pause = self.every.saturating_sub(now.since(begun));
+        let rest = self.length.map_or(pause, |length| length.saturating_sub(watched));
+        let again = if rest.is_zero() { pause } else { rest.min(pause) };
         Ok(Seen::Moving { note: Some(evidence), again })
     }
 }

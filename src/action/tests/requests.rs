@@ -234,6 +234,20 @@ async fn a_monitor_passes_on_evidence() {
 }
 
 #[tokio::test]
+async fn looks_begin_every_so_often_however_long_one_takes() {
+    let world = World::new();
+    answers(&world, &[("GET /", 200, "")]);
+    let one = json!({"with": {"url": "https://app.example.com/", "requests": 1}});
+    let mut story = Story::new(&world, "monitor", &monitor(&one));
+    story.plan().await.unwrap();
+    for (takes, pause) in [(0, 30), (10, 20), (40, 0)] {
+        world.state().takes = Duration::from_secs(takes);
+        let Ok(Look::Moving { again, .. }) = story.look(story.forward()).await else { panic!() };
+        assert_eq!(again, Duration::from_secs(pause), "a look of {takes} s");
+    }
+}
+
+#[tokio::test]
 async fn a_breach_is_a_failure_with_its_value() {
     let world = World::new();
     answers(&world, &[("GET /", 200, ""), ("GET /", 200, ""), ("GET /", 502, "")]);

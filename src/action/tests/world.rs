@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) lines: Logging,
     pub(super) query: Querying,
     pub(super) answer: Answering,
+    /// How long each answer takes.
+    pub(super) takes: Duration,
     pub(super) asked: Vec<Request>,
     pub(super) run: Running,
     /// The command of this call has outlived who started it.
@@ -114,6 +116,7 @@ impl World {
             lines: Box::new(|_| None),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
+            takes: Duration::ZERO,
             asked: Vec::new(),
             run: Box::new(|_| output(127, "")),
             alive: false,
@@ -639,6 +642,7 @@ impl World {
     fn respond(&self, request: Request) -> Result<Response, Fault> {
         let mut state = self.state();
         let answer = (state.answer)(&request);
+        state.now = state.now.after(state.takes);
         state.asked.push(request);
         answer
     }
