@@ -127,3 +127,121 @@ def rehearsed(count):
         )
 
     return f"switchover: v1\nname: steps-{count}\nsteps:\n" + "".join(step(n) for n in range(count))
+
+
+# An incident: the new side is broken once users are there
+
+ZONE, ZONE_ID = "bench.example", "Z0123456789ABC"
+SOUND = {"app": "frontend", "starts_in": "1s"}
+SIDES = {side: f"{side}.{REGION}.elb.amazonaws.com" for side in ("old", "new")}
+
+
+def incident(ttl, latency):
+    """A world with a record that leads to one of two load balancers, and a rule that deals to one of two target groups.
+
+    Its time is the wall's. Every call of its API takes so long, and name servers have a change at once: what a provider adds
+    to that, nobody can be quicker than.
+    """
+    service = {"desired": 2, "check": {"path": "/health/live", "every": "1s"}}
+    slow = {"kind": "delay", "delay": latency, "times": 0}
+    return {
+        "world": "v1",
+        "summary": "A record and a rule to switch, and a new side to break.",
+        "time": "1x",
+        "account": ACCOUNT,
+        "region": REGION,
+        "dns": {"insync_after": "500ms", "name_servers": {f"ns-{n}.awsdns.example": "0s" for n in range(1, 5)}},
+        "zones": {
+            ZONE: {
+                "id": ZONE_ID,
+                "records": [
+                    {"name": "record", "type": "CNAME", "ttl": ttl, "values": [SIDES["old"]]},
+                    {"name": "rule", "type": "A", "alias": "rule"},
+                ],
+            }
+        },
+        "load_balancers": {**{side: {"dns_name": name} for side, name in SIDES.items()}, "rule": {}},
+        "images": {OLD: SOUND, NEW: SOUND},
+        "task_definitions": {
+            side: {"containers": {"app": {"image": shown, "port": 8080}}} for side, shown in (("old", OLD), ("new", NEW))
+        },
+        "clusters": {
+            "bench": {
+                **{side: {**service, "task_definition": side, "load_balancer": side} for side in SIDES},
+                "rule-old": {**service, "task_definition": "old", "load_balancer": "rule", "weight": 1},
+                "rule-new": {**service, "task_definition": "new", "load_balancer": "rule", "weight": 0},
+            }
+        },
+        "faults": [{**slow, "service": service} for service in ("route53", "elasticloadbalancing", "sts")],
+    }
+
+
+def behaving(**more):
+    """What is told to the sandbox, so that what the new side runs is like this from now on."""
+    return {"kind": "change", "change": {"image": {NEW: {**SOUND, **more}}}}
+
+
+def stopping(service):
+    """Its tasks crash, and others are started in their place."""
+    return {"kind": "change", "change": {"stop_tasks": f"bench/{service}"}}
+
+
+def hanging(load_balancer):
+    """A load balancer takes requests, and answers none."""
+    return {"kind": "hold_before", "service": "http", "containing": load_balancer, "times": 0}
+
+
+def probed(name, patience):
+    """A signal: requests of the tool's own."""
+    told = {"url": f"http://{name}.{ZONE}/", "over": "1m", "answer_within": f"{patience}s"}
+    return {"uses": "http.probe", "with": told, "fail": "error_rate > 0.05"}
+
+
+def counted(window):
+    """A signal: the share of the users' requests that fail, as Prometheus has it."""
+    share = "sum(rate(requests_failed_total[{0}])) / sum(rate(requests_total[{0}]))".format(window)
+    return {"uses": "prometheus", "with": {"target": "metrics", "query": share}, "fail": "value > 0.05"}
+
+
+def watched(signal, period, breaches):
+    """What both plans say of it."""
+    return {"every": f"{period}s", "signals": [{"id": "errors", **signal, "breaches": breaches}]}
+
+
+def switched(signal, ttl, period, breaches):
+    """A plan that switches the record, and watches."""
+    to = {"cname": SIDES["new"], "ttl": f"{ttl}s"}
+    switch = {"target": "zone", "record": "record", "to": to, "writes": "shared"}
+    return {
+        "switchover": "v1",
+        "name": "switched",
+        "targets": {
+            "prod": target(),
+            "zone": {"route53": {"zone_id": ZONE_ID, "name": ZONE, "aws": "prod"}},
+            "metrics": {"prometheus": {"url": "http://127.0.0.1:9090"}},
+        },
+        "steps": [
+            {"id": "switch", "uses": "dns.switch", "with": switch},
+            {"id": "soak", "uses": "monitor", "with": {"for": "10m", **watched(signal, period, breaches)}},
+        ],
+    }
+
+
+def shifted(signal, period, breaches):
+    """A plan that shifts all requests of the rule at once, and watches."""
+    shift = {
+        "target": "prod",
+        "load_balancer": "rule",
+        "listener": 80,
+        "group": "rule-new",
+        "to": [100],
+        "soak": "10m",
+        "writes": "shared",
+        **watched(signal, period, breaches),
+    }
+    return {
+        "switchover": "v1",
+        "name": "shifted",
+        "targets": {"prod": target()},
+        "steps": [{"id": "shift", "uses": "alb.weights", "with": shift}],
+    }
