@@ -82,6 +82,10 @@ mistakes! {
     NotAnnounced,
     /// Who says no to a rollback that is announced is not heard.
     NoIsNotHeard,
+    /// A run ends once its steps are done, though the plan keeps its guards for longer.
+    NotBaked,
+    /// A bake is over when its time is, whatever its guards have seen.
+    BakedByTheClock,
     /// Nobody is woken to try an undo again.
     NobodyWakes,
     /// Nobody needs to approve.

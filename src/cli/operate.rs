@@ -28,9 +28,13 @@ pub(super) struct DriveArgs {
     /// In a sandbox: do not answer approvals as its people would, but wait for `switchover approve`
     #[arg(long, env = "SWITCHOVER_ASK", hide_env_values = true)]
     pub(super) ask: bool,
-    /// While the run is paused: wait for orders, or exit and be resumed later [default: wait on a terminal]
+    /// While the run is paused: wait for orders, or exit and be resumed later; the same once a new run bakes [default: wait on
+    /// a terminal]
     #[arg(long, env = "SWITCHOVER_ON_PAUSE", hide_env_values = true, value_name = "wait|exit")]
     pub(super) on_pause: Option<OnPause>,
+    /// The guards of a run that bakes are watched here, also where nobody is there.
+    #[arg(skip)]
+    pub(super) watches: bool,
 }
 
 /// What to do while a run is paused.
@@ -191,9 +195,15 @@ impl Session<'_> {
             owner: Owner::this_process(),
             lease: LEASE,
             stay,
+            // A sandbox that ends with its run is watched by nobody else.
+            watches: stay || args.watches || self.sandbox_ends_with_run(),
             interruption,
             observers,
         }
+    }
+
+    fn sandbox_ends_with_run(&self) -> bool {
+        self.known.record.wiring.as_ref().is_some_and(|wiring| wiring.ends_with_run)
     }
 
     /// What a sandbox holds is held nowhere else: a rehearsal keeps nobody from production.
@@ -241,7 +251,7 @@ impl Session<'_> {
         let driven = driven.map_err(|error| self.failed(&error))?;
         let signal = ended_by.lock().unwrap_or_else(PoisonError::into_inner).take();
         let exit = match driven.rest {
-            Rest::Finished | Rest::Waiting => Exit::of(&driven.run),
+            Rest::Finished | Rest::Waiting | Rest::Baking => Exit::of(&driven.run),
             Rest::Interrupted | Rest::Exited => signal.unwrap_or(Exit::Interrupted),
             Rest::OutOfRoom => Exit::Stopped,
         };
@@ -272,6 +282,12 @@ impl Session<'_> {
         };
         let extras = actions::extras(story, traffic, self.context.commands.clone());
         screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
+        if let (Rest::Baking, Some(until), false) = (rest, story.run.bakes_until(), self.context.is_json()) {
+            let suffix = &self.context.commands.suffix;
+            self.context.say(&format!(
+                "completed; bakes until {until}: `switchover serve --take-up{suffix}` watches it"
+            ));
+        }
         let (Some(control), Some(wiring)) = (&self.connected.control, &self.known.record.wiring) else {
             return Ok(());
         };

@@ -55,7 +55,7 @@ pub(super) fn tell(
             let result = report::result_json(story, now, extras, exit.map(Exit::code));
             context.print(&format!("{result:#}\n"))
         }
-        // Its last line is a fact: `run.finished` or `run.paused`.
+        // Its last line is a fact: `run.finished`, `run.baking` or `run.paused`.
         Output::Jsonl if exit.is_some() => Ok(()),
         Output::Jsonl => {
             context.print(&format!("{}\n", report::result_json(story, now, extras, exit.map(Exit::code))))

@@ -156,7 +156,9 @@ pub(super) fn failed(context: &Context, error: &StoreError) -> Failure {
             (Exit::Stopped, Some(Runbook::JournalBroken))
         }
         StoreError::Newer { .. } => (Exit::Stopped, Some(Runbook::JournalNewer)),
-        StoreError::Held { .. } | StoreError::Locked { .. } => (Exit::Locked, Some(Runbook::LockHeld)),
+        StoreError::Held { .. } | StoreError::Locked { .. } | StoreError::Baking { .. } => {
+            (Exit::Locked, Some(Runbook::LockHeld))
+        }
         StoreError::Fenced { .. } => (Exit::Stopped, Some(Runbook::LeaseLost)),
         StoreError::Conflict { .. } | StoreError::Unknown { .. } => {
             (Exit::Stopped, Some(Runbook::Interrupted))

@@ -67,6 +67,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW3006"),
     page!("SW3007"),
     page!("SW3008"),
+    page!("SW3009"),
 ];
 
 /// All codes, in order.

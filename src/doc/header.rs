@@ -228,11 +228,14 @@ pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     let about = "for how long a rollback that the run calls for by itself is announced before it begins; whoever says \
                  `pause` or `continue` by then says no. An abort or a trigger is not held";
     let veto = fields.optional("veto", duration(), about);
+    let about = "for how long the guards are kept once all steps are done, before `finally` and the end; the deadline does \
+                 not count it";
+    let bake = fields.optional("bake", duration(), about);
     let window = fields.optional("window", nested(window), "when a run may start and be approved");
     let freeze = fields.or("freeze", list(nested(freeze)), Vec::new(), "days on which none may");
     let zone = window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
     let freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
-    Policy { on_failure, deadline, rto, veto, window, freeze, ..Policy::default() }
+    Policy { on_failure, deadline, rto, veto, bake, window, freeze, ..Policy::default() }
 }
 
 fn window(fields: &mut Fields<'_>) -> Option<Window> {

@@ -4,7 +4,7 @@ use super::Sources;
 use super::rules::Before;
 use super::step::Facts;
 use crate::plan::{
-    Code, Fields, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Window,
+    Code, Fields, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Value, Window,
     format_duration,
 };
 use jiff::civil;
@@ -91,6 +91,16 @@ impl Lints<'_> {
                 format!("undoing `{id}` takes {reaches}{held}, and {promise}"),
             )
             .help(help);
+    }
+}
+
+/// A bake in which nothing is watched.
+pub(super) fn unwatched_bake(plan: &Plan, policy: Option<&Value>, problems: &mut Problems) {
+    let Some(bake) = policy.and_then(|policy| policy.get("bake")) else { return };
+    if plan.policy.bake.is_some() && plan.guards.iter().all(|guard| guard.span.until.is_some()) {
+        problems
+            .warn(Code("SW3009"), bake.span, "nothing watches while it bakes, so it does not bake")
+            .help("add a guard that has no `until`, or leave `bake` out");
     }
 }
 

@@ -256,6 +256,7 @@ impl Reader<'_> {
         let before = Before::of(plan);
         Rules { plan, facts: &facts, before: &before, problems: &mut self.problems }.check(&reads);
         lint::Lints { plan, facts: &facts, before: &before, problems: &mut self.problems }.check();
+        lint::unwatched_bake(plan, top.policy.as_ref(), &mut self.problems);
     }
 
     fn guards(&mut self, value: Option<&Value>, scope: &Scope, known: &Known, plan: &Plan) -> Vec<Guard> {

@@ -45,6 +45,8 @@ pub struct Driver {
     pub lease: Duration,
     /// Wait for orders while it is paused, rather than end.
     pub stay: bool,
+    /// Watch the guards of a run that bakes, rather than leave that to another process.
+    pub watches: bool,
     /// Ctrl-C.
     pub interruption: Interruption,
     /// Who is told.
@@ -67,6 +69,8 @@ pub enum Rest {
     Finished,
     /// Nothing more happens without a human.
     Waiting,
+    /// All is done, and the guards are kept for a while yet: another process watches them.
+    Baking,
     /// Ctrl-C: the run is paused, and no call is under way.
     Interrupted,
     /// Ctrl-C twice: a call may be under way; whoever resumes looks first.
@@ -291,6 +295,9 @@ impl Driver {
         }
         if stopping.is_some() {
             return stopping;
+        }
+        if !self.watches && run.bakes_until().is_some() && !run.is_held() {
+            return Some(Rest::Baking);
         }
         (!self.stay && waits_for_a_human(run)).then_some(Rest::Waiting)
     }

@@ -455,6 +455,9 @@ impl Hands {
             Verdict::NoEvidence => None,
             Verdict::Pass => {
                 watching.seen = clock.now();
+                if clock.now() >= piece.due.until {
+                    return Turn::Answered(Input::Satisfied { guard: place });
+                }
                 None
             }
         };

@@ -16,6 +16,8 @@ pub struct Policy {
     /// For how long a rollback that the run calls for by itself is announced before it begins, so that a person can say
     /// no. Silence lets it begin.
     pub veto: Option<Duration>,
+    /// For how long guards are kept once all steps are done; `finally` and the end come after that.
+    pub bake: Option<Duration>,
     /// When a run may start and be approved; never holds back an undo.
     pub window: Option<Window>,
     /// When none may.
@@ -36,6 +38,7 @@ impl Default for Policy {
             deadline: None,
             rto: None,
             veto: None,
+            bake: None,
             window: None,
             freeze: Vec::new(),
             call: Duration::from_secs(60),

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// For how long a world has had its users when a run begins: it is given as it stood so long before.
 pub const BEFORE: Duration = Duration::from_secs(600);
+/// Of a bake so long is played: what can happen in it does not depend on how long it is.
+const BAKE: Duration = Duration::from_secs(600);
 /// The name that a rehearsed run goes by.
 const RUN: &str = "REHEARSAL";
 
@@ -34,7 +36,10 @@ impl Setting {
     ///
     /// # Errors
     /// The world's users call what is no URL.
-    pub fn new(plan: Arc<Plan>, actions: Arc<Actions>, mut world: World) -> Result<Self, WorldError> {
+    pub fn new(mut plan: Arc<Plan>, actions: Arc<Actions>, mut world: World) -> Result<Self, WorldError> {
+        if plan.policy.bake.is_some_and(|bake| bake > BAKE) {
+            Arc::make_mut(&mut plan).policy.bake = Some(BAKE);
+        }
         world.populate()?;
         know_commands(&plan, &actions, &mut world);
         // Users were there before, and their resolvers know the name.

@@ -110,6 +110,8 @@ pub(super) fn of(
     }
     let announced = run.announced.as_ref().map(|announced| (&announced.cause, left_of(announced.at, now)));
     announced.hash(hasher);
+    let baking = run.bakes_until().map(|until| left_of(until, now));
+    (discriminant(&run.bake), baking, &run.satisfied).hash(hasher);
     // Its deadline is far away, or has been met.
     let left =
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);

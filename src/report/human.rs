@@ -1,7 +1,7 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
 use super::{Extras, Runbook, Story, words};
-use crate::plan::StepIx;
+use crate::plan::{StepIx, Timestamp};
 use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
 /// What to do now.
@@ -63,6 +63,7 @@ pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
         (Some(Verdict::Incomplete), _) => Some(incomplete(story, extras)),
         (None, _) if story.run.announced.is_some() => Some(announced(story, extras)),
         (None, Some(cause)) => Some(paused(story, cause, extras)),
+        (None, None) if let Some(until) = story.run.bakes_until() => Some(baking(story, until, with)),
         (None, None) if with.driven => None,
         (None, None) => Some(Advice {
             says: vec!["the process that drove this run is gone; nothing is lost".into()],
@@ -159,6 +160,29 @@ fn announced(story: &Story, extras: &Extras) -> Advice {
         commands.push(("to go on where it stopped".into(), with.run("resume", id)));
     }
     Advice { says, commands, see: Runbook::Announced }
+}
+
+/// All is done, and somebody should watch.
+fn baking(story: &Story, until: Timestamp, with: &Commands) -> Advice {
+    let id = &*story.id;
+    let mut commands = vec![
+        ("to end the bake now".to_owned(), with.run("continue", id)),
+        ("to undo what was done".to_owned(), with.run("rollback", id)),
+    ];
+    let says = if with.driven {
+        "nothing: its guards are watched, and a breach does what the plan says".into()
+    } else {
+        let take_up = format!("switchover serve --take-up{}", with.suffix);
+        commands.splice(
+            ..0,
+            [
+                ("to watch its guards here".to_owned(), with.run("resume", id)),
+                ("to have every run that bakes watched".to_owned(), take_up),
+            ],
+        );
+        format!("nobody watches its guards now, which are kept until {until}")
+    };
+    Advice { says: vec![says], commands, see: Runbook::Baking }
 }
 
 /// A run that was asked twice did not wait for its calls.

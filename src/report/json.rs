@@ -43,6 +43,9 @@ pub fn name(event: &Event) -> &'static str {
         Event::RunPaused { .. } => "run.paused",
         Event::RollbackAnnounced { .. } => "rollback.announced",
         Event::RollbackStarted { .. } => "rollback.started",
+        Event::Baking { .. } => "run.baking",
+        Event::GuardSatisfied { .. } => "guard.satisfied",
+        Event::Baked => "run.baked",
         Event::RunFinished { .. } => "run.finished",
         Event::Step(_, event) => match event {
             StepEvent::Started => "step.started",
@@ -91,6 +94,11 @@ fn fields(story: &Story, event: &Event) -> Json {
         Event::RollbackStarted { cause, rewind } => {
             json!({"cause": back(story, cause), "rewind": far(story, *rewind)})
         }
+        Event::Baking { until } => json!({"until": moment(*until)}),
+        Event::GuardSatisfied { guard } => {
+            json!({"guard": story.plan.guards.get(*guard).map(|g| g.id.to_string())})
+        }
+        Event::Baked => json!({}),
         Event::RunFinished { verdict: how } => json!({"verdict": verdict(*how)}),
         Event::Step(ix, event) => match event {
             StepEvent::ApprovalAsked { until }
@@ -305,6 +313,11 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
             "begins": moment(announced.at),
             "seconds_left": announced.at.since(now).as_secs(),
         })),
+        "baking": story.run.bakes_until().map(|until| json!({
+            "until": moment(until),
+            "seconds_left": until.since(now).as_secs(),
+        })),
+        "unwatched": story.unwatched.iter().map(|(from, to)| json!({"from": moment(*from), "to": moment(*to)})).collect::<Vec<_>>(),
         "rolled_back_because": story.run.cause.as_ref().map(|cause| back(story, cause)),
         "exit": exit,
         "started": story.begun.as_ref().map(|(_, at)| moment(*at)),

@@ -21,6 +21,7 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
     if story.resumed > 0 {
         lines.push(format!("- taken over by another process {} times", story.resumed));
     }
+    lines.extend(story.unwatched.iter().map(|gap| format!("- {}", words::unwatched(gap))));
     lines.extend([String::new(), "## Steps".into(), String::new()]);
     lines.extend(["| step | outcome | took | changes |".into(), "|---|---|---|---|".into()]);
     for (ix, step) in story.steps().filter(|(ix, _)| !matches!(story.plan[*ix].kind, Kind::Join)) {

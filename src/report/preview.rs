@@ -125,6 +125,12 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
             format!("points of no return: {}; past them nothing is undone by itself", barriers.join(", "));
         lines.push(looks.tint(Tone::Warn, &text));
     }
+    if let Some(bake) = plan.policy.bake {
+        let bake = words::span(bake);
+        lines.push(format!(
+            "bake: once all is done the guards are kept for {bake}, before `finally` and the end"
+        ));
+    }
     for clock in &preview.clocks {
         lines.extend(clock_lines(clock, preview.at, &plan.policy));
     }

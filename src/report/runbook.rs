@@ -90,6 +90,10 @@ fn rules(out: &mut Page, plan: &Plan) {
     if let Some(veto) = policy.veto {
         out.line(&format!("- Before it turns back by itself it waits {} for a no", format_duration(veto)));
     }
+    if let Some(bake) = policy.bake {
+        let bake = format_duration(bake);
+        out.line(&format!("- Once all is done the guards are kept for {bake}, before `finally` and the end"));
+    }
     out.line(&match policy.on_failure {
         OnFailure::Rollback => "- When a step fails: everything is undone, in reverse order".to_owned(),
         OnFailure::Pause => "- When a step fails: the run pauses and asks".to_owned(),

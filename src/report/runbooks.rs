@@ -47,6 +47,8 @@ runbooks! {
     Guard = "R-guard",
     /// A rollback is about to begin.
     Announced = "R-announced",
+    /// All is done, and the guards are kept for a while.
+    Baking = "R-baking",
     /// A rollback met a point of no return.
     Barrier = "R-barrier",
     /// A rollback met a checkpoint.

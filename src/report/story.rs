@@ -47,6 +47,8 @@ pub struct Story {
     pub last: Timestamp,
     /// How often another process took it over.
     pub resumed: u32,
+    /// While it baked: from the last fact of a process that was gone to the first one of the next.
+    pub unwatched: Vec<(Timestamp, Timestamp)>,
     /// The newest breach of a guard.
     pub breach: Option<Fault>,
     /// The rollback that was called for last.
@@ -75,6 +77,7 @@ impl Story {
             ended: None,
             last: Timestamp::PAST,
             resumed: 0,
+            unwatched: Vec::new(),
             breach: None,
             rewind: Rewind::Safe,
             steps: vec![step; plan.steps.len()],
@@ -140,7 +143,7 @@ impl Story {
 
     /// Takes the next fact. One that cannot follow the others changes nothing.
     pub fn take(&mut self, at: Timestamp, event: &Event) {
-        self.last = at;
+        let last = std::mem::replace(&mut self.last, at);
         let before: Vec<(Phase, u32)> = self.run.steps.iter().map(|step| (step.phase, step.turn)).collect();
         if self.run.evolve(event).is_err() {
             return;
@@ -152,7 +155,10 @@ impl Story {
         }
         match event {
             Event::RunStarted { by } => self.begun = Some((by.clone(), at)),
-            Event::RunResumed { .. } => self.resumed += 1,
+            Event::RunResumed { .. } => {
+                self.resumed += 1;
+                self.unwatched.extend(self.run.bakes_until().map(|_| (last, at)));
+            }
             Event::GuardTripped { fault, .. } => self.breach = Some(fault.clone()),
             Event::RollbackStarted { rewind, .. } => {
                 (self.rewind, self.ended) = (*rewind, None);
@@ -180,7 +186,10 @@ impl Story {
             | Event::OrderTaken { .. }
             | Event::OrderRefused { .. }
             | Event::RunPaused { .. }
-            | Event::RollbackAnnounced { .. } => {}
+            | Event::RollbackAnnounced { .. }
+            | Event::Baking { .. }
+            | Event::GuardSatisfied { .. }
+            | Event::Baked => {}
         }
     }
 }

@@ -74,6 +74,10 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         let text = format!("  {name}  {word} {:>8}  {}", row.took, looks.safe(&row.says));
         line(text.trim_end());
     }
+    if !story.unwatched.is_empty() {
+        line("");
+        story.unwatched.iter().for_each(|gap| line(&words::unwatched(gap)));
+    }
     if let Some(clock) = dns_clock(story, extras) {
         line("");
         line(&clock);
@@ -125,6 +129,7 @@ fn state(story: &Story, now: Timestamp, looks: Looks) -> String {
             .announced
             .as_ref()
             .map(|announced| (announced.at.since(now), words::why_back(&story.plan, &announced.cause))),
+        baking: story.run.bakes_until().map(|until| (until, until.since(now))),
         because: story.run.cause.as_ref().map(|cause| words::why_back(&story.plan, cause)),
         changed_nothing: ending(&story.run) == Ending::NothingChanged,
         assumes: story.run.assumes(),
@@ -142,6 +147,8 @@ pub struct Standing {
     pub paused: Option<String>,
     /// In how long it rolls back without a word, and why.
     pub announced: Option<(Duration, String)>,
+    /// All is done, and the guards are kept: until when, and for how long that is.
+    pub baking: Option<(Timestamp, Duration)>,
     /// Why it rolled back.
     pub because: Option<String>,
     /// It ended before anything was written.
@@ -173,6 +180,14 @@ impl Standing {
             (_, Some(why)) => (Tone::Bad, format!("paused after {lasted}: {why}")),
             (Mode::Idle, None) => (Tone::Dim, "not begun".into()),
             (Mode::Rollback, None) => (Tone::Warn, format!("rolling back for {lasted}{because}")),
+            (Mode::Forward, None) if let Some((until, left)) = self.baking => {
+                let left = if left.is_zero() {
+                    "its guards have yet to say that all is well".into()
+                } else {
+                    format!("{} left", words::span(left))
+                };
+                (Tone::Good, format!("completed; bakes until {until}, {left}"))
+            }
             (Mode::Forward, None) => (Tone::Busy, format!("under way for {lasted}")),
         };
         looks.tint(tone, &looks.safe(&text))

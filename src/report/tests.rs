@@ -333,6 +333,60 @@ fn a_rollback_that_is_announced_counts_down_and_says_how_to_say_no() {
     assert!(!vetoed.contains("says no"), "{vetoed}");
 }
 
+/// A run whose guards are kept for a day once it is done.
+fn baking() -> Vec<(Timestamp, Event)> {
+    let mut facts = facts();
+    facts.truncate(facts.len() - 3);
+    facts.push((at(110), Event::Step(StepIx(2), StepEvent::Succeeded { out: None })));
+    facts.push((at(110), Event::Baking { until: at(86_510) }));
+    facts
+}
+
+#[test]
+fn a_run_that_bakes_says_until_when_and_who_watches() {
+    let page = Page::default();
+    let story = told(&baking(), JsonLines(page.clone()));
+    insta::assert_snapshot!(page.text().lines().last().unwrap(), @r#"{"seq":17,"at":"2026-11-18T11:08:30Z","run":"01RUN","event":"run.baking","until":"2026-11-19T11:08:30Z","text":"all is done; bakes for 1d: the guards are kept until 2026-11-19T11:08:30Z"}"#);
+    insta::assert_snapshot!(end(&baking()), @r"
+    small completed; bakes until 2026-11-19T11:08:30Z, 1d left (run 01RUN)
+
+      lower   done                  1m30s  record app.example.com: TTL 300 → TTL 60
+      go      done                    10s  by ana@example.com
+      switch  done                    10s  record app.example.com: CNAME old → CNAME new
+
+    what to do now
+      nobody watches its guards now, which are kept until 2026-11-19T11:08:30Z
+      to watch its guards here:
+        switchover resume 01RUN
+      to have every run that bakes watched:
+        switchover serve --take-up
+      to end the bake now:
+        switchover continue 01RUN
+      to undo what was done:
+        switchover rollback 01RUN
+      see runbooks/R-baking.md (`switchover explain R-baking` prints it)
+    ");
+    let extras = Extras { commands: Commands { driven: true, ..Commands::default() }, ..Extras::default() };
+    let later = summary(&story, at(86_520), &extras, Looks::default());
+    assert!(later.contains("30Z, its guards have yet to say that all is well (run"), "{later}");
+    assert!(later.contains("its guards are watched") && !later.contains("resume"), "{later}");
+    let object = result_json(&story, at(170), &extras, None);
+    assert_eq!(object["baking"]["seconds_left"], 86_340);
+    // Whoever takes it up says for how long there may have been nobody.
+    let mut resumed = baking();
+    resumed.push((at(3_710), Event::RunResumed { owner: "host/2".into() }));
+    let gap = "nobody is known to have watched its guards from 2026-11-18T11:08:30Z to 2026-11-18T12:08:30Z";
+    let page = Page::default();
+    let story = told(&resumed, Plain::new(page.clone(), Looks::default(), &plan()));
+    assert!(page.text().trim_end().ends_with(&format!("taken over by host/2; {gap}")), "{}", page.text());
+    assert!(summary(&story, story.last, &extras, Looks::default()).contains(&format!("\n{gap}\n")));
+    let report = markdown(&story, story.last, &extras, &[]);
+    assert!(report.contains(&format!("\n- {gap}\n")), "{report}");
+    resumed.push((at(90_000), Event::Baked));
+    resumed.push((at(90_000), Event::RunFinished { verdict: Verdict::Completed }));
+    assert!(end(&resumed).starts_with("small completed after 1d1h (run 01RUN)"), "{}", end(&resumed));
+}
+
 #[test]
 fn a_stuck_undo_says_what_to_type() {
     insta::assert_snapshot!(end(&stuck()), @r"

@@ -32,10 +32,13 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
         Event::DeadlineSet { deadline } => {
             ("run".into(), (Tone::Plain, format!("pauses by itself after {}", span(deadline.since(at)))))
         }
-        Event::RunResumed { owner } => (
-            "run".into(),
-            (Tone::Warn, format!("taken over by {owner}; what was in flight is looked at first")),
-        ),
+        Event::RunResumed { owner } => {
+            let first = match story.unwatched.last().filter(|_| story.run.bakes_until().is_some()) {
+                Some(gap) => unwatched(gap),
+                None => "what was in flight is looked at first".into(),
+            };
+            ("run".into(), (Tone::Warn, format!("taken over by {owner}; {first}")))
+        }
         Event::OrderTaken { by, order, .. } => ("run".into(), (Tone::Strong, taken(plan, by, order))),
         Event::OrderRefused { by, order, refusal, .. } => {
             let text =
@@ -51,6 +54,19 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
             };
             (guard.map_or("guard".into(), |g| g.id.to_string()), (Tone::Bad, format!("{does}: {fault}")))
         }
+        Event::Baking { until } => {
+            let span = span(until.since(at));
+            (
+                "run".into(),
+                (Tone::Good, format!("all is done; bakes for {span}: the guards are kept until {until}")),
+            )
+        }
+        Event::GuardSatisfied { guard } => {
+            let guard = plan.guards.get(*guard);
+            let text = "says at the end of the bake that all is well";
+            (guard.map_or("guard".into(), |g| g.id.to_string()), (Tone::Good, text.into()))
+        }
+        Event::Baked => ("run".into(), (Tone::Good, "the bake is over".into())),
         Event::RunPaused { cause } => ("run".into(), (Tone::Bad, format!("paused: {}", pause(plan, cause)))),
         Event::RollbackAnnounced { cause, at: turns } => {
             let (left, why) = (span(turns.since(at)), why_back(plan, cause));
@@ -221,6 +237,12 @@ pub(super) fn ended(verdict: Verdict, assumes: bool) -> (Tone, &'static str) {
         Verdict::RolledBack => (Tone::Warn, "rolled back and verified"),
         Verdict::Incomplete => (Tone::Bad, "rolled back in part: something was left in force"),
     }
+}
+
+/// A time of a bake in which there may have been nobody.
+#[must_use]
+pub(super) fn unwatched((from, to): &(Timestamp, Timestamp)) -> String {
+    format!("nobody is known to have watched its guards from {from} to {to}")
 }
 
 /// Why a run is paused.

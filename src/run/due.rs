@@ -39,7 +39,8 @@ pub struct Due {
     pub turn: u32,
     /// Not before.
     pub from: Timestamp,
-    /// When it must have answered. An unanswered call counts as lost, an endless look as failed.
+    /// When it must have answered. An unanswered call counts as lost, an endless look as failed. Of a guard: from when on it
+    /// is worth an answer that all is well.
     pub until: Timestamp,
     /// A call under way should end early: the run goes back.
     pub stop: bool,
@@ -72,7 +73,7 @@ pub fn due(run: &Run) -> Vec<Due> {
     let mut all = Vec::new();
     let counts = run.mode == Mode::Forward && run.paused.is_none();
     let deadline = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
-    let mut wake = deadline.min(run.turns_at().unwrap_or(Timestamp::NEVER));
+    let mut wake = deadline.min(run.turns_at().unwrap_or(Timestamp::NEVER)).min(baked(run));
     let room = OnceCell::new();
     for (ix, step) in run.plan.places().zip(run.steps.iter()) {
         match of_step(run, ix, step, &room) {
@@ -82,17 +83,29 @@ pub fn due(run: &Run) -> Vec<Due> {
         }
     }
     let guards = (0..run.plan.guards.len()).filter(|guard| run.guarded(*guard));
-    all.extend(guards.map(|guard| Due {
-        work: Work::Guard(guard),
-        turn: 0,
-        from: Timestamp::PAST,
-        until: Timestamp::NEVER,
-        stop: false,
-    }));
+    all.extend(guards.map(|guard| of_guard(run, guard)));
     if wake < Timestamp::NEVER {
         all.push(Due { work: Work::Wake, turn: 0, from: wake, until: wake, stop: false });
     }
     all
+}
+
+/// When a bake is over that no guard watches: an alarm of elsewhere may turn it back until then.
+fn baked(run: &Run) -> Timestamp {
+    let until = run.bakes_until().filter(|_| !run.is_held() && !run.waits_for_a_guard() && run.is_done());
+    until.unwrap_or(Timestamp::NEVER)
+}
+
+/// Once a bake's time is over, a guard answers also that all is well.
+fn of_guard(run: &Run, guard: usize) -> Due {
+    let asked = run.bakes_until().filter(|_| !run.satisfied[guard]);
+    Due {
+        work: Work::Guard(guard),
+        turn: u32::from(asked.is_some()),
+        from: Timestamp::PAST,
+        until: asked.unwrap_or(Timestamp::NEVER),
+        stop: false,
+    }
 }
 
 fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Option<Due> {

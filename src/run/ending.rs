@@ -7,7 +7,7 @@ use super::{Work, due};
 /// Each is one exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// All steps are done.
+    /// All steps are done; guards may be kept for a while yet.
     Done,
     /// It failed before anything was written.
     NothingChanged,
@@ -40,6 +40,7 @@ pub fn ending(run: &Run) -> Ending {
                 | PauseCause::Diverged { .. }
                 | PauseCause::Checkpoint(_),
             ) => Ending::NeedsHuman,
+            None if run.bakes_until().is_some() && !run.is_held() => Ending::Done,
             _ => Ending::Resumable,
         },
     }

@@ -32,7 +32,8 @@ pub enum Order {
         /// Why, if they said.
         reason: Option<Arc<str>>,
     },
-    /// Go on: also tries again whatever stopped the run. Said of a rollback that is announced: no.
+    /// Go on: also tries again whatever stopped the run. Said of a rollback that is announced: no. Said of a run that bakes
+    /// and that nothing holds: enough.
     Continue,
     /// Undo: `abort` of a live run, `rollback` of a completed or stopped one, every trigger.
     Rollback {
@@ -109,6 +110,11 @@ pub enum Input {
         /// What it saw.
         fault: Fault,
     },
+    /// A guard saw, once the bake's time was over, that all is well.
+    Satisfied {
+        /// Its place among the plan's guards.
+        guard: usize,
+    },
     /// Orders are numbered by the store; one that was taken is not taken again.
     Ordered {
         /// Its number.
@@ -184,6 +190,18 @@ pub enum Event {
         /// How far.
         rewind: Rewind,
     },
+    /// All steps are done, and the guards are kept for a while yet.
+    Baking {
+        /// For so long at least.
+        until: Timestamp,
+    },
+    /// The bake's time was over, and a guard saw that all is well.
+    GuardSatisfied {
+        /// Its place among the plan's guards.
+        guard: usize,
+    },
+    /// The bake is over: no guard that watched it saw anything else.
+    Baked,
     /// It is over; `finally` has run.
     RunFinished {
         /// How.

@@ -1,7 +1,7 @@
 //! Folding facts into the state: the only place that changes a [`Run`].
 
 use super::event::{Cause, Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
-use super::state::{Announced, Mode, Run};
+use super::state::{Announced, Bake, Mode, Run};
 use super::step::{Bounds, Phase, StepRun};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
@@ -26,6 +26,7 @@ impl Run {
                 if self.paused == Some(PauseCause::Interrupted) {
                     self.paused = None;
                 }
+                self.satisfied.fill(false);
                 let grace = self.plan.policy.grace;
                 let under_way: Vec<StepIx> =
                     self.plan.places().filter(|ix| self[*ix].call_is_under_way()).collect();
@@ -52,7 +53,18 @@ impl Run {
                 self.cause.get_or_insert_with(|| cause.clone());
                 // Whatever held the run back holds back no rollback.
                 (self.paused, self.announced) = (None, None);
+                self.bake = Bake::Ahead;
             }
+            (E::Baking { until }, M::Forward) if self.bake == Bake::Ahead => {
+                self.bake = Bake::Until(*until);
+                self.satisfied.fill(false);
+                // It is about the work.
+                self.deadline = self.deadline.map(|_| Timestamp::NEVER);
+            }
+            (E::GuardSatisfied { guard }, M::Forward) if self.bakes_until().is_some() => {
+                *self.satisfied.get_mut(*guard)? = true;
+            }
+            (E::Baked, M::Forward) if self.bakes_until().is_some() => self.bake = Bake::Over,
             (E::RunFinished { verdict }, M::Forward | M::Rollback) => {
                 (self.mode, self.paused) = (M::Finished(*verdict), None);
             }
@@ -116,9 +128,14 @@ impl Run {
 
     /// Also tries again whatever stopped the run.
     fn go_on(&mut self) -> Option<()> {
+        if self.bakes_until().is_some() && !self.is_held() {
+            self.bake = Bake::Over;
+            return Some(());
+        }
         let was = self.paused.take();
         self.announced = None;
         self.tripped.fill(false);
+        self.satisfied.fill(false);
         if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
             self.not_over(true);
             self.go_forward_again();
@@ -136,6 +153,7 @@ impl Run {
     fn mend(&mut self, step: StepIx, how: impl FnOnce(&mut StepRun)) -> Option<()> {
         how(self.step_mut(step)?);
         self.not_over(false);
+        self.satisfied.fill(false);
         let announced = self.announced.take();
         self.announced = announced.filter(|announced| announced.cause != Cause::Failed(step));
         let by_step = matches!(

@@ -33,7 +33,7 @@ pub use event::{
     Verdict,
 };
 pub use outcome::{Answer, Change, Fault, FaultKind, Landed, Look, Memo, Proposal};
-pub use state::{Announced, Mode, Run};
+pub use state::{Announced, Bake, Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};
 pub use steps::{Piece, Steps};
 

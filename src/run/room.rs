@@ -38,7 +38,7 @@ impl Room {
             pools.push(Counted { max: pool.max, open, is_open });
         }
         let over = match run.mode {
-            Mode::Forward => run.all_passed(Part::Main),
+            Mode::Forward => run.all_passed(Part::Main) && run.is_baked(),
             // Also where a rollback can do no more without a human; not where it was only to go so far.
             Mode::Rollback => run.rest().is_some_and(|rest| rest.is_an_ending()),
             Mode::Idle | Mode::Finished(_) => false,

@@ -3,6 +3,7 @@
 use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Receipt, Rewind, Verdict};
 use super::step::{Phase, StepRun, Stopped, before};
 use super::steps::Steps;
+use crate::mutant::{Mistake, on};
 use crate::plan::{OnFailure, Part, Plan, Reversibility, StepIx, Timestamp, Undo};
 use std::{ops::Index, sync::Arc, time::Duration};
 
@@ -42,6 +43,17 @@ impl Announced {
     }
 }
 
+/// How far the bake of a run is: the time for which its guards are kept once all is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bake {
+    /// It is yet to come, or the plan has none.
+    Ahead,
+    /// Until then, and until each guard has seen that all is well.
+    Until(Timestamp),
+    /// It is over.
+    Over,
+}
+
 /// One run of one plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -63,6 +75,10 @@ pub struct Run {
     pub deadline: Option<Timestamp>,
     /// Guards that saw a breach; armed again by `continue`.
     pub tripped: Vec<bool>,
+    /// How far its bake is.
+    pub bake: Bake,
+    /// Guards that saw that all is well once the bake's time was over, since somebody drives the run without a stop.
+    pub satisfied: Vec<bool>,
     /// The newest order that was answered.
     pub last_order: u64,
     /// Some step, other than those of `finally`, recorded an intent.
@@ -76,7 +92,7 @@ impl Run {
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
         let steps = Steps::new(plan.steps.len(), StepRun::new());
-        let tripped = vec![false; plan.guards.len()];
+        let (tripped, satisfied) = (vec![false; plan.guards.len()], vec![false; plan.guards.len()]);
         Self {
             plan,
             mode: Mode::Idle,
@@ -87,6 +103,8 @@ impl Run {
             started_by: None,
             deadline: None,
             tripped,
+            bake: Bake::Ahead,
+            satisfied,
             last_order: 0,
             wrote: false,
             steps,
@@ -256,7 +274,8 @@ impl Run {
     pub fn guarded(&self, guard: usize) -> bool {
         let Some(rule) = self.plan.guards.get(guard) else { return false };
         let begun = |ix: StepIx| self[ix].phase != Phase::Waiting;
-        let until = || rule.span.until.map_or_else(|| self.all_passed(Part::Main), |ix| self.passed(ix));
+        let over = || self.all_passed(Part::Main) && self.is_baked();
+        let until = || rule.span.until.map_or_else(over, |ix| self.passed(ix));
         self.mode == Mode::Forward
             && !self.tripped[guard]
             && rule.span.from.map_or(self.wrote, begun)
@@ -267,6 +286,38 @@ impl Run {
     #[must_use]
     pub fn assumes(&self) -> bool {
         self.steps.iter().any(|step| step.phase == Phase::Undone(Receipt::Assumed))
+    }
+
+    /// All steps but those of `finally` have passed.
+    pub(super) fn is_done(&self) -> bool {
+        self.all_passed(Part::Main)
+    }
+
+    /// All is done, and the guards are kept until then at least.
+    #[must_use]
+    pub fn bakes_until(&self) -> Option<Timestamp> {
+        match self.bake {
+            Bake::Until(until) => Some(until),
+            Bake::Ahead | Bake::Over => None,
+        }
+    }
+
+    /// What comes after a bake may begin.
+    pub(super) fn is_baked(&self) -> bool {
+        self.bake == Bake::Over || !self.is_to_bake()
+    }
+
+    /// The plan keeps its guards, there is one to keep, and something that it could turn back.
+    pub(super) fn is_to_bake(&self) -> bool {
+        let plan = &self.plan;
+        let stays = plan.guards.iter().any(|guard| guard.span.until.is_none());
+        plan.policy.bake.is_some() && stays && self.wrote && !on(Mistake::NotBaked)
+    }
+
+    /// A guard that watches has yet to see that all is well.
+    pub(super) fn waits_for_a_guard(&self) -> bool {
+        let awaited = |guard: usize| self.guarded(guard) && !self.satisfied[guard];
+        !on(Mistake::BakedByTheClock) && (0..self.plan.guards.len()).any(awaited)
     }
 
     /// A step of `finally` failed: the verdict stands, but somebody should know.

@@ -1,6 +1,7 @@
 //! What can go wrong with a store, and what to do about it.
 
 use super::{Holder, RunId, Seq};
+use crate::plan::Timestamp;
 use std::path::PathBuf;
 
 /// Why the store did not do what it was asked. A run never goes on without its journal.
@@ -111,6 +112,16 @@ pub enum StoreError {
         /// Where it is under way.
         holder: Holder,
     },
+    /// Another run wrote the same thing, and keeps its guards for a while.
+    #[error("{resource} is locked by run {run}: it is done, and bakes until {until}")]
+    Baking {
+        /// What both write.
+        resource: String,
+        /// The other run.
+        run: RunId,
+        /// In the other run's time.
+        until: Timestamp,
+    },
     /// Another process took the run over: nothing was written, and nothing may be done any more.
     #[error("run {run} was taken over by {by}")]
     Fenced {
@@ -196,6 +207,9 @@ impl StoreError {
                     "wait until it has ended: `switchover watch {run}`; or roll it back: `switchover abort {run}`"
                 )
             }
+            Self::Baking { run, .. } => format!(
+                "wait until then; or end it now: `switchover continue {run}`; or roll it back: `switchover abort {run}`"
+            ),
             Self::Fenced { run, .. } => format!("nothing more was done here: `switchover watch {run}`"),
             Self::Conflict { run, .. } | Self::Unknown { run, .. } => {
                 format!("`switchover resume {run}` reads the journal again and goes on from there")
@@ -210,6 +224,6 @@ impl StoreError {
     /// Another run or process is in the way.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Locked { .. })
+        matches!(self, Self::Held { .. } | Self::Locked { .. } | Self::Baking { .. })
     }
 }

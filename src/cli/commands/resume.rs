@@ -25,5 +25,5 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         let error = crate::store::StoreError::Held { run: known.record.id.clone(), holder: holder.clone() };
         return Err(stored::failed(context, &error));
     }
-    operate::drive(context, store, known, &args.drive, None)
+    operate::drive(context, store, known, &DriveArgs { watches: true, ..args.drive.clone() }, None)
 }

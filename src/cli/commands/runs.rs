@@ -89,6 +89,7 @@ fn standing(run: &Listed) -> Standing {
             let (cause, name) = announced.cause.named();
             (Timestamp(announced.at).since(now), report::why_back_about(&name, &cause))
         }),
+        baking: kept.baking.map(|until| (Timestamp(until), Timestamp(until).since(now))),
         because: kept.cause.as_ref().map(|cause| {
             let (cause, name) = cause.named();
             report::why_back_about(&name, &cause)
@@ -120,6 +121,7 @@ fn object(run: &Listed) -> Json {
         "announced": kept.announced.as_ref().map(|announced| {
             json!({"cause": kind(json!(announced.cause)), "begins": moment(announced.at)})
         }),
+        "baking": kept.baking.map(|until| json!({"until": moment(until)})),
         "rolled_back_because": kept.cause.as_ref().map(|cause| kind(json!(cause))),
         "started": kept.began.map(moment),
         "ended": kept.ended.map(moment),

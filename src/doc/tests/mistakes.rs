@@ -480,6 +480,20 @@ fn the_time_for_a_no_counts_as_a_part_of_the_way_back() {
 }
 
 #[test]
+fn a_bake_needs_a_guard_that_stays() {
+    let of = |policy: &str, more: &str| {
+        problems(&format!("{}policy: {policy}\n{more}", of_steps("- { id: a, uses: look }\n")))
+    };
+    let alone = "SW3009 plan.yaml:5:17 nothing watches while it bakes, so it does not bake\n";
+    let guard =
+        |more: &str| format!("guards: [{{ id: g, uses: probe, with: {{ fail: value > 0.1 }}{more} }}]\n");
+    assert_eq!(of("{ bake: 24h }", ""), alone);
+    assert_eq!(of("{ bake: 24h }", &guard(", until: a")), alone);
+    assert_eq!(of("{ bake: 24h }", &guard("")), "");
+    assert_eq!(of("{ veto: 1m }", ""), "");
+}
+
+#[test]
 fn a_token_is_a_secret() {
     let target = |token: &str| {
         of_steps("- { id: a, uses: look }\n")

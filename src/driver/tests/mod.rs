@@ -541,6 +541,46 @@ async fn a_rollback_that_is_announced_begins_whoever_drives_the_run() {
     assert!(held(&again).unwrap() >= veto);
 }
 
+/// The kinds of facts that are not about a step.
+fn kinds(stage: &Stage) -> Vec<String> {
+    let kind =
+        |line: &String| serde_json::from_str::<Json>(line).unwrap()["event"].as_str().unwrap().to_owned();
+    stage.journal().iter().map(kind).filter(|kind| kind != "step").collect()
+}
+
+#[tokio::test]
+async fn a_run_bakes_until_its_guard_says_that_all_is_well() {
+    let bake = Duration::from_secs(60);
+    let stage = guarded_by(Errors::Rate(0.01), Policy { bake: Some(bake), ..Policy::default() });
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(driven.rest, Rest::Finished);
+    assert_eq!(kinds(&stage), ["run_started", "baking", "guard_satisfied", "baked", "run_finished"]);
+    let facts = crate::store::events(&*stage.store, &stage.run, &stage.plan, Seq(1)).unwrap();
+    let when = |is: fn(&Event) -> bool| facts.iter().find(|fact| is(&fact.event)).unwrap().at;
+    let begun = when(|event| matches!(event, Event::Baking { .. }));
+    assert!(when(|event| *event == Event::Baked).since(begun) >= bake);
+}
+
+/// What it holds stays locked, whoever watches it, or nobody.
+#[tokio::test]
+async fn a_run_that_bakes_is_left_to_another_process_and_keeps_its_locks() {
+    let stage = guarded_by(Errors::Rate(0.01), Policy { bake: Some(WEEK), ..Policy::default() });
+    let stage = Stage { watches: false, ..stage };
+    let driven = stage.drive().await.unwrap();
+    assert_eq!((driven.rest, ending(&driven.run)), (Rest::Baking, Ending::Done));
+    let inner = Arc::new(crate::store::SqliteStore::open(stage.directory.path()).unwrap());
+    let second = Stage::among(stage.directory.clone(), inner, chain(&["b"]), &[], Vec::new());
+    let error = second.drive().await.unwrap_err();
+    let DriveError::Store(refused @ StoreError::Baking { .. }) = &error else { panic!("{error:?}") };
+    assert!(refused.to_string().contains("it is done, and bakes until 2"), "{refused}");
+    assert!(error.hint().unwrap().contains("switchover continue"), "{error:?}");
+    stage.order(&Order::Continue);
+    let driven = stage.drive().await.unwrap();
+    assert_eq!(driven.rest, Rest::Finished);
+    assert_eq!(kinds(&stage), ["run_started", "baking", "run_resumed", "order_taken", "run_finished"]);
+    assert!(completed(&second.drive().await.unwrap().run));
+}
+
 #[tokio::test]
 async fn a_guard_that_cannot_see_pauses_and_turns_nothing_back() {
     for blind in [Errors::Unknown, Errors::Panics] {

@@ -159,6 +159,7 @@ pub(super) struct Stage {
     pub(super) interruption: Interruption,
     pub(super) secrets: Vec<(&'static str, &'static str)>,
     pub(super) stay: bool,
+    pub(super) watches: bool,
 }
 
 pub(in crate::driver) fn ana() -> Actor {
@@ -257,6 +258,7 @@ impl Stage {
             interruption: Interruption::default(),
             secrets: Vec::new(),
             stay: false,
+            watches: true,
         }
     }
 
@@ -276,6 +278,7 @@ impl Stage {
             owner: Owner { host: "test".into(), pid: 1, birth: String::new() },
             lease: Duration::from_secs(60),
             stay: self.stay,
+            watches: self.watches,
             interruption: self.interruption.clone(),
             observers: vec![Box::new(Watcher(self.seen.clone()))],
         }

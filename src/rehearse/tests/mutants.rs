@@ -20,6 +20,7 @@ const FAMILY: &str = "one-family";
 const GUARD: &str = "guard";
 const SHIFT: &str = "shift";
 const VETO: &str = "veto";
+const BAKE: &str = "bake";
 const SETS: &str = "weighted";
 
 const MUTANTS: &[Mutant] = &[
@@ -51,6 +52,7 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::AbortIgnored, EXEC, "people.abort", Law::Obeys),
     (Mistake::NotAnnounced, VETO, "command.run.refused", Law::Heeds),
     (Mistake::NoIsNotHeard, VETO, "command.run.refused", Law::Heeds),
+    (Mistake::NotBaked, BAKE, "settles/world.new-side-fails", Law::Fires),
     (Mistake::NobodyWakes, EXEC, "command.undo.transient", Law::Ends),
     (Mistake::NobodyAsked, AEP, "metrics.read.no-evidence", Law::AsksFirst),
     (Mistake::OneIsEnough, BARRIER, "people.late", Law::AsksFirst),
@@ -79,7 +81,7 @@ fn staged(plan: &str) -> Arc<Setting> {
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
-        DEADLINE => ("tests/data/rehearse", Some("one-record.yaml")),
+        BAKE | DEADLINE => ("tests/data/rehearse", Some("one-record.yaml")),
         _ => ("tests/data/rehearse", None),
     };
     setting(&format!("{folder}/{plan}.yaml"), world)
@@ -99,8 +101,8 @@ fn each_mistake_is_found_by_a_rehearsal() {
     assert!(missed.is_empty(), "{} of {}:\n{}", missed.len(), MUTANTS.len(), missed.join("\n"));
 }
 
-/// Mistakes of what a rehearsal has no part of: `store::tests::mistakes`, `driver::tests::leases` and, those about signals,
-/// `tests/it/signals` find them.
+/// Mistakes of what a rehearsal has no part of: `run::tests::stories_bake`, `store::tests::mistakes`, `driver::tests::leases`
+/// and, those about signals, `tests/it/signals` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
@@ -115,6 +117,7 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::DeafAtFirst,
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
+    Mistake::BakedByTheClock,
 ];
 
 #[test]
@@ -143,7 +146,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
+    for plan in [BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

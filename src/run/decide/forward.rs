@@ -6,7 +6,7 @@ use crate::plan::{Kind, OnFailure, Part, StepIx};
 use crate::run::event::{Cause, Event, PauseCause, StepEvent, Verdict};
 use crate::run::outcome::Fault;
 use crate::run::room::Room;
-use crate::run::state::Mode;
+use crate::run::state::{Bake, Mode};
 use crate::run::step::{Phase, Stopped};
 
 /// How often a call may be lost on its way, whatever the plan says of tries: one that certainly did not land is not a
@@ -34,9 +34,25 @@ impl Draft<'_> {
                 return;
             }
         }
-        if !self.run.is_held() && self.run.all_passed(Part::Main) && self.run.all_passed(Part::Finally) {
-            self.push(Event::RunFinished { verdict: Verdict::Completed });
+        if !self.run.is_held() && self.run.is_done() {
+            self.done();
         }
+    }
+
+    /// What follows once all is done: the guards are kept for a while, and then it is over, after `finally`.
+    fn done(&mut self) {
+        let run = &self.run;
+        let event = match (run.bake, run.plan.policy.bake) {
+            (Bake::Ahead, Some(span)) if run.is_to_bake() => Event::Baking { until: self.now.after(span) },
+            // Whoever takes the run over hears first what was said meanwhile.
+            (Bake::Until(until), _) if until > self.now || run.waits_for_a_guard() || self.resumes => return,
+            (Bake::Until(_), _) => Event::Baked,
+            (Bake::Ahead | Bake::Over, _) if run.all_passed(Part::Finally) => {
+                Event::RunFinished { verdict: Verdict::Completed }
+            }
+            (Bake::Ahead | Bake::Over, _) => return,
+        };
+        self.push(event);
     }
 
     /// One step on its way forward: at most one fact.

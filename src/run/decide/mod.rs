@@ -67,6 +67,12 @@ impl Draft<'_> {
                 }
             }
             Input::Tripped { guard, fault } => self.tripped(*guard, fault),
+            Input::Satisfied { guard } => {
+                let is_over = run.bakes_until().is_some_and(|until| until <= self.now);
+                if is_over && run.guarded(*guard) && !run.satisfied[*guard] {
+                    self.push(Event::GuardSatisfied { guard: *guard });
+                }
+            }
             Input::Ordered { id, by, order } => {
                 if *id > run.last_order {
                     self.ordered(*id, by, order);

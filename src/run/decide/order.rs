@@ -18,7 +18,7 @@ pub(super) fn check(run: &Run, by: &Actor, order: &Order, now: Timestamp) -> Res
         Order::Reject { step, .. } => may_answer(run, by, *step, now, false),
         // An alarm may stop a run or turn it back; what else there is to decide is a person's.
         _ if by.automatic => Err(Refusal::PersonNeeded),
-        Order::Continue => or(run.is_held(), Refusal::NotPaused),
+        Order::Continue => or(run.is_held() || run.bakes_until().is_some(), Refusal::NotPaused),
         Order::Retry { step } => stopped(run, *step).map(|_| ()),
         Order::Skip { step, .. } => {
             let stuck = matches!(stopped(run, *step)?, Phase::Stuck(_));

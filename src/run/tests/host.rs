@@ -223,8 +223,13 @@ impl Host<'_> {
                 };
                 Some(Input::Tripped { guard, fault })
             }
+            // Now and then a guard sees nothing.
+            Work::Guard(guard) if flight.due.until <= self.now && self.dice.chance(80) => {
+                Some(Input::Satisfied { guard })
+            }
             Work::Guard(guard) => {
-                flight.at = self.guard_trips[guard];
+                let again = flight.due.until.max(self.now.after(Duration::from_secs(30)));
+                flight.at = self.guard_trips[guard].min(again);
                 None
             }
             _ => Some(Input::Tick),
@@ -233,7 +238,11 @@ impl Host<'_> {
 
     /// Nothing will happen by itself any more, or not before a human could have been asked.
     fn stalled(&self, run: &Run, flights: &[Flight]) -> bool {
-        let busy = |f: &&Flight| !matches!(f.due.work, Work::Hold(_) | Work::Guard(_));
+        let busy = |f: &&Flight| match f.due.work {
+            Work::Hold(_) => false,
+            Work::Guard(_) => f.due.until < Timestamp::NEVER,
+            _ => true,
+        };
         let asks = |s: &StepRun| run.mode == Mode::Forward && matches!(s.phase, Phase::Asking { .. });
         let asked = run.steps.iter().any(asks);
         if asked && self.luck.approves > 0 && flights.iter().filter(busy).all(|f| f.at > self.now) {

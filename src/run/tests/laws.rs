@@ -20,6 +20,10 @@ pub(super) struct Laws {
     /// Rollbacks that were announced, and of these, how many nobody said no to.
     pub(super) announced: u64,
     pub(super) unvetoed: u64,
+    /// Bakes that began, that ended by themselves, and in which the run turned back.
+    pub(super) bakes: [u64; 3],
+    /// Guards that saw that all is well, since a process took the run over last.
+    saw: BTreeSet<usize>,
 }
 
 impl Laws {
@@ -75,7 +79,23 @@ impl Laws {
                 assert_eq!(*at, now.after(veto), "neither longer nor shorter than stated");
                 self.announced += 1;
             }
+            Event::RunResumed { .. } => self.saw.clear(),
+            Event::Baking { until } => {
+                assert_eq!(*until, now.after(before.plan.policy.bake.expect("the plan says `bake`")));
+                assert!(before.is_done() && !before.is_held(), "it bakes, and something is to do");
+                self.bakes[0] += 1;
+            }
+            Event::GuardSatisfied { guard } => drop(self.saw.insert(*guard)),
+            Event::Baked => {
+                assert!(before.bakes_until().is_some_and(|until| until <= now), "shorter than stated");
+                assert!(!before.is_held(), "a bake ended while the run was paused, or about to turn back");
+                let watching = (0..before.plan.guards.len()).filter(|guard| before.guarded(*guard));
+                let unseen = watching.filter(|guard| !self.saw.contains(guard)).count();
+                assert_eq!(unseen, 0, "it ended by silence");
+                self.bakes[1] += 1;
+            }
             Event::RollbackStarted { cause, rewind } => {
+                self.bakes[2] += u64::from(before.bakes_until().is_some());
                 self.vetoable(before, cause, now);
                 assert!(after.paused.is_none(), "a rollback begins, and waits");
                 before.steps.iter().for_each(|s| *self.turned_in.entry(name(&s.phase)).or_default() += 1);
@@ -87,7 +107,8 @@ impl Laws {
             Event::OrderTaken { order: Order::Skip { step, .. } | Order::Settle { step, .. }, .. } => {
                 self.waived.insert(*step);
             }
-            Event::RunFinished { .. } => {
+            Event::RunFinished { verdict } => {
+                assert!(*verdict != Verdict::Completed || before.is_baked(), "it ended, and was to bake");
                 let over = |ix: &StepIx| before.passed(*ix);
                 assert!(before.plan.places().filter(|ix| before.plan.is_finally(*ix)).all(|ix| over(&ix)));
                 assert!(!before.is_held(), "a paused run ends, or one that is about to turn back");
@@ -175,6 +196,7 @@ impl Laws {
         if plan.is_finally(ix) {
             let over = plan.places().filter(|ix| !plan.is_finally(*ix)).all(|ix| before.passed(ix));
             assert!(over || before.rest().is_some(), "finally began before the end");
+            assert!(before.mode != Mode::Forward || before.is_baked(), "finally began in a bake");
             return;
         }
         assert_eq!(before.mode, Mode::Forward, "{fact:?} was begun on the way back");

@@ -66,6 +66,7 @@ fn random_policy(seed: u64, dice: &mut Dice) -> Policy {
         deadline: dice.chance(20).then(|| secs(dice.below(7200))),
         undo: Retry { attempts: 4, wait: secs(5), backoff_percent: 200 },
         veto: seed.is_multiple_of(3).then(|| secs(1 + seed % 120)),
+        bake: seed.is_multiple_of(2).then(|| secs(1 + seed % 600)),
         ..policy()
     }
 }
@@ -208,6 +209,7 @@ fn is_listed_as_it_is(disk: &Disk) {
         let told = kept.cause.clone().map(|cause| EventRecord::RollbackStarted { cause, rewind });
         assert_eq!(told, cause, "{event:?}");
         assert!(kept.wrote || !run.wrote, "{event:?}");
+        assert_eq!(kept.baking.map(Timestamp), run.bakes_until(), "{event:?}");
         let announced = run.announced.clone();
         let announced = announced
             .map(|Announced { cause, at }| EventRecord::of(&Event::RollbackAnnounced { cause, at }, plan));
@@ -227,6 +229,7 @@ struct Tally {
     facts: u64,
     announced: u64,
     unvetoed: u64,
+    bakes: [u64; 3],
 }
 
 impl Tally {
@@ -243,6 +246,7 @@ impl Tally {
         (self.crashes, self.facts) = (self.crashes + other.crashes, self.facts + other.facts);
         self.announced += other.announced;
         self.unvetoed += other.unvetoed;
+        self.bakes = std::array::from_fn(|n| self.bakes[n] + other.bakes[n]);
     }
 }
 
@@ -258,8 +262,9 @@ fn live_all(seeds: Range<u64>, told: bool) -> Tally {
             panic!("seed {seed}: SEEDS={seed}..{} TOLD=1 tells it", seed + 1)
         };
         let endings = BTreeMap::from([(format!("{ending:?}"), 1)]);
-        let Laws { died_in: died, turned_in: turned, paused, crashes, facts, announced, unvetoed, .. } = laws;
-        tally.add(Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed });
+        let Laws { died_in: died, turned_in: turned, paused, crashes, facts, .. } = laws;
+        let Laws { announced, unvetoed, bakes, .. } = laws;
+        tally.add(Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes });
     }
     tally
 }
@@ -286,9 +291,11 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
         }
     });
     let all = seeds.end - seeds.start;
-    let Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed } = tally;
+    let Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes } = tally;
     println!("{all} of {all} schedules kept the promises: {crashes} crashes, {} facts a run", facts / all);
     println!("announced {announced} rollbacks, and {unvetoed} of them began by themselves");
+    let [begun, over, turned_back] = bakes;
+    println!("baked {begun} times: {over} ended by themselves, {turned_back} turned back");
     println!("ended {endings:?}\ndied in {died:?}\nturned back in {turned:?}\npaused {paused:?}");
     if all >= SCHEDULES {
         assert_eq!(
@@ -298,6 +305,7 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
         );
         assert!(paused.len() >= 14 && paused.values().all(|n| *n > 50), "some pause hardly occurs");
         assert!(unvetoed > 1000 && announced > unvetoed + 1000, "an answer that hardly occurs: {unvetoed}");
+        assert!(bakes.iter().all(|n| *n > 500), "an end of a bake that hardly occurs: {bakes:?}");
         let common =
             [Ending::Done, Ending::RolledBack, Ending::Aborted, Ending::NeedsHuman, Ending::NothingChanged];
         let rare = common.iter().find(|ending| endings.get(&format!("{ending:?}")).is_none_or(|n| *n < 500));

@@ -48,6 +48,12 @@ pub enum EventRecord {
     RollbackAnnounced { cause: CauseRecord, at: u64 },
     #[serde(rename = "rollback_started")]
     RollbackStarted { cause: CauseRecord, rewind: RewindRecord },
+    #[serde(rename = "baking")]
+    Baking { until: u64 },
+    #[serde(rename = "guard_satisfied")]
+    GuardSatisfied { guard: String },
+    #[serde(rename = "baked")]
+    Baked,
     #[serde(rename = "run_finished")]
     RunFinished { verdict: VerdictRecord },
     #[serde(rename = "step")]

@@ -89,6 +89,9 @@ impl EventRecord {
             Self::RollbackStarted { cause, rewind } => {
                 Event::RollbackStarted { cause: cause.cause(plan)?, rewind: rewind.rewind(plan) }
             }
+            Self::Baking { until } => Event::Baking { until: Timestamp(*until) },
+            Self::GuardSatisfied { guard: name } => Event::GuardSatisfied { guard: guard(plan, name)? },
+            Self::Baked => Event::Baked,
             Self::RunFinished { verdict } => Event::RunFinished { verdict: (*verdict).into() },
             Self::Step { step: name, fact } => Event::Step(step(plan, name)?, fact.into()),
         })

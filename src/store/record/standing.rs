@@ -88,6 +88,9 @@ pub struct StandingRecord {
     /// A rollback that will begin by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announced: Option<AnnouncedRecord>,
+    /// All is done, and the guards are kept until then at least, in the run's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baking: Option<u64>,
     /// Why it rolled back.
     pub cause: Option<CauseRecord>,
     /// Some step recorded an intent.
@@ -130,9 +133,11 @@ impl StandingRecord {
             }
             EventRecord::RollbackStarted { cause, .. } => {
                 (self.mode, self.paused, self.ended) = (ModeRecord::Rollback, None, None);
-                self.announced = None;
+                (self.announced, self.baking) = (None, None);
                 self.cause.get_or_insert_with(|| cause.clone());
             }
+            EventRecord::Baking { until } => self.baking = Some(*until),
+            EventRecord::Baked => self.baking = None,
             EventRecord::RunFinished { verdict } => {
                 (self.mode, self.paused, self.ended) = (ModeRecord::Finished(*verdict), None, Some(at.0));
             }
@@ -144,12 +149,14 @@ impl StandingRecord {
             EventRecord::Step { .. }
             | EventRecord::DeadlineSet { .. }
             | EventRecord::OrderRefused { .. }
-            | EventRecord::GuardTripped { .. } => {}
+            | EventRecord::GuardTripped { .. }
+            | EventRecord::GuardSatisfied { .. } => {}
         }
     }
 
     fn obey(&mut self, order: &OrderRecord) {
         match order {
+            OrderRecord::Continue if self.paused.is_none() && self.announced.is_none() => self.baking = None,
             OrderRecord::Continue => {
                 let was = self.paused.take();
                 self.announced = None;

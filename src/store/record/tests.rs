@@ -151,6 +151,9 @@ fn all() -> [Vec<Event>; 2] {
         run_events().into_iter().chain(steps).collect(),
         vec![
             Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) },
+            Event::Baking { until: Timestamp(11) },
+            Event::GuardSatisfied { guard: 0 },
+            Event::Baked,
             Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
         ],
     ]

@@ -55,6 +55,9 @@ impl EventRecord {
                 cause: CauseRecord::of(cause, plan),
                 rewind: RewindRecord::of(*rewind, plan),
             },
+            Event::Baking { until } => Self::Baking { until: until.0 },
+            Event::GuardSatisfied { guard: place } => Self::GuardSatisfied { guard: guard(plan, *place) },
+            Event::Baked => Self::Baked,
             Event::RunFinished { verdict } => Self::RunFinished { verdict: (*verdict).into() },
             Event::Step(ix, fact) => Self::Step { step: step(plan, *ix), fact: fact.into() },
         }

@@ -1,6 +1,6 @@
 //! Who holds a run, and what runs have locked.
 
-use super::Failed;
+use super::{Failed, listing};
 use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::store::{Epoch, Holder, Lease, Owner, RunId, StoreError, Takeover};
@@ -145,6 +145,10 @@ pub(super) fn lock(
             Some(run) if run == lease.run => continue,
             None => None,
             Some(run) => {
+                // Its guards turn it back, also where nobody drives it now.
+                if let Some(until) = listing::bakes_until(tx, &run) {
+                    return Err(StoreError::Baking { resource: resource.clone(), run, until }.into());
+                }
                 let row = row(tx, &run)?;
                 let reason = row.as_ref().map_or_else(|| Some("nobody holds it".into()), |r| r.free(now));
                 let reason = reason.or(on(Mistake::LockNotHeeded).then(String::new));

@@ -83,6 +83,11 @@ pub(super) fn follow(tx: &Transaction<'_>, run: &RunId, after: u64, entries: &[E
     keep(tx, run, &kept)
 }
 
+/// Until when a run bakes, as its journal tells it. One that cannot be told of holds up nobody.
+pub(super) fn bakes_until(tx: &Transaction<'_>, run: &RunId) -> Option<Timestamp> {
+    caught_up(tx, run, None, None).ok()?.standing.baking.map(Timestamp)
+}
+
 /// How a run stands as its whole journal tells it, whatever was kept; that is kept from here on.
 pub(super) fn by_journal(
     tx: &Transaction<'_>,

@@ -2,7 +2,7 @@
 
 use super::system::{Flight, Process, System};
 use crate::plan::Timestamp;
-use crate::run::{Phase, Run, StepRun};
+use crate::run::{Bake, Phase, Run, StepRun};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl System {
@@ -77,6 +77,7 @@ impl System {
         (&run.mode, &run.paused, run.cause.is_some(), &run.rewind, &run.tripped).hash(hash);
         let announced = run.announced.as_ref();
         announced.map(|announced| (&announced.cause, self.ahead(announced.at))).hash(hash);
+        (run.bake == Bake::Over, run.bakes_until().map(|until| self.ahead(until))).hash(hash);
         (run.last_order, run.wrote).hash(hash);
         run.steps.iter().for_each(|step| self.hash_step(step, hash));
     }
