@@ -1,6 +1,7 @@
 //! The command line: one file per verb. It wires everything, and nothing imports it.
 
 mod actions;
+mod bakes;
 mod commands;
 mod connected;
 mod context;

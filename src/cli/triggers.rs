@@ -228,21 +228,21 @@ impl Kept {
         if !self.takes_up || !given.wants_a_driver() {
             return Ok(given);
         }
-        self.resume(&run.id).map_err(|error| format!("it cannot be taken up: {error}"))?;
+        resume(&self.context, &run.id).map_err(|error| format!("it cannot be taken up: {error}"))?;
         Ok(Given { awaited: true, ..given })
     }
+}
 
-    /// Whoever resumes it hears of its orders first, and goes on when this process is stopped.
-    fn resume(&self, run: &RunId) -> std::io::Result<()> {
-        let mut command = Command::new(self.context.supervision().program);
-        command.args(["resume", &run.0, "--on-pause", "exit", "--output", "plain", "--state-dir"]);
-        command.arg(&self.context.state_dir).env_remove(SERVE_TOKEN).env_remove(SERVE_SECRET);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-        let mut child = command.spawn()?;
-        // Somebody must bury it.
-        std::thread::spawn(move || child.wait());
-        Ok(())
-    }
+/// Whoever resumes it hears of its orders first, and goes on when this process is stopped.
+pub(super) fn resume(context: &Context, run: &RunId) -> std::io::Result<()> {
+    let mut command = Command::new(context.supervision().program);
+    command.args(["resume", &run.0, "--on-pause", "exit", "--output", "plain", "--state-dir"]);
+    command.arg(&context.state_dir).env_remove(SERVE_TOKEN).env_remove(SERVE_SECRET);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    let mut child = command.spawn()?;
+    // Somebody must bury it.
+    std::thread::spawn(move || child.wait());
+    Ok(())
 }
 
 fn heard(store: &dyn Store, given: &Given, patience: &mut u32) -> Told {
@@ -261,7 +261,7 @@ fn failed(run: &Listed, trigger: &Trigger, why: String) -> Told {
 }
 
 /// It goes one way or the other, and its world is there.
-fn is_under_way(run: &Listed) -> bool {
+pub(super) fn is_under_way(run: &Listed) -> bool {
     let is_up = |sandbox: &SandboxRecord| sandbox::is_up(&sandbox.control);
     matches!(run.standing.mode, ModeRecord::Forward | ModeRecord::Rollback)
         && run.title.sandbox.as_ref().is_none_or(is_up)

@@ -4,7 +4,7 @@ use crate::adapter::SystemClock;
 use crate::cli::context::{SERVE_SECRET, SERVE_TOKEN, secret};
 use crate::cli::signals::Signals;
 use crate::cli::triggers::Kept;
-use crate::cli::{Context, Exit, Failure, runtime, stored};
+use crate::cli::{Context, Exit, Failure, bakes, runtime, stored};
 use crate::report::Runbook;
 use crate::web::{self, Entry, Key, Keys, Log, Once, SHORTEST, Server};
 use std::net::SocketAddr;
@@ -27,7 +27,8 @@ pub(in crate::cli) struct Args {
     /// A file with the secret that webhooks are signed with [default: the variable SWITCHOVER_SERVE_SECRET]
     #[arg(long, env = "SWITCHOVER_SERVE_SECRET_FILE", hide_env_values = true, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Resume a run that is triggered and that nobody drives: its commands and calls then find the environment of this one
+    /// Resume a run that is triggered, or that bakes, and that nobody drives: its commands and calls then find the
+    /// environment of this one
     #[arg(long, env = "SWITCHOVER_TAKE_UP", hide_env_values = true)]
     take_up: bool,
 }
@@ -97,7 +98,11 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
     let server = Server::new(keys, runs, once, Arc::new(SystemClock::wall()), log(lines));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(web::serve(Arc::new(server), listener, stop.clone()));
+    let watching = args.take_up.then(|| tokio::spawn(bakes::take_up(context.clone())));
     signals.next().await;
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     context.say("stopping: those who are being served get their answer");
     stop.cancel();
     serving.await.map_err(|_| Failure::new(Exit::Bug, "the server ended by itself"))?;
