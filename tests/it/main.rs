@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod alarms;
+mod bake;
 mod beside_terraform;
 mod by_hand;
 mod cli_run;

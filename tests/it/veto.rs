@@ -9,66 +9,78 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A folder with a plan, and a state directory.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
+    pub(crate) fn of(plan: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        std::fs::write(place.plan(), plan).unwrap();
+        place
+    }
+
     /// A plan whose second step fails.
     fn new(veto: &str) -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        let plan = format!(
+        Self::of(&format!(
             "switchover: v1\nname: held\npolicy: {{ veto: {veto} }}\nsteps:\n\
              - id: made\n  uses: exec\n  with:\n    prior: [sh, -c, 'test -e made && echo there || echo gone']\n    \
              run: [touch, made]\n    check: [sh, -c, 'test -e made || exit 10']\n    undo: [rm, -f, made]\n\
              - {{ id: fails, uses: exec, with: {{ run: [sh, -c, 'exit 3'], reads: true }} }}\n"
-        );
-        std::fs::write(place.plan(), plan).unwrap();
-        place
+        ))
     }
 
     fn plan(&self) -> PathBuf {
         self.0.path().join("plan.yaml")
     }
 
-    fn is_made(&self) -> bool {
-        self.0.path().join("made").exists()
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
-    fn command(&self, words: &[&str]) -> std::process::Command {
+    pub(crate) fn is_made(&self) -> bool {
+        self.path("made").exists()
+    }
+
+    pub(crate) fn command(&self, words: &[&str]) -> std::process::Command {
         let mut command = tool();
         command.args(words).env("SWITCHOVER_STATE_DIR", self.0.path().join("state"));
         command
     }
 
-    fn say(&self, words: &[&str]) -> Said {
+    pub(crate) fn say(&self, words: &[&str]) -> Said {
         self.command(words).output().unwrap().into()
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self, on_pause: &str) -> Child {
         let plan = self.plan();
         let plan: &Path = plan.as_ref();
-        let words = ["run", plan.to_str().unwrap(), "--yes", "--on-pause", "exit", "--output", "plain"];
+        let words = ["run", plan.to_str().unwrap(), "--yes", "--on-pause", on_pause, "--output", "plain"];
         self.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn status(&self) -> Json {
+    pub(crate) fn status(&self) -> Json {
         serde_json::from_str(&self.say(&["status", "latest", "--output", "json"]).stdout).unwrap_or_default()
     }
 
     /// Waits until a rollback is announced.
-    #[expect(clippy::disallowed_methods, reason = "a test that hangs should say so")]
     fn announced(&self) -> Json {
+        self.until(|status| status["announced"].is_object())
+    }
+
+    /// Waits until it stands so.
+    #[expect(clippy::disallowed_methods, reason = "a test that hangs should say so")]
+    pub(crate) fn until(&self, is: impl Fn(&Json) -> bool) -> Json {
         let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             let status = self.status();
-            if status["announced"].is_object() {
+            if is(&status) {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("nothing was announced: {}", self.status());
+        panic!("it does not come to that: {}", self.status());
     }
 
-    fn facts(&self) -> Vec<String> {
+    pub(crate) fn facts(&self) -> Vec<String> {
         let log = self.say(&["log", "latest", "--output", "jsonl"]).stdout;
         let kind =
             |line: &str| serde_json::from_str::<Json>(line).unwrap()["event"].as_str().unwrap().to_owned();
@@ -76,14 +88,14 @@ impl Place {
     }
 }
 
-fn ended(child: Child) -> Said {
+pub(crate) fn ended(child: Child) -> Said {
     child.wait_with_output().unwrap().into()
 }
 
 #[test]
 fn without_a_word_it_rolls_back() {
     let place = Place::new("2s");
-    let child = place.start();
+    let child = place.start("exit");
     place.announced();
     assert!(place.is_made(), "nothing is undone yet");
     let said = ended(child);
@@ -99,7 +111,7 @@ fn without_a_word_it_rolls_back() {
 #[test]
 fn a_person_says_no_from_another_terminal() {
     let place = Place::new("5m");
-    let child = place.start();
+    let child = place.start("exit");
     let status = place.announced();
     assert!(status["announced"]["seconds_left"].as_u64().unwrap() <= 300, "{status}");
     assert_eq!(status["announced"]["cause"]["step"], "fails");
@@ -121,7 +133,7 @@ fn a_person_says_no_from_another_terminal() {
 #[test]
 fn a_tool_that_dies_meanwhile_changes_nothing_of_it() {
     let place = Place::new("3s");
-    let mut child = place.start();
+    let mut child = place.start("exit");
     place.announced();
     child.kill().unwrap();
     child.wait().unwrap();

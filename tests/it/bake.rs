@@ -1,0 +1,114 @@
+//! A run that is done keeps its guards for a while: in its own process, or in one that somebody else starts. The real
+//! binary, commands that change files, and a flag that anybody may raise.
+
+use crate::serve::{Serving, TOKEN};
+use crate::veto::{Place, ended};
+use serde_json::Value as Json;
+use std::process::Stdio;
+use std::time::Duration;
+
+fn to_bake(bake: &str) -> Place {
+    let change = |name: &str| {
+        format!(
+            "- id: {name}\n  uses: exec\n  with:\n    run: [touch, {name}]\n    \
+             check: [sh, -c, 'test -e {name} || exit 10']\n    undo: [rm, -f, {name}]\n"
+        )
+    };
+    Place::of(&format!(
+        "switchover: v1\nname: baked\npolicy: {{ bake: {bake} }}\n\
+         guards: [{{ id: stop, uses: kill_switch, with: {{ file: STOP }} }}]\nsteps:\n{}finally:\n{}",
+        change("made"),
+        change("tidied")
+    ))
+}
+
+fn bakes(status: &Json) -> bool {
+    status["baking"].is_object()
+}
+
+/// Nobody is there: the process ends once the bake begins.
+fn left_alone(bake: &str) -> Place {
+    let place = to_bake(bake);
+    let said = ended(place.start("exit"));
+    assert_eq!((said.code, place.is_made()), (Some(0), true), "{said:#?}");
+    let last = said.stderr.lines().last().unwrap();
+    assert!(last.starts_with("completed; bakes until 20") && last.contains("serve --take-up"), "{said:#?}");
+    assert!(said.stdout.contains("nobody watches its guards now"), "{said:#?}");
+    assert!(bakes(&place.status()) && !place.path("tidied").exists());
+    place
+}
+
+#[test]
+fn it_ends_when_the_time_is_over_and_its_guard_says_that_all_is_well() {
+    let place = to_bake("3s");
+    let child = place.start("wait");
+    let status = place.until(bakes);
+    assert!(!place.path("tidied").exists(), "{status}");
+    let listed = place.say(&["runs"]).stdout;
+    assert!(listed.contains("completed; bakes until "), "{listed}");
+    let said = ended(child);
+    assert_eq!((said.code, place.path("tidied").exists()), (Some(0), true), "{said:#?}");
+    assert!(said.stderr.contains("all is done; bakes for 3s"), "{said:#?}");
+    let facts = ["run.started", "run.baking", "guard.satisfied", "run.baked", "run.finished"];
+    assert_eq!(place.facts(), facts, "{said:#?}");
+}
+
+#[test]
+fn a_breach_turns_it_back_whoever_watches() {
+    let place = left_alone("5m");
+    std::fs::write(place.path("STOP"), "").unwrap();
+    let said = place.say(&["resume", "latest"]);
+    assert_eq!(
+        (said.code, place.is_made(), place.path("tidied").exists()),
+        (Some(10), false, true),
+        "{said:#?}"
+    );
+    assert!(said.stderr.contains("nobody is known to have watched its guards from 20"), "{said:#?}");
+    assert_eq!(place.status()["unwatched"].as_array().unwrap().len(), 1);
+    let report = place.say(&["report", "latest"]).stdout;
+    assert!(report.contains("- nobody is known to have watched its guards from 20"), "{report}");
+}
+
+#[test]
+fn a_server_takes_up_what_bakes() {
+    let place = left_alone("5m");
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--output", "jsonl", "--take-up"]);
+    command.env("SWITCHOVER_SERVE_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let serving = Serving::of(command);
+    place.until(|status| status["driven_by"].is_string());
+    let told = place.say(&["status", "latest"]).stdout;
+    assert!(told.contains("its guards are watched") && told.contains("switchover continue"), "{told}");
+    // It goes on, whatever becomes of the server.
+    serving.end();
+    std::fs::write(place.path("STOP"), "").unwrap();
+    let status = place.until(|status| status["verdict"].is_string());
+    assert_eq!((&status["verdict"], place.is_made()), (&"rolled_back".into(), false), "{status}");
+    assert_eq!(place.facts().iter().filter(|fact| *fact == "run.resumed").count(), 1);
+}
+
+#[test]
+fn a_person_says_that_it_is_enough() {
+    let place = left_alone("5m");
+    let said = place.say(&["continue", "latest"]);
+    assert_eq!(
+        (said.code, place.is_made(), place.path("tidied").exists()),
+        (Some(0), true, true),
+        "{said:#?}"
+    );
+    assert_eq!(place.facts(), ["run.started", "run.baking", "run.resumed", "order.taken", "run.finished"]);
+}
+
+#[test]
+fn who_was_away_when_the_time_was_over_looks_first() {
+    let place = to_bake("2s");
+    let mut child = place.start("wait");
+    place.until(bakes);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let said = place.say(&["resume", "latest"]);
+    assert_eq!((said.code, place.is_made()), (Some(0), true), "{said:#?}");
+    let facts = ["run.started", "run.baking", "run.resumed", "guard.satisfied", "run.baked", "run.finished"];
+    assert_eq!(place.facts(), facts, "{said:#?}");
+    assert!(said.stdout.contains("nobody is known to have watched its guards from 20"), "{said:#?}");
+}
