@@ -7,10 +7,10 @@ use super::sandbox::Control;
 use super::signals::Signals;
 use super::stored::{self, Known};
 use super::{Context, Exit, Failure, actions, orders, plans, runtime, screen};
-use crate::adapter::SystemClock;
+use crate::adapter::{Http, SystemClock};
 use crate::driver::{DriveError, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
-use crate::port::Clock;
+use crate::port::{Clock, WriteHttp};
 use crate::report::{Fact, Renderer, Runbook, Story};
 use crate::run::{Actor, Event, Order, Refusal, Run};
 use crate::store::{Owner, Recorded, SqliteStore, Takeover};
@@ -191,6 +191,12 @@ impl Session<'_> {
             wall: Arc::new(SystemClock::wall()),
             secrets: self.connected.secrets.scope(),
             redactor: Redactor::new(self.connected.secrets.hidden()),
+            beats: self
+                .known
+                .record
+                .wiring
+                .is_none()
+                .then(|| Arc::new(Http::new(None)) as Arc<dyn WriteHttp>),
             by: Actor { name: by.into(), automatic: false },
             owner: Owner::this_process(),
             lease: LEASE,

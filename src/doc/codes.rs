@@ -68,6 +68,8 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW3007"),
     page!("SW3008"),
     page!("SW3009"),
+    page!("SW3010"),
+    page!("SW3011"),
 ];
 
 /// All codes, in order.

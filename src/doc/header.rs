@@ -1,11 +1,14 @@
 //! The parts of a plan around its steps: targets, secrets, people, policy.
 
 use crate::plan::{
-    Code, Data, Fields, Freeze, Known, OnFailure, Policy, Problems, Span, Target, Template, Value, Window,
-    duration, list, map, name_server, nearest, nested, one_of, target, template, text, value as anything,
+    Code, Data, Fields, Freeze, Heartbeat, Known, OnFailure, Policy, Problems, Span, Target, Template, Value,
+    Window, duration, list, map, name_server, nearest, nested, one_of, target, template, text,
+    value as anything,
 };
 use jiff::{civil, tz::TimeZone};
 use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
 
 const NOT_YET: Code = Code("SW1021");
 const POLICY: Code = Code("SW1032");
@@ -231,11 +234,44 @@ pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     let about = "for how long the guards are kept once all steps are done, before `finally` and the end; the deadline does \
                  not count it";
     let bake = fields.optional("bake", duration(), about);
+    let about = "a sign of life of a run that is driven, so that somebody elsewhere notices when it is not";
+    let heartbeat = fields.optional("heartbeat", nested(heartbeat), about);
     let window = fields.optional("window", nested(window), "when a run may start and be approved");
     let freeze = fields.or("freeze", list(nested(freeze)), Vec::new(), "days on which none may");
     let zone = window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
     let freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
-    Policy { on_failure, deadline, rto, veto, bake, window, freeze, ..Policy::default() }
+    Policy { on_failure, deadline, rto, veto, bake, heartbeat, window, freeze, ..Policy::default() }
+}
+
+fn heartbeat(fields: &mut Fields<'_>) -> Option<Heartbeat> {
+    /// Who is to notice within a minute may then miss one.
+    const EVERY: Duration = Duration::from_secs(30);
+    let about = "where each beat is posted to, as JSON: run, plan, state, and whether it is the last; secrets may stand \
+                 in it";
+    let url = fields.required("url", template(), about);
+    let every = fields.or("every", duration(), EVERY, "from one beat to the next, on the wall clock");
+    super::lint::rhythm(every, fields);
+    let url = url?;
+    let span = fields.span_of("url");
+    if !url.names().all(|path| path.first().is_some_and(|root| root == "secrets")) {
+        fields.problems().error(Code("SW1006"), span, "only secrets may stand in the URL of a heartbeat");
+        return None;
+    }
+    // What a secret begins is told when it is known.
+    if !url.source().starts_with("${{") {
+        let told = Url::parse(&url.filled_with("1")).ok();
+        let sound = |url: &Url| {
+            matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none()
+        };
+        match told.filter(sound) {
+            Some(told) => super::lint::in_the_clear(&told, fields),
+            None => {
+                let message = "a heartbeat goes to a URL that begins with `https://` or `http://` and holds no password";
+                fields.problems().error(Code("SW1006"), span, message);
+            }
+        }
+    }
+    Some(Heartbeat { url, every })
 }
 
 fn window(fields: &mut Fields<'_>) -> Option<Window> {

@@ -10,6 +10,15 @@ use crate::plan::{
 use jiff::civil;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Services that listen take five beats a minute of one sender, and not many more.
+const QUICKEST: Duration = Duration::from_secs(12);
+/// Whoever is to be noticed is noticed after two of them at the soonest.
+const SLOWEST: Duration = Duration::from_secs(5 * 60);
+/// Less than this is no rhythm, but an attack.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What lints look at.
 pub(super) struct Lints<'a> {
@@ -124,6 +133,38 @@ pub(super) fn unused(
                 problems.warn(Code("SW3006"), *span, format!("nothing reads `{what}.{name}`"));
             }
         }
+    }
+}
+
+/// A heartbeat that is refused for its pace, or notices late.
+pub(super) fn rhythm(every: Duration, fields: &mut Fields<'_>) {
+    let span = fields.span_of("every");
+    let told = format_duration(every);
+    if every < SHORTEST {
+        fields.problems().error(Code("SW1006"), span, "from one beat to the next is at least `1s`");
+    } else if every < QUICKEST {
+        let message = format!("a beat every {told} is more than most listeners take");
+        let problem = fields.problems().warn(Code("SW3010"), span, message);
+        problem.help("`30s` is often enough for whoever is to notice within a minute or two");
+    } else if every > SLOWEST {
+        let message = format!("with a beat every {told} nobody can notice sooner that the tool is dead");
+        let problem = fields.problems().warn(Code("SW3010"), span, message);
+        problem.help("users may be half-way between two sides meanwhile: `30s` costs nothing");
+    }
+}
+
+/// A heartbeat that others on the way can read, and then send.
+pub(super) fn in_the_clear(url: &Url, fields: &mut Fields<'_>) {
+    let here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "http" && !here {
+        let span = fields.span_of("url");
+        let message = "this heartbeat goes in the clear: who reads its URL on the way can send it, too";
+        fields.problems().warn(Code("SW3011"), span, message).help("write `https://`");
     }
 }
 

@@ -102,7 +102,6 @@ pub(super) const NOT_YET: &[(&str, &str)] = &[
     ("readiness", "gates that must pass before the first write"),
     ("measures", "times measured between steps"),
     ("notify", "messages to people and their tools"),
-    ("heartbeat", "a sign of life, so that a dead tool is noticed"),
 ];
 
 /// Asks for the keys of the top level.

@@ -1,13 +1,14 @@
 //! The loop.
 
 use super::desk::{Desk, waits_for_a_human};
+use super::heartbeat::{self, Heartbeat, Listener};
 use super::journal::Journal;
 use super::tasks::Tasks;
 use super::work::{Hands, Host};
 use super::{Actions, Interruption, Observer, Redactor};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
-use crate::port::{Clock, WriteWorld};
+use crate::port::{Clock, WriteHttp, WriteWorld};
 use crate::run::{Actor, Input, Mode, Run, follow};
 use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
 use serde_json::{Map, Value as Json};
@@ -37,6 +38,8 @@ pub struct Driver {
     pub secrets: Map<String, Json>,
     /// Hides them.
     pub redactor: Redactor,
+    /// Sends the plan's heartbeat. `None` where nobody should hear of the run: in a sandbox.
+    pub beats: Option<Arc<dyn WriteHttp>>,
     /// Who starts it, if it has not begun.
     pub by: Actor,
     /// This process.
@@ -130,11 +133,16 @@ impl Driver {
         let (hands, progress) = self.hands();
         let desk = Desk::new(self.plan.clone(), &self.actions, self.run.0.clone(), self.scope());
         let mut tasks = Tasks::new(hands, desk);
-        let result = self.go(&mut journal, &mut tasks, progress, &events).await;
+        let mut heartbeat = Heartbeat::new(self.listener());
+        let result = self.go(&mut journal, &mut tasks, &mut heartbeat, progress, &events).await;
         // Nothing of ours is sent once the run is let go.
         tasks.drop_all().await;
         match result {
-            Ok(rest) => Ok(Driven { run: journal.close().await?, rest }),
+            Ok(rest) => {
+                let run = journal.close().await?;
+                self.end(heartbeat, &run, rest).await;
+                Ok(Driven { run, rest })
+            }
             Err(error) => {
                 let _ = journal.close().await;
                 Err(error)
@@ -154,6 +162,41 @@ impl Driver {
         (Arc::new(hands), receiver)
     }
 
+    /// Who listens to the plan's heartbeat.
+    fn listener(&self) -> Option<Listener> {
+        let (told, http) = (self.plan.policy.heartbeat.as_ref()?, self.beats.clone()?);
+        // The plan was read: nothing but its secrets stands there, and all of them are known.
+        let url = told.url.render(&self.scope()).unwrap_or_default();
+        let secrets = self.secrets.values().filter_map(Json::as_str).map(str::to_owned);
+        let hidden = secrets.chain(heartbeat::hidden(&told.url, &url));
+        Some(Listener {
+            http,
+            wall: self.wall.clone(),
+            url,
+            every: told.every,
+            run: self.run.0.to_string(),
+            plan: self.plan.name.to_string(),
+            redactor: Redactor::new(hidden),
+        })
+    }
+
+    /// Says that this process drives the run no more, unless it is to exit now.
+    async fn end(&mut self, heartbeat: Heartbeat, run: &Run, rest: Rest) {
+        let exits = self.interruption.clone();
+        let told = tokio::select! {
+            biased;
+            () = exits.to_exit() => None,
+            told = heartbeat.end(run), if rest != Rest::Exited => told,
+        };
+        self.notice(told);
+    }
+
+    fn notice(&mut self, text: Option<String>) {
+        if let Some(text) = text {
+            self.observers.iter_mut().for_each(|observer| observer.on_notice(&text));
+        }
+    }
+
     fn scope(&self) -> Scope {
         let mut run = Map::new();
         run.insert("id".into(), self.run.0.to_string().into());
@@ -164,6 +207,7 @@ impl Driver {
         &mut self,
         journal: &mut Journal,
         tasks: &mut Tasks,
+        heartbeat: &mut Heartbeat,
         mut progress: UnboundedReceiver<(StepIx, String)>,
         events: &[Recorded],
     ) -> Result<Rest, DriveError> {
@@ -174,7 +218,7 @@ impl Driver {
         let mut inputs: Vec<Input> = self.first_input(&journal.run).into_iter().collect();
         inputs.extend(self.orders(journal).await?);
         if !inputs.is_empty()
-            && let Some(rest) = self.lock(journal).await?
+            && let Some(rest) = self.lock(journal, heartbeat).await?
         {
             return Ok(rest);
         }
@@ -192,10 +236,12 @@ impl Driver {
             if let Some(rest) = self.rest(&journal.run, tasks, stopping) {
                 return Ok(rest);
             }
+            heartbeat.beat(&journal.run);
             let forgets = on(Mistake::LeaseNotRenewed) && tasks.are_writing();
             tokio::select! {
                 ended = tasks.next() => inputs.extend(tasks.hear(ended)),
                 Some((step, text)) = progress.recv() => self.tell(&journal.run, step, &text),
+                told = heartbeat.next(&*self.wall) => self.notice(told),
                 () = self.wall.sleep_until(listen) => {
                     listen = self.wall.now().after(LISTEN);
                     match self.orders(journal).await {
@@ -232,7 +278,11 @@ impl Driver {
 
     /// Whoever had a lock before may have announced a call that is sent yet, or lands late: that is waited out before
     /// anything is looked at. `Some` if this process is asked to stop meanwhile.
-    async fn lock(&mut self, journal: &mut Journal) -> Result<Option<Rest>, DriveError> {
+    async fn lock(
+        &mut self,
+        journal: &mut Journal,
+        heartbeat: &mut Heartbeat,
+    ) -> Result<Option<Rest>, DriveError> {
         let mut quiet = Timestamp::PAST;
         for takeover in journal.lock(self.locks.clone()).await? {
             self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
@@ -243,10 +293,12 @@ impl Driver {
         let (clock, wall) = (self.world.clone(), self.wall.clone());
         if clock.clock().now() < quiet {
             let text = format!("a call that was announced before may land until {quiet}: that is waited for");
-            self.observers.iter_mut().for_each(|observer| observer.on_notice(&text));
+            self.notice(Some(text));
         }
         while clock.clock().now() < quiet {
+            heartbeat.beat(&journal.run);
             tokio::select! {
+                told = heartbeat.next(&*wall) => self.notice(told),
                 () = clock.clock().sleep_until(quiet) => {}
                 () = wall.sleep_until(journal.renewal()) => journal.renew().await?,
                 () = self.interruption.to_pause() => return Ok(Some(Rest::Interrupted)),

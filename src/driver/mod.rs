@@ -6,6 +6,7 @@
 mod actions;
 mod desk;
 mod drive;
+mod heartbeat;
 mod interrupt;
 mod journal;
 mod observe;

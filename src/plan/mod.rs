@@ -18,7 +18,7 @@ mod value;
 pub use decode::{Constants, Fields, Kinds, Known, StepTraits, nearest};
 pub use expr::{Expr, ExprError, wish};
 pub use graph::{Node, lower};
-pub use policy::{Freeze, OnBreach, Policy, Window};
+pub use policy::{Freeze, Heartbeat, OnBreach, Policy, Window};
 pub use problem::{Code, Label, Problem, Problems, Severity};
 pub use secret::refuse_secrets;
 pub use shape::{

@@ -1,6 +1,6 @@
 //! Rules of a whole run: what stops it, when it may start.
 
-use super::{OnFailure, Retry, Timestamp};
+use super::{OnFailure, Retry, Template, Timestamp};
 use jiff::{civil, tz::TimeZone};
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +18,8 @@ pub struct Policy {
     pub veto: Option<Duration>,
     /// For how long guards are kept once all steps are done; `finally` and the end come after that.
     pub bake: Option<Duration>,
+    /// Where somebody elsewhere hears that a run is driven, and so notices when it is not.
+    pub heartbeat: Option<Heartbeat>,
     /// When a run may start and be approved; never holds back an undo.
     pub window: Option<Window>,
     /// When none may.
@@ -39,6 +41,7 @@ impl Default for Policy {
             rto: None,
             veto: None,
             bake: None,
+            heartbeat: None,
             window: None,
             freeze: Vec::new(),
             call: Duration::from_secs(60),
@@ -46,6 +49,15 @@ impl Default for Policy {
             undo: Retry { attempts: 5, wait: Duration::from_secs(2), backoff_percent: 200 },
         }
     }
+}
+
+/// A sign of life of a run that is driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Where each beat is posted to; secrets may stand in it.
+    pub url: Template,
+    /// From one beat to the next, on the wall clock.
+    pub every: Duration,
 }
 
 /// What a guard's breach does.

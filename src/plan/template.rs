@@ -15,10 +15,10 @@ pub(super) const RUNTIME_NAMES: [&str; 4] = ["secrets", "steps", "captures", "ru
 pub(super) const RUN_FIELDS: [&str; 4] = ["id", "by", "started", "ending"];
 
 /// Text with holes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(Arc<str>),
     Hole(Expr),
@@ -105,6 +105,16 @@ impl Template {
         self.0.iter().map(piece).collect()
     }
 
+    /// The text with this in each hole: what can be told of it before anything is known.
+    #[must_use]
+    pub fn filled_with(&self, text: &str) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Hole(_) => text.into(),
+        };
+        self.0.iter().map(piece).map(|piece| piece.to_string()).collect()
+    }
+
     /// The names that its holes read, each with the fields behind it: `[secrets, token]`.
     pub fn names(&self) -> impl Iterator<Item = Vec<String>> + '_ {
         let holes = self.0.iter().filter_map(|piece| match piece {
@@ -150,6 +160,7 @@ mod tests {
         scope.captures.insert("scan".into(), json!(7));
         assert_eq!(template.render(&scope).unwrap(), "/api/7/x");
         assert_eq!(template.source(), "/api/${{ captures.scan }}/x");
+        assert_eq!(template.filled_with("1"), "/api/1/x");
     }
 
     #[test]

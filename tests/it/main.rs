@@ -17,6 +17,7 @@ mod exec;
 mod exit_codes;
 mod generated;
 mod go_live;
+mod heartbeat;
 mod journals;
 mod kills;
 mod ledger;

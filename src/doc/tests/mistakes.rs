@@ -494,6 +494,52 @@ fn a_bake_needs_a_guard_that_stays() {
 }
 
 #[test]
+fn a_heartbeat_has_a_url_that_can_be_kept_and_a_rhythm() {
+    let of = |heartbeat: &str| {
+        let text = of_steps(
+            "- { id: a, uses: look, with: { url: \"${{ secrets.s }}\" } }\nsecrets: { s: { env: S } }\n",
+        );
+        problems(&format!("{text}policy: {{ heartbeat: {{ {heartbeat} }} }}\n"))
+    };
+    for fine in [
+        "url: https://hc.example.com/x",
+        "url: https://hc.example.com/x, every: 12s",
+        "url: https://hc.example.com/x, every: 5m",
+        "url: \"https://hc.example.com/${{ secrets.s }}\"",
+        "url: \"https://hc.example.com:${{ secrets.s }}/x\"",
+        "url: \"${{ secrets.s }}\"",
+        "url: http://localhost:8080/x",
+        "url: http://127.0.0.1:8080/x",
+        "url: \"http://[::1]:8080/x\"",
+    ] {
+        assert_eq!(of(fine), "", "{fine}");
+    }
+    let clear = "this heartbeat goes in the clear: who reads its URL on the way can send it, too";
+    for (wrong, told) in [
+        ("every: 1m", "SW1004 plan.yaml:6:22 `url` is missing"),
+        ("url: hc.example.com/x", "SW1006 plan.yaml:6:29 a heartbeat goes to a URL"),
+        ("url: ftp://hc.example.com/x", "SW1006 plan.yaml:6:29 a heartbeat goes to a URL"),
+        ("url: https://me:word@hc.example.com/x", "SW1006 plan.yaml:6:29 a heartbeat goes to a URL"),
+        ("url: https://me@hc.example.com/x", "SW1006 plan.yaml:6:29 a heartbeat goes to a URL"),
+        ("url: \"https://hc.example.com/${{ run.id }}\"", "SW1006 plan.yaml:6:29 only secrets may stand"),
+        ("url: \"https://hc.example.com/${{ secrets.none }}\"", "SW1024 plan.yaml:6:"),
+        (
+            "url: https://h.test/x, every: 999ms",
+            "SW1006 plan.yaml:6:54 from one beat to the next is at least `1s`",
+        ),
+        ("url: https://h.test/x, every: 11s", "SW3010 plan.yaml:6:54 a beat every 11s is more than most"),
+        ("url: https://h.test/x, every: 301s", "SW3010 plan.yaml:6:54 with a beat every 5m1s nobody can"),
+        ("url: http://hc.example.com/x", &*format!("SW3011 plan.yaml:6:29 {clear}")),
+        ("url: \"http://${{ secrets.s }}/x\"", &*format!("SW3011 plan.yaml:6:29 {clear}")),
+        ("url: http://10.0.0.1/x", &*format!("SW3011 plan.yaml:6:29 {clear}")),
+        ("url: \"http://[2001:db8::1]/x\"", &*format!("SW3011 plan.yaml:6:29 {clear}")),
+    ] {
+        let found = of(wrong);
+        assert!(found.starts_with(told) && found.lines().count() == 1, "{wrong}: {found}");
+    }
+}
+
+#[test]
 fn a_token_is_a_secret() {
     let target = |token: &str| {
         of_steps("- { id: a, uses: look }\n")

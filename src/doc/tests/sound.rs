@@ -192,6 +192,7 @@ policy:
   deadline: 3h
   rto: 15m
   veto: 90s
+  heartbeat: { url: \"https://hc.example.com/${{ secrets.token }}\", every: 1m }
   window: { zone: Europe/Paris, days: [tue, wed], from: \"09:00\", to: \"16:00\" }
   freeze: [{ from: 2026-12-18, to: 2027-01-04, reason: year end }]
 guards:
@@ -209,6 +210,9 @@ finally:
     assert!(plan.production);
     assert_eq!(plan.policy.on_failure, OnFailure::Pause);
     assert_eq!(plan.policy.veto, Some(Duration::from_secs(90)));
+    let heartbeat = plan.policy.heartbeat.as_ref().unwrap();
+    assert_eq!(heartbeat.url.source(), "https://hc.example.com/${{ secrets.token }}");
+    assert_eq!(heartbeat.every, Duration::from_secs(60));
     assert_eq!(plan.policy.window.as_ref().unwrap().describe(), "tue, wed 09:00-16:00 Europe/Paris");
     assert_eq!(plan.policy.freeze[0].zone.iana_name(), Some("Europe/Paris"));
     assert_eq!(plan.steps[0].part, Part::Prepare);

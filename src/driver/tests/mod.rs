@@ -3,6 +3,7 @@
 mod actions;
 mod beliefs;
 mod crashes;
+mod heartbeats;
 mod leases;
 mod previews;
 mod scope;

@@ -8,7 +8,7 @@ use crate::plan::{
     Kind, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span, Step, StepId, StepIx, Timestamp, Undo,
     Use, Value,
 };
-use crate::port::Clock;
+use crate::port::{Clock, WriteHttp};
 use crate::run::{Actor, Order, Run};
 use crate::signal::Watch;
 use crate::store::record::OrderRecord;
@@ -39,6 +39,8 @@ pub(super) struct Mortal {
     pub(super) renewals: AtomicUsize,
     /// So many renewals find the store busy.
     pub(super) busy: AtomicUsize,
+    /// Appends do not come back.
+    pub(super) hangs: AtomicBool,
 }
 
 impl Store for Mortal {
@@ -85,6 +87,9 @@ impl Store for Mortal {
     }
     fn append(&self, lease: &Lease, after: Seq, entries: &[Entry]) -> Result<Seq, StoreError> {
         self.appends.fetch_add(1, Ordering::Relaxed);
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let last = after.0 + entries.len() as u64;
         let died = || StoreError::Unknown { run: lease.run.clone(), reason: "died".into() };
         let mut crash = self.crash.lock().unwrap();
@@ -160,6 +165,7 @@ pub(super) struct Stage {
     pub(super) secrets: Vec<(&'static str, &'static str)>,
     pub(super) stay: bool,
     pub(super) watches: bool,
+    pub(super) beats: Option<Arc<dyn WriteHttp>>,
 }
 
 pub(in crate::driver) fn ana() -> Actor {
@@ -248,6 +254,7 @@ impl Stage {
                 appends: AtomicUsize::new(0),
                 renewals: AtomicUsize::new(0),
                 busy: AtomicUsize::new(0),
+                hangs: AtomicBool::new(false),
             }),
             run,
             plan: Arc::new(plan),
@@ -259,6 +266,7 @@ impl Stage {
             secrets: Vec::new(),
             stay: false,
             watches: true,
+            beats: None,
         }
     }
 
@@ -274,6 +282,7 @@ impl Stage {
             wall: Arc::new(SystemClock::wall()),
             secrets,
             redactor: Redactor::new(self.secrets.iter().map(|(_, value)| value)),
+            beats: self.beats.clone(),
             by: ana(),
             owner: Owner { host: "test".into(), pid: 1, birth: String::new() },
             lease: Duration::from_secs(60),
