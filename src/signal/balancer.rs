@@ -2,7 +2,10 @@
 //! requests counts as zero only where the same load balancer reported its hosts for it. Silence alone is no evidence.
 //!
 //! Counts come one to three minutes late, and a minute grows while it is reported: the newest that is over is left out.
+//! Where none of the last three that are judged was reported, neither by answers nor by hosts, the rest tells of the past:
+//! it may break a condition, and passes none.
 
+use super::Measured;
 use crate::mutant::{Mistake, on};
 use crate::plan::{Fields, Target, Timestamp, duration, target, text};
 use crate::port::need::{Account, Need};
@@ -80,6 +83,8 @@ pub(crate) type Minute = (Timestamp, Option<f64>);
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 const NAMESPACE: &str = "AWS/ApplicationELB";
+/// How far back from the end of a window the newest minute may lie that was reported.
+const LATE: Duration = Duration::from_secs(180);
 
 impl Balancer {
     /// Finds it by name.
@@ -134,6 +139,15 @@ impl Balancer {
         }
     }
 
+    /// How many hosts each of its target groups has, minute by minute: reported whether or not there are requests.
+    pub(crate) fn hosts(&self, span: (Timestamp, Timestamp)) -> impl Iterator<Item = Metric> + '_ {
+        self.groups.iter().map(move |group| {
+            let mut hosts = self.metric("HealthyHostCount", "Maximum", MINUTE, span);
+            hosts.dimensions.insert(0, ("TargetGroup".into(), id(group, ":").into()));
+            hosts
+        })
+    }
+
     /// Asks for several at once.
     pub(crate) async fn series(&self, reads: &Reads<'_>, asked: &[Metric]) -> Result<Vec<Series>, Fault> {
         reads.world.metrics(&self.target)?.series(asked).await
@@ -151,11 +165,7 @@ impl Balancer {
             return Ok(Vec::new());
         }
         let mut asked = vec![self.metric("RequestCount", "Sum", MINUTE, (from, to))];
-        asked.extend(self.groups.iter().map(|group| {
-            let mut hosts = self.metric("HealthyHostCount", "Maximum", MINUTE, (from, to));
-            hosts.dimensions.insert(0, ("TargetGroup".into(), id(group, ":").into()));
-            hosts
-        }));
+        asked.extend(self.hosts((from, to)));
         let series = self.series(reads, &asked).await?;
         let Some((requests, hosts)) = series.split_first() else { return Ok(Vec::new()) };
         let count = usize::try_from(to.since(from).as_secs() / 60).unwrap_or(0);
@@ -172,6 +182,17 @@ pub(crate) async fn load_balancer(
 ) -> Result<LoadBalancer, Fault> {
     let missing = || Fault::permanent(format!("there is no load balancer `{name}` in target `{target}`"));
     traffic.load_balancer(name).await?.ok_or_else(missing)
+}
+
+/// What was measured of a window that ends then, whose newest minute that was reported begins at `reported`.
+pub(crate) fn current(measured: Measured, reported: Option<Timestamp>, end: Timestamp) -> Measured {
+    match reported {
+        Some(newest) if newest.after(LATE) < end => {
+            let text = format!("{}; nothing is reported since {}", measured.text, newest.after(MINUTE));
+            Measured { partial: true, text, ..measured }
+        }
+        _ => measured,
+    }
 }
 
 /// What an ARN ends with, from after this mark.

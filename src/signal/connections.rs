@@ -68,7 +68,8 @@ impl Signal for Connections {
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
         let now = Timestamp(reads.world.clock().now().0.saturating_sub(LATE));
         let Some(span) = window(now, since, self.over, MINUTE) else {
-            return Ok(self.nothing("no whole minute after the beginning has been counted yet"));
+            let early = self.nothing("no whole minute after the beginning has been counted yet");
+            return Ok(Measured { early: true, ..early });
         };
         let asked = ["Maximum", "SampleCount"].map(|statistic| self.asked(statistic, span));
         let found = reads.world.metrics(&self.target.name)?.series(&asked).await?;

@@ -1,10 +1,10 @@
 //! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
 
-use super::balancer::{Counted, MINUTE};
+use super::balancer::{Counted, MINUTE, current};
 use super::{Condition, Count, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
-use crate::port::{Reads, Series};
+use crate::port::{Metric, Reads, Series};
 use crate::run::Fault;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -50,12 +50,15 @@ impl Signal for ErrorRate {
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
         let Some(span) = self.0.window(reads, since) else {
-            return Ok(Measured::nothing("no whole minute has been counted yet"));
+            return Ok(Measured::too_early("no whole minute has been counted yet"));
         };
         let balancer = self.0.balancer.find(reads).await?;
-        let asked = ANSWERS.map(|name| balancer.metric(name, "Sum", MINUTE, span));
-        let measured = measured(&balancer.series(reads, &asked).await?);
-        Ok(Measured { counted: Some(span.1), ..measured })
+        let answers = ANSWERS.map(|name| balancer.metric(name, "Sum", MINUTE, span));
+        let asked: Vec<Metric> = answers.into_iter().chain(balancer.hosts(span)).collect();
+        let all = balancer.series(reads, &asked).await?;
+        let reported = all.iter().flat_map(|series| &series.points).map(|point| point.at).max();
+        let measured = measured(all.get(..ANSWERS.len()).unwrap_or(&all));
+        Ok(current(Measured { counted: Some(span.1), ..measured }, reported, span.1))
     }
 }
 

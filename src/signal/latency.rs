@@ -50,7 +50,7 @@ impl Signal for Latency {
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
         let Some(span) = window(reads.world.clock().now(), since, self.over, self.over) else {
-            return Ok(Measured::nothing("no whole period has been counted yet"));
+            return Ok(Measured::too_early("no whole period has been counted yet"));
         };
         let balancer = self.balancer.find(reads).await?;
         let ask = |statistic| balancer.metric("TargetResponseTime", statistic, self.over, span);

@@ -102,7 +102,7 @@ impl Signal for Measurement {
         let told = |why: &str| format!("{}: {why}", self.told());
         let Some(span) = window(now, since, self.over, self.period) else {
             let why = told("no whole period after the beginning has been counted yet");
-            return Ok(Measured::nothing(&why));
+            return Ok(Measured::too_early(&why));
         };
         let metrics = reads.world.metrics(&self.target.name)?;
         let found = match &self.what {

@@ -73,6 +73,8 @@ pub struct Measured {
     /// A part could not be measured: there may be more of what is counted, and not less. What there is passes no condition,
     /// and breaks one that more of it would break, too.
     pub partial: bool,
+    /// Nothing can have been measured yet: all that there is tells of before the watch began.
+    pub early: bool,
     /// For people: `2 of 40 requests failed: status 502`.
     pub text: String,
 }
@@ -82,6 +84,16 @@ impl Measured {
     pub(crate) fn nothing(why: &str) -> Self {
         Self { text: why.to_owned(), ..Self::default() }
     }
+
+    /// Nobody can tell yet, and why.
+    pub(crate) fn too_early(why: &str) -> Self {
+        Self { early: true, ..Self::nothing(why) }
+    }
+
+    /// The source has said something: enough or not, fine or not.
+    fn is_heard(&self) -> bool {
+        self.early || !self.partial && (self.value.is_some() || self.samples > 0)
+    }
 }
 
 /// What a watch keeps from one look to the next; bounded, and journaled by whoever watches.
@@ -89,6 +101,9 @@ impl Measured {
 pub struct Memory {
     /// Observations that the window still holds: when, whether it was good, and a number such as milliseconds.
     pub seen: Vec<(Timestamp, bool, u32)>,
+    /// When its source said something last; see [`Measured::partial`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Timestamp>,
     /// Measurements in a row that broke the condition.
     pub broken: u32,
     /// [`Measured::counted`] of the newest that broke it.

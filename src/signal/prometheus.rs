@@ -94,13 +94,13 @@ impl Signal for Prometheus {
             let (back, watched) = (format_duration(self.looks_back), format_duration(now.since(since)));
             let why =
                 format!("it looks {back} back, and was watched for {watched}: it tells of what was before");
-            return Ok(Measured::nothing(&format!("{}: {why}", self.told(&self.query))));
+            return Ok(Measured::too_early(&format!("{}: {why}", self.told(&self.query))));
         }
         let grid = self.over.map(|over| grid(from, now, over, self.step));
         if grid.is_some_and(|grid| grid.from > grid.to) {
             let why =
                 format!("{}: no point of the window is later than the beginning", self.told(&self.query));
-            return Ok(Measured::nothing(&why));
+            return Ok(Measured::too_early(&why));
         }
         let points = self.points(reads, &self.query, grid).await?;
         let samples = match &self.samples {

@@ -136,6 +136,10 @@ impl Condition {
         let text = &told(&measured.text, baseline, certainty);
         if measured.samples < self.min_samples {
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
+            // What cannot be known yet is no silence.
+            if measured.early && self.no_evidence == NoEvidence::Fail {
+                return (Verdict::NoEvidence, few);
+            }
             return self.silent(few, memory);
         }
         let compared = [("baseline", baseline), ("certainty", certainty)];
@@ -303,6 +307,10 @@ impl Watch {
             return Sample { verdict, value: None, text };
         }
         let measured = self.signal.measure(reads, since, memory).await;
+        // Where the plan calls silence good, it is as good as an answer.
+        if measured.as_ref().is_ok_and(Measured::is_heard) || self.condition.no_evidence == NoEvidence::Pass {
+            memory.heard = Some(reads.world.clock().now());
+        }
         let (verdict, text) = match &measured {
             Ok(measured) => self.condition.judge(measured, memory),
             Err(fault) => self.condition.silent(fault.message.to_string(), memory),
