@@ -1,6 +1,6 @@
 //! Actions as the driver sees them: typed records become JSON and back.
 
-use super::{Action, ByHand, Known, Planned, Seen};
+use super::{Action, ByHand, Known, Planned, Seen, Trouble};
 use crate::plan::{Scope, StepTraits, Timestamp};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Fault, Look, Memo, Proposal};
@@ -40,9 +40,9 @@ pub trait AnyAction: Debug + Send + Sync {
     fn undo_by_hand(&self, _prior: &Memo, _scope: &Scope) -> Vec<String> {
         self.by_hand().undo
     }
-    /// What a look has noted that may still break the step.
-    fn trouble(&self, _note: &Memo) -> (u32, usize) {
-        (0, 0)
+    /// What a look has noted that may still break the step, or hold it up.
+    fn trouble(&self, _note: &Memo) -> Trouble {
+        Trouble::default()
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
@@ -77,8 +77,8 @@ impl<A: Action> AnyAction for A {
             .map_or_else(|_| Action::by_hand(self).undo, |prior| Action::undo_by_hand(self, &prior, scope))
     }
 
-    fn trouble(&self, note: &Memo) -> (u32, usize) {
-        read(note).map_or((0, 0), |note| Action::trouble(self, &note))
+    fn trouble(&self, note: &Memo) -> Trouble {
+        read(note).map_or_else(|_| Trouble::default(), |note| Action::trouble(self, &note))
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -30,6 +30,9 @@ use crate::run::{Change, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
 
+/// Breaches in a row, bad observations that still count, and moments since which evidence is missing, or counts.
+pub type Trouble = (u32, usize, Vec<crate::plan::Timestamp>);
+
 /// A kind of step.
 #[async_trait::async_trait]
 pub trait Action: Debug + Send + Sync + Sized + 'static {
@@ -48,9 +51,9 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn undo_by_hand(&self, _prior: &Self::Prior, _scope: &Scope) -> Vec<String> {
         self.by_hand().undo
     }
-    /// What a look has noted that may still break the step: breaches in a row, and bad observations that still count.
-    fn trouble(&self, _note: &Self::Note) -> (u32, usize) {
-        (0, 0)
+    /// What a look has noted that may still break the step, or hold it up.
+    fn trouble(&self, _note: &Self::Note) -> Trouble {
+        Trouble::default()
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;

@@ -1,6 +1,10 @@
 //! `monitor`: watches signals for a while. It passes only on evidence from every signal. Changes nothing.
+//!
+//! A source that says nothing for a while leaves a hole in what was watched: what was seen before it counts no more, and the
+//! time begins anew. So it is where nobody looked, because the machine was asleep or the process dead. Where there is no time
+//! left for that, a human is asked.
 
-use super::{Action, ByHand, Known, Planned, Seen, Toward};
+use super::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Timestamp, Value, duration,
@@ -33,6 +37,9 @@ struct Line {
 const EVERY: Duration = Duration::from_secs(30);
 /// How long evidence may be missing, unless the plan says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// A hole of so long is forgiven: what windows hold reaches back as far, and so is one of a few looks.
+const FORGIVEN: Duration = Duration::from_secs(5 * 60);
+const FORGIVEN_LOOKS: u32 = 3;
 /// How long `until` may take, unless the step has a `timeout`.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Values kept for plotting.
@@ -86,9 +93,10 @@ impl Action for Monitor {
         }
     }
 
-    fn trouble(&self, note: &Evidence) -> (u32, usize) {
+    fn trouble(&self, note: &Evidence) -> Trouble {
         let bad = note.signals.iter().map(|kept| kept.memory.bad());
-        bad.fold((0, 0), |(row, all), (broken, bad)| (row + broken, all + bad))
+        let (row, all) = bad.fold((0, 0), |(row, all), (broken, bad)| (row + broken, all + bad));
+        (row, all, note.holes())
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -128,11 +136,15 @@ impl Monitor {
         record: &Known<Self>,
         counted: Timestamp,
     ) -> Result<Seen<Evidence>, Fault> {
-        let begun = reads.world.clock().now();
+        let clock = reads.world.clock();
         let mut evidence = record.note.clone().unwrap_or_default();
         evidence.signals.resize_with(self.signals.len(), Kept::default);
+        let since = evidence.begun(record.since);
+        evidence.looked = clock.now();
+        let mut hole = None;
         for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
-            let mut sample = line.watch.look(reads, record.since, &mut kept.memory).await;
+            let before = kept.memory.heard.unwrap_or(since);
+            let mut sample = line.watch.look(reads, since, &mut kept.memory).await;
             if sample.verdict == Verdict::Fail && on(Mistake::TriggersDeaf) {
                 sample.verdict = Verdict::Pass;
             }
@@ -140,15 +152,30 @@ impl Monitor {
                 return Err(Fault::permanent(format!("signal `{}` is broken: {}", line.id, sample.text)));
             }
             kept.keep(sample);
+            let silence = kept.memory.heard.unwrap_or(before).since(before);
+            if silence > self.forgiven() {
+                hole = Some(format!("signal `{}` said nothing for {}", line.id, format_duration(silence)));
+            }
+        }
+        let now = clock.now();
+        if evidence.call.replace(record.token.to_string()).is_some_and(|call| call != *record.token) {
+            // Somebody was asked, and went on: it has all of its time again.
+            evidence.begin_anew(now, "somebody went on");
+        } else if let Some(hole) = hole {
+            if self.length.is_some_and(|length| now.after(length) > self.last(counted)) {
+                let late = format!("no evidence in time: {hole}, and there is no time left to begin anew");
+                return Err(Fault::blind(late));
+            }
+            evidence.begin_anew(now, &hole);
         }
         (reads.progress)(&self.told(&evidence));
-        let now = reads.world.clock().now();
-        let watched = now.since(counted);
-        if now >= counted && self.is_over(&evidence, watched)? {
-            return self.judge(evidence, watched);
+        let from = evidence.begun(counted);
+        let watched = now.since(from);
+        if now >= from && self.is_over(&evidence, watched)? {
+            return self.judge(evidence, watched, now >= self.last(counted));
         }
         // From one look to the next, however long it took: whoever answers nobody is not looked at less often.
-        let pause = self.every.saturating_sub(now.since(begun));
+        let pause = self.every.saturating_sub(now.since(evidence.looked));
         let rest = self.length.map_or(pause, |length| length.saturating_sub(watched));
         let again = if rest.is_zero() { pause } else { rest.min(pause) };
         Ok(Seen::Moving { note: Some(evidence), again })
@@ -159,6 +186,37 @@ impl Monitor {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Evidence {
     signals: Vec<Kept>,
+    /// When it was looked at last.
+    #[serde(default)]
+    looked: Timestamp,
+    /// Since when it counts, after a hole in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    anew: Option<Timestamp>,
+    /// Names the call after which it was looked at last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
+}
+
+impl Evidence {
+    /// When what counts began, which would have been then.
+    fn begun(&self, at: Timestamp) -> Timestamp {
+        self.anew.map_or(at, |anew| anew.max(at))
+    }
+
+    /// Nothing that was seen counts any more.
+    fn begin_anew(&mut self, now: Timestamp, why: &str) {
+        self.anew = Some(now);
+        for kept in &mut self.signals {
+            let text = format!("{why}: what is watched begins anew");
+            (kept.passes, kept.last) = (0, Some(Sample { verdict: Verdict::NoEvidence, value: None, text }));
+        }
+    }
+
+    /// Moments that say how long it will take: of holes that are not over, and of the newest that is.
+    fn holes(&self) -> Vec<Timestamp> {
+        let heard = self.signals.iter().map(|kept| kept.memory.heard.unwrap_or_default());
+        heard.filter(|heard| *heard < self.looked).chain(self.anew).collect()
+    }
 }
 
 impl Evidence {
@@ -237,10 +295,24 @@ impl Monitor {
         self.length
     }
 
-    /// How long it may take at most, with time for evidence that comes late, and a look more than that, so that a human
-    /// hears why.
+    /// How long it may take at most: with time to begin anew once, for evidence that comes late, and for a look more than
+    /// that, so that a human hears why.
     pub(super) fn takes(&self) -> Duration {
-        self.length.unwrap_or(LONGEST) + self.patience.unwrap_or(PATIENCE) + self.every * 2
+        self.length.map_or(LONGEST, |length| length * 2) + self.patience() + self.every * 2
+    }
+
+    /// When a human hears of it at the latest that evidence is missing.
+    fn last(&self, counted: Timestamp) -> Timestamp {
+        self.length.map_or(Timestamp::NEVER, |length| counted.after(length * 2 + self.patience()))
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience.unwrap_or(PATIENCE)
+    }
+
+    /// How long a source may say nothing before what was seen counts no more.
+    fn forgiven(&self) -> Duration {
+        FORGIVEN.max(self.every * FORGIVEN_LOOKS)
     }
 
     /// The time is over, or what it waits for holds.
@@ -261,7 +333,7 @@ impl Monitor {
     }
 
     /// It passes only on evidence from every signal; without it, it waits a while, and then asks a human.
-    fn judge(&self, evidence: Evidence, watched: Duration) -> Result<Seen<Evidence>, Fault> {
+    fn judge(&self, evidence: Evidence, watched: Duration, last: bool) -> Result<Seen<Evidence>, Fault> {
         if evidence.signals.iter().all(Kept::is_fine) {
             let signal = |(line, kept): (&Line, &Kept)| {
                 let last = kept.last.as_ref().map(|sample| sample.text.clone());
@@ -273,8 +345,8 @@ impl Monitor {
                 out: json!({"watched": format_duration(watched), "signals": signals}),
             });
         }
-        let patience = self.length.unwrap_or_default() + self.patience.unwrap_or(PATIENCE);
-        if self.until.is_none() && watched >= patience {
+        let patience = self.length.unwrap_or_default() + self.patience();
+        if self.until.is_none() && (watched >= patience || last) {
             return Err(Fault::blind(format!("no evidence in time: {}", self.told(&evidence))));
         }
         Ok(Seen::Moving { note: Some(evidence), again: self.every })

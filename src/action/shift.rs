@@ -3,7 +3,7 @@
 //! Not here: what has weights, and how they are set.
 
 use super::monitor::{Evidence, Monitor};
-use super::{Action, Known, Seen};
+use super::{Action, Known, Seen, Trouble};
 use crate::plan::{Code, Fields, Timestamp, integer, list};
 use crate::port::{Reads, need::Need};
 use crate::run::Fault;
@@ -72,8 +72,8 @@ impl Course {
     }
 
     /// As [`Action::trouble`].
-    pub(super) fn trouble(&self, watched: &Watched) -> (u32, usize) {
-        self.soak.as_ref().map_or((0, 0), |soak| soak.trouble(&watched.evidence))
+    pub(super) fn trouble(&self, watched: &Watched) -> Trouble {
+        self.soak.as_ref().map_or_else(Trouble::default, |soak| soak.trouble(&watched.evidence))
     }
 
     /// For how long each weight is watched.

@@ -5,6 +5,7 @@
 //! A scene has up to three names. Each is looked for among those of scenes whose future is known.
 
 use super::setting::Setting;
+use crate::action::Trouble;
 use crate::plan::{StepIx, Timestamp};
 use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Piece, Receipt, Run, StepRun};
 use crate::sim::Common;
@@ -210,7 +211,7 @@ fn left_of(moment: Timestamp, now: Timestamp) -> u64 {
 
 fn of_step(
     step: &StepRun,
-    trouble: impl Fn(&Memo) -> Option<(u32, usize)>,
+    trouble: impl Fn(&Memo) -> Option<Trouble>,
     view: View,
     now: Timestamp,
     hasher: &mut impl Hasher,

@@ -29,6 +29,7 @@ mod rehearse;
 mod serve;
 mod shift;
 mod signals;
+mod silence;
 mod stage;
 mod tidy;
 mod triggers;

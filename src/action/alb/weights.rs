@@ -7,7 +7,7 @@
 use super::place::{Found, Place};
 use crate::action::shares::{self, Stage};
 use crate::action::shift::{Course, Watched};
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Fields, Scope, StepTraits, Writes as Data, format_duration, integer, one_of, text};
 use crate::port::need::{Account, Need};
@@ -99,7 +99,7 @@ impl Action for Weights {
         vec![self.place.set_by_hand(&prior.rule, &prior.rule.actions)]
     }
 
-    fn trouble(&self, note: &Watched) -> (u32, usize) {
+    fn trouble(&self, note: &Watched) -> Trouble {
         self.course.trouble(note)
     }
 

@@ -11,7 +11,7 @@ use super::sets;
 use super::swap::{self, ARRIVES, PROPAGATION, SKEW, Stands, Swap};
 use crate::action::shares::{self, Stage};
 use crate::action::shift::{Course, Watched};
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
+use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, list, one_of, text,
@@ -121,7 +121,7 @@ impl Action for Weights {
         if all.is_empty() { all } else { vec![all.join(" || ")] }
     }
 
-    fn trouble(&self, note: &Note) -> (u32, usize) {
+    fn trouble(&self, note: &Note) -> Trouble {
         self.course.trouble(&note.watched)
     }
 

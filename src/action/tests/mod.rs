@@ -8,6 +8,7 @@ mod records;
 mod requests;
 mod shifts;
 mod signals;
+mod silence;
 mod tasks;
 mod traffic;
 mod updated;

@@ -1,6 +1,6 @@
 //! `alb.weights`.
 
-use super::world::{Fate, World, response, target_group};
+use super::world::{Fate, World, output, response, target_group};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
 use crate::plan::Scope;
@@ -109,6 +109,40 @@ async fn each_weight_is_watched_before_it_has_arrived() {
         // It is looked at again for as long as the run lasts: nothing is watched once more.
         assert!(matches!(story.look(Toward::Desired(stage)).await, Ok(Look::Desired { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_weight_is_watched_anew_after_a_silence_and_when_somebody_went_on() {
+    let world = world();
+    let signals = json!([{"id": "look", "uses": "exec", "with": {"run": ["./look"]}}]);
+    let wants = with(&json!({"signals": signals, "soak": "10m"}));
+    let mut story = Story::new(&world, "alb.weights", &wants);
+    assert_eq!(story.plan().await.unwrap(), 2);
+    world.state().run = Box::new(|_| output(0, ""));
+    let (soak, stage) = (Duration::from_secs(600), Toward::Desired(1));
+    apply(&mut story, 1).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(story.look(stage).await, Ok(Look::Moving { .. })));
+    }
+    let begun = world.state().now;
+    world.pass(Duration::from_secs(360));
+    assert!(matches!(story.until_there(stage).await, Ok(Look::Desired { .. })));
+    assert_eq!(story.waited(begun), Duration::from_secs(360) + soak);
+    // Of the next weight nobody sees anything for an hour.
+    let stage = Toward::Desired(2);
+    apply(&mut story, 2).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(story.look(stage).await, Ok(Look::Moving { .. })));
+    }
+    world.pass(Duration::from_secs(3600));
+    fails(story.look(stage).await, FaultKind::Blind, &["said nothing for 1h, and there is no time left"]);
+    // Somebody goes on: it is looked at, and then as if it had been set only now.
+    story.round += 1;
+    assert!(matches!(story.look(stage).await, Ok(Look::Moving { .. })));
+    story.since = world.state().now;
+    let begun = world.state().now;
+    assert!(matches!(story.until_there(stage).await, Ok(Look::Desired { .. })));
+    assert_eq!(story.waited(begun), soak);
 }
 
 #[tokio::test]

@@ -64,6 +64,9 @@ pub(super) struct State {
     pub(super) balancers: Vec<LoadBalancer>,
     /// Of one load balancer that listens at 443 and 80.
     pub(super) rules: Vec<Rule>,
+    pub(super) groups: Vec<String>,
+    /// What is asked does not come through, and this is why.
+    pub(super) cut_off: Option<Fault>,
     pub(super) measure: Measuring,
     pub(super) complete: bool,
     pub(super) files: Result<Vec<&'static str>, Fault>,
@@ -109,6 +112,8 @@ impl World {
             healthy: BTreeMap::new(),
             balancers: Vec::new(),
             rules: Vec::new(),
+            groups: vec![target_group("tg")],
+            cut_off: None,
             measure: Box::new(|_, _| None),
             complete: true,
             files: Ok(Vec::new()),
@@ -153,6 +158,12 @@ impl World {
 
     pub(super) fn listed(&self) -> Vec<RecordSet> {
         self.state().listings.last().unwrap().1.clone()
+    }
+
+    /// Something is asked of it.
+    fn asked(&self) -> Result<MutexGuard<'_, State>, Fault> {
+        let state = self.state();
+        state.cut_off.clone().map_or(Ok(state), Err)
     }
 
     fn written(&self, what: String, carry_out: impl FnOnce(&mut State)) -> Result<(), Fault> {
@@ -471,7 +482,7 @@ pub(super) fn task(
 #[async_trait]
 impl ReadCompute for World {
     async fn service(&self, _: &str, service: &str) -> Result<Option<Service>, Fault> {
-        Ok(self.state().services.get(service).cloned())
+        Ok(self.asked()?.services.get(service).cloned())
     }
     async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault> {
         let state = self.state();
@@ -537,13 +548,13 @@ impl WriteCompute for World {
 #[async_trait]
 impl ReadTraffic for World {
     async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault> {
-        Ok(self.state().balancers.iter().find(|b| b.name == name).cloned())
+        Ok(self.asked()?.balancers.iter().find(|b| b.name == name).cloned())
     }
     async fn target_groups(&self, _: &str) -> Result<Vec<String>, Fault> {
-        Ok(vec!["arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1".into()])
+        Ok(self.asked()?.groups.clone())
     }
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
-        let healthy = self.state().healthy.get(group).copied().unwrap_or(2);
+        let healthy = self.asked()?.healthy.get(group).copied().unwrap_or(2);
         let one = |n: usize| TargetHealth {
             id: format!("10.0.0.{n}:80"),
             state: if n < healthy { "healthy" } else { "unhealthy" }.into(),
@@ -585,7 +596,7 @@ impl WriteTraffic for World {
 #[async_trait]
 impl ReadMetrics for World {
     async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault> {
-        let state = self.state();
+        let state = self.asked()?;
         let series = |metric: &Metric| {
             let starts = (metric.from.0..metric.to.0).step_by(60_000).map(Timestamp);
             let points = starts.filter_map(|at| Some(Point { at, value: (state.measure)(metric, at)? }));
@@ -599,7 +610,7 @@ impl ReadMetrics for World {
         Ok(self.series(&[whole]).await?.remove(0))
     }
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
-        let state = self.state();
+        let state = self.asked()?;
         Ok(state.alarms.iter().filter(|alarm| names.contains(&alarm.name)).cloned().collect())
     }
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
@@ -610,7 +621,7 @@ impl ReadMetrics for World {
 #[async_trait]
 impl ReadQueries for World {
     async fn ask(&self, query: &Query) -> Result<Answered, Fault> {
-        let state = self.state();
+        let state = self.asked()?;
         (state.query)(query, state.now)
     }
 }
@@ -618,8 +629,7 @@ impl ReadQueries for World {
 #[async_trait]
 impl ReadFiles for World {
     async fn exists(&self, path: &str) -> Result<bool, Fault> {
-        let files = &self.state().files;
-        files.as_ref().map(|files| files.contains(&path)).map_err(Clone::clone)
+        self.asked()?.files.as_ref().map(|files| files.contains(&path)).map_err(Clone::clone)
     }
 }
 
@@ -640,7 +650,7 @@ impl WriteHttp for World {
 
 impl World {
     fn respond(&self, request: Request) -> Result<Response, Fault> {
-        let mut state = self.state();
+        let mut state = self.asked()?;
         let answer = (state.answer)(&request);
         state.now = state.now.after(state.takes);
         state.asked.push(request);
@@ -652,7 +662,7 @@ impl World {
 impl ReadProcess for World {
     async fn query(&self, command: Command) -> Result<Output, Fault> {
         assert!(command.reads, "a look must not write");
-        Ok((self.state().run)(&command))
+        Ok((self.asked()?.run)(&command))
     }
 
     fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {

@@ -4,7 +4,8 @@ use super::*;
 use crate::action::ByHand;
 use crate::driver::tests::stage::chain;
 use crate::driver::tests::world::Empty;
-use crate::plan::StepTraits;
+use crate::plan::{Expr, StepTraits};
+use crate::signal::{Condition, Measured, NoEvidence, Signal, Watch};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -231,4 +232,72 @@ async fn what_holds_is_looked_at_now_and_then_and_twice_before_it_does_not() {
     assert_eq!(hold.sees(32, Ok(desired())).await, Err(62), "it was nothing");
     assert_eq!(hold.sees(62, Err(theirs())).await, Err(64));
     assert_eq!(hold.sees(64, Err(theirs())).await, Ok(Answer::Looked(Err(theirs()))));
+}
+
+/// A source that says a number, or nothing.
+#[derive(Debug, Default)]
+struct Source(Mutex<Option<f64>>);
+
+#[async_trait::async_trait]
+impl Signal for Source {
+    fn decode(_: &mut crate::plan::Fields<'_>) -> Option<Self> {
+        None
+    }
+    fn period(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+    fn names() -> &'static [&'static str] {
+        &["value"]
+    }
+    async fn measure(&self, _: &Reads<'_>, _: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+        let value = *self.0.lock().unwrap();
+        Ok(Measured { value, samples: value.map_or(0, |_| 1), ..Measured::default() })
+    }
+}
+
+/// A guard that looks at these seconds, and sees this; why it was tripped, and when.
+async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Option<(u64, FaultKind)> {
+    let (mut bench, source) = (Bench::of(Work::Guard(0)), Arc::new(Source::default()));
+    let condition = Condition {
+        fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
+        names: vec!["value"],
+        expected: None,
+        baseline: None,
+        min_samples: 1,
+        breaches: 1,
+        no_evidence,
+    };
+    let guards = vec![Watch::new(source.clone(), condition)];
+    bench.hands.actions = Arc::new(Actions::from_parts(Vec::new(), guards));
+    for (second, seen) in looks {
+        *source.0.lock().unwrap() = *seen;
+        bench.world.clock.0.store(second * 1000, Ordering::Relaxed);
+        match bench.hands.turn(&mut bench.piece).await {
+            Turn::Answered(Input::Tripped { guard: 0, fault }) => return Some((*second, fault.kind)),
+            Turn::Again(at, _) => assert_eq!(at, Timestamp((second + 5) * 1000)),
+            _ => panic!("a guard says nothing else"),
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_guard_that_sees_nothing_for_a_quarter_of_an_hour_asks() {
+    let (wait, fine) = (NoEvidence::Wait, Some(0.0));
+    let blind = |second| Some((second, FaultKind::Blind));
+    assert_eq!(
+        guarded(wait, &[(0, None), (899, None), (900, None)]).await,
+        blind(900),
+        "it never saw anything"
+    );
+    assert_eq!(guarded(wait, &[(0, fine), (60, fine), (61, None), (959, None)]).await, None);
+    assert_eq!(guarded(wait, &[(0, fine), (60, fine), (61, None), (960, None)]).await, blind(960));
+    // A source that comes back is one that can be seen.
+    assert_eq!(guarded(wait, &[(0, None), (890, fine), (1700, None), (1789, None)]).await, None);
+    // Asleep for an hour: whoever is seen when it wakes up is seen.
+    assert_eq!(guarded(wait, &[(0, fine), (3600, fine)]).await, None);
+    assert_eq!(guarded(wait, &[(0, fine), (3600, None)]).await, blind(3600));
+    assert_eq!(guarded(wait, &[(0, fine), (3600, Some(0.5))]).await, Some((3600, FaultKind::Permanent)));
+    assert_eq!(guarded(NoEvidence::Fail, &[(0, fine), (5, None)]).await, Some((5, FaultKind::Permanent)));
+    assert_eq!(guarded(NoEvidence::Pass, &[(0, fine), (3600, None)]).await, None);
 }

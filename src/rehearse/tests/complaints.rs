@@ -73,6 +73,16 @@ fn a_soak_without_evidence_asks() {
     say(&lines, &["no evidence in time", "Paused", "no evidence in time", "Paused"]);
 }
 
+/// flagger#1035 against #1011: a later silence advanced. Here nobody looked, because the machine was asleep.
+#[test]
+fn a_soak_that_nobody_watched_begins_anew() {
+    let begins = repeat(&setting(WATCHED.0, Some(WATCHED.1)), "soak/process.sleeps").unwrap();
+    // After the first look.
+    let scenario = format!("soak/process.sleeps@{}", begins.struck_after + 2);
+    let lines = comes_to(Outcome::Completed, WATCHED, &scenario);
+    say(&lines, &["said nothing for 10m", "what is watched begins anew", "Completed"]);
+}
+
 /// flagger#1810: the value that failed is shown.
 #[test]
 fn the_value_that_failed_is_told() {
