@@ -48,6 +48,34 @@ def deploys(count):
     }
 
 
+def watched_world():
+    """A world of one service, and an alarm, in which time passes as it does here."""
+    return {**world(1, 1), "alarms": {"errors": {"state": "ok"}}}
+
+
+def watched():
+    """A plan that changes something, and then is watched for an hour: by two guards and two signals, as often as they say."""
+    place = {"load_balancer": "all", "in": "prod"}
+    service = {"target": "prod", "cluster": "bench", "service": "service-000"}
+    signals = [
+        {"id": "errors", "uses": "alb.error_rate", "with": place, "fail": "value > 0.5"},
+        {"id": "tasks", "uses": "ecs.running", "with": service, "fail": "value < 0.5"},
+    ]
+    return {
+        "switchover": "v1",
+        "name": "watched",
+        "targets": {"prod": target()},
+        "guards": [
+            {"id": "alarms", "uses": "cloudwatch.alarms", "with": {"target": "prod", "names": ["errors"]}},
+            {"id": "hosts", "uses": "alb.unhealthy_hosts", "with": place, "fail": "value > 0"},
+        ],
+        "steps": [
+            {"id": "begin", "uses": "exec", "with": {"run": ["true"], "undo": ["true"]}},
+            {"id": "soak", "uses": "monitor", "with": {"for": "1h", "signals": signals}},
+        ],
+    }
+
+
 def switch(zone, name, to):
     """A plan that changes one record."""
     record, _, of_zone = name.partition(".")

@@ -4,11 +4,17 @@ Every figure is measured in this run, of whole processes, start-up included. Nee
 builds and installs what is measured. Prints a table, and ends with 1 if anything missed its target.
 """
 
+import contextlib
 import json
 import os
 import re
 import statistics
+import subprocess
 import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
 
 import inputs
 from restore import restored
@@ -18,6 +24,16 @@ from stage import HERE, OTHERS, ROOT, SWITCHOVER, TARGET, Failed, Row, ask, envi
 # weighs four times as much as it would in production.
 SERVICES, SCALE = 200, 4
 CHANGES, VALIDATIONS, STEPS = 9, 21, 500
+# Four signals each, watched for as long as two of the longest periods take, twice over.
+RUNS, WATCHED = 50, 180
+# Seconds between two looks of each signal, by the calls of a look: those of a load balancer find it first.
+FOUND = ("DescribeLoadBalancers", "DescribeLoadBalancerAttributes", "DescribeTargetGroups")
+LOOKS = (
+    (30, ("DescribeAlarms",)),
+    (15, (*FOUND, "DescribeTargetHealth")),
+    (30, (*FOUND, "GetMetricData")),
+    (30, ("DescribeServices",)),
+)
 
 
 # Deployments in parallel
@@ -158,6 +174,100 @@ def memory():
     yield Row("the AEP run, peak memory", f"{spent.peak:.1f} MiB", "", "", "< 40 MiB", spent.peak < 40)
 
 
+# Many runs that are watched
+
+
+@dataclass
+class Used:
+    """What processes have used so far, and hold now."""
+
+    cpu: float
+    """Seconds."""
+    resident: float
+    """MiB, where what they share is counted for each."""
+    held: float
+    """MiB, where what they share is counted once."""
+
+
+def used(processes):
+    cpu = resident = held = 0
+    for process in processes:
+        here = Path("/proc") / str(process.pid)
+        # After the name, which may hold anything, the 12th and 13th are the time in user mode and in the kernel.
+        fields = (here / "stat").read_text().rpartition(")")[2].split()
+        cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        sizes = dict(re.findall(r"^(\w+): +(\d+) kB", (here / "smaps_rollup").read_text(), re.M))
+        resident, held = resident + int(sizes["Rss"]) / 1024, held + int(sizes["Pss"]) / 1024
+    return Used(cpu, resident, held)
+
+
+def answered(control):
+    """How many calls of each kind a sandbox has answered."""
+    with urllib.request.urlopen(f"{control}/calls") as answer:
+        return {call["operation"]: call["answered"] for call in json.loads(answer.read())["calls"]}
+
+
+def until(what, holds):
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.5)
+    raise Failed(f"it never came that {what}")
+
+
+@contextlib.contextmanager
+def begun(argv, count, env=None):
+    """So many of these processes, which end with the block."""
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen([str(a) for a in argv], env=env, **quiet) for _ in range(count)]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def watching():
+    """Runs that are watched, each by a process of its own, and a server that would hear triggers for them."""
+    serve = [SWITCHOVER, "serve", "--take-up", "--listen", "127.0.0.1:0"]
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(folder())
+        (here / "world.yaml").write_text(json.dumps(inputs.watched_world()))
+        (here / "plan.yaml").write_text(json.dumps(inputs.watched()))
+        told = stack.enter_context(sandbox(here / "world.yaml"))
+        control, state = told["SWITCHOVER_SANDBOX"], here / "state"
+        secret = environment(SWITCHOVER_SERVE_TOKEN="x" * 32)
+        server = stack.enter_context(begun([*serve, "--state-dir", state], 1, secret))
+        run_one = [SWITCHOVER, "run", here / "plan.yaml", f"--sandbox={control}", "--state-dir", state]
+        runs = stack.enter_context(begun([*run_one, "--on-pause", "exit"], RUNS, environment()))
+        # The last to be asked is what counts whole minutes.
+        until("all are watched", lambda: answered(control).get("GetMetricData", 0) >= RUNS)
+        before, calls, begin = used(runs), answered(control), time.perf_counter()
+        time.sleep(WATCHED)
+        after, span = used(runs), time.perf_counter() - begin
+        counted = {name: count - calls.get(name, 0) for name, count in answered(control).items()}
+        serving = used(server)
+        gone = [process.returncode for process in (*runs, *server) if process.poll() is not None]
+    if gone:
+        raise Failed(f"processes ended by themselves with {gone}")
+    what = f"{4 * RUNS} signals across {RUNS} runs"
+    share = (after.cpu - before.cpu) / span
+    yield Row(f"{what}, CPU of one core", f"{share:.1%}", "", "", "<= 10 %", share <= 0.1)
+    resident = f"{after.resident:.0f} MiB, each counted whole"
+    # A process for each run: what they do not share is there fifty times.
+    yield Row("the same, memory of all processes", f"{after.held:.0f} MiB", resident, "", "", True)
+    yield Row("of it each run", f"{after.held / RUNS:.1f} MiB", f"{after.resident / RUNS:.1f} MiB", "", "", True)
+    yield Row("of it `serve`", f"{serving.held:.1f} MiB", f"{serving.resident:.1f} MiB", "", "", True)
+    for name in sorted({name for _, names in LOOKS for name in names}):
+        rate = counted.get(name, 0) / span
+        stated = sum(RUNS / period for period, names in LOOKS if name in names)
+        ratio = rate / stated
+        # A look more or less falls into the time that is measured.
+        met = ratio <= 1.1
+        yield Row(f"the same, {name}", f"{rate:.2f}/s", f"stated: {stated:.2f}/s", f"{ratio:.2f}", "<= 1.1", met)
+
+
 def validated(path, codes):
     spans = [spend([SWITCHOVER, "validate", path], environment(), codes).wall for _ in range(VALIDATIONS)]
     return statistics.median(spans) * 1000
@@ -219,7 +329,9 @@ def rehearsals():
             yield Row("the same, peak memory", f"{peak:.1f} MiB", "", "", "< 200 MiB", peak < 200)
 
 
-MEASUREMENTS = (validation, rehearsals, one_record, appends, scale, memory, restored, deploys_in_parallel)
+MEASUREMENTS = (
+    validation, rehearsals, one_record, appends, scale, memory, restored, deploys_in_parallel, watching
+)
 
 
 def show(rows):
