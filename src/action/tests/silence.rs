@@ -179,7 +179,7 @@ impl Row {
 }
 
 /// How a monitor ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     /// It passes in this minute.
     Passes(u64),
@@ -235,7 +235,7 @@ async fn all_end(
     for row in rows().iter().filter(|row| (0..60).filter_map(source).all(|source| row.can_be(source))) {
         let (ended, why) = soak(row, more, source).await;
         let breaks = broken.filter(|_| row.is_a_user).map(Ends::Breaks);
-        assert_eq!(ended, breaks.unwrap_or(ends.clone()), "{what}, {}: {why}", row.uses);
+        assert_eq!(ended, breaks.unwrap_or(ends), "{what}, {}: {why}", row.uses);
         assert!(!matches!(ended, Ends::Asks(_)) || why.contains("no evidence in time"), "{what}: {why}");
     }
 }

@@ -80,7 +80,7 @@ fn a_soak_that_nobody_watched_begins_anew() {
     // After the first look.
     let scenario = format!("soak/process.sleeps@{}", begins.struck_after + 2);
     let lines = comes_to(Outcome::Completed, WATCHED, &scenario);
-    say(&lines, &["said nothing for 10m", "what is watched begins anew", "Completed"]);
+    say(&lines, &["said nothing for 10m: what is watched begins anew", "Completed"]);
 }
 
 /// flagger#1810: the value that failed is shown.
