@@ -73,7 +73,8 @@ impl Signal for LogLines {
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
         let Some(span) = self.window(reads.world.clock().now(), since) else {
-            return Ok(self.nothing("no whole minute after the beginning can be counted yet"));
+            let early = self.nothing("no whole minute after the beginning can be counted yet");
+            return Ok(Measured { early: true, ..early });
         };
         let logs = reads.world.metrics(&self.target.name)?;
         let Some(found) = logs.lines(&self.asked(&self.pattern, span, MOST)).await? else {

@@ -252,8 +252,9 @@ impl Weights {
             (reads.progress)(why);
             return Ok(Seen::Moving { note: None, again: POLL });
         }
-        let watching = self.course.watch(reads, note, record.since, record.since, &record.token);
-        // Also while its targets fall ill: that is when users suffer.
+        // Also while its targets fall ill: that is when users suffer. But then it is never over.
+        let counted = if unhealthy.is_some() { reads.world.clock().now().after(POLL) } else { record.since };
+        let watching = self.course.watch(reads, note, record.since, counted, &record.token);
         let seen = watching.await?;
         let Some(why) = unhealthy else {
             let arrived = matches!(seen, Seen::Desired { .. });

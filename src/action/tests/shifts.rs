@@ -280,6 +280,9 @@ async fn a_group_that_falls_ill_is_watched_all_the_same_and_never_arrives() {
     fails(story.until_there(Toward::Desired(1)).await, FaultKind::Permanent, &["not there in time"]);
     assert!(story.waited(begun) > Duration::from_secs(120), "nobody suffers");
     world.state().answer = Box::new(|_| Ok(response(503, "")));
+    // What was well before still counts for a while.
+    story.look(Toward::Desired(1)).await.unwrap();
+    world.pass(Duration::from_secs(30));
     fails(story.look(Toward::Desired(1)).await, FaultKind::Permanent, &["signal `errors` is broken", "503"]);
 }
 

@@ -4,7 +4,7 @@
 use super::world::{START, World, output, response, service, target_group};
 use super::{Story, known, value};
 use crate::plan::{Fields, Problems, Timestamp};
-use crate::port::{Alarm, AlarmState, Answered, Line, LoadBalancer, Query};
+use crate::port::{Alarm, AlarmState, Answered, Line, Lines, LoadBalancer, Query};
 use crate::run::{Fault, FaultKind, Look};
 use crate::signal::{Condition, Memory, SIGNALS, SignalRegistry, Verdict, Watch};
 use serde_json::{Value as Json, json};
@@ -55,6 +55,7 @@ fn rows() -> Vec<Row> {
     let tasks = json!({"target": "prod", "cluster": "c", "service": "app"});
     let query = json!({"target": "prom", "query": "errors"});
     let names = json!({"target": "prod", "names": ["aep-5xx"]});
+    let errors = json!({"target": "prod", "log_group": "/ecs/aep", "pattern": "ERROR", "over": "2m"});
     vec![
         Row {
             fail: Some("value > 0"),
@@ -93,6 +94,13 @@ fn rows() -> Vec<Row> {
             empties: Some(|world| world.state().query = Box::new(|_, now| Ok(says(now, f64::NAN)))),
             is_late: true,
             ..row("prometheus", query)
+        },
+        Row {
+            empties: Some(|world| {
+                world.state().lines = Box::new(|_| Some(Lines { count: 0, whole: true }));
+            }),
+            is_late: true,
+            ..row("logs.pattern", errors)
         },
     ]
 }
@@ -154,6 +162,11 @@ impl Row {
         state.query = Box::new(move |_: &Query, now| {
             let there = Timestamp(now.0 - u64::try_from(late.as_millis()).unwrap());
             Ok(Answered { clock: Some(now), ..says(there, 0.25) })
+        });
+        // Lines, but none that matches.
+        state.lines = Box::new(move |query| {
+            let found = query.pattern.is_empty() && query.from.after(late) <= now;
+            Some(Lines { count: found.into(), whole: true })
         });
         drop(state);
         if let (Source::Empty, Some(empties)) = (source, self.empties) {

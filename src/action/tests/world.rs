@@ -614,7 +614,7 @@ impl ReadMetrics for World {
         Ok(state.alarms.iter().filter(|alarm| names.contains(&alarm.name)).cloned().collect())
     }
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
-        Ok((self.state().lines)(query))
+        Ok((self.asked()?.lines)(query))
     }
 }
 

@@ -269,6 +269,8 @@ async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Optio
     };
     let guards = vec![Watch::new(source.clone(), condition)];
     bench.hands.actions = Arc::new(Actions::from_parts(Vec::new(), guards));
+    // Nothing bakes.
+    bench.piece.due.until = Timestamp::NEVER;
     for (second, seen) in looks {
         *source.0.lock().unwrap() = *seen;
         bench.world.clock.0.store(second * 1000, Ordering::Relaxed);
