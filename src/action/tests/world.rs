@@ -1,16 +1,18 @@
 //! A world in memory behind the ports: a zone with lagging name servers, services, tasks, load balancers and their
 //! metrics, and whatever answers requests and commands. Time passes only when somebody waits.
 
+mod sources;
+
 use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Alarm, Answered, Clock, Command, Deployment, Formula, Lines, Listener, LoadBalancer, LogQuery, Metric,
-    Output, Point, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
-    ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Series, Service,
-    Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
-    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Alarm, Answered, Clock, Command, Deployment, Lines, Listener, LoadBalancer, LogQuery, Metric, Output,
+    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
+    ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Service, Stop, TargetHealth,
+    Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp,
+    WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -590,46 +592,6 @@ impl WriteTraffic for World {
             let found = state.rules.iter_mut().find(|rule| rule.arn == arn).unwrap();
             found.actions = actions.to_vec();
         })
-    }
-}
-
-#[async_trait]
-impl ReadMetrics for World {
-    async fn series(&self, metrics: &[Metric]) -> Result<Vec<Series>, Fault> {
-        let state = self.asked()?;
-        let series = |metric: &Metric| {
-            let starts = (metric.from.0..metric.to.0).step_by(60_000).map(Timestamp);
-            let points = starts.filter_map(|at| Some(Point { at, value: (state.measure)(metric, at)? }));
-            Series { points: points.collect(), complete: state.complete }
-        };
-        Ok(metrics.iter().map(series).collect())
-    }
-    async fn computed(&self, formula: &Formula) -> Result<Series, Fault> {
-        let (_, first) = formula.metrics.first().unwrap();
-        let whole = Metric { name: formula.expression.clone(), ..first.clone() };
-        Ok(self.series(&[whole]).await?.remove(0))
-    }
-    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault> {
-        let state = self.asked()?;
-        Ok(state.alarms.iter().filter(|alarm| names.contains(&alarm.name)).cloned().collect())
-    }
-    async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
-        Ok((self.asked()?.lines)(query))
-    }
-}
-
-#[async_trait]
-impl ReadQueries for World {
-    async fn ask(&self, query: &Query) -> Result<Answered, Fault> {
-        let state = self.asked()?;
-        (state.query)(query, state.now)
-    }
-}
-
-#[async_trait]
-impl ReadFiles for World {
-    async fn exists(&self, path: &str) -> Result<bool, Fault> {
-        self.asked()?.files.as_ref().map(|files| files.contains(&path)).map_err(Clone::clone)
     }
 }
 
