@@ -31,6 +31,8 @@ pub struct Supervision {
     /// A folder for a file of each step with a command that may change something, locked for as long as anything of it
     /// lives.
     pub traces: PathBuf,
+    /// Variables of ours that commands do not get.
+    pub withheld: &'static [&'static str],
 }
 
 /// Runs commands.
@@ -39,14 +41,15 @@ pub struct Process {
     folder: PathBuf,
     program: PathBuf,
     traces: Traces,
+    withheld: &'static [&'static str],
 }
 
 impl Process {
     /// Commands run in `folder`, the plan's, unless they say otherwise; their durations go by `clock`.
     #[must_use]
     pub fn new(clock: SystemClock, folder: &Path, supervision: Supervision) -> Self {
-        let Supervision { program, traces } = supervision;
-        Self { clock, folder: folder.to_owned(), program, traces: Traces(traces) }
+        let Supervision { program, traces, withheld } = supervision;
+        Self { clock, folder: folder.to_owned(), program, traces: Traces(traces), withheld }
     }
 
     async fn execute(&self, mut command: Command, stop: &Stop) -> Result<Output, Fault> {
@@ -109,6 +112,9 @@ impl Process {
             .stderr(trace.map_or_else(Stdio::null, Stdio::from))
             // Ctrl-C in our terminal is for us.
             .process_group(0);
+        for name in self.withheld {
+            supervisor.env_remove(name);
+        }
         if !directory.as_os_str().is_empty() {
             supervisor.current_dir(directory);
         }

@@ -196,7 +196,11 @@ pub(super) fn plan(targets: Vec<Target>) -> Plan {
 /// A wiring that leads nowhere; tests fill in what they need.
 /// Where nothing is ever started.
 pub(super) fn supervision() -> crate::adapter::Supervision {
-    crate::adapter::Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() }
+    crate::adapter::Supervision {
+        program: "/nonexistent".into(),
+        traces: "/nonexistent".into(),
+        withheld: &[],
+    }
 }
 
 pub(super) fn wiring() -> Wiring {

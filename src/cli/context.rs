@@ -136,7 +136,9 @@ impl Context {
             if same.exists() { same.to_owned() } else { std::env::current_exe().unwrap_or_default() };
         let traces = self.state_dir.join("commands");
         // Commands run in folders of their own.
-        Supervision { program, traces: std::path::absolute(&traces).unwrap_or(traces) }
+        let traces = std::path::absolute(&traces).unwrap_or(traces);
+        // Who may trigger a run is not told to what runs in it.
+        Supervision { program, traces, withheld: &[SERVE_TOKEN, SERVE_SECRET] }
     }
 
     /// Somebody may read standard output still: it is neither a pipe whose reader went away (`| head`) nor a terminal that

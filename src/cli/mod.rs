@@ -1,13 +1,14 @@
 //! The command line: one file per verb. It wires everything, and nothing imports it.
 
 mod actions;
-mod bakes;
+mod alone;
 mod commands;
 mod connected;
 mod context;
 mod exit;
 mod failure;
 mod herald;
+mod hosted;
 mod operate;
 mod orders;
 mod people;

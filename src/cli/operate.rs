@@ -1,4 +1,5 @@
-//! Drives a run in this process: the world, the screen, Ctrl-C, and the people of a sandbox.
+//! Drives a run in this process, in front of somebody or beside other runs: the world, the screen, Ctrl-C, and the people of
+//! a sandbox.
 
 use super::connected::Connected;
 use super::herald::Herald;
@@ -8,7 +9,7 @@ use super::signals::Signals;
 use super::stored::{self, Known};
 use super::{Context, Exit, Failure, actions, orders, plans, runtime, screen};
 use crate::adapter::{Http, SystemClock};
-use crate::driver::{DriveError, Driver, Interruption, Observer, Redactor, Rest};
+use crate::driver::{DriveError, Driven, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
 use crate::port::{Clock, WriteHttp};
 use crate::report::{Fact, Renderer, Runbook, Story};
@@ -67,8 +68,7 @@ pub(super) fn drive(
     let runtime = runtime()?;
     let connecting = async {
         let mut signals = Signals::listen()?;
-        let (folder, wiring) = (plans::folder_of(&known.record), known.record.wiring.clone());
-        let connecting = Connected::to(context, &known.plan, &folder, wiring);
+        let connecting = connect(context, &known);
         let connected =
             signals.unless_asked(Box::pin(connecting)).await.map_err(|failure| match failure.exit {
                 Exit::Interrupted | Exit::Terminated => {
@@ -80,6 +80,28 @@ pub(super) fn drive(
     };
     let (connected, signals) = runtime.block_on(connecting)?;
     drive_on(runtime, context, Begun { store, known, connected, signals }, args, order)
+}
+
+async fn connect(context: &Context, known: &Known) -> Result<Connected, Failure> {
+    let (folder, wiring) = (plans::folder_of(&known.record), known.record.wiring.clone());
+    Connected::to(context, &known.plan, &folder, wiring).await
+}
+
+/// Drives a run on a runtime that others share, until it ends, waits for a person, or `interruption` says so.
+pub(super) async fn drive_beside(
+    context: &Context,
+    store: Arc<SqliteStore>,
+    known: Known,
+    interruption: Interruption,
+    renderer: Box<dyn Renderer>,
+) -> Result<(), Failure> {
+    let connected = connect(context, &known).await?;
+    let session = Session { context, store, known, connected };
+    let show = session.show(vec![renderer], None);
+    let args = DriveArgs { ask: false, on_pause: Some(OnPause::Exit), watches: true };
+    let driven = session.drive(&show, interruption, &args).await.map_err(|error| session.failed(&error))?;
+    session.leave_sandbox(driven.rest).await;
+    Ok(())
 }
 
 /// A run, and all it needs.
@@ -101,7 +123,7 @@ pub(super) fn drive_on(
 ) -> Result<Exit, Failure> {
     let Begun { store, known, connected, signals } = begun;
     let session = Session { context, store, known, connected };
-    let told = runtime.block_on(session.drive(signals, args, order));
+    let told = runtime.block_on(session.drive_in_front(signals, args, order));
     // A look that blocks must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     told
@@ -219,40 +241,56 @@ impl Session<'_> {
         self.connected.actions.resources().into_iter().map(|resource| resource + &place).collect()
     }
 
-    async fn drive(self, signals: Signals, args: &DriveArgs, order: Option<u64>) -> Result<Exit, Failure> {
-        let (plan, record) = (self.known.plan.clone(), &self.known.record);
+    fn show(&self, renderers: Vec<Box<dyn Renderer>>, order: Option<u64>) -> Arc<Mutex<Show>> {
+        let record = &self.known.record;
+        let story = Story::new(record.id.0.clone(), self.known.plan.clone());
         let clock = stored::clock_of(record);
-        let show = Arc::new(Mutex::new(Show {
-            story: Story::new(record.id.0.clone(), plan.clone()),
-            renderers: screen::live(self.context, &plan),
-            clock,
-            order,
-            refused: None,
-        }));
+        Arc::new(Mutex::new(Show { story, renderers, clock, order, refused: None }))
+    }
+
+    async fn drive(
+        &self,
+        show: &Arc<Mutex<Show>>,
+        interruption: Interruption,
+        args: &DriveArgs,
+    ) -> Result<Driven, DriveError> {
+        let (plan, record) = (self.known.plan.clone(), &self.known.record);
         let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Screen(show.clone()))];
         let herald = record.wiring.as_ref().map(|wiring| Herald::start(Control::of(wiring), plan.clone()));
         if let Some(herald) = &herald {
             observers.push(herald.observer());
         }
         if let Some(wiring) = record.wiring.as_ref().filter(|_| !args.ask) {
-            let people = People::new(wiring, plan.clone(), self.store.clone(), record.id.clone(), clock);
+            let clock = stored::clock_of(record);
+            let people = People::new(wiring, plan, self.store.clone(), record.id.clone(), clock);
             people.answer_what_is_asked(&self.known.story);
             observers.push(Box::new(people));
         }
+        let driven = self.driver(args, interruption, observers).drive().await;
+        if let Some(herald) = herald {
+            herald.finish().await;
+        }
+        driven
+    }
+
+    async fn drive_in_front(
+        self,
+        signals: Signals,
+        args: &DriveArgs,
+        order: Option<u64>,
+    ) -> Result<Exit, Failure> {
+        let record = &self.known.record;
+        let show = self.show(screen::live(self.context, &self.known.plan), order);
         let interruption = Interruption::default();
         let ended_by = Arc::new(Mutex::new(None));
         let watch = tokio::spawn(watch(signals, interruption.clone(), ended_by.clone(), show.clone()));
         let tick = tokio::spawn(tick(show.clone()));
-        let driven = self.driver(args, interruption, observers).drive().await;
+        let driven = self.drive(&show, interruption, args).await;
         watch.abort();
         tick.abort();
-        if let Some(herald) = herald {
-            herald.finish().await;
-        }
-        let now = clock.now();
         {
             let show = &mut *Show::lock(&show);
-            show.renderers.end(&show.story, now);
+            show.renderers.end(&show.story, show.clock.now());
         }
         let driven = driven.map_err(|error| self.failed(&error))?;
         let signal = ended_by.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -265,7 +303,8 @@ impl Session<'_> {
             let show = &mut *Show::lock(&show);
             (show.story.clone(), show.refused.take())
         };
-        self.close(&told, driven.rest, exit).await?;
+        self.tell(&told, driven.rest, exit).await?;
+        self.leave_sandbox(driven.rest).await;
         match (&refused, driven.rest) {
             (Some((order, refusal)), _) => Err(orders::refused(self.context, &record.id.0, order, refusal)),
             (None, Rest::OutOfRoom) => {
@@ -280,32 +319,41 @@ impl Session<'_> {
         }
     }
 
-    /// Tells how it ended, and ends a sandbox that is needed no more.
-    async fn close(&self, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
+    /// Tells how it ended.
+    async fn tell(&self, story: &Story, rest: Rest, exit: Exit) -> Result<(), Failure> {
         let traffic = match &self.connected.control {
             Some(control) => control.traffic().await,
             None => Vec::new(),
         };
         let extras = actions::extras(story, traffic, self.context.commands.clone());
-        screen::tell(self.context, story, story_now(&self.known), &extras, Some(exit))?;
+        screen::tell(self.context, story, self.known.now(), &extras, Some(exit))?;
         if let (Rest::Baking, Some(until), false) = (rest, story.run.bakes_until(), self.context.is_json()) {
             let suffix = &self.context.commands.suffix;
             self.context.say(&format!(
                 "completed; bakes until {until}: `switchover serve --take-up{suffix}` watches it"
             ));
         }
-        let (Some(control), Some(wiring)) = (&self.connected.control, &self.known.record.wiring) else {
-            return Ok(());
-        };
-        if rest == Rest::Finished && wiring.ends_with_run {
-            control.stop().await;
-        } else if wiring.ends_with_run && !self.context.is_json() {
+        if let Some(wiring) = self.known.record.wiring.as_ref()
+            && wiring.ends_with_run
+            && rest != Rest::Finished
+            && !self.context.is_json()
+        {
             self.context.say(&format!(
                 "the sandbox goes on at {}; it ends by itself after ten idle minutes",
                 wiring.control
             ));
         }
         Ok(())
+    }
+
+    /// Ends a sandbox that is needed no more.
+    async fn leave_sandbox(&self, rest: Rest) {
+        if let Some(control) = &self.connected.control
+            && rest == Rest::Finished
+            && self.sandbox_ends_with_run()
+        {
+            control.stop().await;
+        }
     }
 
     fn failed(&self, error: &DriveError) -> Failure {
@@ -321,10 +369,6 @@ impl Session<'_> {
                 .see(Runbook::JournalBroken),
         }
     }
-}
-
-fn story_now(known: &Known) -> crate::plan::Timestamp {
-    known.now()
 }
 
 /// The first signal pauses the run, the second ends the process.

@@ -1,15 +1,14 @@
 //! Triggers: an order to roll back that no person gives. It goes the way of every order, and what became of it is told.
 
-use super::context::{SERVE_SECRET, SERVE_TOKEN};
+use super::hosted::Hosted;
 use super::stored::{self, Known};
 use super::{Context, orders, sandbox};
 use crate::report;
 use crate::run::{Actor, Event, Order, PauseCause, Refusal, Rewind};
 use crate::store::record::{ModeRecord, SandboxRecord};
-use crate::store::{self, Listed, Recorded, RunId, Seq, Store, StoreError};
+use crate::store::{self, Listed, Recorded, Seq, Store, StoreError};
 use crate::web::{Became, Runs, Told, Trigger, Unheard};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often an answer is looked for, on the wall clock.
@@ -192,8 +191,8 @@ fn reply(events: &[Recorded], number: u64) -> Option<Reply> {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) context: Context,
-    /// Runs that nobody drives are resumed.
-    pub(super) takes_up: bool,
+    /// Takes up runs that nobody drives.
+    pub(super) hosted: Option<Arc<Hosted>>,
 }
 
 impl Runs for Kept {
@@ -225,24 +224,11 @@ impl Kept {
         let known = stored::look(&self.context, store, &run.id);
         let known = known.map_err(|failure| failure.message().to_owned())?;
         let given = give(store, known, &trigger.by, &trigger.reason).map_err(|error| error.to_string())?;
-        if !self.takes_up || !given.wants_a_driver() {
-            return Ok(given);
-        }
-        resume(&self.context, &run.id).map_err(|error| format!("it cannot be taken up: {error}"))?;
+        let Some(hosted) = self.hosted.as_ref().filter(|_| given.wants_a_driver()) else { return Ok(given) };
+        // Whoever takes it up hears of its orders first.
+        hosted.take_up(&run.id).map_err(|why| format!("it cannot be taken up: {why}"))?;
         Ok(Given { awaited: true, ..given })
     }
-}
-
-/// Whoever resumes it hears of its orders first, and goes on when this process is stopped.
-pub(super) fn resume(context: &Context, run: &RunId) -> std::io::Result<()> {
-    let mut command = Command::new(context.supervision().program);
-    command.args(["resume", &run.0, "--on-pause", "exit", "--output", "plain", "--state-dir"]);
-    command.arg(&context.state_dir).env_remove(SERVE_TOKEN).env_remove(SERVE_SECRET);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-    let mut child = command.spawn()?;
-    // Somebody must bury it.
-    std::thread::spawn(move || child.wait());
-    Ok(())
 }
 
 fn heard(store: &dyn Store, given: &Given, patience: &mut u32) -> Told {

@@ -216,7 +216,7 @@ impl Driver {
             tasks.learn(recorded.at, &recorded.event);
         }
         let mut inputs: Vec<Input> = self.first_input(&journal.run).into_iter().collect();
-        inputs.extend(self.orders(journal).await?);
+        inputs.extend(orders(journal).await?);
         if !inputs.is_empty()
             && let Some(rest) = self.lock(journal, heartbeat).await?
         {
@@ -244,7 +244,7 @@ impl Driver {
                 told = heartbeat.next(&*self.wall) => self.notice(told),
                 () = self.wall.sleep_until(listen) => {
                     listen = self.wall.now().after(LISTEN);
-                    match self.orders(journal).await {
+                    match orders(journal).await {
                         Ok(orders) => inputs.extend(orders),
                         // It passes by itself, and breaks off no call.
                         Err(DriveError::Store(StoreError::Busy { .. })) => {}
@@ -307,11 +307,6 @@ impl Driver {
         Ok(None)
     }
 
-    async fn orders(&self, journal: &mut Journal) -> Result<Vec<Input>, DriveError> {
-        let orders = journal.orders().await?;
-        Ok(orders.into_iter().map(|(id, by, order)| Input::Ordered { id, by, order }).collect())
-    }
-
     async fn take(
         &mut self,
         journal: &mut Journal,
@@ -353,4 +348,9 @@ impl Driver {
         }
         (!self.stay && waits_for_a_human(run)).then_some(Rest::Waiting)
     }
+}
+
+async fn orders(journal: &mut Journal) -> Result<Vec<Input>, DriveError> {
+    let orders = journal.orders().await?;
+    Ok(orders.into_iter().map(|(id, by, order)| Input::Ordered { id, by, order }).collect())
 }

@@ -19,6 +19,12 @@ impl Interruption {
         self.pause.cancel();
     }
 
+    /// It was asked already.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.pause.is_cancelled()
+    }
+
     pub(super) async fn to_pause(&self) {
         self.pause.cancelled().await;
     }

@@ -54,25 +54,21 @@ def watched_world():
 
 
 def watched():
-    """A plan that changes something, and then is watched for an hour: by two guards and two signals, as often as they say."""
+    """A plan that changes something, and then is watched for a day: by four guards, as often as they say."""
     place = {"load_balancer": "all", "in": "prod"}
     service = {"target": "prod", "cluster": "bench", "service": "service-000"}
-    signals = [
-        {"id": "errors", "uses": "alb.error_rate", "with": place, "fail": "value > 0.5"},
-        {"id": "tasks", "uses": "ecs.running", "with": service, "fail": "value < 0.5"},
-    ]
     return {
         "switchover": "v1",
         "name": "watched",
         "targets": {"prod": target()},
+        "policy": {"bake": "24h"},
         "guards": [
             {"id": "alarms", "uses": "cloudwatch.alarms", "with": {"target": "prod", "names": ["errors"]}},
             {"id": "hosts", "uses": "alb.unhealthy_hosts", "with": place, "fail": "value > 0"},
+            {"id": "errors", "uses": "alb.error_rate", "with": place, "fail": "value > 0.5"},
+            {"id": "tasks", "uses": "ecs.running", "with": service, "fail": "value < 0.5"},
         ],
-        "steps": [
-            {"id": "begin", "uses": "exec", "with": {"run": ["true"], "undo": ["true"]}},
-            {"id": "soak", "uses": "monitor", "with": {"for": "1h", "signals": signals}},
-        ],
+        "steps": [{"id": "begin", "uses": "exec", "with": {"run": ["true"], "undo": ["true"]}}],
     }
 
 

@@ -179,26 +179,21 @@ def memory():
 
 @dataclass
 class Used:
-    """What processes have used so far, and hold now."""
+    """What a process has used so far, and holds now."""
 
     cpu: float
     """Seconds."""
     resident: float
-    """MiB, where what they share is counted for each."""
-    held: float
-    """MiB, where what they share is counted once."""
+    """MiB."""
 
 
-def used(processes):
-    cpu = resident = held = 0
-    for process in processes:
-        here = Path("/proc") / str(process.pid)
-        # After the name, which may hold anything, the 12th and 13th are the time in user mode and in the kernel.
-        fields = (here / "stat").read_text().rpartition(")")[2].split()
-        cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        sizes = dict(re.findall(r"^(\w+): +(\d+) kB", (here / "smaps_rollup").read_text(), re.M))
-        resident, held = resident + int(sizes["Rss"]) / 1024, held + int(sizes["Pss"]) / 1024
-    return Used(cpu, resident, held)
+def used(process):
+    here = Path("/proc") / str(process.pid)
+    # After the name, which may hold anything, the 12th and 13th are the time in user mode and in the kernel.
+    fields = (here / "stat").read_text().rpartition(")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    sizes = dict(re.findall(r"^(\w+): +(\d+) kB", (here / "status").read_text(), re.M))
+    return Used(cpu, int(sizes["VmRSS"]) / 1024)
 
 
 def answered(control):
@@ -216,20 +211,19 @@ def until(what, holds):
 
 
 @contextlib.contextmanager
-def begun(argv, count, env=None):
-    """So many of these processes, which end with the block."""
+def begun(argv, env=None):
+    """A process that ends with the block."""
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    processes = [subprocess.Popen([str(a) for a in argv], env=env, **quiet) for _ in range(count)]
+    process = subprocess.Popen([str(a) for a in argv], env=env, **quiet)
     try:
-        yield processes
+        yield process
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 def watching():
-    """Runs that are watched, each by a process of its own, and a server that would hear triggers for them."""
+    """Runs that bake, all of them driven by one server."""
     serve = [SWITCHOVER, "serve", "--take-up", "--listen", "127.0.0.1:0"]
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(folder())
@@ -237,28 +231,26 @@ def watching():
         (here / "plan.yaml").write_text(json.dumps(inputs.watched()))
         told = stack.enter_context(sandbox(here / "world.yaml"))
         control, state = told["SWITCHOVER_SANDBOX"], here / "state"
-        secret = environment(SWITCHOVER_SERVE_TOKEN="x" * 32)
-        server = stack.enter_context(begun([*serve, "--state-dir", state], 1, secret))
+        # Each ends once it bakes.
         run_one = [SWITCHOVER, "run", here / "plan.yaml", f"--sandbox={control}", "--state-dir", state]
-        runs = stack.enter_context(begun([*run_one, "--on-pause", "exit"], RUNS, environment()))
+        for _ in range(RUNS):
+            spend([*run_one, "--on-pause", "exit"], environment())
+        secret = environment(SWITCHOVER_SERVE_TOKEN="x" * 32)
+        server = stack.enter_context(begun([*serve, "--state-dir", state], secret))
         # The last to be asked is what counts whole minutes.
         until("all are watched", lambda: answered(control).get("GetMetricData", 0) >= RUNS)
-        before, calls, begin = used(runs), answered(control), time.perf_counter()
+        before, calls, begin = used(server), answered(control), time.perf_counter()
         time.sleep(WATCHED)
-        after, span = used(runs), time.perf_counter() - begin
+        after, span = used(server), time.perf_counter() - begin
         counted = {name: count - calls.get(name, 0) for name, count in answered(control).items()}
-        serving = used(server)
-        gone = [process.returncode for process in (*runs, *server) if process.poll() is not None]
-    if gone:
-        raise Failed(f"processes ended by themselves with {gone}")
-    what = f"{4 * RUNS} signals across {RUNS} runs"
+        listed = json.loads(spend([SWITCHOVER, "runs", "--output", "json", "--state-dir", state], environment()).out)
+        driven = {run["driven_by"] for run in listed if run["baking"]}
+    if len(listed) != RUNS or len(driven) != 1 or None in driven:
+        raise Failed(f"not all of them are driven by the server, but by {driven}")
+    what = f"{4 * RUNS} signals across {RUNS} runs in one process"
     share = (after.cpu - before.cpu) / span
     yield Row(f"{what}, CPU of one core", f"{share:.1%}", "", "", "<= 10 %", share <= 0.1)
-    resident = f"{after.resident:.0f} MiB, each counted whole"
-    # A process for each run: what they do not share is there fifty times.
-    yield Row("the same, memory of all processes", f"{after.held:.0f} MiB", resident, "", "", True)
-    yield Row("of it each run", f"{after.held / RUNS:.1f} MiB", f"{after.resident / RUNS:.1f} MiB", "", "", True)
-    yield Row("of it `serve`", f"{serving.held:.1f} MiB", f"{serving.resident:.1f} MiB", "", "", True)
+    yield Row("the same, memory", f"{after.resident:.1f} MiB", "", "", "< 100 MiB", after.resident < 100)
     for name in sorted({name for _, names in LOOKS for name in names}):
         rate = counted.get(name, 0) / span
         stated = sum(RUNS / period for period, names in LOOKS if name in names)

@@ -11,7 +11,7 @@ fn to_bake(bake: &str) -> Place {
     let change = |name: &str| {
         format!(
             "- id: {name}\n  uses: exec\n  with:\n    run: [touch, {name}]\n    \
-             check: [sh, -c, 'test -e {name} || exit 10']\n    undo: [rm, -f, {name}]\n"
+             check: [sh, -c, 'test -e {name} || exit 10']\n    undo: [sh, -c, 'env > environment; rm -f {name}']\n"
         )
     };
     Place::of(&format!(
@@ -69,21 +69,60 @@ fn a_breach_turns_it_back_whoever_watches() {
     assert!(report.contains("- nobody is known to have watched its guards from 20"), "{report}");
 }
 
+fn serve(place: &Place) -> Serving {
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--output", "jsonl", "--take-up"]);
+    command.env("SWITCHOVER_SERVE_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Serving::of(command)
+}
+
 #[test]
 fn a_server_takes_up_what_bakes() {
     let place = left_alone("5m");
-    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--output", "jsonl", "--take-up"]);
-    command.env("SWITCHOVER_SERVE_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let serving = Serving::of(command);
-    place.until(|status| status["driven_by"].is_string());
+    let serving = serve(&place);
+    let status = place.until(|status| status["driven_by"].is_string());
+    let driver = status["driven_by"].as_str().unwrap();
+    assert!(driver.ends_with(&format!("/{}", serving.child.id())), "it drives it itself: {status}");
     let told = place.say(&["status", "latest"]).stdout;
     assert!(told.contains("its guards are watched") && told.contains("switchover continue"), "{told}");
-    // It goes on, whatever becomes of the server.
+    // It lets it go when it is stopped, and the next one takes it up.
     serving.end();
+    let status = place.status();
+    assert!(status["driven_by"].is_null() && status["paused"]["kind"] == "interrupted", "{status}");
+    let serving = serve(&place);
+    place.until(|status| status["driven_by"].is_string());
     std::fs::write(place.path("STOP"), "").unwrap();
     let status = place.until(|status| status["verdict"].is_string());
     assert_eq!((&status["verdict"], place.is_made()), (&"rolled_back".into(), false), "{status}");
-    assert_eq!(place.facts().iter().filter(|fact| *fact == "run.resumed").count(), 1);
+    assert_eq!(place.facts().iter().filter(|fact| *fact == "run.resumed").count(), 2);
+    let environment = std::fs::read_to_string(place.path("environment")).unwrap();
+    assert!(environment.contains("SWITCHOVER_STATE_DIR") && !environment.contains(TOKEN), "{environment}");
+    serving.end();
+}
+
+/// Each is watched, and one that is turned back leaves the others alone.
+#[test]
+fn a_server_takes_up_all_that_bake() {
+    let place = left_alone("5m");
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    for name in ["first", "second", "third"] {
+        std::fs::create_dir(place.path(name)).unwrap();
+        let file = place.path(&format!("{name}/plan.yaml"));
+        std::fs::write(&file, plan.replace("name: baked", &format!("name: {name}"))).unwrap();
+        let said = place.say(&["run", file.to_str().unwrap(), "--yes", "--on-pause", "exit"]);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+    }
+    let runs = || serde_json::from_str::<Json>(&place.say(&["runs", "--output", "json"]).stdout).unwrap();
+    let until = |is: &dyn Fn(&Json) -> bool| place.until(|_| runs().as_array().unwrap().iter().all(is));
+    let serving = serve(&place);
+    let driver = format!("/{}", serving.child.id());
+    let is_watched =
+        |run: &Json| bakes(run) && run["driven_by"].as_str().is_some_and(|by| by.ends_with(&driver));
+    until(&is_watched);
+    std::fs::write(place.path("second/STOP"), "").unwrap();
+    until(&|run| if run["plan"] == "second" { run["verdict"] == "rolled_back" } else { is_watched(run) });
+    assert!(!place.path("second/made").exists() && place.path("first/made").exists());
+    serving.end();
+    until(&|run| run["driven_by"].is_null());
 }
 
 #[test]

@@ -22,6 +22,7 @@ impl Place {
         let supervision = Supervision {
             program: env!("CARGO_BIN_EXE_switchover").into(),
             traces: self.0.path().join("commands"),
+            withheld: &[],
         };
         Process::new(SystemClock::wall(), self.0.path(), supervision)
     }
@@ -281,7 +282,7 @@ async fn what_was_looked_for_when_its_time_was_over_never_begins() {
     );
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let supervision = Supervision { program: script, traces: place.0.path().join("commands") };
+    let supervision = Supervision { program: script, traces: place.0.path().join("commands"), withheld: &[] };
     let slow = Process::new(SystemClock::wall(), place.0.path(), supervision);
     let stop = Stop::default();
     let mut command = shell("echo > began");
@@ -367,8 +368,11 @@ async fn a_command_without_us_and_its_supervisor_is_noticed() {
 async fn in_a_world_that_runs_faster_a_command_has_less_time() {
     use switchover::port::WorldTime;
     let place = Place::new();
-    let supervision =
-        Supervision { program: env!("CARGO_BIN_EXE_switchover").into(), traces: place.0.path().into() };
+    let supervision = Supervision {
+        program: env!("CARGO_BIN_EXE_switchover").into(),
+        traces: place.0.path().into(),
+        withheld: &[],
+    };
     let clock = SystemClock::scaled(WorldTime { origin: Timestamp(0), scale: 600 });
     let process = Process::new(clock, Path::new("/"), supervision);
     let mut command = shell("trap '' INT; while :; do sleep 0.05; done");

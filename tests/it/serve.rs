@@ -185,12 +185,31 @@ fn a_run_that_nobody_drives_is_taken_up() {
     let ((status, answer), took) = timed(|| alert(&serving, &json!({"switchover_plan": "triggered"})));
     assert!(status == 200 && became(&answer) == ["rolling_back"] || status == 202, "{answer}");
     assert!(took < SOON, "{took:?}");
-    // It goes on, whatever becomes of the server.
-    serving.end();
     scene.until(r#""event":"run.finished""#);
     assert!(!scene.is_marked());
     assert_eq!(scene.stage.log().matches(r#""event":"run.resumed""#).count(), 1, "{}", scene.stage.log());
     assert_eq!(scene.stage.run(&["resume", "latest"]).code, Some(10));
+    serving.end();
+}
+
+/// A server that dies on the way back is a run that nobody drives on its way back: the next one needs no alarm.
+#[test]
+fn a_run_on_its_way_back_is_taken_up() {
+    let scene = Scene::waiting();
+    let serving = Serving::with(&scene.stage, &["--take-up"]);
+    kill(scene.begin());
+    scene.write("held");
+    let (status, answer) = alert(&serving, &json!({"switchover_plan": "triggered"}));
+    assert!(status == 200 && became(&answer) == ["rolling_back"] || status == 202, "{answer}");
+    scene.until(r#""event":"step.undoing","step":"mark""#);
+    kill(serving.child);
+    assert!(scene.is_marked());
+    scene.remove("held");
+    let serving = Serving::with(&scene.stage, &["--take-up"]);
+    scene.until(r#""event":"run.finished""#);
+    assert!(!scene.is_marked());
+    assert_eq!(scene.stage.log().matches(r#""event":"run.resumed""#).count(), 2, "{}", scene.stage.log());
+    serving.end();
 }
 
 /// Its process stands still: the order is recorded, and the answer says that it was not taken yet.

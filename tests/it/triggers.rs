@@ -79,11 +79,11 @@ impl Scene {
         run
     }
 
-    fn write(&self, name: &str) {
+    pub(crate) fn write(&self, name: &str) {
         std::fs::write(self.home.path().join(name), "").unwrap();
     }
 
-    fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         std::fs::remove_file(self.home.path().join(name)).unwrap();
     }
 

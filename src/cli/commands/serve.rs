@@ -2,9 +2,10 @@
 
 use crate::adapter::SystemClock;
 use crate::cli::context::{SERVE_SECRET, SERVE_TOKEN, secret};
+use crate::cli::hosted::Hosted;
 use crate::cli::signals::Signals;
 use crate::cli::triggers::Kept;
-use crate::cli::{Context, Exit, Failure, bakes, runtime, stored};
+use crate::cli::{Context, Exit, Failure, alone, runtime, stored};
 use crate::report::Runbook;
 use crate::web::{self, Entry, Key, Keys, Log, Once, SHORTEST, Server};
 use std::net::SocketAddr;
@@ -27,8 +28,8 @@ pub(in crate::cli) struct Args {
     /// A file with the secret that webhooks are signed with [default: the variable SWITCHOVER_SERVE_SECRET]
     #[arg(long, env = "SWITCHOVER_SERVE_SECRET_FILE", hide_env_values = true, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Resume a run that is triggered, or that bakes, and that nobody drives: its commands and calls then find the
-    /// environment of this one
+    /// Drive runs that nobody drives, if they are triggered, bake, or are on their way back: in this process, so that their
+    /// commands and calls find its environment
     #[arg(long, env = "SWITCHOVER_TAKE_UP", hide_env_values = true)]
     take_up: bool,
 }
@@ -93,22 +94,45 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
         let context = context.clone();
         move || write(&context, &waiting)
     });
-    let runs = Arc::new(Kept { context: context.clone(), takes_up: args.take_up });
+    let hosted = args.take_up.then(|| Arc::new(Hosted::new(context.clone())));
+    let runs = Arc::new(Kept { context: context.clone(), hosted: hosted.clone() });
     let once = Once::in_folder(&context.state_dir.join("nonces"));
     let server = Server::new(keys, runs, once, Arc::new(SystemClock::wall()), log(lines));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(web::serve(Arc::new(server), listener, stop.clone()));
-    let watching = args.take_up.then(|| tokio::spawn(bakes::take_up(context.clone())));
+    let watching = hosted.clone().map(|hosted| tokio::spawn(alone::take_up(context.clone(), hosted)));
     signals.next().await;
     if let Some(watching) = watching {
         watching.abort();
     }
     context.say("stopping: those who are being served get their answer");
     stop.cancel();
+    if let Some(hosted) = hosted {
+        let_go(context, &hosted, &mut signals).await;
+    }
     serving.await.map_err(|_| Failure::new(Exit::Bug, "the server ended by itself"))?;
     let _ = tokio::time::timeout(LAST, tokio::task::spawn_blocking(move || writer.join())).await;
     // It was asked to serve until then.
     Ok(Exit::Done)
+}
+
+/// Pauses the runs that are driven here; by a second signal they are left as they are.
+async fn let_go(context: &Context, hosted: &Hosted, signals: &mut Signals) {
+    let driven = hosted.count();
+    if driven > 0 {
+        context.say(&format!(
+            "runs that are driven here: {driven}; calls in flight are finished first, then each pauses, and whoever serves \
+             next takes it up; once more to exit now"
+        ));
+    }
+    hosted.stop();
+    let ended = hosted.ended();
+    tokio::pin!(ended);
+    tokio::select! {
+        () = &mut ended => return,
+        _ = signals.next() => hosted.stop(),
+    }
+    let _ = tokio::time::timeout(LAST, ended).await;
 }
 
 /// What is open.

@@ -123,7 +123,7 @@ fn plan() -> Plan {
 
 /// Where nothing is ever started.
 fn nowhere() -> Supervision {
-    Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into() }
+    Supervision { program: "/nonexistent".into(), traces: "/nonexistent".into(), withheld: &[] }
 }
 
 /// Each contract is one test in memory and one in the sandbox: in the world that is shipped, or in a changed one.
