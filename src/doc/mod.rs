@@ -7,6 +7,7 @@ mod expand;
 mod fill;
 mod header;
 mod input;
+mod kinds;
 mod lint;
 mod name;
 mod params;
@@ -23,6 +24,7 @@ mod yaml;
 
 pub use codes::{codes, explain};
 pub use input::{Files, Inputs, Stored};
+pub use kinds::{explain_kind, kinds};
 pub use read::{Reading, read};
 pub use render::render;
 pub use schema::schema;

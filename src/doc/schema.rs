@@ -179,7 +179,7 @@ fn by_name(schema: Json) -> Json {
     json!({"type": "object", "additionalProperties": schema})
 }
 
-fn described<T>(ask: impl FnOnce(&mut Fields<'_>) -> T) -> Json {
+pub(super) fn described<T>(ask: impl FnOnce(&mut Fields<'_>) -> T) -> Json {
     let (known, mut none) = (Known::default(), Problems::default());
     let mut fields = Fields::describing(&known, &mut none);
     let _ = ask(&mut fields);

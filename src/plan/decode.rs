@@ -74,6 +74,10 @@ pub trait Kinds {
     fn check(&self, uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits>;
     /// What a kind is for, in one line.
     fn summary(&self, uses: &str) -> &'static str;
+    /// What a kind costs and how soon it tells, for people; empty where there is nothing to say.
+    fn costs(&self, _uses: &str) -> &'static str {
+        ""
+    }
 }
 
 /// A mapping being read, or described.

@@ -13,6 +13,7 @@ mod metrics;
 pub mod need;
 mod process;
 mod query;
+pub mod stated;
 mod traffic;
 mod wiring;
 mod world;

@@ -51,6 +51,11 @@ impl Signal for Alarms {
         Duration::from_secs(30)
     }
 
+    fn costs() -> &'static str {
+        "Every 30s: DescribeAlarms, a call for a hundred names. It is as late as the alarms are. Each alarm is a \
+         sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "samples"]
     }

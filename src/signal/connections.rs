@@ -55,6 +55,10 @@ impl Signal for Connections {
         MINUTE
     }
 
+    fn costs() -> &'static str {
+        "Every 1m: GetMetricData. A minute comes two to three minutes late. CloudWatch counts the samples."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "connections", "samples"]
     }

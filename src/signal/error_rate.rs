@@ -36,6 +36,12 @@ impl Signal for ErrorRate {
         MINUTE
     }
 
+    fn costs() -> &'static str {
+        "Every 1m. The load balancer is found by DescribeLoadBalancers, DescribeLoadBalancerAttributes and \
+         DescribeTargetGroups, its counts by GetMetricData. They come one to three minutes late. Each answer is a \
+         sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "errors", "samples"]
     }

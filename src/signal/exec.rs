@@ -70,6 +70,10 @@ impl Signal for Exec {
         Duration::from_secs(30)
     }
 
+    fn costs() -> &'static str {
+        "Every 30s: one command. One look is one sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "samples"]
     }

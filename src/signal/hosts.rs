@@ -25,6 +25,12 @@ impl Signal for Hosts {
         Duration::from_secs(15)
     }
 
+    fn costs() -> &'static str {
+        "Every 15s, and of this moment. The load balancer is found by DescribeLoadBalancers, \
+         DescribeLoadBalancerAttributes and DescribeTargetGroups, its targets by DescribeTargetHealth, a call for \
+         each group. Each target is a sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "healthy", "samples"]
     }

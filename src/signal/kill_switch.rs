@@ -83,6 +83,10 @@ impl Signal for KillSwitch {
         Duration::from_secs(5)
     }
 
+    fn costs() -> &'static str {
+        "Every 5s: a look at a file, or one request. One look is one sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "samples"]
     }

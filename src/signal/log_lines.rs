@@ -61,6 +61,11 @@ impl Signal for LogLines {
         Duration::from_secs(30)
     }
 
+    fn costs() -> &'static str {
+        "Every 30s: FilterLogEvents, page by page, and once more where nothing matches. The window ends `late` \
+         ago. Each minute is a sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "lines", "samples"]
     }

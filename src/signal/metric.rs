@@ -81,6 +81,11 @@ impl Signal for Measurement {
         MINUTE
     }
 
+    fn costs() -> &'static str {
+        "Every 1m: GetMetricData, which is priced by the metric. A period counts once it is over. CloudWatch \
+         counts the samples."
+    }
+
     fn names() -> &'static [&'static str] {
         NAMES
     }

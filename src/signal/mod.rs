@@ -8,6 +8,7 @@ mod alarms;
 pub(crate) mod balancer;
 mod certainty;
 mod connections;
+mod drift;
 mod error_rate;
 mod exec;
 mod hosts;
@@ -142,6 +143,10 @@ pub trait Signal: Debug + Send + Sync {
         Self: Sized;
     /// How often it is worth measuring.
     fn period(&self) -> Duration;
+    /// How often it is measured, how late that tells, what one sample is, and the calls that it takes: for people.
+    fn costs() -> &'static str
+    where
+        Self: Sized;
     /// What it measures besides `value`, for conditions.
     fn names() -> &'static [&'static str]
     where

@@ -51,6 +51,11 @@ impl Signal for Probe {
         Duration::from_secs(10)
     }
 
+    fn costs() -> &'static str {
+        "Every 10s: `requests` requests, all at once; each is a sample, and is counted as soon as it is answered. \
+         No calls to a provider."
+    }
+
     fn names() -> &'static [&'static str] {
         NAMES
     }

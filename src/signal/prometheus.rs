@@ -75,6 +75,11 @@ impl Signal for Prometheus {
         Duration::from_secs(30)
     }
 
+    fn costs() -> &'static str {
+        "Every 30s: one query, and one more where `samples` is given. It is as late as what it asks for is scraped. Each point \
+         is a sample, unless `samples` counts them."
+    }
+
     fn names() -> &'static [&'static str] {
         NAMES
     }

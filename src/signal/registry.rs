@@ -2,6 +2,7 @@
 
 use super::alarms::Alarms;
 use super::connections::Connections;
+use super::drift::Drift;
 use super::error_rate::ErrorRate;
 use super::exec::Exec;
 use super::hosts::Hosts;
@@ -25,6 +26,8 @@ pub struct SignalKind {
     pub name: &'static str,
     /// What it is for, in one line.
     pub summary: &'static str,
+    /// What it costs, and how soon it tells; see [`Signal::costs`].
+    pub costs: fn() -> &'static str,
     /// What conditions on it may name.
     pub names: fn() -> &'static [&'static str],
     /// Whether conditions on it may ask how sure it is.
@@ -39,7 +42,8 @@ pub struct SignalKind {
 
 const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
     let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
-    SignalKind { name, summary, names: S::names, counts: S::counts, fails: None, share: false, decode }
+    let (costs, names, counts) = (S::costs, S::names, S::counts);
+    SignalKind { name, summary, costs, names, counts, fails: None, share: false, decode }
 }
 
 /// A kind that knows by itself when it is broken.
@@ -67,6 +71,7 @@ pub const SIGNALS: &[SignalKind] = &[
     share::<Connections>("rds.connections", "connections to a database, of those that it allows"),
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
+    judging::<Drift>("dns.drift", "a name that leads elsewhere than it should", "value > 0"),
     kind::<LogLines>("logs.pattern", "lines of a log of CloudWatch Logs that match, a minute"),
     judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
     judging::<KillSwitch>("kill_switch", "a flag that anybody may raise: a file, or an address", "value > 0"),
@@ -122,5 +127,8 @@ impl Kinds for SignalRegistry {
     }
     fn summary(&self, uses: &str) -> &'static str {
         self.find(uses).map_or("", |kind| kind.summary)
+    }
+    fn costs(&self, uses: &str) -> &'static str {
+        self.find(uses).map_or("", |kind| (kind.costs)())
     }
 }

@@ -23,6 +23,12 @@ impl Signal for Requests {
         MINUTE
     }
 
+    fn costs() -> &'static str {
+        "Every 1m. The load balancer is found by DescribeLoadBalancers, DescribeLoadBalancerAttributes and \
+         DescribeTargetGroups, its counts by GetMetricData. They come one to three minutes late. Each minute is a \
+         sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "samples"]
     }

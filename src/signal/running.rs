@@ -34,6 +34,10 @@ impl Signal for Running {
         Duration::from_secs(15)
     }
 
+    fn costs() -> &'static str {
+        "Every 15s, and of this moment: DescribeServices. Each task that the service should have is a sample."
+    }
+
     fn names() -> &'static [&'static str] {
         &["value", "running", "desired", "failed", "samples"]
     }

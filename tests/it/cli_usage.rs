@@ -149,6 +149,10 @@ fn pages_scripts_and_schemas_are_the_result() {
     let home = tempfile::tempdir().unwrap();
     for (arguments, part) in [
         (&["explain", "R-foreign"][..], "# R-foreign: "),
+        (&["explain", "dns.switch"], "# dns.switch, a step: points a name elsewhere, by compare-and-swap"),
+        (&["explain", "ecs.running"], "Every 15s, and of this moment: DescribeServices."),
+        (&["explain", "approve"], "# approve, a step: "),
+        (&["explain", "exec"], "# exec, a signal: "),
         (&["explain", "sw1003"], "SW1003"),
         (&["explain", "14"], "exit code 14: locked by another run"),
         (&["explain"], "R-stuck-failed"),

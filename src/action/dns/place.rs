@@ -2,9 +2,10 @@
 
 use super::by_hand::Hand;
 use super::sets;
-use crate::plan::{Code, Fields, Target, target, text};
+use crate::plan::{Fields, Target, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::need;
+use crate::port::stated::must_be_name;
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
 use crate::run::Fault;
 use serde_json::Value as Json;
@@ -25,22 +26,6 @@ pub(super) struct Found {
     pub(super) dns: Arc<dyn ReadDns>,
     pub(super) zone: Zone,
     pub(super) name: Name,
-}
-
-/// What DNS cannot have is no name.
-pub(super) fn must_be_name(fields: &mut Fields<'_>, key: &str, text: Option<&str>) {
-    let Some(text) = text else { return };
-    let (why, help) = if !text.is_ascii() {
-        ("DNS has names of other scripts in ASCII", "write it so: `xn--…`")
-    } else if text.strip_suffix('.').unwrap_or(text).split('.').any(str::is_empty) {
-        ("a part of it is empty", "one dot stands between two parts")
-    } else if Name::new(text).labels().any(|label| label.len() > 63) {
-        ("a part of it is longer than 63 bytes", "take a shorter name")
-    } else {
-        return;
-    };
-    let span = fields.span_of(key);
-    fields.problems().error(Code("SW2003"), span, format!("`{text}` is no name: {why}")).help(help);
 }
 
 impl Place {

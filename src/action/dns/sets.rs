@@ -4,20 +4,8 @@
 use crate::port::dns::{Name, RecordChange, RecordSet};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
-use std::net::IpAddr;
 
-/// Types that say where a name leads. Others may stand beside them, and are left alone.
-pub(super) const LEADING: [&str; 3] = ["A", "AAAA", "CNAME"];
-
-/// The sets that say where the name leads, in a fixed order.
-pub(super) fn leading(all: &[RecordSet]) -> Vec<RecordSet> {
-    let mut sets: Vec<RecordSet> =
-        all.iter().filter(|set| LEADING.contains(&&*set.kind.0)).cloned().collect();
-    sets.sort_by(|a, b| {
-        (&a.kind, a.extra.get("SetIdentifier")).cmp(&(&b.kind, b.extra.get("SetIdentifier")))
-    });
-    sets
-}
+pub(super) use crate::port::stated::{LEADING, leading, values};
 
 /// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
 fn leads_by_service(set: &RecordSet) -> bool {
@@ -51,17 +39,6 @@ fn canonical(mut set: RecordSet) -> RecordSet {
 /// The weight of a weighted set.
 pub(super) fn weight(set: &RecordSet) -> Option<u32> {
     set.extra.get("Weight").and_then(|weight| weight.parse().ok())
-}
-
-/// The values of a set as authorities present them, sorted.
-pub(super) fn values(set: &RecordSet) -> Vec<String> {
-    let canonical = |value: &String| match &*set.kind.0 {
-        "CNAME" => Name::new(value).to_string(),
-        _ => value.parse::<IpAddr>().map_or_else(|_| value.clone(), |address| address.to_string()),
-    };
-    let mut values: Vec<String> = set.values.iter().map(canonical).collect();
-    values.sort();
-    values
 }
 
 /// For people.

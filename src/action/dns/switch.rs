@@ -7,13 +7,14 @@ use super::place::{Found, Place};
 use super::served::{self, ALIAS_TTL, Serving};
 use super::sets;
 use super::swap::{ARRIVES, Note, PROPAGATION, Stands, Swap};
-use super::to::{self, From, FromShape, To};
+use super::to::{self, To};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
     Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
+use crate::port::stated::{Stated, StatedShape};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use crate::signal::balancer::{Balancer, idle_since};
@@ -25,7 +26,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::action) struct Switch {
     place: Place,
-    from: Option<From>,
+    from: Option<Stated>,
     to: To,
     data: Option<Data>,
 }
@@ -56,7 +57,7 @@ impl Action for Switch {
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
-        let from = fields.optional("from", FromShape, "what must be there; it is recorded in any case");
+        let from = fields.optional("from", StatedShape, "what must be there; it is recorded in any case");
         let to = fields.required("to", nested(To::decode), "where it should point");
         let words = &[("shared", Data::Shared), ("replicated", Data::Replicated), ("diverge", Data::Diverge)];
         let data = fields.optional("writes", one_of(words), "what becomes of data written to the new side");
@@ -124,7 +125,7 @@ impl Action for Switch {
             To::LoadBalancer { .. } | To::Alias { .. } => None,
             To::Cname { ttl, .. } | To::Addresses { ttl, .. } => *ttl,
         };
-        let (from, to) = (self.from.as_ref().map(From::leads), Some(self.to.leads()));
+        let (from, to) = (self.from.as_ref().map(Stated::leads), Some(self.to.leads()));
         vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl }]
     }
 

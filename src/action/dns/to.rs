@@ -1,13 +1,9 @@
 //! Where a record should point, as plans write it.
 
-use super::place::{Place, must_be_name};
-use super::sets;
-use crate::plan::{
-    Code, Data, Fields, Known, Problems, Shape, Target, Value, boolean, duration, list, nested, one_of,
-    target, text,
-};
-use crate::port::dns::{Name, RecordSet};
+use super::place::Place;
+use crate::plan::{Code, Fields, Target, boolean, duration, list, one_of, target, text};
 use crate::port::need::{Account, Leads};
+use crate::port::stated::{addresses, describe_addresses, must_be_name};
 use serde_json::{Value as Json, json};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::{sync::Arc, time::Duration};
@@ -23,15 +19,6 @@ pub(super) enum To {
     Cname { name: Arc<str>, ttl: Option<u32> },
     /// Addresses.
     Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr>, ttl: Option<u32> },
-}
-
-/// What must be there.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum From {
-    Absent,
-    Cname(Arc<str>),
-    Alias(Arc<str>),
-    Addresses { four: Vec<Ipv4Addr>, six: Vec<Ipv6Addr> },
 }
 
 const TYPES: &[(&str, &str)] = &[("A", "A"), ("AAAA", "AAAA")];
@@ -137,11 +124,7 @@ impl To {
             }
             Self::Alias { name, types, .. } => format!("{} alias of {name}", types.join(" and ")),
             Self::Cname { name, .. } => format!("CNAME {name}"),
-            Self::Addresses { four, six, .. } => {
-                let four = four.iter().map(|address| format!("A {address}"));
-                let six = six.iter().map(|address| format!("AAAA {address}"));
-                four.chain(six).collect::<Vec<_>>().join(", ")
-            }
+            Self::Addresses { four, six, .. } => describe_addresses(four, six),
         }
     }
 }
@@ -162,138 +145,6 @@ pub(super) fn whole_seconds(fields: &mut Fields<'_>, ttl: Duration) -> Option<u3
         fields.problems().error(Code("SW2006"), span, "a TTL is a whole number of seconds");
     }
     seconds
-}
-
-type Both = (Option<Vec<Ipv4Addr>>, Option<Vec<Ipv6Addr>>);
-
-/// Reads `a` and `aaaa`; what is absent is empty, what is wrong is `None`.
-fn addresses(fields: &mut Fields<'_>) -> Both {
-    let four = fields.optional("a", list(text()), "IPv4 addresses");
-    let six = fields.optional("aaaa", list(text()), "IPv6 addresses");
-    (parsed(fields, "a", four), parsed(fields, "aaaa", six))
-}
-
-fn parsed<T: std::str::FromStr>(
-    fields: &mut Fields<'_>,
-    key: &str,
-    texts: Option<Vec<Arc<str>>>,
-) -> Option<Vec<T>> {
-    let Some(texts) = texts else { return (!fields.has(key)).then(Vec::new) };
-    let span = fields.span_of(key);
-    let mut out = Vec::new();
-    for text in &texts {
-        match text.parse() {
-            Ok(address) => out.push(address),
-            Err(_) => {
-                let message = format!("`{text}` is not an address for `{key}`");
-                fields.problems().error(Code("SW2006"), span, message);
-                return None;
-            }
-        }
-    }
-    if out.is_empty() {
-        fields.problems().error(Code("SW2006"), span, format!("`{key}` needs at least one address"));
-        return None;
-    }
-    Some(out)
-}
-
-/// `absent`, or a mapping.
-pub(super) struct FromShape;
-
-impl Shape for FromShape {
-    type Out = From;
-
-    fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<From> {
-        if let Data::Text(text) = &value.data
-            && &**text == "absent"
-        {
-            return Some(From::Absent);
-        }
-        nested(From::decode).read(value, known, problems)
-    }
-
-    fn schema(&self) -> Json {
-        serde_json::json!({"anyOf": [{"enum": ["absent"]}, nested(From::decode).schema()]})
-    }
-}
-
-impl From {
-    fn decode(fields: &mut Fields<'_>) -> Option<Self> {
-        let absent = fields.or("absent", boolean(), false, "nothing is there");
-        let cname = fields.optional("cname", text(), "another name");
-        let alias = fields.optional("alias", text(), "the name that it is an alias of");
-        let (four, six) = addresses(fields);
-        let listed = fields.has("a") || fields.has("aaaa");
-        let shapes = usize::from(absent)
-            + usize::from(fields.has("cname"))
-            + usize::from(fields.has("alias"))
-            + usize::from(listed);
-        if fields.reading() && shapes != 1 {
-            let span = fields.span();
-            let message = "exactly one of `absent`, `cname`, `alias` and `a` with `aaaa` is needed";
-            fields.problems().error(Code("SW2003"), span, message);
-            return None;
-        }
-        match (absent, cname, alias) {
-            (true, ..) => Some(Self::Absent),
-            (_, Some(name), _) => Some(Self::Cname(name)),
-            (_, _, Some(name)) => Some(Self::Alias(name)),
-            _ if listed => Some(Self::Addresses { four: four?, six: six? }),
-            _ => None,
-        }
-    }
-
-    /// Where it leads.
-    pub(super) fn leads(&self) -> Leads {
-        match self {
-            Self::Absent => Leads::Nowhere,
-            Self::Cname(name) => Leads::Cname(name.to_string()),
-            Self::Alias(name) => Leads::Alias { name: name.to_string(), zone_id: None },
-            Self::Addresses { four, six } => Leads::Addresses { four: four.clone(), six: six.clone() },
-        }
-    }
-
-    /// Whether it is what is listed; TTLs do not matter.
-    pub(super) fn holds(&self, listed: &[RecordSet]) -> bool {
-        let values = |kind: &str| -> Vec<String> {
-            listed.iter().filter(|set| set.kind.0 == kind).flat_map(sets::values).collect()
-        };
-        let sorted = |mut texts: Vec<String>| {
-            texts.sort();
-            texts
-        };
-        match self {
-            Self::Absent => listed.is_empty(),
-            Self::Cname(name) => {
-                listed.len() == 1
-                    && values("CNAME") == [Name::new(name).to_string()]
-                    && listed[0].alias.is_none()
-            }
-            Self::Alias(name) => {
-                let leads = |set: &RecordSet| set.alias.as_ref().is_some_and(|a| a.name == Name::new(name));
-                !listed.is_empty() && listed.iter().all(leads)
-            }
-            Self::Addresses { four, six } => {
-                let plain = listed.iter().all(|set| set.alias.is_none() && set.kind.0 != "CNAME");
-                plain
-                    && sorted(values("A")) == sorted(four.iter().map(ToString::to_string).collect())
-                    && sorted(values("AAAA")) == sorted(six.iter().map(ToString::to_string).collect())
-            }
-        }
-    }
-
-    /// For people.
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::Absent => "nothing".into(),
-            Self::Cname(name) => format!("CNAME {name}"),
-            Self::Alias(name) => format!("alias of {name}"),
-            Self::Addresses { four, six } => {
-                To::Addresses { four: four.clone(), six: six.clone(), ttl: None }.describe()
-            }
-        }
-    }
 }
 
 /// Reports what DNS itself does not allow.

@@ -1,7 +1,7 @@
 //! What becomes of a silence, in one table: each kind of signal that there is, and each way in which its source can fall
 //! silent. A monitor never passes in one, and what was seen before it does not count after it.
 
-use super::world::{START, World, output, response, service, target_group};
+use super::world::{START, World, output, record, response, service, target_group};
 use super::{Story, known, value};
 use crate::plan::{Fields, Problems, Timestamp};
 use crate::port::{Alarm, AlarmState, Answered, Line, Lines, LoadBalancer, Query};
@@ -82,6 +82,14 @@ fn rows() -> Vec<Row> {
         },
         Row {
             fail: None,
+            // Its zone is gone.
+            empties: Some(|world| {
+                world.state().cut_off = Some(Fault::permanent("NoSuchHostedZone: no hosted zone found"));
+            }),
+            ..row("dns.drift", json!({"target": "zone", "record": "www", "is": {"cname": "app.example.com"}}))
+        },
+        Row {
+            fail: None,
             empties: Some(|world| world.state().run = Box::new(|_| output(1, ""))),
             ..row("exec", json!({"run": ["./look"]}))
         },
@@ -148,6 +156,8 @@ impl Row {
         });
         state.groups = vec![target_group("tg")];
         state.services.insert("app".into(), service("app", "app:1"));
+        let www = record("www.example.com", "CNAME", 300, &["app.example.com"]);
+        state.listings = vec![(Timestamp::PAST, vec![www])];
         state.alarms = vec![Alarm {
             name: "aep-5xx".into(),
             state: AlarmState::Ok,
@@ -280,6 +290,19 @@ fn every_kind_of_signal_stands_in_the_table() {
     for row in &rows {
         let says = row.is_a_user || row.empties.is_some();
         assert!(says, "{}: its source has nothing to say some time, or is never silent", row.uses);
+    }
+}
+
+#[test]
+fn what_a_kind_costs_tells_its_period() {
+    for row in rows() {
+        let kind = SIGNALS.iter().find(|kind| kind.name == row.uses).unwrap();
+        let (known, mut problems) = (known(), Problems::default());
+        let with = value(&row.with);
+        let mut fields = Fields::new(&with, &known, &mut problems);
+        let period = (kind.decode)(&mut fields).unwrap().period();
+        let every = format!("Every {}", crate::plan::format_duration(period));
+        assert!((kind.costs)().starts_with(&every), "{}: {every}", row.uses);
     }
 }
 

@@ -290,6 +290,7 @@ impl ReadDns for World {
         })
     }
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
+        drop(self.asked()?);
         Ok(self.listed().into_iter().filter(|set| set.name == *name).collect())
     }
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {

@@ -425,6 +425,9 @@ impl Signal for Errors {
     fn period(&self) -> Duration {
         Duration::from_secs(5)
     }
+    fn costs() -> &'static str {
+        ""
+    }
     fn names() -> &'static [&'static str] {
         &["value"]
     }

@@ -246,6 +246,9 @@ impl Signal for Source {
     fn period(&self) -> Duration {
         Duration::from_secs(5)
     }
+    fn costs() -> &'static str {
+        ""
+    }
     fn names() -> &'static [&'static str] {
         &["value"]
     }

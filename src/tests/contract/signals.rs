@@ -17,6 +17,7 @@ held_by_both!(
     lines_of_a_log_are_seen in with_logs,
     logs_that_tell_nothing_are_no_evidence in with_logs,
     who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one,
+    a_name_that_leads_elsewhere_is_seen,
 );
 
 fn with_none_desired(text: &str) -> String {
@@ -175,4 +176,20 @@ async fn who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one(place: &
         spans.push(clock.now().since(begun));
     }
     assert!(spans[1] < spans[0] * 3, "{spans:?}");
+}
+
+async fn a_name_that_leads_elsewhere_is_seen(place: &Place) {
+    let drift = async || {
+        let with = json!({"target": "zone", "record": "mail", "is": {"a": ["192.0.2.25"]}});
+        look(place, "dns.drift", &with, Timestamp::PAST).await
+    };
+    says(&drift().await, Verdict::Pass, "mail.navralabs.com is A 192.0.2.25 (TTL 3600)");
+    let denied = json!({"service": "route53", "operation": "ListResourceRecordSets", "kind": "error", "status": 403,
+        "code": "AccessDenied", "message": "scripted"});
+    place.fault(denied).await;
+    says(&drift().await, Verdict::NoEvidence, "scripted");
+    let theirs = json!({"name": "mail", "type": "A", "ttl": 60, "values": ["192.0.2.99"]});
+    place.fault(json!({"service": "route53", "kind": "change", "change": {"set_record": theirs}})).await;
+    place.until(async || drift().await.verdict == Verdict::Fail).await;
+    says(&drift().await, Verdict::Fail, "mail.navralabs.com is A 192.0.2.99 (TTL 60), and not A 192.0.2.25");
 }
