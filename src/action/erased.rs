@@ -3,7 +3,7 @@
 use super::{Action, ByHand, Known, Planned, Seen, Trouble};
 use crate::plan::{Scope, StepTraits, Timestamp};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Fault, Look, Memo, Proposal};
+use crate::run::{Curve, Fault, Look, Memo, Proposal};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
@@ -44,6 +44,14 @@ pub trait AnyAction: Debug + Send + Sync {
     fn trouble(&self, _note: &Memo) -> Trouble {
         Trouble::default()
     }
+    /// Whether a note is to be recorded before the next look, where the other one was recorded last.
+    fn is_news(&self, _recorded: &Memo, _note: &Memo) -> bool {
+        true
+    }
+    /// What its signals measured lately, as it was noted.
+    fn curves(&self, _note: &Memo) -> Vec<Curve> {
+        Vec::new()
+    }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
@@ -79,6 +87,17 @@ impl<A: Action> AnyAction for A {
 
     fn trouble(&self, note: &Memo) -> Trouble {
         read(note).map_or_else(|_| Trouble::default(), |note| Action::trouble(self, &note))
+    }
+
+    fn is_news(&self, recorded: &Memo, note: &Memo) -> bool {
+        match (read(recorded), read(note)) {
+            (Ok(recorded), Ok(note)) => Action::is_news(self, &recorded, &note),
+            _ => true,
+        }
+    }
+
+    fn curves(&self, note: &Memo) -> Vec<Curve> {
+        read(note).map_or_else(|_| Vec::new(), |note| Action::curves(self, &note))
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -8,6 +8,7 @@ mod dns;
 mod drain;
 mod ecs;
 mod erased;
+mod evidence;
 mod exec;
 mod http;
 mod monitor;
@@ -26,7 +27,7 @@ use text::{aws, fill, known, quoted};
 
 use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Change, Fault};
+use crate::run::{Change, Curve, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
 
@@ -54,6 +55,15 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     /// What a look has noted that may still break the step, or hold it up.
     fn trouble(&self, _note: &Self::Note) -> Trouble {
         Trouble::default()
+    }
+    /// Whether what a look has noted is to be recorded before the next look, where this was recorded last. Else it is only
+    /// kept: a process that dies loses it.
+    fn is_news(&self, _recorded: &Self::Note, _note: &Self::Note) -> bool {
+        true
+    }
+    /// What its signals measured lately.
+    fn curves(&self, _note: &Self::Note) -> Vec<Curve> {
+        Vec::new()
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;

@@ -4,6 +4,7 @@
 //! time begins anew. So it is where nobody looked, because the machine was asleep or the process dead. Where there is no time
 //! left for that, a human is asked.
 
+use super::evidence::{Evidence, Kept};
 use super::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
@@ -11,9 +12,8 @@ use crate::plan::{
     expr, format_duration, list, nested, text, value,
 };
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::Fault;
-use crate::signal::{Condition, Memory, Sample, SignalRegistry, Verdict, Watch};
-use serde::{Deserialize, Serialize};
+use crate::run::{Curve, Fault};
+use crate::signal::{Condition, SignalRegistry, Verdict, Watch};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
@@ -42,8 +42,6 @@ const FORGIVEN: Duration = Duration::from_secs(5 * 60);
 const FORGIVEN_LOOKS: u32 = 3;
 /// How long `until` may take, unless the step has a `timeout`.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Values kept for plotting.
-const PLOTTED: usize = 120;
 
 #[async_trait::async_trait]
 impl Action for Monitor {
@@ -94,9 +92,20 @@ impl Action for Monitor {
     }
 
     fn trouble(&self, note: &Evidence) -> Trouble {
-        let bad = note.signals.iter().map(|kept| kept.memory.bad());
-        let (row, all) = bad.fold((0, 0), |(row, all), (broken, bad)| (row + broken, all + bad));
-        (row, all, note.holes())
+        note.trouble()
+    }
+
+    fn is_news(&self, recorded: &Evidence, note: &Evidence) -> bool {
+        note.is_news(recorded)
+    }
+
+    fn curves(&self, note: &Evidence) -> Vec<Curve> {
+        let curve = |(line, kept): (&Line, &Kept)| Curve {
+            name: line.id.clone(),
+            values: kept.values.clone(),
+            limit: line.watch.condition().limit(&kept.memory),
+        };
+        self.signals.iter().zip(&note.signals).map(curve).collect()
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -138,9 +147,8 @@ impl Monitor {
     ) -> Result<Seen<Evidence>, Fault> {
         let clock = reads.world.clock();
         let mut evidence = record.note.clone().unwrap_or_default();
-        evidence.signals.resize_with(self.signals.len(), Kept::default);
-        let since = evidence.begun(record.since);
-        evidence.looked = clock.now();
+        evidence.look(clock.now(), self.signals.len());
+        let (since, standings) = (evidence.begun(record.since), evidence.standings());
         let mut hole = None;
         for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
             let before = kept.memory.heard.unwrap_or(since);
@@ -157,8 +165,9 @@ impl Monitor {
                 hole = Some(format!("signal `{}` said nothing for {}", line.id, format_duration(silence)));
             }
         }
+        evidence.is_looked_at(&standings);
         let now = clock.now();
-        if evidence.call.replace(record.token.to_string()).is_some_and(|call| call != *record.token) {
+        if evidence.is_of_another(&record.token) {
             // Somebody was asked, and went on: it has all of its time again.
             evidence.begin_anew(now, "somebody went on");
         } else if let Some(hole) = hole {
@@ -175,80 +184,10 @@ impl Monitor {
             return self.judge(evidence, watched, now >= self.last(counted));
         }
         // From one look to the next, however long it took: whoever answers nobody is not looked at less often.
-        let pause = self.every.saturating_sub(now.since(evidence.looked));
+        let pause = self.every.saturating_sub(now.since(evidence.looked()));
         let rest = self.length.map_or(pause, |length| length.saturating_sub(watched));
         let again = if rest.is_zero() { pause } else { rest.min(pause) };
         Ok(Seen::Moving { note: Some(evidence), again })
-    }
-}
-
-/// What a monitor has seen: kept from look to look, and for whoever asks later.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Evidence {
-    signals: Vec<Kept>,
-    /// When it was looked at last.
-    #[serde(default)]
-    looked: Timestamp,
-    /// Since when it counts, after a hole in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    anew: Option<Timestamp>,
-    /// Names the call after which it was looked at last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    call: Option<String>,
-}
-
-impl Evidence {
-    /// When what counts began, which would have been then.
-    fn begun(&self, at: Timestamp) -> Timestamp {
-        self.anew.map_or(at, |anew| anew.max(at))
-    }
-
-    /// Nothing that was seen counts any more.
-    fn begin_anew(&mut self, now: Timestamp, why: &str) {
-        self.anew = Some(now);
-        for kept in &mut self.signals {
-            let text = format!("{why}: what is watched begins anew");
-            (kept.passes, kept.last) = (0, Some(Sample { verdict: Verdict::NoEvidence, value: None, text }));
-        }
-    }
-
-    /// Moments that say how long it will take: of holes that are not over, and of the newest that is.
-    fn holes(&self) -> Vec<Timestamp> {
-        let heard = self.signals.iter().map(|kept| kept.memory.heard.unwrap_or_default());
-        heard.filter(|heard| *heard < self.looked).chain(self.anew).collect()
-    }
-}
-
-impl Evidence {
-    /// No signal was looked at yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.signals.is_empty()
-    }
-}
-
-/// What was seen of one signal.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    memory: Memory,
-    /// Looks that were a pass.
-    passes: u32,
-    /// What the newest look said.
-    last: Option<Sample>,
-    /// The newest values, for plotting.
-    values: Vec<f64>,
-}
-
-impl Kept {
-    fn keep(&mut self, sample: Sample) {
-        self.passes += u32::from(sample.verdict == Verdict::Pass);
-        self.values.extend(sample.value);
-        self.values.drain(..self.values.len().saturating_sub(PLOTTED));
-        self.last = Some(sample);
-    }
-
-    /// The newest look was a pass: there is evidence, and none of it is suspect.
-    fn is_fine(&self) -> bool {
-        self.last.as_ref().is_some_and(|sample| sample.verdict == Verdict::Pass)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A step whose undo is an action of its own: forward by its `uses`, back by another. Without a `uses` it acts only on
 //! the way back.
 
-use super::{AnyAction, ByHand, Record, Toward};
+use super::{AnyAction, ByHand, Record, Toward, Trouble};
 use crate::plan::StepTraits;
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Fault, Look, Memo, Proposal};
+use crate::run::{Curve, Fault, Look, Memo, Proposal};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -80,6 +80,19 @@ impl AnyAction for Reversal {
         let back = self.back.by_hand();
         let forward = self.forward.as_ref().map(|forward| forward.by_hand()).unwrap_or_default();
         ByHand { undo: back.apply, ..forward }
+    }
+
+    /// Of the way forward; what a look back notes is none of its notes.
+    fn trouble(&self, note: &Memo) -> Trouble {
+        self.forward.as_ref().map_or_else(Trouble::default, |forward| forward.trouble(note))
+    }
+
+    fn is_news(&self, recorded: &Memo, note: &Memo) -> bool {
+        self.forward.as_ref().is_none_or(|forward| forward.is_news(recorded, note))
+    }
+
+    fn curves(&self, note: &Memo) -> Vec<Curve> {
+        self.forward.as_ref().map_or_else(Vec::new, |forward| forward.curves(note))
     }
 
     fn needs(&self) -> Vec<Need> {

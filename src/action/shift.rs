@@ -2,11 +2,12 @@
 //!
 //! Not here: what has weights, and how they are set.
 
-use super::monitor::{Evidence, Monitor};
+use super::evidence::Evidence;
+use super::monitor::Monitor;
 use super::{Action, Known, Seen, Trouble};
 use crate::plan::{Code, Fields, Timestamp, integer, list};
 use crate::port::{Reads, need::Need};
-use crate::run::Fault;
+use crate::run::{Curve, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{fmt, sync::Arc, time::Duration};
@@ -74,6 +75,16 @@ impl Course {
     /// As [`Action::trouble`].
     pub(super) fn trouble(&self, watched: &Watched) -> Trouble {
         self.soak.as_ref().map_or_else(Trouble::default, |soak| soak.trouble(&watched.evidence))
+    }
+
+    /// As [`Action::curves`].
+    pub(super) fn curves(&self, watched: &Watched) -> Vec<Curve> {
+        self.soak.as_ref().map_or_else(Vec::new, |soak| soak.curves(&watched.evidence))
+    }
+
+    /// As [`Action::is_news`].
+    pub(super) fn is_news(&self, recorded: &Watched, watched: &Watched) -> bool {
+        recorded.watched != watched.watched || watched.evidence.is_news(&recorded.evidence)
     }
 
     /// For how long each weight is watched.

@@ -4,7 +4,7 @@ use crate::action::{AnyAction, ByHand, Registry};
 use crate::driver::Actions;
 use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, StepTraits, Use};
 use crate::report::{Commands, Extras, Hand, Story};
-use crate::run::{Phase, Receipt, Stuck};
+use crate::run::{Curve, Event, Phase, Receipt, StepEvent, Stuck};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,20 @@ fn reaches(plan: &Plan) -> Vec<Option<Duration>> {
 
 /// What a summary of a run tells besides its facts.
 pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
-    Extras { reaches: reaches(&story.plan), traffic, commands, by_hand: undone_by_hand(story) }
+    let (reaches, by_hand, curves) = (reaches(&story.plan), undone_by_hand(story), curves(story));
+    Extras { reaches, traffic, commands, by_hand, curves, columns: super::screen::columns() }
+}
+
+/// What the signals of each step measured last, as far as it is recorded, by the places of the steps.
+fn curves(story: &Story) -> Vec<Vec<Curve>> {
+    let of = |ix| Some(action(&story.plan, ix)?.curves(story.run[ix].record.as_ref()?.note.as_ref()?));
+    story.plan.places().map(|ix| of(ix).unwrap_or_default()).collect()
+}
+
+/// The same, of the step that a fact is about, where it notes something.
+pub(super) fn noted(plan: &Plan, event: &Event) -> Option<(StepIx, Vec<Curve>)> {
+    let Event::Step(ix, StepEvent::Noted { note, .. }) = event else { return None };
+    Some((*ix, action(plan, *ix)?.curves(note)))
 }
 
 /// Commands that undo what a run could not undo itself, by the places of the steps.

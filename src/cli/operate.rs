@@ -13,7 +13,7 @@ use crate::driver::{DriveError, Driven, Driver, Interruption, Observer, Redactor
 use crate::plan::StepIx;
 use crate::port::{Clock, WriteHttp};
 use crate::report::{Fact, Renderer, Runbook, Story};
-use crate::run::{Actor, Event, Order, Refusal, Run};
+use crate::run::{Actor, Curve, Event, Order, Refusal, Run};
 use crate::store::{Owner, Recorded, SqliteStore, Takeover};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -171,6 +171,12 @@ impl Observer for Screen {
         let show = &mut *Show::lock(&self.0);
         show.story.hear(step, text);
         show.renderers.progress(&show.story, show.clock.now(), step, text);
+    }
+    fn on_curves(&mut self, _: &Run, step: StepIx, curves: &[Curve]) {
+        Show::lock(&self.0).story.see(step, curves.to_vec());
+    }
+    fn on_guard(&mut self, _: &Run, guard: usize, curve: &Curve) {
+        Show::lock(&self.0).story.see_guard(guard, curve.clone());
     }
     fn on_takeover(&mut self, takeover: &Takeover) {
         let Takeover { resource, run, reason } = takeover;

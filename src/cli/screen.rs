@@ -11,7 +11,7 @@ use std::io;
 pub(super) fn live(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
     let looks = context.err;
     match context.output {
-        Output::Auto | Output::Live if context.drawable => vec![Box::new(Live::new(plan, looks, height()))],
+        Output::Auto | Output::Live if context.drawable => vec![Box::new(Live::new(plan, looks, size()))],
         Output::Auto | Output::Live | Output::Plain | Output::Json => {
             vec![Box::new(Plain::new(io::stderr(), looks, plan))]
         }
@@ -31,15 +31,21 @@ pub(super) fn result(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
     }
 }
 
-/// How many lines the terminal has.
-fn height() -> usize {
-    rustix::termios::tcgetwinsize(io::stderr()).map_or(24, |size| usize::from(size.ws_row))
+/// How many lines and columns the terminal has.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    size.map_or((24, 80), |size| (size.ws_row.into(), size.ws_col.into()))
 }
 
 /// How many columns results have: those of the terminal, or as many as pages are commonly printed with.
 pub(super) fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { 80 } else { columns }
+    columns().unwrap_or(80)
+}
+
+/// How many columns the terminal has that results go to, if it is one.
+pub(super) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Tells how a run ended, or stands.

@@ -4,10 +4,10 @@ use super::desk::{Desk, waits_for_a_human};
 use super::heartbeat::{self, Heartbeat, Listener};
 use super::journal::Journal;
 use super::tasks::Tasks;
-use super::work::{Hands, Host};
+use super::work::{Hands, Host, Progress};
 use super::{Actions, Interruption, Observer, Redactor};
 use crate::mutant::{Mistake, on};
-use crate::plan::{Plan, Scope, StepIx, Timestamp};
+use crate::plan::{Plan, Scope, Timestamp};
 use crate::port::{Clock, WriteHttp, WriteWorld};
 use crate::run::{Actor, Input, Mode, Run, follow};
 use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
@@ -150,7 +150,7 @@ impl Driver {
         }
     }
 
-    fn hands(&self) -> (Arc<Hands>, UnboundedReceiver<(StepIx, String)>) {
+    fn hands(&self) -> (Arc<Hands>, UnboundedReceiver<Progress>) {
         let (progress, receiver) = unbounded_channel();
         let hands = Hands {
             plan: self.plan.clone(),
@@ -208,7 +208,7 @@ impl Driver {
         journal: &mut Journal,
         tasks: &mut Tasks,
         heartbeat: &mut Heartbeat,
-        mut progress: UnboundedReceiver<(StepIx, String)>,
+        mut progress: UnboundedReceiver<Progress>,
         events: &[Recorded],
     ) -> Result<Rest, DriveError> {
         journal.replay(events, &mut self.observers)?;
@@ -240,7 +240,7 @@ impl Driver {
             let forgets = on(Mistake::LeaseNotRenewed) && tasks.are_writing();
             tokio::select! {
                 ended = tasks.next() => inputs.extend(tasks.hear(ended)),
-                Some((step, text)) = progress.recv() => self.tell(&journal.run, step, &text),
+                Some(news) = progress.recv() => self.tell(&journal.run, &news),
                 told = heartbeat.next(&*self.wall) => self.notice(told),
                 () = self.wall.sleep_until(listen) => {
                     listen = self.wall.now().after(LISTEN);
@@ -262,8 +262,8 @@ impl Driver {
             while let Some(ended) = tasks.more() {
                 inputs.extend(tasks.hear(ended));
             }
-            while let Ok((step, text)) = progress.try_recv() {
-                self.tell(&journal.run, step, &text);
+            while let Ok(news) = progress.try_recv() {
+                self.tell(&journal.run, &news);
             }
         }
     }
@@ -328,8 +328,12 @@ impl Driver {
         Ok(())
     }
 
-    fn tell(&mut self, run: &Run, step: StepIx, text: &str) {
-        self.observers.iter_mut().for_each(|observer| observer.on_progress(run, step, text));
+    fn tell(&mut self, run: &Run, news: &Progress) {
+        self.observers.iter_mut().for_each(|observer| match news {
+            Progress::Says(step, text) => observer.on_progress(run, *step, text),
+            Progress::Step(step, curves) => observer.on_curves(run, *step, curves),
+            Progress::Guard(guard, curve) => observer.on_guard(run, *guard, curve),
+        });
     }
 
     /// Whether this process has nothing more to do.

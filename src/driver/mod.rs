@@ -23,7 +23,7 @@ pub use observe::Observer;
 pub use preview::{Previewed, StepPreview, preview};
 pub use redact::Redactor;
 
-pub(crate) use work::{Hands, Host, Piece, Turn};
+pub(crate) use work::{Hands, Host, Piece, Turn, Unsettled};
 
 #[cfg(test)]
 mod tests;

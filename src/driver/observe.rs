@@ -1,7 +1,7 @@
 //! Whoever watches a run: renderers, the sandbox. They are told what is recorded, and cannot change anything.
 
 use crate::plan::StepIx;
-use crate::run::Run;
+use crate::run::{Curve, Run};
 use crate::store::{Recorded, Takeover};
 
 /// Told of a run as it happens. Called between two facts: be quick.
@@ -15,6 +15,14 @@ pub trait Observer: Send {
     /// A step says how it goes. Without secrets; not recorded, and may be dropped.
     fn on_progress(&mut self, run: &Run, step: StepIx, text: &str) {
         let _ = (run, step, text);
+    }
+    /// What the signals of a step measured lately. Not recorded at each look, and may be dropped.
+    fn on_curves(&mut self, run: &Run, step: StepIx, curves: &[Curve]) {
+        let _ = (run, step, curves);
+    }
+    /// What a guard's signal measured lately. Not recorded, and may be dropped.
+    fn on_guard(&mut self, run: &Run, guard: usize, curve: &Curve) {
+        let _ = (run, guard, curve);
     }
     /// A lock was taken from a run that nobody runs any more.
     fn on_takeover(&mut self, takeover: &Takeover) {

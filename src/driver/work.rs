@@ -4,11 +4,11 @@
 //! that a rehearsal can go on from there many times. Not here: what follows from an answer, and who waits.
 
 use super::{Actions, Redactor};
-use crate::action::{AnyAction, Record, Toward};
+use crate::action::{AnyAction, Record, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Call, Clock, Reads, Stop, WriteWorld, Writes};
-use crate::run::{Answer, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
+use crate::run::{Answer, Curve, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
 use crate::signal::{Memory, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,9 +44,19 @@ pub(crate) struct Hands {
 pub(crate) enum Host {
     /// Tasks of the runtime, with the wall clock beside the run's own. How it goes is told to whoever watches, without
     /// secrets.
-    Runtime { wall: Arc<dyn Clock>, progress: UnboundedSender<(StepIx, String)> },
+    Runtime { wall: Arc<dyn Clock>, progress: UnboundedSender<Progress> },
     /// One thread in virtual time: nobody watches, and there is nobody whom a slow expression would hold up.
     Rehearsal,
+}
+
+/// How something goes that is under way.
+pub(crate) enum Progress {
+    /// A step, in its own words.
+    Says(StepIx, String),
+    /// The signals of a step.
+    Step(StepIx, Vec<Curve>),
+    /// The signal of a guard, by place.
+    Guard(usize, Curve),
 }
 
 /// One piece of work, and what it has seen so far.
@@ -59,6 +69,8 @@ pub(crate) struct Piece {
     scope: Arc<Scope>,
     /// What a look goes by.
     record: Option<Record>,
+    /// What a look has noted since, and nobody must know yet.
+    kept: Option<Kept>,
     /// What a look looks for.
     toward: Toward,
     /// Names the step and a write of it; empty if it is of no step.
@@ -73,6 +85,17 @@ pub(crate) struct Piece {
     watching: Option<Box<Watching>>,
 }
 
+/// A note that is not recorded yet.
+#[derive(Clone)]
+struct Kept {
+    note: Memo,
+    /// What it has of trouble, where that is not what the recorded one has.
+    trouble: Option<Trouble>,
+}
+
+/// What a piece has seen that is not over: tries, whether it doubts, breaches in a row, bad observations, and what it keeps.
+pub(crate) type Unsettled = (u32, bool, u32, usize, Option<Trouble>);
+
 /// What a guard has seen.
 #[derive(Clone)]
 struct Watching {
@@ -80,6 +103,8 @@ struct Watching {
     /// When there was evidence last.
     seen: Timestamp,
     memory: Memory,
+    /// Of a [`Curve`].
+    values: Vec<Option<f64>>,
 }
 
 /// What one turn of work came to.
@@ -112,6 +137,7 @@ impl Piece {
             stop,
             scope,
             record,
+            kept: None,
             toward,
             call,
             patience,
@@ -134,6 +160,7 @@ impl Piece {
             stop,
             scope: self.scope.clone(),
             record: self.record.clone(),
+            kept: self.kept.clone(),
             toward: self.toward,
             call: self.call.clone(),
             patience: self.patience.clone(),
@@ -145,9 +172,30 @@ impl Piece {
     }
 
     /// What it has seen that is not over: reads that failed, a change that is not believed yet, bad samples.
-    pub(crate) fn trouble(&self) -> (u32, bool, u32, usize) {
+    pub(crate) fn trouble(&self) -> Unsettled {
         let (broken, bad) = self.watching.as_ref().map_or((0, 0), |watching| watching.memory.bad());
-        (self.patience.tries, self.gone == Some(true) || self.doubted.is_some(), broken, bad)
+        let kept = self.kept.as_ref().and_then(|kept| kept.trouble.clone());
+        (self.patience.tries, self.gone == Some(true) || self.doubted.is_some(), broken, bad, kept)
+    }
+
+    /// The newest note: of a look, or as it is recorded.
+    fn note(&self) -> Option<&Memo> {
+        let recorded = || self.record.as_ref().and_then(|record| record.note.as_ref());
+        self.kept.as_ref().map(|kept| &kept.note).or_else(recorded)
+    }
+
+    /// Keeps what a look has noted, unless it is to be recorded before the next look.
+    fn keeps(&mut self, action: &dyn AnyAction, note: &Memo) -> bool {
+        let Some(recorded) = self.record.as_ref().and_then(|record| record.note.as_ref()) else {
+            return false;
+        };
+        if action.is_news(recorded, note) {
+            return false;
+        }
+        let trouble = action.trouble(note);
+        let trouble = (trouble != action.trouble(recorded)).then_some(trouble);
+        self.kept = Some(Kept { note: note.clone(), trouble });
+        true
     }
 }
 
@@ -218,11 +266,13 @@ impl Hands {
     }
 
     fn teller(&self, ix: StepIx) -> impl Fn(&str) + Send + Sync + use<'_> {
-        move |text| match &self.host {
-            Host::Runtime { progress, .. } => {
-                drop(progress.send((ix, self.redactor.text(text).into_owned())));
-            }
-            Host::Rehearsal => {}
+        move |text| self.tell(|| Progress::Says(ix, self.redactor.text(text).into_owned()))
+    }
+
+    /// Tells whoever watches.
+    fn tell(&self, news: impl FnOnce() -> Progress) {
+        if let Host::Runtime { progress, .. } = &self.host {
+            drop(progress.send(news()));
         }
     }
 
@@ -339,6 +389,9 @@ impl Hands {
         if let Some(said) = said.lock().unwrap_or_else(PoisonError::into_inner).take() {
             piece.said = said;
         }
+        if let Ok(Look::Moving { note: Some(note), .. }) = &look {
+            self.tell(|| Progress::Step(ix, action.curves(note)));
+        }
         let next = match look {
             // A lost call may land until then.
             Ok(Look::Prior) if settling && !late => PACE,
@@ -350,6 +403,9 @@ impl Hands {
                 return Some(Err(Fault::permanent(format!("not there after {waited}{missing}"))));
             }
             Ok(Look::Moving { note: None, again }) if !settling => again,
+            Ok(Look::Moving { note: Some(note), again }) if !settling && piece.keeps(&**action, &note) => {
+                again
+            }
             Ok(look) => return Some(Ok(look)),
             Err(fault) => return self.again(piece, until, fault, &tell).map(Err),
         };
@@ -371,7 +427,10 @@ impl Hands {
             progress: tell,
         };
         match &piece.record {
-            Some(record) => action.look(&reads, piece.toward, record).await,
+            Some(record) => {
+                let record = Record { note: piece.note().cloned(), ..record.clone() };
+                action.look(&reads, piece.toward, &record).await
+            }
             None => Ok(Look::Desired { out: "null".into() }),
         }
     }
@@ -442,10 +501,17 @@ impl Hands {
             scope: &piece.scope,
             progress: &|_| (),
         };
-        let begun =
-            || Box::new(Watching { since: clock.now(), seen: clock.now(), memory: Memory::default() });
+        let begun = || {
+            let (now, memory) = (clock.now(), Memory::default());
+            Box::new(Watching { since: now, seen: now, memory, values: Vec::new() })
+        };
         let watching = piece.watching.get_or_insert_with(begun);
         let sample = watch.look(&reads, watching.since, &mut watching.memory).await;
+        self.tell(|| {
+            Curve::add(&mut watching.values, sample.value);
+            let (name, values) = (self.plan.guards[place].id.clone(), watching.values.clone());
+            Progress::Guard(place, Curve { name, values, limit: watch.condition().limit(&watching.memory) })
+        });
         let fault = match sample.verdict {
             Verdict::Fail => Some(Fault::permanent(sample.text)),
             // Nobody is watching: that is no pass.

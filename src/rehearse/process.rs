@@ -3,7 +3,7 @@
 //! It begins what is due, gives each piece of work its turn when its moment comes, and hands out what was answered.
 //! Not here: what follows from an answer, and what is recorded (`scene`).
 
-use crate::driver::{Desk, Fate, Hands, Piece, Turn, only_waits};
+use crate::driver::{Desk, Fate, Hands, Piece, Turn, Unsettled, only_waits};
 use crate::plan::Timestamp;
 use crate::run::{Due, Input, Run, Work};
 use std::future::Future;
@@ -77,13 +77,13 @@ impl Process {
     }
 
     /// Work that has seen something which is not over: reads that failed, changes not believed yet.
-    pub(super) fn troubles(&self) -> impl Iterator<Item = (Work, (u32, bool, u32, usize))> + '_ {
+    pub(super) fn troubles(&self) -> impl Iterator<Item = (Work, Unsettled)> + '_ {
         self.flights.iter().filter_map(|flight| match flight {
             Flight::Between(piece) => {
                 let trouble = piece.trouble();
-                (trouble != (0, false, 0, 0)).then_some((piece.due.work, trouble))
+                (trouble != Unsettled::default()).then_some((piece.due.work, trouble))
             }
-            Flight::Inside(due, ..) => Some((due.work, (0, true, 0, 0))),
+            Flight::Inside(due, ..) => Some((due.work, (0, true, 0, 0, None))),
         })
     }
 

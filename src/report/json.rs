@@ -6,8 +6,8 @@
 use super::{Extras, Fact, Renderer, Story, human, summary, words};
 use crate::plan::{Kind, StepIx, Timestamp};
 use crate::run::{
-    Actor, Cause, Event, Fault, FaultKind, Order, PauseCause, Phase, Receipt, Rewind, StepEvent, Stuck,
-    Verdict,
+    Actor, Cause, Curve, Event, Fault, FaultKind, Order, PauseCause, Phase, Receipt, Rewind, StepEvent,
+    Stuck, Verdict,
 };
 use serde_json::{Map, Value as Json, json};
 use std::io::Write;
@@ -278,6 +278,11 @@ fn state(phase: Phase) -> &'static str {
     }
 }
 
+/// What a signal measured lately, the oldest first; `null` where a look saw nothing.
+fn curve(curve: &Curve) -> Json {
+    json!({"id": &*curve.name, "values": curve.values, "limit": curve.limit})
+}
+
 /// The whole run as one object.
 #[must_use]
 pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) -> Json {
@@ -292,6 +297,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
                 "ended": step.ended.map(moment),
                 "changes": changed(story, ix),
                 "reason": step.reason.as_deref(),
+                "signals": extras.curves.get(ix.index()).into_iter().flatten().map(curve).collect::<Vec<_>>(),
                 "approved_by": story.run[ix].approved_by.iter().map(std::string::ToString::to_string).collect::<Vec<_>>(),
             })
         })

@@ -1,11 +1,12 @@
-//! The tree of steps, drawn over and over on a terminal: states, times, countdowns, current evidence.
+//! The tree of steps, drawn over and over on a terminal: states, times, countdowns, current evidence, and what signals
+//! measured lately.
 //!
 //! Never the only carrier of a fact: what matters is also printed above it and stays there.
 
 use super::story::is_live;
-use super::{Fact, Looks, Renderer, Story, Tone, TreeRow, brief, summary, tree, words};
+use super::{Fact, Looks, Renderer, Story, Tone, TreeRow, brief, sparkline, summary, tree, words};
 use crate::plan::{StepIx, Timestamp};
-use crate::run::{Event, Phase, StepEvent};
+use crate::run::{Curve, Event, Phase, StepEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Draws.
@@ -16,17 +17,22 @@ pub struct Live {
     rows: Vec<TreeRow>,
     looks: Looks,
     height: usize,
+    width: usize,
     frame: usize,
 }
 
+/// Before what a signal is called.
+const INDENT: usize = 6;
+
 impl Live {
-    /// Draws on standard error, which should be a terminal `height` lines high.
+    /// Draws on standard error, which should be a terminal of so many lines and columns.
     #[must_use]
-    pub fn new(plan: &crate::plan::Plan, looks: Looks, height: usize) -> Self {
+    pub fn new(plan: &crate::plan::Plan, looks: Looks, (height, width): (usize, usize)) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let style =
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { all, bars: Vec::new(), style, rows: tree(plan), looks, height: height.max(8), frame: 0 }
+        let (rows, height) = (tree(plan), height.max(8));
+        Self { all, bars: Vec::new(), style, rows, looks, height, width, frame: 0 }
     }
 
     fn draw(&mut self, story: &Story, now: Timestamp) {
@@ -49,7 +55,10 @@ impl Live {
     fn lines(&self, story: &Story, now: Timestamp) -> Vec<String> {
         let mut lines = vec![String::new(), summary::headline(story, now, self.looks)];
         let room = self.height.saturating_sub(lines.len() + 2);
-        let shown = self.choose(story, room);
+        let measured = measured(story);
+        // What signals measure has a third of the lines, at most.
+        let most = measured.len().min(room / 3);
+        let shown = self.choose(story, room - most);
         let hidden = self.rows.len() - shown.len();
         let width =
             shown.iter().map(|row| 2 * row.depth + row.name.chars().count()).max().unwrap_or(0).min(44);
@@ -57,6 +66,8 @@ impl Live {
         if hidden > 0 {
             lines.push(self.looks.tint(Tone::Dim, &format!("  and {hidden} more")));
         }
+        let curves = sparkline::lines(&measured[..most], self.looks, self.width.saturating_sub(INDENT));
+        lines.extend(curves.iter().map(|line| format!("{:INDENT$}{line}", "")));
         lines
     }
 
@@ -113,6 +124,17 @@ impl Live {
             _ => DOTS[self.frame % DOTS.len()],
         }
     }
+}
+
+/// What is measured now: by the signals of steps that are under way, and by guards.
+fn measured(story: &Story) -> Vec<(String, &Curve)> {
+    let steps = story.steps().filter(|(ix, _)| is_live(story.phase(*ix)));
+    let signals = steps.flat_map(|(ix, step)| {
+        let name = words::step_name(&story.plan, ix);
+        step.curves.iter().map(move |curve| (format!("{name} {}", curve.name), curve))
+    });
+    let guards = story.guards.iter().flatten().map(|curve| (format!("guard {}", curve.name), curve));
+    signals.chain(guards).collect()
 }
 
 /// What a step has to say now: its evidence, and what it waits for.
@@ -217,5 +239,64 @@ impl Renderer for Live {
 
     fn say(&mut self, text: &str) {
         let _ = self.all.println(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{facts, plan};
+    use super::*;
+
+    const LOOKS: Looks = Looks { colour: false, ascii: false };
+
+    /// A step that is watched, and what its signals and a guard measured lately.
+    fn story(facts_so_far: usize) -> Story {
+        let mut story = Story::new("01", plan());
+        let curve = |name: &str, limit| Curve {
+            name: name.into(),
+            values: vec![Some(0.0), Some(0.01), None, Some(0.02)],
+            limit,
+        };
+        for (at, fact) in facts().iter().take(facts_so_far) {
+            story.take(*at, fact);
+            story.see(StepIx(0), vec![curve("errors", Some(0.02)), curve("slow", None)]);
+        }
+        story.guards = vec![None, Some(curve("users", Some(0.04)))];
+        story
+    }
+
+    fn drawn(story: &Story, size: (usize, usize)) -> Vec<String> {
+        let live = Live::new(&story.plan, LOOKS, size);
+        live.lines(story, story.last).iter().map(|line| line.trim().to_owned()).collect()
+    }
+
+    fn ends(story: &Story, size: (usize, usize), wanted: &[&str]) {
+        let lines = drawn(story, size);
+        assert!(lines.ends_with(&wanted.iter().map(ToString::to_string).collect::<Vec<_>>()), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_signals_measured_stands_below_the_steps() {
+        let bars = |name: &str, bars: &str, says: &str| format!("{name:12}  {bars:>24}  {says}");
+        let wanted = [
+            bars("lower errors", "▁▅ █", "0.02  limit 0.02"),
+            bars("lower slow", "▁▅ █", "0.02"),
+            bars("guard users", "▁▃ ▅", "0.02  limit 0.04"),
+        ];
+        let wanted: Vec<&str> = wanted.iter().map(|line| line.trim_end()).collect();
+        ends(&story(6), (24, 80), &wanted);
+        // Then there is no room for bars.
+        let narrow =
+            ["lower errors  0.02  limit 0.02", "lower slow    0.02", "guard users   0.02  limit 0.04"];
+        ends(&story(6), (24, 60), &narrow);
+        // Then there is none for more than one.
+        let low = drawn(&story(6), (8, 60));
+        assert!(low.ends_with(&[narrow[0].to_owned()]) && !low.contains(&narrow[1].to_owned()), "{low:#?}");
+    }
+
+    #[test]
+    fn what_is_over_is_measured_no_more() {
+        let lines = drawn(&story(7), (24, 80)).join("\n");
+        assert!(lines.contains("guard users") && !lines.contains("lower errors"), "{lines}");
     }
 }

@@ -1,6 +1,6 @@
 //! A run as Markdown, for those who were not there.
 
-use super::{Extras, Fact, Looks, Story, Tone, human, summary, words};
+use super::{Extras, Fact, Looks, Story, Tone, human, sparkline, summary, words};
 use crate::plan::{Kind, Timestamp};
 
 /// The whole run: how it ended, each step, every fact.
@@ -41,6 +41,12 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
             summary::outcome(story, ix).1,
             cell(&says)
         ));
+    }
+    let measured = extras.measured(story);
+    if !measured.is_empty() {
+        lines.extend([String::new(), "## Signals".into(), String::new(), "```text".into()]);
+        lines.extend(sparkline::lines(&measured, plain, usize::MAX));
+        lines.push("```".into());
     }
     if !extras.traffic.is_empty() {
         lines.extend([String::new(), "## Traffic".into(), String::new()]);

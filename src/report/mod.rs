@@ -15,6 +15,7 @@ mod rehearsal;
 mod renderer;
 mod runbook;
 mod runbooks;
+mod sparkline;
 mod story;
 mod summary;
 mod tree;

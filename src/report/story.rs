@@ -4,8 +4,8 @@
 
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Actor, Change, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent, StepRun, Stopped,
-    Verdict,
+    Actor, Change, Curve, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent, StepRun,
+    Stopped, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +28,8 @@ pub struct StepStory {
     pub reason: Option<Arc<str>>,
     /// How it goes, in its own words; not recorded.
     pub evidence: Option<String>,
+    /// What its signals measured lately.
+    pub curves: Vec<Curve>,
 }
 
 /// A run so far.
@@ -53,6 +55,8 @@ pub struct Story {
     pub breach: Option<Fault>,
     /// The rollback that was called for last.
     pub rewind: Rewind,
+    /// What the guards measured lately, by place, as far as that is known here; not recorded.
+    pub guards: Vec<Option<Curve>>,
     steps: Vec<StepStory>,
 }
 
@@ -69,6 +73,7 @@ impl Story {
             changes: Vec::new(),
             reason: None,
             evidence: None,
+            curves: Vec::new(),
         };
         Self {
             id: id.into(),
@@ -80,6 +85,7 @@ impl Story {
             unwatched: Vec::new(),
             breach: None,
             rewind: Rewind::Safe,
+            guards: vec![None; plan.guards.len()],
             steps: vec![step; plan.steps.len()],
             plan,
         }
@@ -138,6 +144,20 @@ impl Story {
     pub fn hear(&mut self, ix: StepIx, text: &str) {
         if let Some(step) = self.steps.get_mut(ix.index()) {
             step.evidence = Some(text.to_owned());
+        }
+    }
+
+    /// The signals of a step measured this lately.
+    pub fn see(&mut self, ix: StepIx, curves: Vec<Curve>) {
+        if let Some(step) = self.steps.get_mut(ix.index()) {
+            step.curves = curves;
+        }
+    }
+
+    /// A guard's signal measured this lately.
+    pub fn see_guard(&mut self, guard: usize, curve: Curve) {
+        if let Some(known) = self.guards.get_mut(guard) {
+            *known = Some(curve);
         }
     }
 
@@ -216,6 +236,7 @@ impl StepStory {
     fn moved(&mut self, at: Timestamp, run: &StepRun, before: Phase) {
         if std::mem::discriminant(&run.phase) != std::mem::discriminant(&before) {
             (self.since, self.evidence) = (at, None);
+            self.curves.clear();
         }
         self.failed |= matches!(run.stopped(), Some(Stopped::Failed | Stopped::Foreign));
         if run.phase == Phase::Waiting {

@@ -1,8 +1,8 @@
 //! The end of a run, or how it stands: every step's outcome, times, the DNS clock, and what a human must do.
 
-use super::{Advice, Commands, Looks, Story, Tone, brief, human, words};
+use super::{Advice, Commands, Looks, Story, Tone, brief, human, sparkline, words};
 use crate::plan::{Kind, Part, StepIx, Timestamp};
-use crate::run::{Ending, Mode, Phase, Receipt, Stuck, ending};
+use crate::run::{Curve, Ending, Mode, Phase, Receipt, Stuck, ending};
 use std::time::Duration;
 
 /// What a summary tells besides the facts.
@@ -16,6 +16,22 @@ pub struct Extras {
     pub commands: Commands,
     /// Commands that undo by hand what this run could not, by place.
     pub by_hand: Vec<Vec<String>>,
+    /// What the signals of each step measured last, as far as it is recorded, by place.
+    pub curves: Vec<Vec<Curve>>,
+    /// How wide the reader's terminal is, where it is one.
+    pub columns: Option<usize>,
+}
+
+impl Extras {
+    /// What signals measured last: each with the step that it belongs to, in the order of the plan.
+    pub(super) fn measured(&self, story: &Story) -> Vec<(String, &Curve)> {
+        let places = story.plan.places().zip(&self.curves);
+        let named = places.flat_map(|(ix, curves)| {
+            let step = words::step_name(&story.plan, ix);
+            curves.iter().map(move |curve| (format!("{step} {}", curve.name), curve))
+        });
+        named.collect()
+    }
 }
 
 /// The outcome of a step in a word or two.
@@ -73,6 +89,12 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         let word = looks.tint(row.tone, &format!("{:18}", row.word));
         let text = format!("  {name}  {word} {:>8}  {}", row.took, looks.safe(&row.says));
         line(text.trim_end());
+    }
+    let measured = extras.measured(story);
+    if !measured.is_empty() {
+        line("");
+        let columns = extras.columns.map_or(usize::MAX, |columns| columns.saturating_sub(2));
+        sparkline::lines(&measured, looks, columns).iter().for_each(|text| line(&format!("  {text}")));
     }
     if !story.unwatched.is_empty() {
         line("");

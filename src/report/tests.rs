@@ -31,7 +31,7 @@ steps:
     with: { target: zone, record: app, to: { cname: new.example.net }, writes: shared }
 "#;
 
-fn plan() -> Arc<Plan> {
+pub(super) fn plan() -> Arc<Plan> {
     let (files, inputs) = (Stored::default(), Inputs::default());
     let reading = doc::read("small.yaml", PLAN.as_bytes(), &files, &inputs, &Registry, &SignalRegistry);
     Arc::new(reading.plan.unwrap_or_else(|| panic!("{:#?}", reading.problems)))
@@ -58,7 +58,7 @@ fn proposal(from: &str, to: &str) -> Proposal {
 }
 
 /// A run that switches, and then goes wrong.
-fn facts() -> Vec<(Timestamp, Event)> {
+pub(super) fn facts() -> Vec<(Timestamp, Event)> {
     let step = |place: u32, event| Event::Step(StepIx(place), event);
     let done = || StepEvent::Succeeded { out: None };
     vec![

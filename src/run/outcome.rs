@@ -130,6 +130,28 @@ pub enum Look {
     Assumed,
 }
 
+/// The newest values of a signal, for people: no fact, and nothing follows from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Curve {
+    /// The signal, or the guard, by its id.
+    pub name: Arc<str>,
+    /// The oldest first, at most [`Curve::LONGEST`]. A look that saw none is a gap.
+    pub values: Vec<Option<f64>>,
+    /// What they are compared with, where that is one number.
+    pub limit: Option<f64>,
+}
+
+impl Curve {
+    /// How many values it has at most.
+    pub const LONGEST: usize = 24;
+
+    /// Adds what was just seen to the values of a curve.
+    pub fn add(values: &mut Vec<Option<f64>>, value: Option<f64>) {
+        values.push(value);
+        values.drain(..values.len().saturating_sub(Self::LONGEST));
+    }
+}
+
 /// What a host answers for a step's work.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {

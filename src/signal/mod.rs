@@ -21,6 +21,7 @@ mod prometheus;
 mod registry;
 mod requests;
 mod running;
+mod seen;
 mod spread;
 mod watch;
 
@@ -101,6 +102,7 @@ impl Measured {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Observations that the window still holds: when, whether it was good, and a number such as milliseconds.
+    #[serde(with = "seen")]
     pub seen: Vec<(Timestamp, bool, u32)>,
     /// When its source said something last; see [`Measured::partial`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,6 +133,36 @@ impl Memory {
     pub(crate) fn bad(&self) -> (u32, usize) {
         let sure = self.certainty.as_ref().map_or(0, |certainty| certainty.steps());
         (self.broken, sure + self.seen.iter().filter(|(_, good, _)| !good).count())
+    }
+
+    /// What of it may decide.
+    pub(crate) fn weight(&self) -> Weight {
+        Weight {
+            broken: self.broken,
+            compared: self.baseline.as_ref().is_some_and(|baseline| baseline.value.is_some()),
+            sure: self.certainty.as_ref().map_or(0, |certainty| certainty.steps()),
+            bad: self.seen.iter().filter(|(_, good, _)| !good).map(|(at, ..)| *at).max(),
+        }
+    }
+}
+
+/// What of a memory may decide, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    broken: u32,
+    /// It is known what it is compared with.
+    compared: bool,
+    sure: usize,
+    /// The newest bad observation.
+    bad: Option<Timestamp>,
+}
+
+impl Weight {
+    /// Something was seen since that may decide. That something bad has become old does not.
+    pub(crate) fn has_news(self, before: Self) -> bool {
+        (self.broken, self.compared) != (before.broken, before.compared)
+            || self.sure > before.sure
+            || self.bad > before.bad
     }
 }
 

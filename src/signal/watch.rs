@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 
 /// No share that anybody asks for is above it; twice as many tasks as there should be run while they are replaced.
 const WHOLE: f64 = 2.0;
+/// Of a probe both are one.
+const VALUES: [&str; 2] = ["value", "error_rate"];
 /// No count is larger.
 const MOST: f64 = 1e15;
 
@@ -100,6 +102,21 @@ impl Condition {
             breaches: u32::try_from(breaches).unwrap_or(1),
             no_evidence,
         })
+    }
+
+    /// What `value` is compared with, where that is one number.
+    pub(crate) fn limit(&self, memory: &Memory) -> Option<f64> {
+        let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
+        let known: Vec<_> = baseline.map(|baseline| ("baseline", Json::from(baseline))).into_iter().collect();
+        if let Some(expected) = &self.expected {
+            return expected.eval(&known).ok()?.as_f64();
+        }
+        let wishes = self.fail.wishes(&known, true).into_iter().flatten();
+        let compared = wishes.filter_map(|wish| match (&wish.place[..], wish.test) {
+            ([Place::Field(name)], Test::Is(_, number)) if VALUES.contains(&&**name) => number.as_f64(),
+            _ => None,
+        });
+        compared.into_iter().next()
     }
 
     /// A number with which it is not broken, and one with which it is, where there is one: for a world that is made up.

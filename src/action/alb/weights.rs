@@ -12,7 +12,7 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{Fields, Scope, StepTraits, Writes as Data, format_duration, integer, one_of, text};
 use crate::port::need::{Account, Need};
 use crate::port::{POLL, ReadTraffic, Reads, Rule, Share, Writes};
-use crate::run::{Change, Fault};
+use crate::run::{Change, Curve, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -101,6 +101,14 @@ impl Action for Weights {
 
     fn trouble(&self, note: &Watched) -> Trouble {
         self.course.trouble(note)
+    }
+
+    fn is_news(&self, recorded: &Watched, note: &Watched) -> bool {
+        self.course.is_news(recorded, note)
+    }
+
+    fn curves(&self, note: &Watched) -> Vec<Curve> {
+        self.course.curves(note)
     }
 
     fn needs(&self) -> Vec<Need> {

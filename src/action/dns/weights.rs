@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Share, Writes, need::Need};
-use crate::run::{Change, Fault};
+use crate::run::{Change, Curve, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -123,6 +123,14 @@ impl Action for Weights {
 
     fn trouble(&self, note: &Note) -> Trouble {
         self.course.trouble(&note.watched)
+    }
+
+    fn is_news(&self, recorded: &Note, note: &Note) -> bool {
+        recorded.swap != note.swap || self.course.is_news(&recorded.watched, &note.watched)
+    }
+
+    fn curves(&self, note: &Note) -> Vec<Curve> {
+        self.course.curves(&note.watched)
     }
 
     fn needs(&self) -> Vec<Need> {

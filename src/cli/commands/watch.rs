@@ -1,7 +1,7 @@
 //! `watch`: a run as it happens, from any terminal.
 
 use crate::cli::stored::{self, RunArg};
-use crate::cli::{Context, Exit, Failure, screen};
+use crate::cli::{Context, Exit, Failure, actions, screen};
 use crate::plan::Plan;
 use crate::report::{Fact, Renderer, Story};
 use crate::store::{self, Recorded, Seq, Store};
@@ -24,6 +24,9 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let mut told = Story::new(id.0.clone(), known.plan.clone());
     let show = |told: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
         told.take(recorded.at, &recorded.event);
+        if let Some((step, curves)) = actions::noted(&told.plan, &recorded.event) {
+            told.see(step, curves);
+        }
         screen.fact(told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
     };
     for recorded in &known.events {

@@ -97,6 +97,8 @@ impl Clock for Still {
 #[derive(Debug, Default)]
 struct Told {
     looks: Mutex<VecDeque<Result<Look, Fault>>>,
+    /// What each look was given as the newest note.
+    given: Mutex<Vec<Option<Memo>>>,
     calls: Mutex<VecDeque<Result<Option<Memo>, Fault>>>,
 }
 
@@ -114,7 +116,11 @@ impl AnyAction for Told {
     async fn apply(&self, _: &Writes<'_>, _: u32, _: &Memo) -> Result<Option<Memo>, Fault> {
         self.calls.lock().unwrap().pop_front().unwrap()
     }
-    async fn look(&self, _: &Reads<'_>, _: Toward, _: &Record) -> Result<Look, Fault> {
+    fn is_news(&self, _: &Memo, note: &Memo) -> bool {
+        note.contains("news")
+    }
+    async fn look(&self, _: &Reads<'_>, _: Toward, record: &Record) -> Result<Look, Fault> {
+        self.given.lock().unwrap().push(record.note.clone());
         self.looks.lock().unwrap().pop_front().unwrap()
     }
     async fn undo(&self, _: &Writes<'_>, _: &Record) -> Result<Option<Memo>, Fault> {
@@ -202,6 +208,27 @@ async fn what_moves_is_looked_at_again_until_it_has_something_to_say() {
     assert_eq!(watch.sees(55, Ok(moving(None))).await, Err(60), "the last look is taken at its deadline");
     let noted = || moving(Some("\"half\"".into()));
     assert_eq!(watch.sees(59, Ok(noted())).await, Ok(Answer::Looked(Ok(noted()))));
+}
+
+#[tokio::test]
+async fn what_is_no_news_is_kept_until_something_is() {
+    let note = |text: &str| Ok(moving(Some(text.into())));
+    let first = Bench::of(Work::Watch(IX)).sees(0, note("1")).await;
+    assert_eq!(first, Ok(Answer::Looked(note("1"))), "nothing is recorded yet");
+    let mut watch = Bench::of(Work::Watch(IX));
+    watch.piece.record.as_mut().unwrap().note = Some("1".into());
+    assert_eq!(watch.sees(0, note("2")).await, Err(10));
+    // A copy of it goes on from there.
+    watch.piece = watch.piece.fork();
+    assert_eq!(watch.sees(10, note("3")).await, Err(20));
+    assert_eq!(watch.sees(20, Err(Fault::transient("throttled"))).await, Err(22));
+    assert_eq!(watch.sees(22, note("4, news")).await, Ok(Answer::Looked(note("4, news"))));
+    let given = watch.action.given.lock().unwrap().clone();
+    assert_eq!(given, ["1", "2", "3", "3"].map(|text| Some(text.into())));
+    // Whoever asks whether a lost call landed is answered.
+    let mut settle = Bench::of(Work::Settle(IX));
+    settle.piece.record.as_mut().unwrap().note = Some("1".into());
+    assert_eq!(settle.sees(0, note("2")).await, Ok(Answer::Looked(note("2"))));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod bad_plans;
 mod complaints;
+mod long_soaks;
 mod merging;
 mod mutants;
 
