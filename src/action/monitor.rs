@@ -229,6 +229,12 @@ impl Monitor {
         Some(monitor)
     }
 
+    /// The first of its signals that compares with users of the other side at the same time.
+    pub(super) fn beside(&self) -> Option<&str> {
+        let line = self.signals.iter().find(|line| line.watch.condition().needs_traffic_beside());
+        line.map(|line| &*line.id)
+    }
+
     /// How long it watches.
     pub(super) fn length(&self) -> Option<Duration> {
         self.length

@@ -64,6 +64,15 @@ impl Course {
             let message = "nothing is watched between the weights: all of them are set within seconds";
             fields.problems().warn(Code("SW2011"), span, message).help("add `soak: 5m`, and `signals`");
         }
+        let left_alone = soak.as_ref().and_then(Monitor::beside).filter(|_| to.last() == Some(&100));
+        if let Some(signal) = left_alone {
+            let span = fields.span_of("to");
+            let message = format!(
+                "`{signal}` compares with the old side at the same time, and at 100 that takes no requests"
+            );
+            let help = "end at 90, say, and go to 100 in a step of its own, compared with a time before";
+            fields.problems().warn(Code("SW2026"), span, message).help(help);
+        }
         Some(Self { to, soak })
     }
 

@@ -255,7 +255,7 @@ impl<S: Shape> Shape for Entries<S> {
 }
 
 /// A mapping with fields of its own. `read` asks for each field; [`Fields::finish`] is called for it.
-pub fn nested<T>(read: fn(&mut Fields<'_>) -> Option<T>) -> impl Shape<Out = T> {
+pub fn nested<T>(read: impl Fn(&mut Fields<'_>) -> Option<T> + Copy) -> impl Shape<Out = T> {
     Made {
         read: move |value: &Value, known: &Known, problems: &mut Problems| {
             let mut fields = Fields::new(value, known, problems);

@@ -12,6 +12,18 @@
 //! <https://arxiv.org/abs/2203.03532>). Late breakage costs little more than early breakage, and gross breakage is certain
 //! after a handful of observations.
 //!
+//! Two sides at the same time are compared by [`Certainty::take_beside`]. "The new side fails at most `c` times as often as
+//! the old one, and by `a` more" says nothing of how often the old one fails: that may change from window to window. With
+//! `k` bad of `n` new observations and `k0` bad of `n0` old ones in a window, wealth is multiplied by
+//! `r^k * q^k0 * exp(-n*a*(r-1))`, where `r > 1` and `n0*(1-q) = n*c*(r-1)`. Its mean is at most 1 however often the old side
+//! fails: one observation that is bad with a probability of `p` makes it `1 + p*(r-1)`, or `1 - p*(1-q)`, in the mean, and
+//! `1 + x <= exp(x)`; so all of them together make at most `exp(n*(c*p0+a)*(r-1) - n0*p0*(1-q) - n*a*(r-1)) = 1`, where `p0`
+//! is the share of the old side in the window. Without `a` it is the ratio of two likelihoods: of all that is bad in the
+//! window, the new side's share is binomial, with the odds `n*c : n0` if it is as expected, and `w` times that if it is worse
+//! (`r = w*q`, `q = (n*c+n0) / (w*n*c+n0)`). So it needs no rare failures, only that requests fail independently of each
+//! other once it is known how many there are of each side. It bets on the same worse odds, and in the same mixture. Where the
+//! old side fails for reasons of its own, bets on the new one lose; those that begin later do not.
+//!
 //! It takes observations for independent. Users who retry, and errors that come in bursts, are not: there it is surer than
 //! it should be.
 
@@ -40,6 +52,24 @@ pub struct Count {
     pub all: u64,
 }
 
+/// What both sides counted in the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The side that is judged.
+    pub new: Count,
+    /// The one that it is compared with.
+    pub old: Count,
+}
+
+/// The rate that is still fine, by that of the other side: so many times as high, and so much more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Above nothing.
+    pub times: f64,
+    /// Not below nothing.
+    pub more: f64,
+}
+
 /// What is known so far. Bounded, and kept from one look to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Certainty {
@@ -59,7 +89,18 @@ impl Certainty {
         for count in counts {
             if self.until.is_none_or(|until| count.until > until) && count.all > 0 {
                 self.until = Some(count.until);
-                self.bet(expected, count);
+                self.bet(|worse| won(expected, count, worse));
+            }
+        }
+    }
+
+    /// The same of two sides at the same time. Where one of them has no observations, nothing is said.
+    pub fn take_beside(&mut self, level: Level, pairs: &[Pair]) {
+        for pair in pairs {
+            let both = pair.new.all > 0 && pair.old.all > 0;
+            if self.until.is_none_or(|until| pair.new.until > until) && both {
+                self.until = Some(pair.new.until);
+                self.bet(|worse| won_beside(level, pair, worse));
             }
         }
     }
@@ -77,27 +118,44 @@ impl Certainty {
         [now, self.most].map(|wealth| wealth.max(1.0).log2() as usize).iter().sum()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
-    fn bet(&mut self, expected: f64, count: &Count) {
+    /// Bets once more. `won` says by what wealth is multiplied, as a logarithm, if so many times the odds are betted on.
+    fn bet(&mut self, won: impl Fn(f64) -> f64) {
         self.looks = self.looks.saturating_add(1);
         self.wealth.resize(BETS, 0.0);
         let look = f64::from(self.looks);
         let begins = 1.0 / (look * (look + 1.0));
-        let expected = expected.clamp(LEAST, 1.0 - LEAST);
-        let bad = count.bad.min(count.all) as f64;
-        let good = count.all as f64 - bad;
         let mut far = NEAREST;
         for wealth in &mut self.wealth {
-            let odds = expected / (1.0 - expected) * far.exp();
+            *wealth = ((*wealth + begins) * won(far.exp()).exp()).min(RICH);
             far *= FARTHER;
-            let worse = odds / (1.0 + odds);
-            let won = bad * (worse / expected).ln() + good * ((1.0 - worse) / (1.0 - expected)).ln();
-            *wealth = ((*wealth + begins) * won.exp()).min(RICH);
         }
         // What begins later is kept as it is.
         let whole = self.wealth.iter().sum::<f64>() / BETS as f64 + 1.0 / (look + 1.0);
         self.most = self.most.max(whole);
     }
+}
+
+/// What a bet on so many times the odds of the expected rate wins by these observations, as a logarithm.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+fn won(expected: f64, count: &Count, worse: f64) -> f64 {
+    let expected = expected.clamp(LEAST, 1.0 - LEAST);
+    let bad = count.bad.min(count.all) as f64;
+    let good = count.all as f64 - bad;
+    let odds = expected / (1.0 - expected) * worse;
+    let worse = odds / (1.0 + odds);
+    bad * (worse / expected).ln() + good * ((1.0 - worse) / (1.0 - expected)).ln()
+}
+
+/// What a bet wins by both sides, as a logarithm, if the new one has so many times the odds that it should have to be the
+/// one that fails.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+fn won_beside(level: Level, pair: &Pair, worse: f64) -> f64 {
+    let bad = |count: &Count| count.bad.min(count.all) as f64;
+    let (new, old) = (pair.new.all as f64, pair.old.all as f64);
+    let all = new * level.times.max(LEAST);
+    // How far `r` is above 1, and `q` below it.
+    let (more, less) = (old * (worse - 1.0) / (all * worse + old), all * (worse - 1.0) / (all * worse + old));
+    bad(&pair.new) * more.ln_1p() + bad(&pair.old) * (-less).ln_1p() - new * level.more.max(0.0) * more
 }
 
 #[cfg(test)]
@@ -177,6 +235,100 @@ mod tests {
             });
             let alarms = alarms.count();
             assert!(alarms <= 20, "{alarms} of 400 are more than one of twenty, at {rate} of {size}");
+        }
+    }
+
+    /// How often a look finds the new side worse than 19 of 20 times certain, in so many runs of sixty looks: each look's
+    /// weather is how often the old side fails; `new` is how often the new one then does.
+    fn beside(
+        dice: &mut Dice,
+        level: Level,
+        (new, old): (u64, u64),
+        weather: impl Fn(u64, f64) -> f64,
+        fails: impl Fn(u64, f64) -> f64,
+    ) -> usize {
+        let runs = 0..200;
+        let alarms = runs.filter(|_| {
+            let mut certainty = Certainty::default();
+            for look in 1..=60 {
+                let rate = weather(look, dice.throw());
+                let until = Timestamp(look);
+                let new = Count { until, bad: dice.bad(fails(look, rate), new), all: new };
+                let old = Count { until, bad: dice.bad(rate, old), all: old };
+                certainty.take_beside(level, &[Pair { new, old }]);
+            }
+            certainty.value() > 0.95
+        });
+        alarms.count()
+    }
+
+    const LEVEL: Level = Level { times: 1.2, more: 0.001 };
+
+    #[test]
+    fn weather_that_hits_both_sides_is_no_alarm() {
+        let mut dice = Dice(11);
+        // As bad as is still fine, in storms that change with each look, rare failures and frequent ones.
+        let fine = |level: Level| move |_: u64, rate: f64| (rate * level.times + level.more).min(1.0);
+        let storms: [fn(u64, f64) -> f64; 3] =
+            [|_, throw| throw * 0.02, |look, _| if look % 20 < 5 { 0.3 } else { 0.002 }, |_, _| 0.0];
+        for level in [LEVEL, Level { times: 1.0, more: 0.0 }] {
+            for storm in storms {
+                for sizes in [(20, 200), (100, 100), (200, 20)] {
+                    let alarms = beside(&mut dice, level, sizes, storm, fine(level));
+                    assert!(alarms <= 10, "{alarms} of 200 are more than one of twenty: {level:?}, {sizes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_side_that_is_worse_in_any_weather_is_found() {
+        let mut dice = Dice(13);
+        let storm = |look: u64, _: f64| if look % 20 < 5 { 0.1 } else { 0.002 };
+        let worse = |_: u64, rate: f64| rate + 0.05;
+        for sizes in [(50, 450), (100, 100)] {
+            let alarms = beside(&mut dice, LEVEL, sizes, storm, worse);
+            assert!(alarms >= 199, "only {alarms} of 200: {sizes:?}");
+        }
+    }
+
+    #[test]
+    fn an_outage_of_the_old_side_accuses_nobody_and_hides_nothing_later() {
+        let mut dice = Dice(17);
+        let outage = |look: u64, _: f64| if (10..20).contains(&look) { 1.0 } else { 0.002 };
+        assert!(beside(&mut dice, LEVEL, (100, 100), outage, |_, _| 0.002) <= 10);
+        let late = |look: u64, _: f64| if look > 30 { 0.1 } else { 0.002 };
+        assert_eq!(beside(&mut dice, LEVEL, (100, 100), outage, late), 200);
+    }
+
+    #[test]
+    fn without_requests_of_both_sides_nothing_is_said() {
+        let mut certainty = Certainty::default();
+        let count = |bad, all| Count { until: Timestamp(7), bad, all };
+        for (new, old) in [(count(9, 9), count(0, 0)), (count(0, 0), count(9, 9))] {
+            certainty.take_beside(LEVEL, &[Pair { new, old }]);
+        }
+        assert_eq!(certainty, Certainty::default());
+        let gross = Pair { new: count(9, 9), old: count(0, 90) };
+        certainty.take_beside(LEVEL, &[gross, gross]);
+        assert!(certainty.value() > 0.999 && certainty.looks == 1, "{certainty:?}");
+    }
+
+    #[test]
+    fn numbers_at_the_edge_are_numbers_beside_too() {
+        let sides = [(0, 1), (1, 1), (u64::MAX, u64::MAX), (0, u64::MAX), (9, 3)];
+        for (level, (new, old)) in [LEVEL, Level { times: 0.0, more: -1.0 }, Level { times: 1e9, more: 1e9 }]
+            .into_iter()
+            .flat_map(|level| sides.map(|new| (level, new)))
+            .flat_map(|(level, new)| sides.map(|old| (level, (new, old))))
+        {
+            let mut certainty = Certainty::default();
+            for look in 1..=50 {
+                let count = |(bad, all)| Count { until: Timestamp(look), bad, all };
+                certainty.take_beside(level, &[Pair { new: count(new), old: count(old) }]);
+            }
+            let value = certainty.value();
+            assert!((0.0..=1.0).contains(&value), "{level:?} {new:?} {old:?}: {value}");
         }
     }
 

@@ -50,6 +50,10 @@ impl Signal for ErrorRate {
         true
     }
 
+    fn needs_traffic(&self) -> bool {
+        true
+    }
+
     fn needs(&self, _: &Condition) -> Vec<Need> {
         vec![self.0.balancer.need(false)]
     }

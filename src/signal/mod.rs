@@ -7,6 +7,7 @@
 mod alarms;
 pub(crate) mod balancer;
 mod certainty;
+mod compared;
 mod connections;
 mod drift;
 mod error_rate;
@@ -25,7 +26,8 @@ mod seen;
 mod spread;
 mod watch;
 
-pub use certainty::{Certainty, Count};
+pub use certainty::{Certainty, Count, Level, Pair};
+pub use compared::Compared;
 pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
 pub use watch::{Condition, NoEvidence, Watch};
 
@@ -120,7 +122,7 @@ pub struct Memory {
     pub baseline: Option<Box<Baseline>>,
 }
 
-/// What a measurement is compared with: measured until there is a number, and kept.
+/// What a measurement is compared with: measured until there is a number, and kept; or measured at each look.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     value: Option<f64>,
@@ -188,6 +190,10 @@ pub trait Signal: Debug + Send + Sync {
     where
         Self: Sized,
     {
+        false
+    }
+    /// It measures what becomes of the requests of users: where none come, it has nothing to say.
+    fn needs_traffic(&self) -> bool {
         false
     }
     /// What must be there for it to measure that all is well, as far as the plan tells, where this says what is not well.

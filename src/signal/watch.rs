@@ -1,6 +1,7 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
-use super::{Measured, Memory, Sample, Signal, SignalKind, Verdict};
+use super::compared::{Compared, Silent, pairs};
+use super::{Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
 use crate::plan::wish::{Place, Test};
 use crate::plan::{
     Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
@@ -27,7 +28,7 @@ pub struct Condition {
     /// The rate that is still fine; above it, one may ask how sure that is.
     pub expected: Option<Expr>,
     /// What it is compared with.
-    pub baseline: Option<Arc<dyn Signal>>,
+    pub baseline: Option<Compared>,
     /// Observations without which there is no evidence.
     pub min_samples: u64,
     /// So many measurements in a row must break it.
@@ -54,20 +55,24 @@ impl Condition {
         const FAIL: &str = "it is broken where this holds";
         let mut names = kind.map_or_else(|| vec!["value"], |kind| (kind.names)().to_vec());
         let compared = fields.has("baseline").then_some("baseline");
-        let about = "what it is compared with, as `baseline`: the same signal, told otherwise; measured once";
-        let baseline = match kind {
-            Some(kind) => fields.optional("baseline", nested(kind.decode), about),
+        let about = "what it is compared with, as `baseline`: the same signal, told otherwise; measured once, or `at` the \
+                     same time";
+        let mut baseline = match kind {
+            Some(kind) => fields.optional("baseline", nested(|fields| Compared::decode(fields, kind)), about),
             None => fields.optional("baseline", value(), about).and(None),
         };
         let about = "the rate that is still fine, a number or an expression; `certainty` is how sure it is that the true \
                      rate is above it";
-        let expected = fields.optional("expected", Level(compared), about);
+        let expected = fields.optional("expected", Rate(compared), about);
         if expected.is_some() && kind.is_some_and(|kind| !(kind.counts)()) {
             let span = fields.span_of("expected");
             fields
                 .problems()
                 .error(Code("SW2003"), span, "`expected` is about what is counted one by one, good and bad")
                 .help("compare the number itself: `fail: value > 100`");
+        }
+        if let (Some(baseline), Some(expected)) = (&mut baseline, &expected) {
+            beside(fields, baseline, expected);
         }
         names.extend(compared);
         names.extend(expected.is_some().then_some("certainty"));
@@ -119,6 +124,11 @@ impl Condition {
         compared.into_iter().next()
     }
 
+    /// It is compared with the other side at the same time, and tells nothing where no users come to that.
+    pub(crate) fn needs_traffic_beside(&self) -> bool {
+        self.baseline.as_ref().is_some_and(Compared::needs_traffic)
+    }
+
     /// A number with which it is not broken, and one with which it is, where there is one: for a world that is made up.
     pub(super) fn numbers(&self) -> (Option<f64>, Option<f64>) {
         (self.number(false), self.number(true))
@@ -144,20 +154,16 @@ impl Condition {
     }
 
     /// Judges one measurement; counts those in a row that broke the condition.
-    fn judge(&self, measured: &Measured, memory: &mut Memory) -> (Verdict, String) {
+    fn judge(&self, measured: &Measured, old: Option<&Measured>, memory: &mut Memory) -> (Verdict, String) {
         let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
-        let certainty = match self.certainty(measured, baseline, memory) {
+        let certainty = match self.certainty(measured, baseline, old, memory) {
             Ok(certainty) => certainty,
             Err(error) => return self.silent(format!("{}; {error}", measured.text), memory),
         };
         let text = &told(&measured.text, baseline, certainty);
         if measured.samples < self.min_samples {
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
-            // What cannot be known yet is no silence.
-            if measured.early && self.no_evidence == NoEvidence::Fail {
-                return (Verdict::NoEvidence, few);
-            }
-            return self.silent(few, memory);
+            return self.unheard(few, measured.early, memory);
         }
         let compared = [("baseline", baseline), ("certainty", certainty)];
         let holds = |measured: &Measured| self.fail.holds(&self.variables(measured, &compared));
@@ -188,6 +194,14 @@ impl Condition {
         (Verdict::NoEvidence, format!("{text} ({} of {} in a row)", memory.broken, self.breaches))
     }
 
+    /// What cannot be known yet is no silence.
+    fn unheard(&self, text: String, early: bool, memory: &mut Memory) -> (Verdict, String) {
+        if early && self.no_evidence == NoEvidence::Fail {
+            return (Verdict::NoEvidence, text);
+        }
+        self.silent(text, memory)
+    }
+
     /// Nothing in a row is forgotten in a silence.
     fn silent(&self, text: String, memory: &mut Memory) -> (Verdict, String) {
         match self.no_evidence {
@@ -202,6 +216,7 @@ impl Condition {
         &self,
         measured: &Measured,
         baseline: Option<f64>,
+        old: Option<&Measured>,
         memory: &mut Memory,
     ) -> Result<Option<f64>, ExprError> {
         let Some(expected) = &self.expected else { return Ok(None) };
@@ -212,7 +227,11 @@ impl Condition {
             return Err(ExprError::NoValue { source_text: expected.source().into(), reason });
         };
         let certainty = memory.certainty.get_or_insert_default();
-        certainty.take(level, &measured.counts);
+        let beside = self.baseline.as_ref().and_then(|baseline| baseline.level);
+        match old.zip(beside) {
+            Some((old, beside)) => certainty.take_beside(beside, &pairs(measured, old)),
+            None => certainty.take(level, &measured.counts),
+        }
         Ok(Some(certainty.value()))
     }
 
@@ -227,6 +246,19 @@ impl Condition {
             all.filter_map(|(name, number)| Some((name, number.filter(|number| number.is_finite())?)));
         let known = finite.filter(|(name, _)| self.names.contains(name));
         known.map(|(name, number)| (name, Json::from(number))).collect()
+    }
+}
+
+/// Takes what is expected of the other side at the same time, and reports what cannot be tested so.
+fn beside(fields: &mut Fields<'_>, baseline: &mut Compared, expected: &Expr) {
+    if !baseline.is_beside() {
+        return;
+    }
+    baseline.level = Level::of(expected);
+    if baseline.level.is_none() {
+        let span = fields.span_of("expected");
+        let message = "beside a baseline of the same time `expected` is a multiple of it, and something more";
+        fields.problems().error(Code("SW2003"), span, message).help("`expected: baseline * 1.2 + 0.001`");
     }
 }
 
@@ -259,9 +291,9 @@ fn told(text: &str, baseline: Option<f64>, certainty: Option<f64>) -> String {
 }
 
 /// A rate: a number, or an expression that may name this.
-struct Level(Option<&'static str>);
+struct Rate(Option<&'static str>);
 
-impl Shape for Level {
+impl Shape for Rate {
     type Out = Expr;
 
     fn read(&self, value: &Value, known: &Known, problems: &mut Problems) -> Option<Expr> {
@@ -319,42 +351,39 @@ impl Watch {
 
     /// Looks once at what happened between `since` and now. Give it the same `memory` each time.
     pub async fn look(&self, reads: &Reads<'_>, since: Timestamp, memory: &mut Memory) -> Sample {
-        if let Err(why) = self.compare(reads, memory).await {
-            let (verdict, text) = self.condition.silent(format!("the baseline: {why}"), memory);
-            return Sample { verdict, value: None, text };
-        }
+        let old = match self.compare(reads, since, memory).await {
+            Ok(old) => old,
+            Err(Silent { why, early }) => {
+                if early {
+                    memory.heard = Some(reads.world.clock().now());
+                }
+                let text = format!("the baseline: {why}");
+                let (verdict, text) = self.condition.unheard(text, early, memory);
+                return Sample { verdict, value: None, text };
+            }
+        };
         let measured = self.signal.measure(reads, since, memory).await;
         // Where the plan calls silence good, it is as good as an answer.
         if measured.as_ref().is_ok_and(Measured::is_heard) || self.condition.no_evidence == NoEvidence::Pass {
             memory.heard = Some(reads.world.clock().now());
         }
         let (verdict, text) = match &measured {
-            Ok(measured) => self.condition.judge(measured, memory),
+            Ok(measured) => self.condition.judge(measured, old.as_ref(), memory),
             Err(fault) => self.condition.silent(fault.message.to_string(), memory),
         };
         let value = measured.ok().and_then(|measured| measured.value).filter(|value| value.is_finite());
         Sample { verdict, value, text }
     }
 
-    /// Measures what it is compared with, unless that is known: before the watch began, and until there is enough of it.
-    async fn compare(&self, reads: &Reads<'_>, memory: &mut Memory) -> Result<(), String> {
-        let Some(signal) = &self.condition.baseline else { return Ok(()) };
+    /// Measures what it is compared with, unless that is known; see [`Compared::measure`].
+    async fn compare(
+        &self,
+        reads: &Reads<'_>,
+        since: Timestamp,
+        memory: &mut Memory,
+    ) -> Result<Option<Measured>, Silent> {
+        let Some(compared) = &self.condition.baseline else { return Ok(None) };
         let baseline = memory.baseline.get_or_insert_default();
-        if baseline.value.is_some() {
-            return Ok(());
-        }
-        let measured = signal.measure(reads, Timestamp(0), &mut baseline.memory).await;
-        let measured = measured.map_err(|fault| fault.message.to_string())?;
-        let (samples, needed) = (measured.samples, self.condition.min_samples);
-        if samples < needed {
-            return Err(format!("{}; {samples} of the {needed} samples it needs", measured.text));
-        }
-        if measured.partial {
-            return Err(measured.text);
-        }
-        let value = measured.value.filter(|value| value.is_finite());
-        baseline.value = Some(value.ok_or(measured.text)?);
-        baseline.memory = Memory::default();
-        Ok(())
+        compared.measure(reads, since, self.condition.min_samples, baseline).await
     }
 }

@@ -6,6 +6,9 @@
 //! slower than nineteen of twenty were there (latencies are lognormal, with a deviation of a half of the logarithm).
 //! Rollbacks by either count. Its dice are seeded: the table is the same each time.
 //!
+//! A second table is of weather: what both sides share makes more requests fail on both, for a third of the time. There the
+//! old side is measured at the same time, beside a baseline of before.
+//!
 //! ```text
 //! cargo bench --bench alarms
 //! ```
@@ -15,7 +18,7 @@
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, and positive")]
 
 use switchover::plan::Timestamp;
-use switchover::signal::{Certainty, Count};
+use switchover::signal::{Certainty, Count, Level, Pair};
 
 const SOAKS: usize = 1000;
 /// Between two looks, in seconds, and how many there are in a quarter of an hour.
@@ -91,6 +94,22 @@ struct Soak {
 /// Says at which look it would turn back, from 1.
 type Judge = fn(&Soak, f64) -> Option<usize>;
 
+/// What both sides share, for the middle third of a soak: how many points more fail on either side.
+#[derive(Clone, Copy)]
+struct Weather {
+    name: &'static str,
+    points: f64,
+}
+
+const WEATHER: [Weather; 3] = [
+    Weather { name: "fair", points: 0.0 },
+    Weather { name: "1 point more fail on both sides", points: 1.0 },
+    Weather { name: "20 points more fail on both sides", points: 20.0 },
+];
+
+const BESIDE: [(&str, Judge); 2] =
+    [("baseline of before", ours), ("baseline of the same time", at_the_same_time)];
+
 const JUDGES: [(&str, Judge); 3] = [("certainty", ours), ("threshold", threshold), ("Mann-Whitney", kayenta)];
 
 /// `expected: baseline * 1.2 + 0.001`, `fail: certainty > 0.999`.
@@ -99,6 +118,16 @@ fn ours(soak: &Soak, healthy: f64) -> Option<usize> {
     soak.new.iter().enumerate().find_map(|(look, bad)| {
         let count = Count { until: Timestamp(look as u64 + 1), bad: *bad, all: soak.all };
         certainty.take(healthy * 1.2 + 0.001, &[count]);
+        (certainty.value() > 0.999).then_some(look + 1)
+    })
+}
+
+/// `baseline: { …, at: same }`, `expected: baseline * 1.2 + 0.001`, `fail: certainty > 0.999`.
+fn at_the_same_time(soak: &Soak, _: f64) -> Option<usize> {
+    let (level, mut certainty) = (Level { times: 1.2, more: 0.001 }, Certainty::default());
+    soak.new.iter().zip(&soak.old).enumerate().find_map(|(look, (new, old))| {
+        let count = |bad: &u64| Count { until: Timestamp(look as u64 + 1), bad: *bad, all: soak.all };
+        certainty.take_beside(level, &[Pair { new: count(new), old: count(old) }]);
         (certainty.value() > 0.999).then_some(look + 1)
     })
 }
@@ -167,6 +196,25 @@ fn tried(rate: u64, change: Change, judge: Judge) -> (usize, Option<u64>) {
     (turned.len(), turned.get(turned.len() / 2).copied())
 }
 
+/// The same of requests that fail alone, in this weather.
+fn weathered(rate: u64, weather: Weather, change: Change, judge: Judge) -> (usize, Option<u64>) {
+    let mut dice = Dice(rate);
+    let all = rate * EVERY;
+    let mut turned: Vec<u64> = (0..SOAKS)
+        .filter_map(|_| {
+            let mut side = |more: f64| -> Vec<u64> {
+                let storms = |look: usize| (LOOKS / 3..LOOKS * 2 / 3).contains(&look);
+                let points = |look| if storms(look) { weather.points + more } else { more };
+                (0..LOOKS).map(|look| dice.of(all, FAILS + points(look) / 100.0)).collect()
+            };
+            let soak = Soak { all, new: side(change.points), old: side(0.0) };
+            judge(&soak, FAILS).map(|look| look as u64 * EVERY)
+        })
+        .collect();
+    turned.sort_unstable();
+    (turned.len(), turned.get(turned.len() / 2).copied())
+}
+
 /// The most that the true share may well be (Wilson, 95 %, one-sided).
 fn at_most(found: usize, of: usize) -> f64 {
     let (n, z) = (of as f64, 1.645);
@@ -174,6 +222,12 @@ fn at_most(found: usize, of: usize) -> f64 {
     let middle = share + z * z / (2.0 * n);
     let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     (middle + spread) / (1.0 + z * z / n)
+}
+
+/// A cell of a table.
+fn told(turned: usize, middle: Option<u64>) -> String {
+    let after = middle.map_or(String::new(), |seconds| format!(", {seconds} s"));
+    format!("{:.1} %{after}", turned as f64 * 100.0 / SOAKS as f64)
 }
 
 fn main() {
@@ -187,10 +241,28 @@ fn main() {
                 if name == "certainty" && change.name == "healthy" {
                     worst = worst.max(at_most(turned, SOAKS));
                 }
-                let after = middle.map_or(String::new(), |seconds| format!(", {seconds} s"));
-                format!("{:.1} %{after}", turned as f64 * 100.0 / SOAKS as f64)
+                told(turned, middle)
             });
             println!("| {rate} | {} | {} |", change.name, cells.join(" | "));
+        }
+    }
+    println!(
+        "\n| requests a second | the weather | the new side | {} |",
+        BESIDE.map(|(name, _)| name).join(" | ")
+    );
+    println!("|---|---|---|{}", "---|".repeat(BESIDE.len()));
+    for rate in [1, 10, 100, 1000] {
+        for weather in WEATHER {
+            for change in CHANGES.iter().filter(|change| change.slower <= 0.0 && change.points < 50.0) {
+                let cells = BESIDE.map(|(name, judge)| {
+                    let (turned, middle) = weathered(rate, weather, *change, judge);
+                    if name == "baseline of the same time" && change.name == "healthy" {
+                        worst = worst.max(at_most(turned, SOAKS));
+                    }
+                    told(turned, middle)
+                });
+                println!("| {rate} | {} | {} | {} |", weather.name, change.name, cells.join(" | "));
+            }
         }
     }
     println!("\nhealthy runs that certainty turns back: at most {:.2} %", worst * 100.0);

@@ -277,4 +277,13 @@ fn what_cannot_be_shifted_is_found_before_the_run() {
     let mut hasty = with(&json!({}));
     hasty.as_object_mut().unwrap().remove("soak");
     assert_eq!(codes("dns.weights", &hasty), ["SW2011"]);
+    let beside = |to: Json, at: &str| {
+        let old = json!({"load_balancer": "blue", "in": "prod", "at": at});
+        let errors = json!({"id": "errors", "uses": "alb.error_rate", "with": {"load_balancer": "green", "in": "prod"},
+            "baseline": old, "expected": "baseline * 1.2", "fail": "certainty > 0.999"});
+        found(json!({"to": to, "signals": [errors]}))
+    };
+    assert_eq!(beside(json!([10, 100]), "same"), ["SW2026"], "at 100 the old side takes no requests");
+    assert_eq!(beside(json!([10, 90]), "same"), [""; 0]);
+    assert_eq!(beside(json!([10, 100]), "before"), [""; 0]);
 }

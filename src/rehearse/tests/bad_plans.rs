@@ -64,6 +64,17 @@ fn a_new_side_that_is_worse_than_the_old_one_is_found() {
 }
 
 #[test]
+fn a_new_side_that_is_worse_than_the_old_one_at_the_same_time_is_found() {
+    let world = Some("weighted-records.yaml");
+    for fault in ["world.new-side-fails", "metrics.read"] {
+        assert_eq!(found("beside", world, fault), [], "{fault}");
+    }
+    let never = ("certainty > 0.999", "certainty > 1.0");
+    let deaf = mended("beside", world, "world.new-side-fails", never.0, never.1);
+    says(&deaf, Law::Fires, &["every user was failed"]);
+}
+
+#[test]
 fn what_others_measure_tells_of_users() {
     assert_eq!(found("asked", None, "world.new-side-fails"), []);
     let now = "fail: value > 0.05";
