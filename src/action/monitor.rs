@@ -8,8 +8,8 @@ use super::evidence::{Evidence, Kept};
 use super::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Timestamp, Value, duration,
-    expr, format_duration, list, nested, text, value,
+    Code, Expr, ExprError, Fields, Known as Names, Problems, Shape, StepTraits, Timestamp, Value, WEBHOOK,
+    duration, expr, format_duration, list, nearest, nested, text, value,
 };
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Curve, Fault};
@@ -379,17 +379,15 @@ fn decode_line(fields: &mut Fields<'_>, uses: Option<&str>) -> Option<Line> {
 }
 
 fn unknown(fields: &mut Fields<'_>, uses: &str) {
-    use crate::plan::{Kinds, nearest};
     let span = fields.span_of("uses");
-    if let Some((_, about)) = SignalRegistry.not_yet().into_iter().find(|(name, _)| *name == uses) {
-        let message = format!("signal `{uses}` ({about}) is not here yet");
+    if uses == WEBHOOK {
         fields
             .problems()
-            .error(Code("SW2005"), span, message)
-            .help(format!("there are {}", SignalRegistry.names().join(", ")));
+            .error(Code("SW2016"), span, "`webhook` is tripped from outside, and what is watched here looks")
+            .help("name it among the plan's `guards`: there it is heard whatever the run is doing");
         return;
     }
-    let names = SignalRegistry.names();
+    let names = SignalRegistry.looking();
     let message = format!("there is no signal `{uses}`");
     let problem = fields.problems().error(Code("SW2008"), span, message);
     match nearest(uses, &names) {

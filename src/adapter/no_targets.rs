@@ -2,7 +2,8 @@
 
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
+    Clock, ReadCompute, ReadDns, ReadMetrics, ReadParameters, ReadTraffic, Wiring, WriteCompute, WriteDns,
+    WriteTraffic,
 };
 use crate::run::Fault;
 use std::sync::Arc;
@@ -40,6 +41,9 @@ impl Targets {
         self.none(name)
     }
     pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn parameters(&self, name: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         self.none(name)
     }
     pub(super) fn change_dns(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {

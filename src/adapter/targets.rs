@@ -7,7 +7,8 @@ use super::named::target;
 use super::rfc2136::UpdatedZone;
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadMetrics, ReadTraffic, Wiring, WriteCompute, WriteDns, WriteTraffic,
+    Clock, ReadCompute, ReadDns, ReadMetrics, ReadParameters, ReadTraffic, Wiring, WriteCompute, WriteDns,
+    WriteTraffic,
 };
 use crate::run::Fault;
 use std::collections::BTreeMap;
@@ -80,6 +81,10 @@ impl Targets {
     }
 
     pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(self.account(name)?)
+    }
+
+    pub(super) fn parameters(&self, name: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         Ok(self.account(name)?)
     }
 

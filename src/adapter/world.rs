@@ -5,9 +5,9 @@ use super::targets::Targets;
 use super::{Http, PlanFiles, Process, Secrets, Supervision, SystemClock};
 use crate::plan::{Plan, Scope, Timestamp};
 use crate::port::{
-    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
-    ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
-    WriteWorld,
+    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp,
+    WriteProcess, WriteTraffic, WriteWorld,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -68,6 +68,9 @@ impl ReadWorld for World {
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
         self.targets.metrics(target)
+    }
+    fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
+        self.targets.parameters(target)
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.servers.find(target)
@@ -138,6 +141,9 @@ impl ReadWorld for Preview {
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
         self.world.metrics(target)
+    }
+    fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
+        self.world.parameters(target)
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.world.queries(target)

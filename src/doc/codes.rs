@@ -59,6 +59,8 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2012"),
     page!("SW2013"),
     page!("SW2014"),
+    page!("SW2016"),
+    page!("SW2017"),
     page!("SW2026"),
     page!("SW3001"),
     page!("SW3002"),

@@ -4,7 +4,7 @@ use super::Sources;
 use super::rules::Before;
 use super::step::Facts;
 use crate::plan::{
-    Code, Fields, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Value, Window,
+    Code, Fields, Guard, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Value, Window,
     format_duration,
 };
 use jiff::civil;
@@ -103,13 +103,21 @@ impl Lints<'_> {
     }
 }
 
-/// A bake in which nothing is watched.
+/// A bake in which nothing is watched, or nothing looks.
 pub(super) fn unwatched_bake(plan: &Plan, policy: Option<&Value>, problems: &mut Problems) {
     let Some(bake) = policy.and_then(|policy| policy.get("bake")) else { return };
-    if plan.policy.bake.is_some() && plan.guards.iter().all(|guard| guard.span.until.is_some()) {
+    if plan.policy.bake.is_none() {
+        return;
+    }
+    let mut stay = plan.guards.iter().filter(|guard| guard.span.until.is_none()).peekable();
+    if stay.peek().is_none() {
         problems
             .warn(Code("SW3009"), bake.span, "nothing watches while it bakes, so it does not bake")
             .help("add a guard that has no `until`, or leave `bake` out");
+    } else if stay.all(Guard::is_outside) {
+        problems
+            .warn(Code("SW2017"), bake.span, "nothing looks while it bakes: the time alone ends it")
+            .help("add a guard that looks, and so says at the end that all is well");
     }
 }
 

@@ -313,13 +313,15 @@ pub(super) struct Guarded {
     on_breach: OnBreach,
 }
 
-/// When a signal is broken: these stand beside `with`, as they do in a monitor.
+/// When a signal is broken, and how often it is looked at: these stand beside `with`, as they do in a monitor.
 pub(super) const CONDITION: &[(&str, &str)] = &[
+    ("every", "between two looks; without it, as often as is worth it for this kind"),
     ("fail", "it is broken where this holds"),
     ("min_samples", "observations without which there is no evidence"),
     ("breaches", "so many measurements in a row must break it"),
     ("no_evidence", "what silence means: wait, fail or pass"),
     ("baseline", "what it is compared with"),
+    ("expected", "the rate that is still fine, for `certainty`"),
 ];
 
 /// A guard's signal reads its condition with the rest of its `with`.

@@ -1,5 +1,6 @@
 //! Plans of all sorts, read with kinds made for the tests: the language needs no action to be tested.
 
+mod guards;
 mod hostile;
 mod mistakes;
 mod shipped;

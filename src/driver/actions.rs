@@ -12,7 +12,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Actions {
     steps: Vec<Option<Arc<dyn AnyAction>>>,
-    guards: Vec<Watch>,
+    /// None: it is tripped from outside.
+    guards: Vec<Option<Watch>>,
 }
 
 impl Actions {
@@ -31,7 +32,7 @@ impl Actions {
         let steps = plan.places().map(|ix| keep(of_step(plan, ix))).collect();
         let mut guards = Vec::new();
         for guard in &plan.guards {
-            match signal::watch(&guard.uses, plan) {
+            match (!guard.is_outside()).then(|| signal::watch(&guard.uses, plan)).transpose() {
                 Ok(watch) => guards.push(watch),
                 Err(fault) => faults.push(fault),
             }
@@ -42,7 +43,7 @@ impl Actions {
     /// These: one a step, in the order of the plan.
     #[must_use]
     pub fn from_parts(steps: Vec<Option<Arc<dyn AnyAction>>>, guards: Vec<Watch>) -> Self {
-        Self { steps, guards }
+        Self { steps, guards: guards.into_iter().map(Some).collect() }
     }
 
     /// What a step does; `None` for approvals, checkpoints and joins.
@@ -51,10 +52,10 @@ impl Actions {
         self.steps.get(ix.index())?.as_ref()
     }
 
-    /// What a guard watches.
+    /// What a guard watches; `None`: nothing, for it is tripped from outside.
     #[must_use]
     pub fn guard(&self, place: usize) -> Option<&Watch> {
-        self.guards.get(place)
+        self.guards.get(place)?.as_ref()
     }
 
     /// What must be there for each step and guard, as far as the plan tells; in the order of the plan.
@@ -66,7 +67,8 @@ impl Actions {
             needs.map(move |need| (Asker::Step(ix), need)).collect::<Vec<_>>()
         });
         let guards = self.guards.iter().enumerate().flat_map(|(place, watch)| {
-            watch.needs().into_iter().map(move |need| (Asker::Guard(place), need))
+            let needs = watch.as_ref().map(Watch::needs).unwrap_or_default();
+            needs.into_iter().map(move |need| (Asker::Guard(place), need))
         });
         steps.chain(guards).collect()
     }

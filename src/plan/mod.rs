@@ -27,7 +27,7 @@ pub use shape::{
 };
 pub use step::{
     Approval, Approvers, Guard, GuardSpan, Kind, OnFailure, Part, Plan, Pool, Retry, Reversibility, Step,
-    StepId, StepIx, Undo, Use, Writes,
+    StepId, StepIx, Undo, Use, WEBHOOK, Writes,
 };
 pub use target::{Target, name_server};
 pub use template::{Scope, Template};

@@ -212,6 +212,17 @@ pub struct Guard {
     pub on_breach: super::OnBreach,
 }
 
+/// The kind of a guard that is tripped from outside.
+pub const WEBHOOK: &str = "webhook";
+
+impl Guard {
+    /// It has no looks of its own: somebody outside trips it, by an order.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        &*self.uses.kind == WEBHOOK
+    }
+}
+
 /// Between which steps a guard watches: from the first write to the end, unless the plan says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GuardSpan {

@@ -11,6 +11,7 @@ mod http;
 mod logs;
 mod metrics;
 pub mod need;
+mod parameters;
 mod process;
 mod query;
 pub mod stated;
@@ -28,6 +29,7 @@ pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
+pub use parameters::{Parameter, ReadParameters};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};
 pub use traffic::{

@@ -168,6 +168,17 @@ pub enum Need {
         /// Its path, as the plan writes it.
         file: String,
     },
+    /// A parameter that stands for a flag.
+    Parameter {
+        /// Where.
+        at: Account,
+        /// Its name.
+        name: String,
+        /// What it says while nobody has raised it; `None`: no such text was found.
+        lowered: Option<String>,
+        /// What it says once somebody has; `None`: no such text was found.
+        raised: Option<String>,
+    },
     /// What cannot be told from the plan.
     Opaque {
         /// Why, for people.

@@ -1,8 +1,8 @@
 //! Everything an action is given.
 
 use super::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
+    ReadTraffic, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};
@@ -33,6 +33,11 @@ pub trait ReadWorld: Send + Sync {
     /// # Errors
     /// As [`ReadWorld::dns`].
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault>;
     /// A target of kind `prometheus`.
     ///
     /// # Errors

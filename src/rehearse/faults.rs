@@ -183,7 +183,7 @@ impl CallFault {
         match call.service {
             _ if back => Class::WayBack,
             _ if self.name.starts_with("killed") => Class::Process,
-            "files" | "http" | "logs" | "monitoring" | "prometheus" => Class::Check,
+            "files" | "http" | "logs" | "monitoring" | "prometheus" | "ssm" => Class::Check,
             "dns" => Class::Dns,
             _ if call.writes => Class::Write,
             _ => Class::Read,
@@ -217,6 +217,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("monitoring" | "prometheus", _) => "metrics.read",
         ("logs", _) => "logs.read",
         ("files", _) => "file.look",
+        ("ssm", _) => "parameter.read",
         ("sts", _) => "account",
         ("http", operation) if is_reading(operation) => "http.get",
         ("http", _) => "http.send",

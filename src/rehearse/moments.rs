@@ -2,13 +2,13 @@
 
 use super::faults::Class;
 use super::laws::May;
-use super::operator::{Answer, operator};
+use super::operator::{Answer, alert, operator};
 use super::scene::Scene;
 use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
 use crate::port::dns::RecordSet;
 use crate::port::need::Need;
 use crate::run::{Mode, Order, Phase, Rewind};
-use crate::sim::{Behaviour, Deed, Definition, RecordFile, RuleFile, Span, World};
+use crate::sim::{Behaviour, Deed, Definition, ParameterFile, RecordFile, RuleFile, Span, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         class: Class::People,
         may: STOPS,
         targets: flags,
-        strike: |scene, file| deed(scene, Deed { put_file: Some(file.into()), ..Deed::default() }),
+        strike: |scene, flag| raise(scene, flag),
     },
     MomentFault {
         name: "people.silent",
@@ -118,6 +118,14 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         may: May { stop: true, delay: true, ..May::NOTHING },
         targets: live,
         strike: |scene, _| scene.interrupt(),
+    },
+    MomentFault {
+        name: "signal.tripped-from-outside",
+        text: "an alert names a guard of the plan",
+        class: Class::Check,
+        may: STOPS,
+        targets: webhooks,
+        strike: trip,
     },
     MomentFault {
         name: "signal.breach-at-the-edge",
@@ -291,16 +299,47 @@ fn live(scene: &Scene) -> Vec<String> {
     if scene.run.is_live() { one() } else { Vec::new() }
 }
 
-/// Files whose existence is a signal.
+/// Files whose existence is a signal, and parameters that are one.
 fn flags(scene: &Scene) -> Vec<String> {
     if !scene.run.is_live() {
         return Vec::new();
     }
-    let files = scene.setting.actions.needs().into_iter().filter_map(|(_, need)| match need {
+    let flags = scene.setting.actions.needs().into_iter().filter_map(|(_, need)| match need {
         Need::Flag { file } => Some(file),
+        Need::Parameter { name, raised: Some(_), .. } => Some(name),
         _ => None,
     });
-    files.collect::<BTreeSet<_>>().into_iter().collect()
+    flags.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn raise(scene: &Scene, flag: &str) {
+    for (_, need) in scene.setting.actions.needs() {
+        match need {
+            Need::Flag { file } if file == flag => {
+                deed(scene, Deed { put_file: Some(file), ..Deed::default() });
+            }
+            Need::Parameter { name, raised: Some(value), .. } if name == flag => {
+                let parameters = [(name, ParameterFile { value, encrypted: false })].into();
+                deed(scene, Deed { parameters, ..Deed::default() });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Guards that are tripped from outside, also where they do not watch now.
+fn webhooks(scene: &Scene) -> Vec<String> {
+    if !scene.run.is_live() {
+        return Vec::new();
+    }
+    let outside = scene.run.plan.guards.iter().filter(|guard| guard.is_outside());
+    outside.map(|guard| guard.id.to_string()).collect()
+}
+
+fn trip(scene: &mut Scene, name: &str) {
+    let Some(guard) = scene.run.plan.guards.iter().position(|guard| *guard.id == *name) else { return };
+    let order = Order::Trip { guard, reason: "too many requests fail".into() };
+    scene.operator.will(scene.now(), alert(), order);
 }
 
 /// A call is announced, and has not been sent.

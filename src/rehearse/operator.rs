@@ -237,6 +237,11 @@ fn stuck(run: &Run) -> Option<StepIx> {
     run.plan.places().find(|ix| matches!(run[*ix].phase, Phase::Stuck(_)))
 }
 
+/// Something outside that is nobody.
+pub(super) fn alert() -> Actor {
+    Actor { name: Arc::from("alertmanager"), automatic: true }
+}
+
 /// Somebody who may do anything.
 pub(super) fn operator() -> Actor {
     Actor { name: Arc::from("operator"), automatic: false }

@@ -2,7 +2,7 @@
 
 use super::laws::{Breach, Law};
 use super::setting::Setting;
-use crate::plan::{Kind, StepIx, Timestamp, Writes, format_duration};
+use crate::plan::{Kind, OnBreach, StepIx, Timestamp, Writes, format_duration};
 use crate::run::{Cause, Event, Mode, Order, Phase, Receipt, Rewind, Run, StepEvent, Steps, Verdict, Work};
 use crate::sim::{BALANCER_TTL, CallSeen, Common, Landed, ResolverKind, Whose, World};
 use std::collections::BTreeMap;
@@ -342,10 +342,13 @@ impl Witness {
                 self.times.noticed.get_or_insert(at);
             }
             Event::OrderTaken { order: Order::Rollback { .. }, .. } => self.obliged = true,
+            Event::OrderTaken { order: Order::Trip { guard, .. }, .. } => {
+                self.obliged |= setting.plan.guards[*guard].on_breach == OnBreach::Rollback;
+            }
             Event::OrderTaken { order: Order::Pause { .. }, .. } => self.said_no(),
             Event::RunFinished { verdict: Verdict::Completed } => {
                 if self.obliged {
-                    self.breach(Law::Obeys, None, "it was aborted, and completed".into());
+                    self.breach(Law::Obeys, None, "it was told to turn back, and completed".into());
                 }
                 self.in_time(run, at, None);
             }

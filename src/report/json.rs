@@ -188,6 +188,10 @@ fn order(story: &Story, order: &Order) -> Json {
         Order::Settle { step: ix, done, reason } => {
             json!({"verb": "settle", "step": step(ix), "done": *done, "reason": &**reason})
         }
+        Order::Trip { guard, reason } => {
+            let guard = story.plan.guards.get(*guard).map(|guard| guard.id.to_string());
+            json!({"verb": "trip", "guard": guard, "reason": &**reason})
+        }
     }
 }
 

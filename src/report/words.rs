@@ -333,6 +333,10 @@ fn order_name(plan: &Plan, order: &Order) -> String {
         Order::Settle { step, done, .. } => {
             format!("settlement of {} as {}", step_name(plan, *step), if *done { "done" } else { "undone" })
         }
+        Order::Trip { guard, .. } => {
+            let guard = plan.guards.get(*guard);
+            format!("trip of {}", guard.map_or("a guard that the plan does not have", |guard| &*guard.id))
+        }
     }
 }
 
@@ -342,7 +346,8 @@ fn taken(plan: &Plan, by: &Actor, order: &Order) -> String {
         Order::Rollback { reason, .. }
         | Order::Reject { reason, .. }
         | Order::Skip { reason, .. }
-        | Order::Settle { reason, .. } => Some(&**reason),
+        | Order::Settle { reason, .. }
+        | Order::Trip { reason, .. } => Some(&**reason),
         Order::Continue | Order::Approve { .. } | Order::Retry { .. } => None,
     };
     let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -375,5 +380,13 @@ pub fn refused(refusal: &Refusal) -> String {
         Refusal::HeldBy(_) => {
             "a rollback goes no further by itself; say how far: `rollback --to STEP`, or `--all`".into()
         }
+        Refusal::NoSuchGuard => "its plan has no such guard".into(),
+        Refusal::LooksItself => {
+            "that guard looks for itself; only one of kind `webhook` is tripped from outside".into()
+        }
+        Refusal::NotWatched => {
+            "that guard does not watch now: its `from` is yet to come, or its `until` is over".into()
+        }
+        Refusal::AlreadyTripped => "that guard has tripped already; `continue` arms it again".into(),
     }
 }

@@ -82,7 +82,7 @@ pub fn due(run: &Run) -> Vec<Due> {
             None => {}
         }
     }
-    let guards = (0..run.plan.guards.len()).filter(|guard| run.guarded(*guard));
+    let guards = (0..run.plan.guards.len()).filter(|guard| run.looks(*guard));
     all.extend(guards.map(|guard| of_guard(run, guard)));
     if wake < Timestamp::NEVER {
         all.push(Due { work: Work::Wake, turn: 0, from: wake, until: wake, stop: false });
@@ -90,7 +90,7 @@ pub fn due(run: &Run) -> Vec<Due> {
     all
 }
 
-/// When a bake is over that no guard watches: an alarm of elsewhere may turn it back until then.
+/// When a bake is over that no guard looks at: an alarm of elsewhere may turn it back until then.
 fn baked(run: &Run) -> Timestamp {
     let until = run.bakes_until().filter(|_| !run.is_held() && !run.waits_for_a_guard() && run.is_done());
     until.unwrap_or(Timestamp::NEVER)

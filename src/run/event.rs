@@ -75,6 +75,13 @@ pub enum Order {
         /// Why they know.
         reason: Arc<str>,
     },
+    /// A guard of kind `webhook` counts as broken: its plan says what that does, as if a guard had seen it.
+    Trip {
+        /// Its place among the plan's guards.
+        guard: usize,
+        /// Why.
+        reason: Arc<str>,
+    },
 }
 
 /// What happened outside.
@@ -448,6 +455,14 @@ pub enum Refusal {
     NothingRecorded,
     /// A rollback by itself goes no further than this; a person may say how far.
     HeldBy(PauseCause),
+    /// There is no such guard.
+    NoSuchGuard,
+    /// That guard looks for itself: nobody trips it.
+    LooksItself,
+    /// That guard does not watch: its time is yet to come, or over.
+    NotWatched,
+    /// That guard tripped before, and is not armed again yet.
+    AlreadyTripped,
 }
 
 /// The journal holds a fact that cannot follow the ones before it.

@@ -107,6 +107,7 @@ impl Run {
         match order {
             Order::Pause { .. } if self.announced.is_some() => self.veto()?,
             Order::Pause { .. } | Order::Rollback { .. } | Order::Approve { .. } | Order::Reject { .. } => {}
+            Order::Trip { .. } => {}
             Order::Continue => self.go_on()?,
             Order::Retry { step } => self.mend(*step, StepRun::retry)?,
             Order::Skip { step, .. } => self.mend(*step, StepRun::skip)?,

@@ -282,6 +282,11 @@ impl Run {
             && !until()
     }
 
+    /// Whether a guard looks now. One that is tripped from outside has no looks of its own.
+    pub(super) fn looks(&self, guard: usize) -> bool {
+        self.guarded(guard) && !self.plan.guards[guard].is_outside()
+    }
+
     /// Some undo was believed, for nothing could be read back.
     #[must_use]
     pub fn assumes(&self) -> bool {
@@ -314,9 +319,10 @@ impl Run {
         plan.policy.bake.is_some() && stays && self.wrote && !on(Mistake::NotBaked)
     }
 
-    /// A guard that watches has yet to see that all is well.
+    /// A guard that watches has yet to see that all is well. One that is tripped from outside never sees that: for it the
+    /// time alone counts.
     pub(super) fn waits_for_a_guard(&self) -> bool {
-        let awaited = |guard: usize| self.guarded(guard) && !self.satisfied[guard];
+        let awaited = |guard: usize| self.looks(guard) && !self.satisfied[guard];
         !on(Mistake::BakedByTheClock) && (0..self.plan.guards.len()).any(awaited)
     }
 

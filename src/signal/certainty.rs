@@ -275,7 +275,10 @@ mod tests {
             for storm in storms {
                 for sizes in [(20, 200), (100, 100), (200, 20)] {
                     let alarms = beside(&mut dice, level, sizes, storm, fine(level));
-                    assert!(alarms <= 10, "{alarms} of 200 are more than one of twenty: {level:?}, {sizes:?}");
+                    assert!(
+                        alarms <= 10,
+                        "{alarms} of 200 are more than one of twenty: {level:?}, {sizes:?}"
+                    );
                 }
             }
         }

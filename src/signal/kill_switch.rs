@@ -1,4 +1,7 @@
-//! `kill_switch`: a flag that anybody may raise: a file that is there, or an address that says so.
+//! `kill_switch`: a flag that anybody may raise: a file that is there, or an address or a parameter that says so.
+//!
+//! What is read of an address or a parameter says that it is raised, that it is not, or nothing; `raised` tells the three apart
+//! in the same words for both. A parameter is never decrypted: a flag is no secret, and whoever keeps it as one says nothing.
 //!
 //! A flag that cannot be read is no evidence. It is not taken for raised: silence is no person, and an outage of whoever
 //! keeps the flag must turn no healthy run back. A guard that sees nothing asks a human after a while. Whoever wants it
@@ -6,11 +9,13 @@
 
 use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{
-    Code, Constants, Expr, Fields, Template, Timestamp, duration, expr, one_of, template, text,
+    Code, Constants, Expr, Fields, Target, Template, Timestamp, duration, expr, one_of, target, template,
+    text,
 };
-use crate::port::need::{Need, Wanted, known_text};
-use crate::port::{Reads, Request, Response};
+use crate::port::need::{self, Account, Need, Wanted, known_text};
+use crate::port::{Parameter, Reads, Request, Response};
 use crate::run::Fault;
+use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 
 /// A flag.
@@ -24,6 +29,7 @@ pub(super) struct KillSwitch {
 enum Place {
     File(Arc<str>),
     Address { url: Template, raised: Option<Expr>, answer_within: Duration },
+    Parameter { name: Arc<str>, target: Arc<Target>, raised: Option<Expr> },
 }
 
 /// What a flag is taken for that cannot be read.
@@ -35,10 +41,18 @@ enum Unreadable {
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
+/// What conditions on a parameter may name.
+const NAMES: &[&str] = &["body", "json"];
+/// What a parameter says that nobody has raised, and what one says that somebody has.
+const LOWERED: &str = "false";
+const RAISED: &str = "true";
+/// No name of a parameter is longer.
+const LONGEST: usize = 1011;
 
 #[async_trait::async_trait]
 impl Signal for KillSwitch {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        const PLACES: [&str; 3] = ["file", "url", "parameter"];
         const WORDS: &[(&str, Unreadable)] = &[("wait", Unreadable::Unknown), ("raised", Unreadable::Raised)];
         let file = fields.optional("file", text(), "raised while it exists, beside the plan unless absolute");
         let url = fields.optional(
@@ -46,11 +60,15 @@ impl Signal for KillSwitch {
             template(),
             "in place of `file`: raised while it answers 2xx, and not while 404",
         );
-        let raised = fields.optional(
-            "raised",
-            expr(Response::NAMES),
-            "in place of that: raised while its answer is so",
+        let parameter = fields.optional(
+            "parameter",
+            text(),
+            "in place of `file`: raised while this parameter of Systems Manager is `true`, and not while `false`",
         );
+        let inside = fields.optional("in", target(&["aws"]), "the account and region of the parameter");
+        let names = if fields.has("parameter") { NAMES } else { Response::NAMES };
+        let raised =
+            fields.optional("raised", expr(names), "in place of that: raised while what it says is so");
         let answer_within =
             fields.optional("answer_within", duration(), "a later answer is none; 5s without it");
         let unreadable = fields.or(
@@ -59,24 +77,42 @@ impl Signal for KillSwitch {
             Unreadable::Unknown,
             "what a flag is taken for that cannot be read",
         );
-        if fields.reading() && fields.has("file") == fields.has("url") {
+        if fields.reading() && PLACES.iter().filter(|key| fields.has(key)).count() != 1 {
             let span = fields.span();
-            fields.problems().error(Code("SW2003"), span, "exactly one of `file` and `url` is needed");
+            let text = "exactly one of `file`, `url` and `parameter` is needed";
+            fields.problems().error(Code("SW2003"), span, text);
             return None;
         }
-        if let Some(key) =
-            ["raised", "answer_within"].into_iter().find(|key| fields.has(key) && fields.has("file"))
-        {
-            let span = fields.span_of(key);
-            fields.problems().error(
-                Code("SW2003"),
-                span,
-                format!("`{key}` is about an answer, and a file gives none"),
-            );
+        for (key, place, why) in [
+            ("raised", "file", "`raised` is about what is said, and a file says nothing"),
+            ("answer_within", "file", "`answer_within` is about an answer, and a file gives none"),
+            ("answer_within", "parameter", "`answer_within` is about an address"),
+            ("in", "file", "`in` is about a parameter"),
+            ("in", "url", "`in` is about a parameter"),
+        ] {
+            if fields.has(key) && fields.has(place) {
+                let span = fields.span_of(key);
+                fields.problems().error(Code("SW2003"), span, why);
+            }
+        }
+        if let Some(name) = &parameter {
+            check_name(fields, name);
+            if !fields.has("in") {
+                let span = fields.span_of("parameter");
+                fields
+                    .problems()
+                    .error(Code("SW1004"), span, "`in` is missing")
+                    .help("name the target of kind `aws` whose account and region keep the parameter");
+            }
         }
         let answer_within = answer_within.unwrap_or(ANSWER);
-        let address = || url.map(|url| Place::Address { url, raised, answer_within });
-        Some(Self { place: file.map(Place::File).or_else(address)?, unreadable })
+        let place = match (file, url, parameter) {
+            (Some(file), ..) => Place::File(file),
+            (_, Some(url), _) => Place::Address { url, raised, answer_within },
+            (_, _, Some(name)) => Place::Parameter { name, target: inside?, raised },
+            _ => return None,
+        };
+        Some(Self { place, unreadable })
     }
 
     fn period(&self) -> Duration {
@@ -84,7 +120,7 @@ impl Signal for KillSwitch {
     }
 
     fn costs() -> &'static str {
-        "Every 5s: a look at a file, or one request. One look is one sample."
+        "Every 5s: a look at a file, one request, or GetParameter. One look is one sample."
     }
 
     fn names() -> &'static [&'static str] {
@@ -94,6 +130,11 @@ impl Signal for KillSwitch {
     fn needs(&self, _: &Condition) -> Vec<Need> {
         let (url, raised) = match &self.place {
             Place::File(file) => return vec![Need::Flag { file: file.to_string() }],
+            Place::Parameter { name, target, raised } => {
+                let text = |is: bool| said(raised.as_ref(), is);
+                let (at, name) = (Account::of(target), name.to_string());
+                return vec![Need::Parameter { at, name, lowered: text(false), raised: text(true) }];
+            }
             Place::Address { url, raised, .. } => (url, raised),
         };
         let absent = || Expr::compile("status == 404", Response::NAMES, Arc::new(Constants::default())).ok();
@@ -115,6 +156,10 @@ impl Signal for KillSwitch {
             Place::Address { url, raised, answer_within } => {
                 let told = format!("the flag at {}", url.source());
                 (told, asked(reads, url, raised.as_ref(), *answer_within).await)
+            }
+            Place::Parameter { name, target, raised } => {
+                let told = format!("the parameter {name}");
+                (told, kept(reads, target, name, raised.as_ref()).await)
             }
         };
         let raised = match found {
@@ -153,14 +198,71 @@ async fn asked(
     says(&answer, raised).map_err(Fault::blind)
 }
 
+/// Whether a parameter says that it is raised.
+async fn kept(reads: &Reads<'_>, target: &Target, name: &str, raised: Option<&Expr>) -> Result<bool, Fault> {
+    match reads.world.parameters(&target.name)?.parameter(name).await? {
+        Some(Parameter::Text(text)) => means(&text, raised).map_err(Fault::blind),
+        Some(Parameter::Secret) => Err(Fault::blind(
+            "it is a SecureString, which is not decrypted: a flag is no secret, so make it a String",
+        )),
+        None => Err(Fault::blind(format!(
+            "there is no such parameter in account {} and region {}: make it, or mend its name in the plan",
+            target.says("account").unwrap_or_default(),
+            target.says("region").unwrap_or_default(),
+        ))),
+    }
+}
+
+/// What the text of a parameter means; or why it means nothing.
+fn means(text: &str, raised: Option<&Expr>) -> Result<bool, String> {
+    match (raised, text.trim()) {
+        (Some(raised), _) => holds(raised, &variables(text), "it is there"),
+        (None, RAISED) => Ok(true),
+        (None, LOWERED) => Ok(false),
+        (None, _) => Err(format!("it is there, and says neither `{RAISED}` nor `{LOWERED}`")),
+    }
+}
+
+/// The values of [`NAMES`]. `json` is null where the text is none.
+fn variables(text: &str) -> Vec<(&'static str, Json)> {
+    vec![("body", text.into()), ("json", serde_json::from_str(text).unwrap_or(Json::Null))]
+}
+
+/// A text with which a parameter is raised, or not, where one is found: for a world that is made up.
+fn said(raised: Option<&Expr>, is: bool) -> Option<String> {
+    let Some(raised) = raised else { return Some(if is { RAISED } else { LOWERED }.into()) };
+    let these = vec![raised.clone()];
+    let (holds, never) = if is { (these, Vec::new()) } else { (Vec::new(), these) };
+    let wanted = Wanted { holds, never, ..Wanted::default() };
+    let text = need::answer(&[&wanted])?.body;
+    (means(&text, Some(raised)) == Ok(is)).then_some(text)
+}
+
+/// Reports a name that no parameter has.
+fn check_name(fields: &mut Fields<'_>, name: &str) {
+    let known = |c: char| c.is_ascii_alphanumeric() || ".-_/:".contains(c);
+    if name.is_empty() || name.len() > LONGEST || !name.chars().all(known) {
+        let span = fields.span_of("parameter");
+        fields
+            .problems()
+            .error(Code("SW1006"), span, "no parameter has this name")
+            .help("a name has letters, digits, `.`, `-`, `_` and `/`, as in /aep/stop; or it is an ARN");
+    }
+}
+
+/// What a condition says of what was read; or why it says nothing.
+fn holds(raised: &Expr, read: &[(&'static str, Json)], how: &str) -> Result<bool, String> {
+    raised
+        .holds(read)
+        .map_err(|error| format!("{how}, and `{}` says nothing of it: {error}", raised.source()))
+}
+
 /// What an answer says; or why it says nothing.
 fn says(answer: &Response, raised: Option<&Expr>) -> Result<bool, String> {
     match (raised, answer.status) {
         // What fails says nothing, whatever stands in it.
         (_, status @ 500..) => Err(format!("it answered {status}")),
-        (Some(raised), status) => raised.holds(&answer.variables()).map_err(|error| {
-            format!("it answered {status}, and `{}` says nothing of it: {error}", raised.source())
-        }),
+        (Some(raised), status) => holds(raised, &answer.variables(), &format!("it answered {status}")),
         (None, 200..=299) => Ok(true),
         (None, 404) => Ok(false),
         (None, status) => Err(format!("it answered {status}, which is neither 2xx nor 404")),
@@ -193,5 +295,55 @@ mod tests {
         ] {
             assert_eq!(says(&answer(status, body), Some(&on)).ok(), raised, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_parameter_says_yes_no_or_nothing() {
+        for (text, raised) in [
+            ("true", Some(true)),
+            (" false\n", Some(false)),
+            ("", None),
+            ("TRUE", None),
+            ("on", None),
+            ("1", None),
+        ] {
+            assert_eq!(means(text, None).ok(), raised, "{text}");
+        }
+    }
+
+    /// The same condition means the same of what an address says and of what a parameter does.
+    #[test]
+    fn an_address_and_a_parameter_are_read_alike() {
+        for (condition, text, raised) in [
+            ("json.on == true", r#"{"on":true}"#, Some(true)),
+            ("json.on == true", r#"{"on":false}"#, Some(false)),
+            ("json.on == true", "{}", None),
+            ("json.on == true", "on", None),
+            ("body == 'stop'", "stop", Some(true)),
+            ("body == 'stop'", "go", Some(false)),
+            ("json > 2", "3", Some(true)),
+        ] {
+            let of = |names: &[&'static str]| Expr::compile(condition, names, Arc::default()).unwrap();
+            assert_eq!(
+                says(&answer(200, text), Some(&of(Response::NAMES))).ok(),
+                raised,
+                "{condition}: {text}"
+            );
+            assert_eq!(means(text, Some(&of(NAMES))).ok(), raised, "{condition}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_made_up_that_means_what_is_wanted() {
+        for condition in [None, Some("json.on == true"), Some("body == 'stop'"), Some("json.state != 'go'")] {
+            let raised = condition.map(|text| Expr::compile(text, NAMES, Arc::default()).unwrap());
+            for is in [false, true] {
+                let text = said(raised.as_ref(), is);
+                let meant = text.as_deref().map(|text| means(text, raised.as_ref()));
+                assert_eq!(meant, Some(Ok(is)), "{condition:?}: {text:?}");
+            }
+        }
+        let never = Expr::compile("body == 'a' && body == 'b'", NAMES, Arc::default()).unwrap();
+        assert_eq!(said(Some(&never), true), None);
     }
 }

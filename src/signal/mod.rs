@@ -25,6 +25,7 @@ mod running;
 mod seen;
 mod spread;
 mod watch;
+mod webhook;
 
 pub use certainty::{Certainty, Count, Level, Pair};
 pub use compared::Compared;

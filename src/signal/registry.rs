@@ -14,10 +14,15 @@ use super::probe::Probe;
 use super::prometheus::Prometheus;
 use super::requests::Requests;
 use super::running::Running;
-use super::{Condition, Signal, Watch};
-use crate::plan::{Fields, Kinds, Plan, Problems, StepTraits, Use};
+use super::{Condition, Signal, Watch, webhook};
+use crate::plan::{Code, Fields, Kinds, Plan, Problems, StepTraits, Use, WEBHOOK, duration, format_duration};
 use crate::run::Fault;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a guard may look.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(5 * 60);
 
 /// A kind of signal, by name.
 #[derive(Debug)]
@@ -74,14 +79,16 @@ pub const SIGNALS: &[SignalKind] = &[
     judging::<Drift>("dns.drift", "a name that leads elsewhere than it should", "value > 0"),
     kind::<LogLines>("logs.pattern", "lines of a log of CloudWatch Logs that match, a minute"),
     judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
-    judging::<KillSwitch>("kill_switch", "a flag that anybody may raise: a file, or an address", "value > 0"),
+    judging::<KillSwitch>(
+        "kill_switch",
+        "a flag that anybody may raise: a file, an address, or a parameter",
+        "value > 0",
+    ),
     kind::<Prometheus>("prometheus", "the number that a query of Prometheus comes to"),
 ];
 
-/// Kinds of the language that are not here yet.
-const NOT_YET: &[(&str, &str)] = &[("webhook", "a signed request from outside")];
-
-/// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition.
+/// The signals, as the plan language sees them: `with` of a guard holds the keys of the signal and of its condition. Beside
+/// those that look there is `webhook`, which is tripped from outside.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignalRegistry;
 
@@ -91,14 +98,34 @@ impl SignalRegistry {
     pub fn find(self, name: &str) -> Option<&'static SignalKind> {
         SIGNALS.iter().find(|kind| kind.name == name)
     }
+
+    /// Those that look, which a monitor may watch.
+    #[must_use]
+    pub fn looking(self) -> Vec<&'static str> {
+        SIGNALS.iter().map(|kind| kind.name).collect()
+    }
 }
 
 fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
     let kind = SignalRegistry.find(uses)?;
     let signal = (kind.decode)(fields);
     let condition = Condition::decode(fields, Some(kind));
+    let every = every(fields);
     fields.finish();
-    Some(Watch::new(signal?, condition?))
+    Some(Watch::new(signal?, condition?).every(every))
+}
+
+/// How often a guard looks, where the plan says it: rarely enough for whoever is asked, and so often that it sees nothing
+/// several times before a human is asked.
+fn every(fields: &mut Fields<'_>) -> Option<Duration> {
+    let every =
+        fields.optional("every", duration(), "between two looks; as often as is worth it without it")?;
+    if !(SHORTEST..=LONGEST).contains(&every) {
+        let span = fields.span_of("every");
+        let bounds = format!("between {} and {}", format_duration(SHORTEST), format_duration(LONGEST));
+        fields.problems().error(Code("SW1006"), span, format!("a guard looks every so often {bounds}"));
+    }
+    Some(every)
 }
 
 /// The signal of a guard, of a plan that was found sound.
@@ -117,16 +144,17 @@ pub fn watch(uses: &Use, plan: &Plan) -> Result<Watch, Fault> {
 
 impl Kinds for SignalRegistry {
     fn names(&self) -> Vec<&'static str> {
-        SIGNALS.iter().map(|kind| kind.name).collect()
+        self.looking().into_iter().chain([WEBHOOK]).collect()
     }
     fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
-        NOT_YET.to_vec()
+        Vec::new()
     }
     fn check(&self, uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
-        read(uses, fields).map(|_| StepTraits::default())
+        let is_read = if uses == WEBHOOK { webhook::check(fields) } else { read(uses, fields).is_some() };
+        is_read.then(StepTraits::default)
     }
     fn summary(&self, uses: &str) -> &'static str {
-        self.find(uses).map_or("", |kind| kind.summary)
+        if uses == WEBHOOK { webhook::SUMMARY } else { self.find(uses).map_or("", |kind| kind.summary) }
     }
     fn costs(&self, uses: &str) -> &'static str {
         self.find(uses).map_or("", |kind| (kind.costs)())

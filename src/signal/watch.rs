@@ -50,6 +50,10 @@ pub enum NoEvidence {
 }
 
 impl Condition {
+    /// The keys that it reads.
+    pub(super) const KEYS: [&'static str; 6] =
+        ["baseline", "expected", "fail", "min_samples", "breaches", "no_evidence"];
+
     /// Reads the keys of a condition on this kind of signal; `None`: on any.
     pub fn decode(fields: &mut Fields<'_>, kind: Option<&SignalKind>) -> Option<Self> {
         const FAIL: &str = "it is broken where this holds";
@@ -321,19 +325,26 @@ impl Shape for Rate {
 pub struct Watch {
     signal: Arc<dyn Signal>,
     condition: Condition,
+    every: Option<Duration>,
 }
 
 impl Watch {
     /// Puts them together.
     #[must_use]
     pub fn new(signal: Arc<dyn Signal>, condition: Condition) -> Self {
-        Self { signal, condition }
+        Self { signal, condition, every: None }
     }
 
-    /// How often it is worth looking.
+    /// The same, looked at so often; `None`: as often as is worth it.
+    #[must_use]
+    pub fn every(self, every: Option<Duration>) -> Self {
+        Self { every, ..self }
+    }
+
+    /// Between two looks: as the plan says, or as often as is worth it.
     #[must_use]
     pub fn period(&self) -> Duration {
-        self.signal.period()
+        self.every.unwrap_or_else(|| self.signal.period())
     }
 
     /// What must be there for it to measure that all is well.

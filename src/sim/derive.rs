@@ -12,7 +12,7 @@ mod sides;
 
 pub(super) use facts::{Facts, FoundBalancer, FoundDefinition, FoundZone};
 
-use super::file::{PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
+use super::file::{ParameterFile, PersonFile, Scale, Span, TrafficFile, Verb, WorldFile};
 use super::logs::{LogFile, named, whole};
 use super::stated::{AlarmFile, AlarmWord, MetricFile, QueryFile};
 use crate::plan::{Kind, Plan, StepIx};
@@ -101,6 +101,7 @@ pub(super) fn with_facts(
         metrics: metrics(&needs, &mut opaque),
         alarms: alarms(&needs),
         logs: logs(&needs, &mut opaque),
+        parameters: parameters(&needs, &mut opaque),
         traffic,
         ..WorldFile::default()
     };
@@ -122,6 +123,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         | Need::Metric { at, .. }
         | Need::Alarm { at, .. }
         | Need::Lines { at, .. }
+        | Need::Parameter { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
@@ -156,6 +158,7 @@ fn modelled(
             | Need::Metric { at, .. }
             | Need::Alarm { at, .. }
             | Need::Lines { at, .. }
+            | Need::Parameter { at, .. }
             | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,
@@ -267,6 +270,21 @@ fn logs(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<
         let a_minute = good.map(whole).unwrap_or_default();
         all.entry(name).or_insert(LogFile { a_minute, while_failing: bad.map(whole) });
         all.entry(group.clone()).or_insert(LogFile { a_minute: LINES, while_failing: None });
+    }
+    all
+}
+
+/// What is kept under names: flags that nobody has raised.
+fn parameters(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<String, ParameterFile> {
+    let mut all = BTreeMap::new();
+    for (asker, need) in needs {
+        let Need::Parameter { name, lowered, .. } = need else { continue };
+        let Some(value) = lowered.clone() else {
+            let why = format!("the parameter `{name}` is not modelled: no text was found that is not raised");
+            opaque.push((*asker, why));
+            continue;
+        };
+        all.entry(name.clone()).or_insert(ParameterFile { value, encrypted: false });
     }
     all
 }

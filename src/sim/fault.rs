@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
-    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `prometheus`; `http` at a load balancer; `app` at a task, where
+    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `prometheus`; `http` at a load balancer; `app` at a task, where
     /// health checks come too; empty: all.
     pub service: String,
     /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; empty: all.
@@ -40,7 +40,7 @@ impl FaultRule {
     pub fn refusal(self, service: &str) -> Refusal {
         if self.kind == FaultKind::Throttle {
             let code = self.code.unwrap_or_else(|| match service {
-                "ecs" | "monitoring" | "logs" => "ThrottlingException".into(),
+                "ecs" | "monitoring" | "logs" | "ssm" => "ThrottlingException".into(),
                 _ => "Throttling".into(),
             });
             return Refusal::new(&code, self.message.as_deref().unwrap_or("Rate exceeded"));

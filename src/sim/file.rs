@@ -99,6 +99,9 @@ pub struct WorldFile {
     /// What logs say, by log group: `/ecs/aep`; and what of it matches a pattern, by both: `/ecs/aep ?panic ?FATAL`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub logs: BTreeMap<String, LogFile>,
+    /// What the Parameter Store of Systems Manager keeps, by name: `/aep/stop`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, ParameterFile>,
     /// The users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
@@ -108,6 +111,17 @@ pub struct WorldFile {
     /// Faults from the start on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<super::FaultRule>,
+}
+
+/// What is kept under a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterFile {
+    /// A text.
+    pub value: String,
+    /// It is kept encrypted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// Somebody who answers approvals.
@@ -531,6 +545,9 @@ pub struct Deed {
     /// Logs say something else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub logs: BTreeMap<String, LogFile>,
+    /// Something else is kept under these names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, ParameterFile>,
     /// A task definition becomes INACTIVE: `family:revision`, or its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deregister: Option<String>,
@@ -645,6 +662,7 @@ impl WorldFile {
             metrics: both(base.metrics, self.metrics),
             alarms: both(base.alarms, self.alarms),
             logs: both(base.logs, self.logs),
+            parameters: both(base.parameters, self.parameters),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),
             faults: base.faults.into_iter().chain(self.faults).collect(),

@@ -66,6 +66,7 @@ impl Reading<'_> {
             | Need::Query { .. }
             | Need::Watch { .. }
             | Need::Flag { .. }
+            | Need::Parameter { .. }
             | Need::Metric { .. }
             | Need::Alarm { .. }
             | Need::Lines { .. }

@@ -50,7 +50,7 @@ pub struct CallSeen {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// `route53`, `rfc2136`, `ecs`, `elasticloadbalancing`, `monitoring`, `logs`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
+    /// `route53`, `rfc2136`, `ecs`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
     pub service: &'static str,
     /// `GetChange`; for `rfc2136` `query`, `UPDATE`; for `dns` `ask`, `addresses`, `delegation`; for `http` `GET /path`; for `process` the command's role.
     pub operation: Arc<str>,

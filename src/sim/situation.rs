@@ -77,6 +77,9 @@ impl World {
         for history in self.logs.values() {
             history.print().hash(hash);
         }
+        for parameter in &self.parameters {
+            parameter.hash(hash);
+        }
         for scheduled in self.course.deeds() {
             (scheduled.print, self.left(scheduled.at)).hash(hash);
         }

@@ -9,7 +9,7 @@ use super::common::Common;
 use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
-use super::file::{Behaviour, Deed, Rule, Scale, TrafficFile, WorldFile};
+use super::file::{Behaviour, Deed, ParameterFile, Rule, Scale, TrafficFile, WorldFile};
 use super::logs::LogFile;
 use super::stated::{AlarmFile, History, MetricFile, QueryFile};
 use super::zone::{ChangeInfo, Records, SetKey, Zone, written};
@@ -92,6 +92,8 @@ pub struct World {
     pub(super) alarms: Common<BTreeMap<String, History<AlarmFile>>>,
     /// What logs say, and said before.
     pub(super) logs: Common<BTreeMap<String, History<LogFile>>>,
+    /// What is kept under names.
+    pub(super) parameters: Common<BTreeMap<String, ParameterFile>>,
     /// Scripted faults.
     pub faults: Faults,
     /// What came, what is struck, and what landed.
@@ -160,6 +162,7 @@ impl World {
             metrics: History::of(std::mem::take(&mut file.metrics)).into(),
             alarms: History::of(std::mem::take(&mut file.alarms)).into(),
             logs: History::of(std::mem::take(&mut file.logs)).into(),
+            parameters: std::mem::take(&mut file.parameters).into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
             now,
@@ -332,10 +335,19 @@ impl World {
         if !deed.logs.is_empty() {
             History::change(&mut self.logs, deed.logs, now);
         }
+        if !deed.parameters.is_empty() {
+            self.parameters.extend(deed.parameters);
+        }
         if let Some(rule) = deed.fault {
             self.faults.add(rule);
         }
         Ok(())
+    }
+
+    /// What is kept under a name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&ParameterFile> {
+        self.parameters.get(name)
     }
 
     fn foreign_record(&self, file: &super::file::RecordFile) -> Result<RecordSet, Refusal> {

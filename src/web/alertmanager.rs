@@ -1,6 +1,7 @@
 //! What Alertmanager sends (webhook format 4): each alert that is firing and says whom it means is a trigger.
 
 use super::trigger::{Aim, Trigger};
+use super::webhook::{NAME, REASON, cut};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 const RUN: &str = "switchover_run";
 /// The label that names a plan.
 const PLAN: &str = "switchover_plan";
+/// The label that names a guard of the plan.
+const GUARD: &str = "switchover_guard";
 
 /// The most bytes of a notification.
 pub(super) const LONGEST: usize = 1 << 20;
@@ -46,7 +49,8 @@ fn trigger(alert: &Alert) -> Option<Trigger> {
     let reason = said.map_or_else(|| name.to_owned(), |said| format!("{name}: {said}"));
     Some(Trigger {
         aim,
+        guard: label(GUARD).map(|guard| cut(guard, NAME)),
         by: "alertmanager".into(),
-        reason: super::webhook::cut(&reason, super::webhook::REASON),
+        reason: cut(&reason, REASON),
     })
 }

@@ -181,6 +181,15 @@ fn a_firing_alert_that_names_a_plan_is_a_trigger() {
         assert!(alertmanager::triggers(body.as_bytes()).is_err(), "{body}");
     }
     assert_eq!(alertmanager::triggers(br#"{"version":"4","alerts":[]}"#), Ok(Vec::new()));
+    assert_eq!(triggers[0].guard, None);
+    let labels = |guard: &str| {
+        let body = NOTIFICATION.replace(r#""severity":"page""#, &format!(r#""switchover_guard":"{guard}""#));
+        alertmanager::triggers(body.as_bytes()).unwrap().remove(0).guard
+    };
+    assert_eq!(labels("canary-alerts").as_deref(), Some("canary-alerts"));
+    // An empty name names no guard, and is no wish for a rollback.
+    assert_eq!(labels("").as_deref(), Some(""));
+    assert_eq!(labels(&"g".repeat(10_000)).unwrap().chars().count(), 64);
     // A body that nests without end is refused, and ends no process.
     assert!(alertmanager::triggers("[".repeat(1 << 20).as_bytes()).is_err());
 }
@@ -193,7 +202,12 @@ fn a_webhook_names_a_run_or_a_plan_and_says_why() {
     assert_eq!((&*told.by, &*told.reason), ("deploy-bot via webhook", "5xx"));
     let told = trigger(&format!(r#"{{"plan":"small","reason":"{}"}}"#, "é".repeat(1000))).unwrap();
     assert_eq!((&*told.by, told.reason.chars().count()), ("webhook", 300));
+    assert_eq!(told.guard, None);
+    let told = trigger(r#"{"plan":"small","guard":"canary-alerts","reason":"x"}"#).unwrap();
+    assert_eq!(told.guard.as_deref(), Some("canary-alerts"));
     for body in [
+        r#"{"guard":"canary-alerts","reason":"x"}"#,
+        r#"{"plan":"small","guard":["canary-alerts"],"reason":"x"}"#,
         r#"{"reason":"x"}"#,
         r#"{"plan":"","reason":"x"}"#,
         r#"{"plan":"small"}"#,

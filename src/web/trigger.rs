@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-/// Somebody outside wants runs to roll back.
+/// Somebody outside wants runs to roll back, or a guard of theirs to trip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// Which runs.
     pub aim: Aim,
+    /// Which guard of theirs, by its id; none: they roll back.
+    pub guard: Option<String>,
     /// Who, for the journal.
     pub by: String,
     /// Why, for the journal.
@@ -56,6 +58,8 @@ pub struct Told {
     pub run: String,
     /// The name of its plan.
     pub plan: String,
+    /// The guard that it is for.
+    pub guard: Option<String>,
     /// Who gave it.
     pub by: String,
     /// Why.
@@ -73,8 +77,14 @@ pub enum Became {
     RollingBack,
     /// It was on its way back already.
     AlreadyRollingBack,
-    /// It is paused: only a person may decide how far back it goes.
+    /// It is paused: a person must decide, as the plan says, or how far back it goes.
     Held,
+    /// The run will turn back by itself, unless a person says no.
+    Announced,
+    /// The guard tripped, and its plan has nothing follow from that now.
+    Tripped,
+    /// The guard had tripped before.
+    AlreadyTripped,
     /// Recorded; the process that drives the run has not answered yet.
     Recorded,
     /// Recorded; nobody drives the run, and whoever takes it up hears of it first.
@@ -93,6 +103,9 @@ impl Became {
             Self::RollingBack => "rolling_back",
             Self::AlreadyRollingBack => "already_rolling_back",
             Self::Held => "held",
+            Self::Announced => "announced",
+            Self::Tripped => "tripped",
+            Self::AlreadyTripped => "already_tripped",
             Self::Recorded => "recorded",
             Self::NotDriven => "not_driven",
             Self::Refused => "refused",
@@ -106,8 +119,8 @@ impl Told {
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::json!({
-            "run": self.run, "plan": self.plan, "became": self.became.name(), "says": self.says,
-            "by": self.by, "reason": self.reason,
+            "run": self.run, "plan": self.plan, "guard": self.guard, "became": self.became.name(),
+            "says": self.says, "by": self.by, "reason": self.reason,
         })
     }
 }
@@ -119,8 +132,8 @@ pub struct Unheard(pub String);
 
 /// The runs that there are.
 pub trait Runs: Send + Sync {
-    /// Triggers each run that is under way and that one of these means, by the first that does. May block for as long as a
-    /// run may take to answer: most of a second.
+    /// Triggers each run that is under way and that one of these means, by the first that does: of those that name no
+    /// guard, and of those that name the same one. May block for as long as a run may take to answer: most of a second.
     ///
     /// # Errors
     /// Nobody knows which runs there are.

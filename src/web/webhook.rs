@@ -1,4 +1,4 @@
-//! What a script sends: one object that names a run or a plan, and says why.
+//! What a script sends: one object that names a run or a plan, may name a guard of it, and says why.
 
 use super::trigger::{Aim, Trigger};
 use serde::Deserialize;
@@ -9,13 +9,14 @@ pub(super) const LONGEST: usize = 16 << 10;
 /// The most characters of a reason in a journal.
 pub(super) const REASON: usize = 300;
 /// The same of a name.
-const NAME: usize = 64;
+pub(super) const NAME: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wish {
     run: Option<String>,
     plan: Option<String>,
+    guard: Option<String>,
     reason: String,
     by: Option<String>,
 }
@@ -32,7 +33,8 @@ pub(super) fn trigger(body: &[u8]) -> Result<Trigger, String> {
         Some(by) => format!("{by} via webhook"),
         None => "webhook".into(),
     };
-    Ok(Trigger { aim, by, reason: cut(&wish.reason, REASON) })
+    let guard = wish.guard.map(|guard| cut(&guard, NAME));
+    Ok(Trigger { aim, guard, by, reason: cut(&wish.reason, REASON) })
 }
 
 /// One line of at most so many characters: it is kept for good.

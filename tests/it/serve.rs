@@ -4,7 +4,7 @@ mod attack;
 mod serving;
 
 use crate::stage::{Said, repository};
-use crate::triggers::{Scene, timed};
+use crate::triggers::{GUARDED, Scene, timed};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use serving::{SECRET, signed};
@@ -156,6 +156,52 @@ fn all_runs_of_a_plan_are_meant_and_a_run_alone_by_its_id() {
     assert!(took < SOON, "{took:?}");
     // What the first had done was there for them, and they have nothing of their own to undo.
     assert_eq!((ended(second).code, ended(third).code), (Some(5), Some(5)));
+    serving.end();
+}
+
+/// What that does its plan says; each guard that a notification names is heard for itself.
+#[test]
+fn an_alert_may_name_a_guard_of_the_plan() {
+    let scene = Scene::new(GUARDED);
+    let serving = Serving::start(&scene.stage);
+    let run = scene.begin();
+    let of = |guard: &str| json!({"alertname": "Errors", "switchover_plan": "triggered", "switchover_guard": guard});
+    for (guard, why) in [
+        ("later", "does not watch now"),
+        ("looks", "looks for itself"),
+        ("nowhere", "its plan has no such guard"),
+        ("", "its plan has no such guard"),
+    ] {
+        let (status, answer) = alert(&serving, &of(guard));
+        assert_eq!((status, became(&answer)), (200, vec!["refused"]), "{answer}");
+        assert!(answer["says"].as_str().unwrap().contains(why), "{answer}");
+        let (status, _) =
+            webhook(&serving, &json!({"plan": "triggered", "guard": guard, "reason": "the canary fails"}));
+        assert_eq!(status, 409, "{guard}");
+    }
+    let body =
+        json!({"plan": "triggered", "guard": "asks", "reason": "the canary fails", "by": "deploy-bot"});
+    for said in ["held", "already_tripped"] {
+        let ((status, answer), took) = timed(|| webhook(&serving, &body));
+        assert_eq!((status, became(&answer)), (200, vec![said]), "{answer}");
+        assert_eq!(answer["triggers"][0]["guard"], "asks");
+        assert!(took < SOON, "{took:?}");
+    }
+    let mut all: Json = serde_json::from_slice(&notification(&of("later"))).unwrap();
+    for guard in ["tells", "alerts", "alerts"] {
+        let mut one = all["alerts"][0].clone();
+        one["labels"] = of(guard);
+        all["alerts"].as_array_mut().unwrap().push(one);
+    }
+    let token = format!("Bearer {TOKEN}");
+    let told = serving.post("/v1/alertmanager", &[("Authorization", &token)], all.to_string().as_bytes());
+    assert_eq!((told.0, became(&told.1)), (200, vec!["refused", "tripped", "rolling_back"]), "{}", told.1);
+    let said = ended(run);
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    for word in ["deploy-bot via webhook says: the canary fails", "the guard alerts tripped"] {
+        assert!(said.stderr.contains(word), "`{word}`: {said:#?}");
+    }
+    assert!(!scene.is_marked());
     serving.end();
 }
 

@@ -40,6 +40,16 @@ const DEPLOY: &str = r#"- id: state
       service: aep-backend-prod
       images: { backend: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-backend@sha256:3ddc7d98a9e4bb3ef32f35fdb7810975212253bc55b6fca957f69975a4d5b202" }"#;
 
+/// Guards that are tripped from outside, beside one that looks.
+pub(crate) const GUARDED: &str = r#"- { id: state, uses: wait, with: { for: 5h } }
+  - { id: last, uses: wait, with: { for: 5h } }
+guards:
+  - { id: alerts, uses: webhook, from: state }
+  - { id: asks, uses: webhook, on_breach: pause }
+  - { id: tells, uses: webhook, on_breach: notify }
+  - { id: later, uses: webhook, from: last }
+  - { id: looks, uses: kill_switch, with: { file: STOP } }"#;
+
 /// A plan, a world and a run in it.
 pub(crate) struct Scene {
     pub(crate) stage: Stage,
@@ -309,6 +319,66 @@ fn a_rollback_that_nobody_drives_is_taken_up() {
     scene.remove("held");
     let (said, _) = scene.trigger();
     assert_eq!(said.code, Some(10), "{said:#?}");
+    assert!(!scene.is_marked());
+}
+
+#[test]
+fn a_trigger_may_trip_a_guard_of_the_plan() {
+    let scene = Scene::new(GUARDED);
+    let run = scene.begin();
+    let trip = |guard: &str| {
+        let (said, took) = timed(|| scene.stage.run(&["trigger", "--guard", guard, "--reason", "5xx"]));
+        assert!(took < SOON, "{guard}: {took:?}");
+        said
+    };
+    for (guard, why) in [
+        ("alrets", "did you mean `alerts`?"),
+        ("nowhere", "of kind `webhook` there are alerts, asks, tells, later"),
+        ("looks", "looks for itself"),
+        ("later", "does not watch now"),
+    ] {
+        let said = trip(guard);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(64), ""), "{guard}: {said:#?}");
+        assert!(said.stderr.contains(why), "{guard}: {said:#?}");
+    }
+    for (guard, code, says) in [
+        ("tells", 0, "`tells` of run "),
+        ("tells", 0, "knows already that `tells` tripped"),
+        ("asks", 11, "a person must decide: the guard asks tripped"),
+        ("asks", 11, "knows already that `asks` tripped, and is paused: the guard asks tripped"),
+        ("alerts", 0, " rolls back"),
+    ] {
+        let said = trip(guard);
+        assert!(said.code == Some(code) && said.stdout.contains(says), "{guard}: {said:#?}");
+    }
+    let ended: Said = run.wait_with_output().unwrap().into();
+    assert_eq!(ended.code, Some(10), "{ended:#?}");
+    assert!(!scene.is_marked());
+    let log = scene.stage.log();
+    let tripped: Vec<Json> =
+        facts(&log, "guard.tripped").into_iter().map(|fact| fact["guard"].clone()).collect();
+    assert_eq!(tripped, ["tells", "asks", "alerts"], "{log}");
+    let cause = &facts(&log, "rollback.started")[0]["cause"];
+    assert_eq!((&cause["kind"], &cause["guard"]), (&"guard".into(), &"alerts".into()), "{log}");
+}
+
+/// For a guard that only asks nobody takes the run up, and so goes on with it; whoever does hears of it first.
+#[test]
+fn a_guard_that_only_asks_takes_no_run_up() {
+    let scene = Scene::new(GUARDED);
+    let mut run = scene.begin();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let trip = |guard: &str| scene.stage.run(&["trigger", "--guard", guard, "--reason", "5xx"]);
+    for _ in 0..2 {
+        let said = trip("asks");
+        assert!(said.code == Some(0) && said.stdout.contains("nobody drives it now"), "{said:#?}");
+    }
+    assert!(!scene.stage.log().contains("run.resumed"), "{}", scene.stage.log());
+    let said = trip("alerts");
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    let log = scene.stage.log();
+    assert_eq!(facts(&log, "guard.tripped").len(), 2, "{log}");
     assert!(!scene.is_marked());
 }
 

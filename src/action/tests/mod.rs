@@ -3,6 +3,7 @@
 
 mod commands;
 mod deploys;
+mod flags;
 mod queries;
 mod records;
 mod requests;

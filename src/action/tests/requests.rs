@@ -300,7 +300,7 @@ fn monitors_that_cannot_breach_are_found_before_the_run() {
     assert_eq!(codes("monitor", &never), ["SW2007"]);
     never["signals"] = json!([]);
     assert_eq!(codes("monitor", &never), ["SW2007"]);
-    assert_eq!(codes("monitor", &monitor(&json!({"uses": "webhook"}))), ["SW2005"]);
+    assert_eq!(codes("monitor", &monitor(&json!({"uses": "webhook"}))), ["SW2016"]);
     assert_eq!(codes("monitor", &monitor(&json!({"uses": "http.prob"}))), ["SW2008"]);
     assert_eq!(codes("monitor", &monitor(&json!({"fail": "vlue > 1"}))), ["SW1012"]);
 }

@@ -4,7 +4,7 @@
 use super::world::{START, World, output, record, response, service, target_group};
 use super::{Story, known, value};
 use crate::plan::{Fields, Problems, Timestamp};
-use crate::port::{Alarm, AlarmState, Answered, Line, Lines, LoadBalancer, Query};
+use crate::port::{Alarm, AlarmState, Answered, Line, Lines, LoadBalancer, Parameter, Query};
 use crate::run::{Fault, FaultKind, Look};
 use crate::signal::{Condition, Memory, SIGNALS, SignalRegistry, Verdict, Watch};
 use serde_json::{Value as Json, json};
@@ -99,6 +99,11 @@ fn rows() -> Vec<Row> {
             ..row("kill_switch", json!({"url": "https://flags.example.com/stop"}))
         },
         Row {
+            fail: None,
+            empties: Some(|world| world.state().parameter = None),
+            ..row("kill_switch", json!({"parameter": "/aep/stop", "in": "prod"}))
+        },
+        Row {
             empties: Some(|world| world.state().query = Box::new(|_, now| Ok(says(now, f64::NAN)))),
             is_late: true,
             ..row("prometheus", query)
@@ -167,6 +172,7 @@ impl Row {
             trouble: None,
         }];
         state.run = Box::new(|_| output(0, ""));
+        state.parameter = Some(Parameter::Text("false".into()));
         let status = if self.uses == "kill_switch" { 404 } else { 200 };
         state.answer = Box::new(move |_| Ok(response(status, "")));
         state.query = Box::new(move |_: &Query, now| {
@@ -286,6 +292,8 @@ fn every_kind_of_signal_stands_in_the_table() {
     let mut all: Vec<&str> = SIGNALS.iter().map(|kind| kind.name).collect();
     stands.sort_unstable();
     all.sort_unstable();
+    // A kind may have sources of several sorts.
+    stands.dedup();
     assert_eq!(stands, all, "each kind says here what its silence is");
     for row in &rows {
         let says = row.is_a_user || row.empties.is_some();

@@ -9,10 +9,10 @@ use crate::port::dns::{
 };
 use crate::port::{
     Alarm, Answered, Clock, Command, Deployment, Lines, Listener, LoadBalancer, LogQuery, Metric, Output,
-    Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
-    ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask, Service, Stop, TargetHealth,
-    Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns, WriteHttp,
-    WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess,
+    ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask,
+    Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -73,6 +73,7 @@ pub(super) struct State {
     pub(super) complete: bool,
     pub(super) files: Result<Vec<&'static str>, Fault>,
     pub(super) alarms: Vec<Alarm>,
+    pub(super) parameter: Option<Parameter>,
     pub(super) lines: Logging,
     pub(super) query: Querying,
     pub(super) answer: Answering,
@@ -120,6 +121,7 @@ impl World {
             complete: true,
             files: Ok(Vec::new()),
             alarms: Vec::new(),
+            parameter: None,
             lines: Box::new(|_| None),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
@@ -243,6 +245,9 @@ impl ReadWorld for World {
         Ok(Arc::new(self.clone()))
     }
     fn metrics(&self, _: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(Arc::new(self.clone()))
+    }
+    fn parameters(&self, _: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         Ok(Arc::new(self.clone()))
     }
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {

@@ -94,6 +94,7 @@ pub(in crate::adapter) struct Account {
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
 }
 
 impl Account {
@@ -121,6 +122,7 @@ impl Account {
             elbv2: OnceLock::new(),
             cloudwatch: OnceLock::new(),
             logs: OnceLock::new(),
+            ssm: OnceLock::new(),
         }
     }
 
@@ -160,6 +162,11 @@ impl Account {
     pub(super) async fn logs(&self) -> Result<&aws_sdk_cloudwatchlogs::Client, Failure> {
         let config = self.ready().await?;
         Ok(self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(config)))
+    }
+
+    pub(super) async fn ssm(&self) -> Result<&aws_sdk_ssm::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(config)))
     }
 
     /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.

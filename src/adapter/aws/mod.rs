@@ -11,6 +11,7 @@ mod ecs;
 mod elbv2;
 mod logs;
 mod route53;
+mod ssm;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 mod cloudwatch;
 mod compute;
 mod logs;
+mod parameters;
 mod rules;
 mod zone;
 

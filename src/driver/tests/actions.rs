@@ -44,6 +44,15 @@ fn each_step_has_its_action_and_each_guard_its_signal() {
     assert_eq!(needs, asked.map(|(asker, url)| (asker, url.to_owned())));
 }
 
+#[test]
+fn a_guard_that_is_tripped_from_outside_watches_nothing() {
+    let probe = uses("http.probe", &json!({ "url": "http://b.test/", "fail": "error_rate > 0.1" }));
+    let actions = Actions::of(&plan(Vec::new(), &[uses("webhook", &json!({})), probe])).unwrap();
+    assert!(actions.guard(0).is_none() && actions.guard(1).is_some());
+    let askers: Vec<Asker> = actions.needs().into_iter().map(|(asker, _)| asker).collect();
+    assert_eq!(askers, [Asker::Guard(1)]);
+}
+
 fn url(need: Need) -> String {
     let Need::Answer { url, .. } = need else { panic!("{need:?}") };
     url

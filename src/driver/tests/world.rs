@@ -4,9 +4,9 @@ use crate::action::{AnyAction, ByHand, Record, Toward};
 use crate::adapter::SystemClock;
 use crate::plan::{StepTraits, Timestamp};
 use crate::port::{
-    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries,
-    ReadTraffic, ReadWorld, Reads, Request, Response, Stop, WorldTime, WriteCompute, WriteDns, WriteHttp,
-    WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop, WorldTime,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::{Change, Fault, Look, Memo, Proposal};
 use async_trait::async_trait;
@@ -260,6 +260,9 @@ impl<C: Clock> ReadWorld for Empty<C> {
         nothing()
     }
     fn metrics(&self, _: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        nothing()
+    }
+    fn parameters(&self, _: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         nothing()
     }
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {

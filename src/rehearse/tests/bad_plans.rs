@@ -103,6 +103,34 @@ fn a_flag_that_is_raised_turns_the_run_back() {
 }
 
 #[test]
+fn a_parameter_that_is_raised_turns_the_run_back() {
+    let parameter = "parameter: /aep/stop, in: prod";
+    for with in [parameter, "parameter: /aep/stop, in: prod, raised: json.on == true"] {
+        let text = text_of(&path("flagged")).replace("file: STOP", with);
+        let setting = setting_of("flagged", &text, None);
+        let raised = rehearsed(&setting, "people.kill-switch");
+        assert_eq!(raised.findings, []);
+        let people = &raised.rows[&Class::People];
+        assert!(people.outcomes[&Outcome::RolledBack] > 0, "{people:?}");
+        assert_eq!(told(&setting, "parameter.read"), []);
+    }
+}
+
+#[test]
+fn a_guard_that_is_tripped_from_outside_turns_the_run_back() {
+    let fault = "signal.tripped-from-outside";
+    let tripped = rehearsed(&setting(&path("tripped"), Some("one-record.yaml")), fault);
+    assert_eq!(tripped.findings, []);
+    let outcomes = &tripped.rows[&Class::Check].outcomes;
+    assert!(outcomes[&Outcome::RolledBack] > 0, "{outcomes:?}");
+    assert!(outcomes[&Outcome::Completed] > 0, "before its time nobody hears it: {outcomes:?}");
+    // Where it only tells, nothing is turned back.
+    let told = text_of(&path("tripped")).replace("from: switch", "on_breach: notify");
+    let told = rehearsed(&setting_of("tripped", &told, Some("one-record.yaml")), fault);
+    assert_eq!((&told.findings[..], told.rows[&Class::Check].outcomes.len()), (&[][..], 1));
+}
+
+#[test]
 fn tasks_that_crash_turn_the_run_back() {
     let turned_back = |text: &str| {
         let crashed = rehearsed(&setting_of("running", text, None), "world.tasks-crash");

@@ -168,6 +168,10 @@ impl Draft<'_> {
                 }
             }
             Order::Reject { step, .. } => self.push(Event::RunPaused { cause: PauseCause::Rejected(*step) }),
+            // As if the guard had seen it.
+            Order::Trip { guard, reason } => {
+                self.tripped(*guard, &Fault::permanent(format!("{} says: {reason}", by.name)));
+            }
             Order::Continue | Order::Retry { .. } | Order::Skip { .. } | Order::Settle { .. } => {}
         }
     }

@@ -16,6 +16,7 @@ pub(super) fn check(run: &Run, by: &Actor, order: &Order, now: Timestamp) -> Res
         Order::Pause { .. } => or(run.paused.is_none() || run.announced.is_some(), Refusal::AlreadyPaused),
         Order::Approve { step } => may_answer(run, by, *step, now, true),
         Order::Reject { step, .. } => may_answer(run, by, *step, now, false),
+        Order::Trip { guard, .. } => may_trip(run, *guard),
         // An alarm may stop a run or turn it back; what else there is to decide is a person's.
         _ if by.automatic => Err(Refusal::PersonNeeded),
         Order::Continue => or(run.is_held() || run.bakes_until().is_some(), Refusal::NotPaused),
@@ -67,6 +68,18 @@ fn may_roll_back(run: &Run, by: &Actor, rewind: Rewind, now: Timestamp) -> Resul
             _ => Ok(()),
         },
         Mode::Finished(_) => Err(Refusal::NotRunning),
+    }
+}
+
+/// A guard is heard from outside for as long as one that looks for itself would be heard.
+fn may_trip(run: &Run, guard: usize) -> Result<(), Refusal> {
+    match run.plan.guards.get(guard) {
+        None => Err(Refusal::NoSuchGuard),
+        Some(rule) if !rule.is_outside() => Err(Refusal::LooksItself),
+        Some(_) if run.mode == Mode::Rollback => Err(Refusal::AlreadyRollingBack),
+        Some(_) if run.guarded(guard) => Ok(()),
+        Some(_) if run.tripped[guard] => Err(Refusal::AlreadyTripped),
+        Some(_) => Err(Refusal::NotWatched),
     }
 }
 

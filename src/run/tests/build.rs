@@ -2,7 +2,7 @@
 
 use crate::plan::{
     Approval, Approvers, Guard, GuardSpan, Kind, Node, OnBreach, OnFailure, Part, Plan, Policy, Pool, Retry,
-    Reversibility, Span, Step, StepId, StepIx, Undo, Use, Value, lower,
+    Reversibility, Span, Step, StepId, StepIx, Undo, Use, Value, WEBHOOK, lower,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +60,11 @@ pub(super) fn approve(id: &str, needs: &[u32], any: u32, another: bool) -> Step 
 
 pub(super) fn guard(id: &str, on_breach: OnBreach) -> Guard {
     Guard { id: id.into(), uses: uses(), span: GuardSpan::default(), on_breach }
+}
+
+/// Tripped from outside.
+pub(super) fn webhook(id: &str, on_breach: OnBreach) -> Guard {
+    Guard { uses: Use { kind: WEBHOOK.into(), ..uses() }, ..guard(id, on_breach) }
 }
 
 pub(super) fn policy() -> Policy {

@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::laws::Laws;
 use super::story::person;
 use super::world::{Call, Times, World, Write};
-use crate::plan::{Plan, StepIx, Timestamp};
+use crate::plan::{Guard, Plan, StepIx, Timestamp};
 use crate::run::{
     Actor, Answer, Due, Event, Fault, Input, Look, Mode, Order, Phase, Rewind, Run, StepRun, Stopped, Work,
     decide, due,
@@ -270,6 +270,10 @@ impl Host<'_> {
         if run.announced.is_some() && self.dice.chance(60) {
             let pause = Order::Pause { reason: None };
             return (by, if self.dice.chance(50) { pause } else { Order::Continue });
+        }
+        if run.plan.guards.iter().any(Guard::is_outside) && self.dice.chance(30) {
+            let guard = self.dice.small(run.plan.guards.len() as u32 + 1) as usize;
+            return (Actor { automatic: true, ..person("alertmanager") }, Order::Trip { guard, reason });
         }
         if let (Some(step), true) = (stuck, self.dice.chance(50)) {
             let order = match self.dice.below(5) {

@@ -4,7 +4,7 @@ use super::world::{Nature, World, Write};
 use crate::plan::{Kind, OnBreach, Plan, Pool, Reversibility, StepIx, Timestamp, Writes};
 use crate::run::{
     Cause, Event, FaultKind, Input, Mark, Mode, Order, PauseCause, Phase, Receipt, Rewind, Run, StepEvent,
-    StepRun, Verdict, Work, due,
+    StepRun, Verdict, Work, decide, due,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,8 @@ pub(super) struct Laws {
     pub(super) unvetoed: u64,
     /// Bakes that began, that ended by themselves, and in which the run turned back.
     pub(super) bakes: [u64; 3],
+    /// Guards that were tripped from outside.
+    pub(super) trips: u64,
     /// Guards that saw that all is well, since a process took the run over last.
     saw: BTreeSet<usize>,
 }
@@ -62,12 +64,30 @@ impl Laws {
                 let unsure = fault.is_some_and(|f| matches!(f.kind, FaultKind::Blind | FaultKind::Foreign));
                 assert!(!unsure, "silence, or somebody else, turned the run back: {input:?} {events:?}");
             }
-            Input::Ordered { id, .. } => {
+            Input::Ordered { id, order, .. } => {
                 let answers = |e: &&Event| matches!(e, Event::OrderTaken { id: n, .. } | Event::OrderRefused { id: n, .. } if n == id);
                 assert_eq!(events.iter().filter(answers).count(), 1, "an order is answered once");
+                if let Order::Trip { guard, .. } = order {
+                    self.trips(run, *guard, events, now);
+                }
             }
             _ => {}
         }
+    }
+
+    /// A guard that is tripped from outside is heard whenever it watches, and does what it would do had it seen it itself.
+    fn trips(&mut self, run: &Run, guard: usize, events: &[Event], now: Timestamp) {
+        let watches = run.guarded(guard) && run.plan.guards[guard].is_outside();
+        let [taken @ Event::OrderTaken { .. }, Event::GuardTripped { fault, .. }, ..] = events else {
+            assert!(!watches, "a trip had no effect: {events:?}");
+            return;
+        };
+        assert!(watches, "a guard that does not watch was tripped: {events:?}");
+        let mut heard = run.clone();
+        heard.evolve(taken).unwrap();
+        let seen = Input::Tripped { guard, fault: fault.clone() };
+        assert_eq!(events[1..], decide(&heard, &seen, now), "heard is not as good as seen");
+        self.trips += 1;
     }
 
     /// As a fact is applied.
@@ -89,7 +109,9 @@ impl Laws {
             Event::Baked => {
                 assert!(before.bakes_until().is_some_and(|until| until <= now), "shorter than stated");
                 assert!(!before.is_held(), "a bake ended while the run was paused, or about to turn back");
-                let watching = (0..before.plan.guards.len()).filter(|guard| before.guarded(*guard));
+                let looks =
+                    |guard: &usize| before.guarded(*guard) && !before.plan.guards[*guard].is_outside();
+                let watching = (0..before.plan.guards.len()).filter(looks);
                 let unseen = watching.filter(|guard| !self.saw.contains(guard)).count();
                 assert_eq!(unseen, 0, "it ended by silence");
                 self.bakes[1] += 1;

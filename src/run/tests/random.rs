@@ -2,7 +2,7 @@
 //!
 //! `SEEDS=5..6 TOLD=1 cargo test --lib run::tests::random -- --nocapture` tells one schedule.
 
-use super::build::{act, guard, plan, policy, secs};
+use super::build::{act, guard, plan, policy, secs, webhook};
 use super::dice::Dice;
 use super::host::{Disk, Host, Luck};
 use super::laws::Laws;
@@ -91,7 +91,8 @@ fn scenario(seed: u64, dice: &mut Dice) -> Scenario {
         .map(|n| {
             let breach =
                 *dice.pick(&[OnBreach::Rollback, OnBreach::Rollback, OnBreach::Pause, OnBreach::Notify]);
-            guard(&format!("guard{n}"), breach)
+            let made = if (seed + n).is_multiple_of(5) { webhook } else { guard };
+            made(&format!("guard{n}"), breach)
         })
         .collect();
     let trips =
@@ -230,6 +231,7 @@ struct Tally {
     announced: u64,
     unvetoed: u64,
     bakes: [u64; 3],
+    trips: u64,
 }
 
 impl Tally {
@@ -246,6 +248,7 @@ impl Tally {
         (self.crashes, self.facts) = (self.crashes + other.crashes, self.facts + other.facts);
         self.announced += other.announced;
         self.unvetoed += other.unvetoed;
+        self.trips += other.trips;
         self.bakes = std::array::from_fn(|n| self.bakes[n] + other.bakes[n]);
     }
 }
@@ -263,8 +266,8 @@ fn live_all(seeds: Range<u64>, told: bool) -> Tally {
         };
         let endings = BTreeMap::from([(format!("{ending:?}"), 1)]);
         let Laws { died_in: died, turned_in: turned, paused, crashes, facts, .. } = laws;
-        let Laws { announced, unvetoed, bakes, .. } = laws;
-        tally.add(Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes });
+        let Laws { announced, unvetoed, bakes, trips, .. } = laws;
+        tally.add(Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes, trips });
     }
     tally
 }
@@ -291,11 +294,12 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
         }
     });
     let all = seeds.end - seeds.start;
-    let Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes } = tally;
+    let Tally { endings, died, turned, paused, crashes, facts, announced, unvetoed, bakes, trips } = tally;
     println!("{all} of {all} schedules kept the promises: {crashes} crashes, {} facts a run", facts / all);
     println!("announced {announced} rollbacks, and {unvetoed} of them began by themselves");
     let [begun, over, turned_back] = bakes;
     println!("baked {begun} times: {over} ended by themselves, {turned_back} turned back");
+    println!("tripped {trips} guards from outside");
     println!("ended {endings:?}\ndied in {died:?}\nturned back in {turned:?}\npaused {paused:?}");
     if all >= SCHEDULES {
         assert_eq!(
@@ -306,6 +310,7 @@ fn every_schedule_of_crashes_ends_as_the_laws_say() {
         assert!(paused.len() >= 14 && paused.values().all(|n| *n > 50), "some pause hardly occurs");
         assert!(unvetoed > 1000 && announced > unvetoed + 1000, "an answer that hardly occurs: {unvetoed}");
         assert!(bakes.iter().all(|n| *n > 500), "an end of a bake that hardly occurs: {bakes:?}");
+        assert!(trips > 500, "a guard is hardly tripped from outside: {trips}");
         let common =
             [Ending::Done, Ending::RolledBack, Ending::Aborted, Ending::NeedsHuman, Ending::NothingChanged];
         let rare = common.iter().find(|ending| endings.get(&format!("{ending:?}")).is_none_or(|n| *n < 500));

@@ -10,6 +10,7 @@ mod elb;
 mod logs;
 mod query;
 mod route53;
+mod ssm;
 mod sts;
 
 use super::faults;
@@ -43,6 +44,7 @@ enum Service {
     Elb,
     CloudWatch,
     Logs,
+    Ssm,
 }
 
 impl Service {
@@ -54,6 +56,7 @@ impl Service {
             "elasticloadbalancing" => Self::Elb,
             "monitoring" => Self::CloudWatch,
             "logs" => Self::Logs,
+            "ssm" => Self::Ssm,
             _ => return None,
         })
     }
@@ -66,6 +69,7 @@ impl Service {
             Self::Elb => "elasticloadbalancing",
             Self::CloudWatch => "monitoring",
             Self::Logs => "logs",
+            Self::Ssm => "ssm",
         }
     }
 }
@@ -103,7 +107,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         status: 501,
         code: "NotImplemented".into(),
         message: format!(
-            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs"
+            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs, ssm"
         ),
     })?;
     let path = request.uri().path().to_owned();
@@ -112,7 +116,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let operation = match service {
         Service::Route53 => route53::operation(request.method().as_str(), &path).to_owned(),
-        Service::Ecs | Service::Logs => after_dot(header("x-amz-target")),
+        Service::Ecs | Service::Logs | Service::Ssm => after_dot(header("x-amz-target")),
         Service::CloudWatch if header("x-amz-target").is_empty() && path.contains("/operation/") => {
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
@@ -170,12 +174,15 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::Elb => elb::perform(world, call, now),
         Service::CloudWatch => cloudwatch::perform(world, call),
         Service::Logs => logs::perform(world, call),
+        Service::Ssm => ssm::perform(world, call),
     }
 }
 
 fn wrong_key(service: Service) -> Refusal {
     let (status, code) = match service {
-        Service::Ecs | Service::CloudWatch | Service::Logs => (400, "UnrecognizedClientException"),
+        Service::Ecs | Service::CloudWatch | Service::Logs | Service::Ssm => {
+            (400, "UnrecognizedClientException")
+        }
         Service::Route53 | Service::Sts | Service::Elb => (403, "InvalidClientTokenId"),
     };
     let message = "The security token included in the request is invalid.".into();
@@ -185,7 +192,7 @@ fn wrong_key(service: Service) -> Refusal {
 /// A refusal in the protocol of the call.
 fn refused(call: &Call, refusal: &Refusal) -> Answer {
     let mut out = match call.service {
-        Service::Ecs | Service::Logs => json_refusal("application/x-amz-json-1.1", refusal),
+        Service::Ecs | Service::Logs | Service::Ssm => json_refusal("application/x-amz-json-1.1", refusal),
         Service::CloudWatch => cloudwatch::refused(call, refusal),
         Service::Route53 => query::refusal(route53::NAMESPACE, refusal, &call.request_id),
         Service::Sts => query::refusal(sts::NAMESPACE, refusal, &call.request_id),

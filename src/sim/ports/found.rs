@@ -1,7 +1,9 @@
 //! What looks find, and what is left of it where evidence is missing.
 
 use crate::port::dns::{ChangeStatus, Zone};
-use crate::port::{Alarm, AlarmState, Answered, Lines, LoadBalancer, Rule, Series, Service, TaskDefinition};
+use crate::port::{
+    Alarm, AlarmState, Answered, Lines, LoadBalancer, Parameter, Rule, Series, Service, TaskDefinition,
+};
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -18,6 +20,7 @@ impl Found for ChangeStatus {}
 impl Found for TaskDefinition {}
 impl Found for LoadBalancer {}
 impl Found for Option<Service> {}
+impl Found for Option<Parameter> {}
 impl Found for Rule {}
 
 /// The last of a list is missed.

@@ -11,6 +11,7 @@ mod found;
 mod gate;
 mod http;
 mod metrics;
+mod parameters;
 mod process;
 mod queries;
 mod traffic;
@@ -21,9 +22,9 @@ use super::common::Common;
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadProcess, ReadQueries, ReadTraffic,
-    ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, dns::Name,
-    dns::Zone,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
+    ReadTraffic, ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
+    dns::Name, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -168,6 +169,9 @@ impl ReadWorld for Ports {
         Ok(Arc::new(self.account(target)?))
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(Arc::new(self.account(target)?))
+    }
+    fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         Ok(Arc::new(self.account(target)?))
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {

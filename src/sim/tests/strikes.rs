@@ -554,6 +554,7 @@ fn a_strike_fits_what_it_has_a_meaning_for() {
     );
     assert_eq!(fits("monitoring", "GetMetricData", false), format!("{refusals} slow partial silent kill"));
     assert_eq!(fits("logs", "FilterLogEvents", false), format!("{refusals} slow partial silent kill"));
+    assert_eq!(fits("ssm", "GetParameter", false), format!("{refusals} slow kill"));
     assert_eq!(
         fits("ecs", "UpdateService", true),
         format!("{refusals} after late wrong reverted slow kill killed")

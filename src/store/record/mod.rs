@@ -141,6 +141,8 @@ pub enum OrderRecord {
     Skip { step: String, reason: String },
     #[serde(rename = "settle")]
     Settle { step: String, done: bool, reason: String },
+    #[serde(rename = "trip")]
+    Trip { guard: String, reason: String },
 }
 
 /// How far back, stored.
@@ -338,6 +340,14 @@ pub enum RefusalRecord {
     NothingRecorded,
     #[serde(rename = "held_by")]
     HeldBy { cause: PauseRecord },
+    #[serde(rename = "no_such_guard")]
+    NoSuchGuard,
+    #[serde(rename = "looks_itself")]
+    LooksItself,
+    #[serde(rename = "not_watched")]
+    NotWatched,
+    #[serde(rename = "already_tripped")]
+    AlreadyTripped,
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The place of a step that an order names and the plan does not have.
+/// The place of a step, and of a guard, that an order names and the plan does not have.
 const NOWHERE: StepIx = StepIx(u32::MAX);
+const NO_GUARD: usize = usize::MAX;
 
 fn step(plan: &Plan, name: &str) -> Result<StepIx, RecordError> {
     plan.find(name).ok_or_else(|| RecordError::NoStep(name.to_owned()))
@@ -99,7 +100,7 @@ impl EventRecord {
 }
 
 impl OrderRecord {
-    /// The order, for a run of this plan. A step that the plan does not have gets a place that no plan has: the
+    /// The order, for a run of this plan. A step or guard that the plan does not have gets a place that no plan has: the
     /// machine refuses the order then, and says so.
     #[must_use]
     pub fn order(&self, plan: &Plan) -> Order {
@@ -120,6 +121,9 @@ impl OrderRecord {
             }
             Self::Settle { step: name, done, reason } => {
                 Order::Settle { step: step(name), done: *done, reason: reason.as_str().into() }
+            }
+            Self::Trip { guard: name, reason } => {
+                Order::Trip { guard: guard(plan, name).unwrap_or(NO_GUARD), reason: reason.as_str().into() }
             }
         }
     }
@@ -275,6 +279,10 @@ impl RefusalRecord {
             Self::PersonNeeded => Refusal::PersonNeeded,
             Self::NothingRecorded => Refusal::NothingRecorded,
             Self::HeldBy { cause } => Refusal::HeldBy(cause.cause(plan)?),
+            Self::NoSuchGuard => Refusal::NoSuchGuard,
+            Self::LooksItself => Refusal::LooksItself,
+            Self::NotWatched => Refusal::NotWatched,
+            Self::AlreadyTripped => Refusal::AlreadyTripped,
         })
     }
 }

@@ -174,6 +174,7 @@ impl StandingRecord {
             }
             OrderRecord::Pause { .. } => self.announced = None,
             OrderRecord::Rollback { .. } | OrderRecord::Approve { .. } | OrderRecord::Reject { .. } => {}
+            OrderRecord::Trip { .. } => {}
         }
     }
 }

@@ -144,19 +144,26 @@ fn step_events() -> Vec<StepEvent> {
     events
 }
 
+fn trip_events() -> impl Iterator<Item = Event> {
+    let by = || Actor { name: "alertmanager".into(), automatic: true };
+    let trip = Order::Trip { guard: 0, reason: "errors".into() };
+    let refusals = [Refusal::NoSuchGuard, Refusal::LooksItself, Refusal::NotWatched, Refusal::AlreadyTripped];
+    let refused =
+        refusals.map(|refusal| Event::OrderRefused { id: 4, by: by(), order: Order::Continue, refusal });
+    [Event::OrderTaken { id: 3, by: by(), order: trip }].into_iter().chain(refused)
+}
+
 /// The events that came with each format.
 fn all() -> [Vec<Event>; 2] {
     let steps = step_events().into_iter().map(|event| Event::Step(StepIx(1), event));
-    [
-        run_events().into_iter().chain(steps).collect(),
-        vec![
-            Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) },
-            Event::Baking { until: Timestamp(11) },
-            Event::GuardSatisfied { guard: 0 },
-            Event::Baked,
-            Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
-        ],
-    ]
+    let second = [
+        Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) },
+        Event::Baking { until: Timestamp(11) },
+        Event::GuardSatisfied { guard: 0 },
+        Event::Baked,
+        Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
+    ];
+    [run_events().into_iter().chain(steps).collect(), second.into_iter().chain(trip_events()).collect()]
 }
 
 #[test]
@@ -218,5 +225,8 @@ fn what_the_plan_does_not_have_is_an_error() {
         FORMATS[0].lines().find(|line| line.contains("guard_tripped")).unwrap().replace("alarms", "gone");
     let error = EventRecord::parse(&line).unwrap().event(&plan()).unwrap_err();
     assert_eq!(error.to_string(), "the plan has no guard `gone`");
+    // An order may name anything: it is the machine that refuses it.
+    let gone = OrderRecord::Trip { guard: "gone".into(), reason: "errors".into() };
+    assert_eq!(gone.order(&plan()), Order::Trip { guard: usize::MAX, reason: "errors".into() });
     assert!(EventRecord::parse(r#"{"event":"run_invented"}"#).is_err());
 }

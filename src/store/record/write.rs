@@ -85,6 +85,9 @@ impl OrderRecord {
             Order::Settle { step: ix, done, reason } => {
                 Self::Settle { step: step(plan, *ix), done: *done, reason: reason.to_string() }
             }
+            Order::Trip { guard: place, reason } => {
+                Self::Trip { guard: guard(plan, *place), reason: reason.to_string() }
+            }
         }
     }
 }
@@ -199,6 +202,10 @@ impl RefusalRecord {
             Refusal::PersonNeeded => Self::PersonNeeded,
             Refusal::NothingRecorded => Self::NothingRecorded,
             Refusal::HeldBy(cause) => Self::HeldBy { cause: PauseRecord::of(cause, plan) },
+            Refusal::NoSuchGuard => Self::NoSuchGuard,
+            Refusal::LooksItself => Self::LooksItself,
+            Refusal::NotWatched => Self::NotWatched,
+            Refusal::AlreadyTripped => Self::AlreadyTripped,
         }
     }
 }

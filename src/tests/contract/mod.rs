@@ -7,6 +7,7 @@ mod dns;
 mod files;
 mod logs;
 mod metrics;
+mod parameters;
 mod queries;
 mod refusals;
 mod rules;

@@ -3,8 +3,8 @@
 use super::World;
 use crate::plan::Timestamp;
 use crate::port::{
-    Alarm, Answered, Formula, Lines, LogQuery, Metric, Point, Query, ReadFiles, ReadMetrics, ReadQueries,
-    Series,
+    Alarm, Answered, Formula, Lines, LogQuery, Metric, Parameter, Point, Query, ReadFiles, ReadMetrics,
+    ReadParameters, ReadQueries, Series,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -31,6 +31,13 @@ impl ReadMetrics for World {
     }
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
         Ok((self.asked()?.lines)(query))
+    }
+}
+
+#[async_trait]
+impl ReadParameters for World {
+    async fn parameter(&self, _: &str) -> Result<Option<Parameter>, Fault> {
+        Ok(self.asked()?.parameter.clone())
     }
 }
 

@@ -1,0 +1,74 @@
+//! A flag that is kept as a parameter.
+
+use super::world::World;
+use super::{Story, codes};
+use crate::port::Parameter;
+use crate::run::{Fault, FaultKind};
+use serde_json::{Value as Json, json};
+
+/// A monitor of one flag.
+fn flag(with: &Json) -> Json {
+    json!({"for": "1m", "every": "10s", "signals": [{"id": "stop", "uses": "kill_switch", "with": with}]})
+}
+
+/// What a monitor makes of a flag while this is kept.
+async fn watched(kept: Option<Parameter>, with: &Json) -> Result<Json, Fault> {
+    let world = World::new();
+    world.state().parameter = kept;
+    let mut story = Story::new(&world, "monitor", &flag(with));
+    story.plan().await.unwrap();
+    story.arrive().await
+}
+
+fn says(text: &str) -> Option<Parameter> {
+    Some(Parameter::Text(text.into()))
+}
+
+#[tokio::test]
+async fn a_parameter_is_a_flag_too() {
+    let with = json!({"parameter": "/aep/stop", "in": "prod"});
+    let fine = watched(says("false"), &with).await.unwrap();
+    assert_eq!(fine["signals"]["stop"]["last"], "the parameter /aep/stop is not raised");
+    let raised = watched(says("true"), &with).await.unwrap_err();
+    assert_eq!(raised.kind, FaultKind::Permanent);
+    assert!(raised.message.contains("the parameter /aep/stop is raised: value > 0"), "{raised}");
+    for (kept, why) in [
+        (None, "there is no such parameter in account "),
+        (says("maybe"), "it is there, and says neither `true` nor `false`"),
+        (Some(Parameter::Secret), "it is a SecureString, which is not decrypted"),
+    ] {
+        let blind = watched(kept.clone(), &with).await.unwrap_err();
+        assert_eq!(blind.kind, FaultKind::Blind, "{kept:?}: {blind}");
+        let words = ["no evidence in time", "the parameter /aep/stop cannot be read: ", why];
+        assert!(words.iter().all(|word| blind.message.contains(word)), "{kept:?}: {blind}");
+        let mut stated = with.clone();
+        stated["unreadable"] = "raised".into();
+        let raised = watched(kept, &stated).await.unwrap_err();
+        assert_eq!(raised.kind, FaultKind::Permanent, "{raised}");
+    }
+    let mut json = with;
+    json["raised"] = "json.stop == true".into();
+    assert!(watched(says(r#"{"stop": false}"#), &json).await.is_ok());
+    assert_eq!(watched(says(r#"{"stop": true}"#), &json).await.unwrap_err().kind, FaultKind::Permanent);
+    assert_eq!(watched(says("{}"), &json).await.unwrap_err().kind, FaultKind::Blind);
+}
+
+#[test]
+fn a_parameter_that_cannot_be_one_is_found_before_the_run() {
+    let of = |with: Json| codes("monitor", &flag(&with));
+    assert_eq!(of(json!({"parameter": "/aep/stop", "in": "prod", "unreadable": "raised"})), [""; 0]);
+    assert_eq!(
+        of(json!({"parameter": "arn:aws:ssm:eu-west-1:123456789012:parameter/stop", "in": "prod"})),
+        [""; 0]
+    );
+    assert_eq!(of(json!({"parameter": "/aep/stop"})), ["SW1004"]);
+    for name in ["/aep/st op", "/aep/stöp", "/aep/$stop", &"x".repeat(1012)] {
+        assert_eq!(of(json!({"parameter": name, "in": "prod"})), ["SW1006"], "{name}");
+    }
+    assert_eq!(of(json!({"parameter": "/aep/stop", "in": "prod", "file": "STOP"})), ["SW2003"]);
+    assert_eq!(of(json!({"parameter": "/aep/stop", "in": "prod", "answer_within": "1s"})), ["SW2003"]);
+    assert_eq!(of(json!({"file": "STOP", "in": "prod"})), ["SW2003"]);
+    assert_eq!(of(json!({"url": "https://flags.example.com/stop", "in": "prod"})), ["SW2003"]);
+    // It has no status: what conditions may name is what there is.
+    assert_eq!(of(json!({"parameter": "/aep/stop", "in": "prod", "raised": "status == 200"})), ["SW1012"]);
+}
