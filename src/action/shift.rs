@@ -29,6 +29,11 @@ pub(in crate::action) struct Watched {
 }
 
 impl Watched {
+    /// As [`Action::is_news`].
+    pub(super) fn is_news(&self, recorded: &Self) -> bool {
+        self.watched != recorded.watched || self.evidence.is_news(&recorded.evidence)
+    }
+
     /// It was watched for long enough.
     pub(super) fn is_over(&self) -> bool {
         self.watched
@@ -89,11 +94,6 @@ impl Course {
     /// As [`Action::curves`].
     pub(super) fn curves(&self, watched: &Watched) -> Vec<Curve> {
         self.soak.as_ref().map_or_else(Vec::new, |soak| soak.curves(&watched.evidence))
-    }
-
-    /// As [`Action::is_news`].
-    pub(super) fn is_news(&self, recorded: &Watched, watched: &Watched) -> bool {
-        recorded.watched != watched.watched || watched.evidence.is_news(&recorded.evidence)
     }
 
     /// For how long each weight is watched.

@@ -5,6 +5,7 @@
 
 use super::{Looks, Tone};
 use crate::run::Curve;
+use std::fmt::Write;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII: [char; 8] = ['_', '.', ':', '-', '=', '+', '*', '#'];
@@ -28,7 +29,7 @@ pub(super) fn lines(measured: &[(String, &Curve)], looks: Looks, columns: usize)
             text += &looks.tint(Tone::Busy, &format!("{:>1$}", bars(curve, looks), Curve::LONGEST));
             text += GAP;
         }
-        text += &format!("{value:value_width$}{GAP}{limit}");
+        let _ = write!(text, "{value:value_width$}{GAP}{limit}");
         text.trim_end().to_owned()
     })
     .collect()

@@ -94,7 +94,9 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
     if !measured.is_empty() {
         line("");
         let columns = extras.columns.map_or(usize::MAX, |columns| columns.saturating_sub(2));
-        sparkline::lines(&measured, looks, columns).iter().for_each(|text| line(&format!("  {text}")));
+        for text in sparkline::lines(&measured, looks, columns) {
+            line(&format!("  {text}"));
+        }
     }
     if !story.unwatched.is_empty() {
         line("");

@@ -119,6 +119,7 @@ impl Certainty {
     }
 
     /// Bets once more. `won` says by what wealth is multiplied, as a logarithm, if so many times the odds are betted on.
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
     fn bet(&mut self, won: impl Fn(f64) -> f64) {
         self.looks = self.looks.saturating_add(1);
         self.wealth.resize(BETS, 0.0);

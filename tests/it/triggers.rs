@@ -41,14 +41,14 @@ const DEPLOY: &str = r#"- id: state
       images: { backend: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-backend@sha256:3ddc7d98a9e4bb3ef32f35fdb7810975212253bc55b6fca957f69975a4d5b202" }"#;
 
 /// Guards that are tripped from outside, beside one that looks.
-pub(crate) const GUARDED: &str = r#"- { id: state, uses: wait, with: { for: 5h } }
+pub(crate) const GUARDED: &str = r"- { id: state, uses: wait, with: { for: 5h } }
   - { id: last, uses: wait, with: { for: 5h } }
 guards:
   - { id: alerts, uses: webhook, from: state }
   - { id: asks, uses: webhook, on_breach: pause }
   - { id: tells, uses: webhook, on_breach: notify }
   - { id: later, uses: webhook, from: last }
-  - { id: looks, uses: kill_switch, with: { file: STOP } }"#;
+  - { id: looks, uses: kill_switch, with: { file: STOP } }";
 
 /// A plan, a world and a run in it.
 pub(crate) struct Scene {

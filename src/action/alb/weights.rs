@@ -104,7 +104,7 @@ impl Action for Weights {
     }
 
     fn is_news(&self, recorded: &Watched, note: &Watched) -> bool {
-        self.course.is_news(recorded, note)
+        note.is_news(recorded)
     }
 
     fn curves(&self, note: &Watched) -> Vec<Curve> {

@@ -126,7 +126,7 @@ impl Action for Weights {
     }
 
     fn is_news(&self, recorded: &Note, note: &Note) -> bool {
-        recorded.swap != note.swap || self.course.is_news(&recorded.watched, &note.watched)
+        recorded.swap != note.swap || note.watched.is_news(&recorded.watched)
     }
 
     fn curves(&self, note: &Note) -> Vec<Curve> {

@@ -20,21 +20,21 @@ async fn watched(kept: Option<Parameter>, with: &Json) -> Result<Json, Fault> {
     story.arrive().await
 }
 
-fn says(text: &str) -> Option<Parameter> {
-    Some(Parameter::Text(text.into()))
+fn says(text: &str) -> Parameter {
+    Parameter::Text(text.into())
 }
 
 #[tokio::test]
 async fn a_parameter_is_a_flag_too() {
     let with = json!({"parameter": "/aep/stop", "in": "prod"});
-    let fine = watched(says("false"), &with).await.unwrap();
+    let fine = watched(Some(says("false")), &with).await.unwrap();
     assert_eq!(fine["signals"]["stop"]["last"], "the parameter /aep/stop is not raised");
-    let raised = watched(says("true"), &with).await.unwrap_err();
+    let raised = watched(Some(says("true")), &with).await.unwrap_err();
     assert_eq!(raised.kind, FaultKind::Permanent);
     assert!(raised.message.contains("the parameter /aep/stop is raised: value > 0"), "{raised}");
     for (kept, why) in [
         (None, "there is no such parameter in account "),
-        (says("maybe"), "it is there, and says neither `true` nor `false`"),
+        (Some(says("maybe")), "it is there, and says neither `true` nor `false`"),
         (Some(Parameter::Secret), "it is a SecureString, which is not decrypted"),
     ] {
         let blind = watched(kept.clone(), &with).await.unwrap_err();
@@ -48,9 +48,9 @@ async fn a_parameter_is_a_flag_too() {
     }
     let mut json = with;
     json["raised"] = "json.stop == true".into();
-    assert!(watched(says(r#"{"stop": false}"#), &json).await.is_ok());
-    assert_eq!(watched(says(r#"{"stop": true}"#), &json).await.unwrap_err().kind, FaultKind::Permanent);
-    assert_eq!(watched(says("{}"), &json).await.unwrap_err().kind, FaultKind::Blind);
+    assert!(watched(Some(says(r#"{"stop": false}"#)), &json).await.is_ok());
+    assert_eq!(watched(Some(says(r#"{"stop": true}"#)), &json).await.unwrap_err().kind, FaultKind::Permanent);
+    assert_eq!(watched(Some(says("{}")), &json).await.unwrap_err().kind, FaultKind::Blind);
 }
 
 #[test]
