@@ -24,20 +24,26 @@ type Standing = (Option<Verdict>, Weight);
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Evidence {
     pub(super) signals: Vec<Kept>,
-    /// When it was looked at first, and last.
-    #[serde(default)]
-    first: Timestamp,
+    /// When it was looked at last.
     #[serde(default)]
     looked: Timestamp,
-    /// So many looks saw what may decide.
     #[serde(default)]
-    turns: u32,
+    pace: Pace,
     /// Since when it counts, after a hole in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     anew: Option<Timestamp>,
     /// Names the call after which it was looked at last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     call: Option<String>,
+}
+
+/// How often it has to be recorded.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Pace {
+    /// When it was looked at first.
+    first: Timestamp,
+    /// So many looks saw what may decide.
+    turns: u32,
 }
 
 impl Evidence {
@@ -49,8 +55,8 @@ impl Evidence {
     /// It is looked at now, for so many signals.
     pub(super) fn look(&mut self, now: Timestamp, signals: usize) {
         self.signals.resize_with(signals, Kept::default);
-        if self.first == Timestamp::default() {
-            self.first = now;
+        if self.pace.first == Timestamp::default() {
+            self.pace.first = now;
         }
         self.looked = now;
     }
@@ -86,18 +92,18 @@ impl Evidence {
             says != *said || weight.has_news(*before)
         };
         let turned = self.standings().into_iter().zip(before).any(news);
-        self.turns = self.turns.saturating_add(turned.into());
+        self.pace.turns = self.pace.turns.saturating_add(turned.into());
     }
 
     /// Whether it is to be recorded before the next look, where this was recorded last.
     pub(super) fn is_news(&self, recorded: &Self) -> bool {
         let told = |evidence: &Self| (evidence.signals.len(), evidence.anew, evidence.call.clone());
-        let watched = |until: Timestamp| until.since(self.first);
+        let watched = |until: Timestamp| until.since(self.pace.first);
         let turns = AT_ONCE.saturating_add(
             u32::try_from(watched(self.looked).as_secs() / SELDOM.as_secs()).unwrap_or(u32::MAX),
         );
         told(self) != told(recorded)
-            || self.turns != recorded.turns && self.turns <= turns
+            || self.pace.turns != recorded.pace.turns && self.pace.turns <= turns
             || self.looked.since(recorded.looked) >= watched(recorded.looked).min(SELDOM)
     }
 
