@@ -1,14 +1,16 @@
 //! Services, definitions, tasks.
 
-use super::{Place, held_by_both};
+use super::{Place, held_everywhere};
 use crate::plan::Timestamp;
 use crate::port::{Rollout, RunTask, Task, TaskFilter, UpdateService};
 use crate::run::Landed;
 use crate::sandbox::shipped;
 use serde_json::json;
 
-held_by_both!(
+held_everywhere!(
+    Balancers Services;
     a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had,
+    a_running_task_tells_the_digest_of_its_image,
     a_task_runs_once_for_its_token,
     a_deployment_that_the_service_gave_up_is_seen_by_its_id,
 );
@@ -20,7 +22,8 @@ async fn a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had(place:
     let before = compute.service(cluster, service).await.unwrap().unwrap();
     assert_eq!((before.desired, before.deployments.len(), before.target_groups.len()), (2, 1, 1));
     let definition = compute.definition(&before.definition).await.unwrap().unwrap();
-    assert!(definition.active && definition.arn.ends_with("aep-backend:41"), "{definition:?}");
+    assert!(definition.active && definition.arn == before.definition, "{definition:?}");
+    assert_eq!(definition.family, "aep-backend");
     let write = world.change_compute("prod", Timestamp::NEVER).unwrap();
     let mut content = definition.content.clone();
     let image = &world_image();
@@ -47,11 +50,18 @@ async fn a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had(place:
     }
     let running = compute.tasks(cluster, &TaskFilter::Service(service.into())).await.unwrap();
     assert!(running.iter().all(|task| task.definition == before.definition), "{running:?}");
-    assert!(
-        running[0].containers[0].image_digest.as_deref().is_some_and(|digest| digest.starts_with("sha256:"))
-    );
     let stopped = compute.tasks(cluster, &TaskFilter::StoppedOf(service.into())).await.unwrap();
     assert!(stopped.iter().any(|task| task.definition == arn), "{stopped:?}");
+}
+
+async fn a_running_task_tells_the_digest_of_its_image(place: &Place) {
+    let service = TaskFilter::Service("aep-backend-prod".into());
+    let running = place.world.compute("prod").unwrap().tasks("aep-prod", &service).await.unwrap();
+    assert_eq!(running.len(), 2);
+    for task in running {
+        let digest = task.containers[0].image_digest.as_deref();
+        assert!(digest.is_some_and(|digest| digest.starts_with("sha256:")), "no digest: {task:?}");
+    }
 }
 
 async fn a_task_runs_once_for_its_token(place: &Place) {
@@ -70,6 +80,7 @@ async fn a_task_runs_once_for_its_token(place: &Place) {
     assert_eq!(write.run_task(&task).await.unwrap_err().landed, Landed::Maybe);
     let arn = write.run_task(&task).await.unwrap();
     let mine = async || compute.tasks("aep-prod", &TaskFilter::StartedBy(task.token.clone())).await.unwrap();
+    assert_eq!(mine().await.len(), 1, "one token, one task");
     place.until(async || mine().await[0].status == "STOPPED").await;
     let [done] = &mine().await[..] else { panic!("one task") };
     assert_eq!((&done.arn, done.containers[0].exit_code), (&arn, Some(0)));

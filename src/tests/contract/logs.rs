@@ -1,13 +1,14 @@
 //! Lines of logs.
 
-use super::{Place, held_by_both, worth};
+use super::{Place, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::LogQuery;
 use crate::run::{Fault, FaultKind, Landed};
 use serde_json::json;
 use std::time::Duration;
 
-held_by_both!(
+held_everywhere!(
+    Logs;
     lines_that_match_are_counted in with_logs,
     no_more_lines_than_wanted_are_counted in with_logs,
     a_log_may_say_more_later in with_logs,

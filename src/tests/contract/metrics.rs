@@ -1,12 +1,13 @@
 //! Metrics that others publish, and formulas over them.
 
-use super::{Place, held_by_both};
+use super::{Place, held_everywhere};
 use crate::plan::Timestamp;
 use crate::port::{Formula, Metric, Series};
 use serde_json::json;
 use std::time::Duration;
 
-held_by_both!(
+held_everywhere!(
+    Metrics;
     a_metric_has_a_point_in_each_period in with_metrics,
     a_formula_has_a_point_in_each_period in with_metrics,
     a_metric_may_fall_silent in with_metrics,

@@ -1,9 +1,11 @@
 //! The contract of the ports: one suite, held by the world in memory and by the adapters over the sandbox, with real
-//! sockets and real wire protocols. What the answers of AWS itself look like is held in `adapter/aws/tests`.
+//! sockets and real wire protocols. What concerns AWS is held by the adapters over emulators of others, too. What the
+//! answers of AWS itself look like is held in `adapter/aws/tests`.
 
 mod alarms;
 mod compute;
 mod dns;
+mod emulators;
 mod files;
 mod logs;
 mod metrics;
@@ -37,6 +39,7 @@ enum Behind {
     Memory(Arc<Ports>),
     Sandbox(Sandbox),
     Server(servers::Server),
+    Emulator(Arc<emulators::Stage>),
 }
 
 impl Place {
@@ -48,6 +51,7 @@ impl Place {
                 ports.look(|world, _| world.faults.add(rule));
             }
             Behind::Server(server) => server.fault(rule),
+            Behind::Emulator(stage) => stage.fault(serde_json::from_value(rule).unwrap()),
             Behind::Sandbox(sandbox) => {
                 let request = Request {
                     method: "POST".into(),
@@ -61,10 +65,22 @@ impl Place {
         }
     }
 
-    /// Looks until it is so, at most for so long of the world's time.
+    /// Whose account the target `prod` is.
+    fn account(&self) -> &str {
+        match &self.behind {
+            Behind::Emulator(stage) => stage.account(),
+            _ => ACCOUNT,
+        }
+    }
+
+    /// Looks until it is so, at most for so long of the world's time. What an emulator comes to, it comes to at once.
     async fn until<F: Future<Output = bool>>(&self, look: impl Fn() -> F) {
         let clock = self.world.clock();
-        let limit = clock.now().after(Duration::from_hours(24));
+        let patience = match &self.behind {
+            Behind::Emulator(_) => Duration::from_mins(10),
+            _ => Duration::from_hours(24),
+        };
+        let limit = clock.now().after(patience);
         while !look().await {
             assert!(clock.now() < limit, "it never came");
             clock.sleep_until(clock.now().after(Duration::from_secs(5))).await;
@@ -72,14 +88,18 @@ impl Place {
     }
 }
 
-fn targets() -> Vec<Arc<Target>> {
+/// Of the shipped world.
+const ACCOUNT: &str = "123456789012";
+const ZONE: &str = "Z0123456789ABC";
+
+fn targets(account: &str, zone: &str) -> Vec<Arc<Target>> {
     let target = |name: &str, kind: &str, with| {
         let with = Value::from_json(&with, Span::default());
         Arc::new(Target { name: name.into(), kind: kind.into(), with })
     };
-    let zone = json!({"zone_id": "Z0123456789ABC", "name": "navralabs.com", "aws": "prod"});
+    let zone = json!({"zone_id": zone, "name": "navralabs.com", "aws": "prod"});
     vec![
-        target("prod", "aws", json!({"account": "123456789012", "region": "eu-west-1"})),
+        target("prod", "aws", json!({"account": account, "region": "eu-west-1"})),
         target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
         target("zone", "route53", zone),
         target("prom", "prometheus", json!({"url": "https://prometheus.internal"})),
@@ -91,7 +111,7 @@ fn targets() -> Vec<Arc<Target>> {
 fn in_memory(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let file = WorldFile::read(text, "aep.yaml", &|_| None).unwrap();
     let world = crate::sim::World::new(file, "aep", Timestamp(1_800_000_000_000), 77).unwrap();
-    let ports = Arc::new(Ports::new(world, targets()));
+    let ports = Arc::new(Ports::new(world, targets(ACCOUNT, ZONE)));
     let place = Place { world: ports.clone(), behind: Behind::Memory(ports.clone()) };
     ports.virtual_clock().drive(contract(&place)).unwrap();
 }
@@ -100,7 +120,7 @@ fn in_memory(text: &str, contract: impl AsyncFnOnce(&Place)) {
 async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let options = Options { scale: Some(600), traffic: false, ..Options::default() };
     let sandbox = start(text, "aep.yaml", options).await.unwrap();
-    let plan = Plan { targets: targets(), ..plan() };
+    let plan = Plan { targets: targets(ACCOUNT, ZONE), ..plan() };
     let world = World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere());
     contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
 }
@@ -147,6 +167,36 @@ macro_rules! held_by_both {
     };
 }
 use held_by_both;
+
+/// The same, and one over each emulator of AWS, in which these parts of that world are made.
+macro_rules! held_everywhere {
+    ($($part:ident)+; $($contract:ident $(in $text:ident)?),* $(,)?) => {
+        crate::tests::contract::held_by_both!($($contract $(in $text)?),*);
+
+        /// Their names.
+        pub(super) const CONTRACTS: &[&str] = &[$(stringify!($contract)),*];
+        const PARTS: &[crate::tests::contract::emulators::Part] =
+            &[$(crate::tests::contract::emulators::Part::$part),+];
+
+        mod on_moto {
+            use crate::tests::contract::{emulators, world_text};
+            $(#[test]
+            fn $contract() {
+                let (emulator, text) = (emulators::Emulator::Moto, world_text(&[$(super::$text)?]));
+                emulators::holds(emulator, (&text, super::PARTS), stringify!($contract), super::$contract);
+            })*
+        }
+        mod on_ministack {
+            use crate::tests::contract::{emulators, world_text};
+            $(#[test]
+            fn $contract() {
+                let (emulator, text) = (emulators::Emulator::Ministack, world_text(&[$(super::$text)?]));
+                emulators::holds(emulator, (&text, super::PARTS), stringify!($contract), super::$contract);
+            })*
+        }
+    };
+}
+use held_everywhere;
 
 /// The shipped world, or what a change makes of it.
 fn world_text(changes: &[fn(&str) -> String]) -> String {

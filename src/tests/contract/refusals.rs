@@ -1,13 +1,14 @@
 //! What is not there, what may not be, and what each refusal is worth.
 
-use super::{Place, held_by_both, worth};
+use super::{Place, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::dns::Name;
 use crate::port::{RunTask, TaskFilter};
 use crate::run::{FaultKind, Landed};
 use serde_json::json;
 
-held_by_both!(
+held_everywhere!(
+    Zones Balancers Services;
     what_is_not_there_is_none,
     another_account_is_not_even_looked_at,
     a_refusal_is_worth_the_same_everywhere,
@@ -30,7 +31,7 @@ async fn another_account_is_not_even_looked_at(place: &Place) {
     let world = &place.world;
     let fault = world.compute("other").unwrap().service("aep-prod", "x").await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Permanent);
-    assert!(fault.message.contains("210987654321") && fault.message.contains("123456789012"), "{fault}");
+    assert!(fault.message.contains("210987654321") && fault.message.contains(place.account()), "{fault}");
 }
 
 async fn a_refusal_is_worth_the_same_everywhere(place: &Place) {

@@ -1,6 +1,6 @@
 //! Rules of load balancers: what they say is what was set, and requests go by it.
 
-use super::{Place, get, held_by_both, worth};
+use super::{Place, get, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::{Does, Forward, Listener, ReadTraffic, Request, Rule, Share};
 use crate::run::{FaultKind, Landed};
@@ -9,12 +9,29 @@ use std::sync::Arc;
 
 const ALIAS: &str = "aep-prod-alb.eu-west-1.elb.amazonaws.com";
 
-held_by_both!(
+held_everywhere!(
+    Balancers;
     a_rule_is_set_and_set_back_to_what_it_was,
     requests_go_by_the_weights_of_their_rule,
     a_lost_change_of_a_rule_is_in_doubt,
     what_a_rule_cannot_be_is_refused,
+    more_rules_than_one_page_tells in with_many,
 );
+
+/// How many rules there are beside those of the shipped world.
+const MANY: usize = 55;
+
+fn with_many(text: &str) -> String {
+    let service = |number| {
+        format!(
+            "    many-{number}: {{ task_definition: aep-backend, desired: 0, load_balancer: aep-prod, paths: [/{number}/*] }}\n"
+        )
+    };
+    let services: String = (0..MANY).map(service).collect();
+    let changed = text.replace("\ntraffic:\n", &format!("{services}\ntraffic:\n"));
+    assert_ne!(changed, text);
+    changed
+}
 
 async fn listeners(place: &Place) -> (Arc<dyn ReadTraffic>, Vec<Listener>) {
     let traffic = place.world.traffic("prod").unwrap();
@@ -26,7 +43,8 @@ async fn listeners(place: &Place) -> (Arc<dyn ReadTraffic>, Vec<Listener>) {
 /// The rule for `/api/*`, and the default, of the listener for TLS.
 async fn rules(place: &Place) -> (Arc<dyn ReadTraffic>, Rule, Rule) {
     let (traffic, listeners) = listeners(place).await;
-    let rules = traffic.rules(&listeners[0].arn).await.unwrap();
+    let mut rules = traffic.rules(&listeners[0].arn).await.unwrap();
+    rules.sort_by_key(|rule| rule.priority.is_none());
     let [api, default] = &rules[..] else { panic!("{rules:#?}") };
     (traffic, api.clone(), default.clone())
 }
@@ -65,6 +83,18 @@ async fn a_rule_is_set_and_set_back_to_what_it_was(place: &Place) {
         "another listener has rules of its own"
     );
     assert_eq!(traffic.rule(&format!("{}0", api.arn)).await.unwrap(), None);
+}
+
+async fn more_rules_than_one_page_tells(place: &Place) {
+    let (traffic, listeners) = listeners(place).await;
+    for listener in &listeners {
+        let rules = traffic.rules(&listener.arn).await.unwrap();
+        assert_eq!(rules.len(), MANY + 2, "{rules:#?}");
+        let mut priorities: Vec<Option<u32>> = rules.iter().map(|rule| rule.priority).collect();
+        priorities.sort_unstable();
+        priorities.dedup();
+        assert_eq!(priorities.len(), MANY + 2, "each is told once");
+    }
 }
 
 async fn requests_go_by_the_weights_of_their_rule(place: &Place) {

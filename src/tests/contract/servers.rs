@@ -204,7 +204,7 @@ pub(crate) fn find(program: &str, what: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path).chain(unpacked).chain(["/usr/sbin".into()]);
     let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
     if found.is_none() {
-        let text = format!("\nskipped: {what}: no `{program}` here; tests/tools.sh unpacks it\n");
+        let text = format!("\nskipped: {what}: no `{program}` here; tests/tools.sh installs it\n");
         std::io::stderr().write_all(text.as_bytes()).unwrap();
     }
     found

@@ -36,7 +36,7 @@ metrics:
 
 /// One look since then.
 async fn look(place: &Place, uses: &str, with: &Json, since: Timestamp) -> Sample {
-    let plan = Plan { targets: super::targets(), ..plan() };
+    let plan = Plan { targets: super::targets(super::ACCOUNT, super::ZONE), ..plan() };
     let uses = Use {
         kind: uses.into(),
         with: Value::from_json(with, Span::default()),

@@ -1,6 +1,6 @@
 //! Load balancers, requests, and what was measured of them.
 
-use super::{Place, get, held_by_both, worth};
+use super::{Place, get, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::{Metric, Request};
 use crate::run::{FaultKind, Landed};
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 const ALIAS: &str = "aep-prod-alb.eu-west-1.elb.amazonaws.com";
 
-held_by_both!(
+held_everywhere!(
+    Balancers Services;
     traffic_over_tls_is_measured,
     silence_is_no_measurement,
     a_request_meets_faults_on_its_way,

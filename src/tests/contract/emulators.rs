@@ -1,0 +1,93 @@
+//! AWS as strangers understand it: the contract over moto and over ministack, through the adapters of the product and with
+//! fake credentials. `tests/tools.sh` installs both; where they are not, that is said aloud and nothing is tested.
+//!
+//! What an emulator does otherwise than AWS stands in one table (`exceptions`). Whatever stands there must still fail, in
+//! these words, and all else must hold: so neither a fault of ours nor a row that is over goes unseen.
+
+mod build;
+mod exceptions;
+mod front;
+mod publish;
+mod server;
+mod stage;
+
+pub(super) use server::Emulator;
+pub(super) use stage::{Part, Stage};
+
+use super::{Behind, Place, nowhere, plan, targets};
+use crate::adapter::World;
+use crate::plan::Plan;
+use exceptions::{EXCEPTIONS, Exception};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Whether a contract holds over an emulator, or fails as its exception says.
+pub(super) fn holds(
+    emulator: Emulator,
+    (text, parts): (&str, &[Part]),
+    name: &str,
+    contract: impl AsyncFnOnce(&Place),
+) {
+    let Some(server) = emulator.server(&format!("{name} over {emulator:?}")) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let stage = Stage::build(emulator, server, text, parts).await;
+            contract(&place(stage).await).await;
+        });
+    }));
+    let known = EXCEPTIONS
+        .iter()
+        .find(|known| known.emulators.contains(&emulator) && known.contracts.contains(&name));
+    match (outcome, known) {
+        (Ok(()), None) => {}
+        (Err(panic), None) => resume_unwind(panic),
+        (Ok(()), Some(_)) => panic!("{emulator:?} does as AWS does by now: its row is over"),
+        (Err(panic), Some(known)) => {
+            let said = words(&*panic);
+            assert!(said.contains(known.words), "not in the words `{}`, but: {said}", known.words);
+        }
+    }
+}
+
+async fn place(stage: Stage) -> Place {
+    let stage = Arc::new(stage);
+    let wiring = stage.wiring(front::stand(stage.clone()).await);
+    let plan = Plan { targets: targets(stage.account(), stage.zone()), ..plan() };
+    let world = World::connect(&plan, Path::new(""), Some(wiring), nowhere());
+    Place { world: Arc::new(world), behind: Behind::Emulator(stage) }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().cloned();
+    said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+}
+
+#[test]
+fn each_exception_is_of_one_contract_and_says_why() {
+    use super::{alarms, compute, dns, logs, metrics, refusals, rules, traffic};
+    let all = [
+        alarms::CONTRACTS,
+        compute::CONTRACTS,
+        dns::CONTRACTS,
+        logs::CONTRACTS,
+        metrics::CONTRACTS,
+        refusals::CONTRACTS,
+        rules::CONTRACTS,
+        traffic::CONTRACTS,
+    ]
+    .concat();
+    let mut seen = Vec::new();
+    for Exception { emulators, contracts, wrong, words } in EXCEPTIONS {
+        assert!(!emulators.is_empty() && !contracts.is_empty() && !wrong.is_empty() && !words.is_empty());
+        for (emulator, contract) in emulators.iter().flat_map(|one| contracts.iter().map(move |of| (one, of)))
+        {
+            assert_eq!(all.iter().filter(|known| *known == contract).count(), 1, "{contract}");
+            assert!(!seen.contains(&(emulator, contract)), "{contract} stands twice for {emulator:?}");
+            seen.push((emulator, contract));
+        }
+    }
+}

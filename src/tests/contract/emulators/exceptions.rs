@@ -1,0 +1,167 @@
+//! What emulators do otherwise than AWS. A row is a fault of theirs, never one of ours, and says what AWS does instead.
+
+use super::server::Emulator::{self, Ministack, Moto};
+
+/// Contracts that do not hold over these emulators.
+pub(super) struct Exception {
+    pub(super) emulators: &'static [Emulator],
+    pub(super) contracts: &'static [&'static str],
+    /// What they do wrong, and what AWS does.
+    pub(super) wrong: &'static str,
+    /// In which words the contracts fail there.
+    pub(super) words: &'static str,
+}
+
+const BOTH: &[Emulator] = &[Moto, Ministack];
+
+pub(super) const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        emulators: BOTH,
+        contracts: &[
+            "every_authority_comes_to_serve_a_change",
+            "a_change_that_is_listed_is_not_yet_served_everywhere",
+            "weighted_sets_answer_by_their_weights",
+            "a_zone_is_where_its_parent_says",
+            "a_zone_may_be_elsewhere",
+            "a_zone_may_be_nowhere",
+        ],
+        wrong: "no name server serves what they keep; AWS serves each zone from four",
+        words: "no answer from the resolver",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &[
+            "requests_go_by_the_weights_of_their_rule",
+            "a_request_meets_faults_on_its_way",
+            "a_group_without_targets_has_nothing_healthy",
+        ],
+        wrong: "nothing listens behind their load balancers; those of AWS take requests",
+        words: "GET https://app.navralabs.com",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &["traffic_over_tls_is_measured"],
+        wrong: "nothing listens behind their load balancers, whose names are made up anew each time; those of AWS take requests",
+        words: "right: (\"aep-prod-alb.eu-west-1.elb.amazonaws.com\", 60s)",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &[
+            "alarms_say_what_is_so",
+            "what_an_alarm_says_changes",
+            "more_alarms_than_one_call_takes",
+            "alarms_meet_faults_on_their_way",
+            "a_metric_has_a_point_in_each_period",
+            "a_formula_has_a_point_in_each_period",
+            "a_metric_may_fall_silent",
+            "silence_is_no_measurement",
+        ],
+        wrong: "speaks to CloudWatch by forms and JSON alone; AWS also by CBOR (Smithy RPC v2), in which the SDK speaks",
+        words: "404 Not Found",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_delete_is_of_exactly_what_is_there"],
+        wrong: "what never was cannot be deleted for InvalidInput; AWS says InvalidChangeBatch, for somebody may have changed it",
+        words: "InvalidInput: Invalid request: Expected exactly one of",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &[
+            "a_change_by_somebody_else_just_before_is_foreign",
+            "weighted_sets_are_changed_together",
+        ],
+        wrong: "a delete is held against all that was ever created; AWS holds it against what is there now",
+        words: "`Result::unwrap_err()` on an `Ok` value: ChangeId(",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &["a_record_that_cannot_be_is_refused"],
+        wrong: "a name is taken for an IPv4 address; AWS says InvalidChangeBatch (ARRDATAIllegalIPv4Address)",
+        words: "`Result::unwrap_err()` on an `Ok` value: ChangeId(",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_change_is_pending_before_it_is_insync"],
+        wrong: "each change is INSYNC at once, also one that never was; AWS says PENDING first, and NoSuchChange",
+        words: "left: Insync",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["no_more_lines_than_wanted_are_counted"],
+        wrong: "a page that is full has no token though there is more; that of AWS has one",
+        words: "left: Ok(Some((29, true)))",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_formula_has_a_point_in_each_period"],
+        wrong: "no formula is worked out (StatusCode InternalError); AWS has metric math",
+        words: "complete: false",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_rule_is_set_and_set_back_to_what_it_was"],
+        wrong: "a ForwardConfig is lost: the rule forwards to nobody then; AWS keeps it",
+        words: "groups: []",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_lost_change_of_a_rule_is_in_doubt"],
+        wrong: "a ForwardConfig is lost, and so is the change; AWS keeps it",
+        words: "drop_after of ModifyRule",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &["what_a_rule_cannot_be_is_refused"],
+        wrong: "whatever weights are taken, and no target groups at all; AWS takes 0 to 999, and at least one",
+        words: "`Result::unwrap_err()` on an `Ok` value: ()",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_refusal_is_worth_the_same_everywhere"],
+        wrong: "a load balancer that is not there has no target groups; AWS says LoadBalancerNotFound",
+        words: "`Result::unwrap_err()` on an `Ok` value: []",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &["behind_a_load_balancer_that_is_gone_nothing_is_used"],
+        wrong: "targets of a group that no listener uses are healthy; AWS says unused (Target.NotInUse)",
+        words: "state: \"healthy\"",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_running_task_tells_the_digest_of_its_image"],
+        wrong: "a task tells no digest; AWS tells the one that it pulled",
+        words: "no digest",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_running_task_tells_the_digest_of_its_image"],
+        wrong: "a service has no tasks, only their number; AWS lists them",
+        words: "left: 0",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_task_runs_once_for_its_token"],
+        wrong: "clientToken means nothing: a second task runs; AWS answers with the first",
+        words: "one token, one task",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_task_runs_once_for_its_token"],
+        wrong: "fails (500) for want of a container instance of its own; AWS answers with the reason",
+        words: "ecs RunTask of aep-migrate in aep-prod",
+    },
+    Exception {
+        emulators: BOTH,
+        contracts: &["a_deployment_that_the_service_gave_up_is_seen_by_its_id"],
+        wrong: "no image is pulled and no deployment given up; AWS goes back to the one before",
+        words: "it never came",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had"],
+        wrong: "an update leaves the deployment as it was; AWS makes one, with an id of its own",
+        words: "left: (\"ecs-svc/",
+    },
+];
