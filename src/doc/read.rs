@@ -316,6 +316,7 @@ pub(super) struct Guarded {
 /// When a signal is broken, and how often it is looked at: these stand beside `with`, as they do in a monitor.
 pub(super) const CONDITION: &[(&str, &str)] = &[
     ("every", "between two looks; without it, as often as is worth it for this kind"),
+    ("grace", "for how long it does not look yet, once it may: what a step sets off by itself settles first"),
     ("fail", "it is broken where this holds"),
     ("min_samples", "observations without which there is no evidence"),
     ("breaches", "so many measurements in a row must break it"),

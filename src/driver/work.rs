@@ -502,10 +502,16 @@ impl Hands {
             progress: &|_| (),
         };
         let begun = || {
-            let (now, memory) = (clock.now(), Memory::default());
-            Box::new(Watching { since: now, seen: now, memory, values: Vec::new() })
+            // Once a bake is over it has long looked, and is only asked whether all is well.
+            let is_asked = piece.due.until < Timestamp::NEVER;
+            let since = if is_asked { clock.now() } else { watch.begins(clock.now()) };
+            Box::new(Watching { since, seen: since, memory: Memory::default(), values: Vec::new() })
         };
         let watching = piece.watching.get_or_insert_with(begun);
+        if clock.now() < watching.since {
+            piece.from = watching.since;
+            return Turn::Again(piece.from, Duration::ZERO);
+        }
         let sample = watch.look(&reads, watching.since, &mut watching.memory).await;
         self.tell(|| {
             Curve::add(&mut watching.values, sample.value);

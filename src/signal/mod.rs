@@ -29,6 +29,8 @@ mod webhook;
 
 pub use certainty::{Certainty, Count, Level, Pair};
 pub use compared::Compared;
+#[cfg(test)]
+pub(crate) use registry::OF_A_GUARD;
 pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
 pub use watch::{Condition, NoEvidence, Watch};
 

@@ -24,6 +24,12 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 
+/// For how long it may not look.
+const PATIENT: Duration = Duration::from_secs(3600);
+
+/// What is said beside a guard's condition.
+pub(crate) const OF_A_GUARD: [&str; 2] = ["every", "grace"];
+
 /// A kind of signal, by name.
 #[derive(Debug)]
 pub struct SignalKind {
@@ -110,9 +116,9 @@ fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
     let kind = SignalRegistry.find(uses)?;
     let signal = (kind.decode)(fields);
     let condition = Condition::decode(fields, Some(kind));
-    let every = every(fields);
+    let (every, grace) = (every(fields), grace(fields));
     fields.finish();
-    Some(Watch::new(signal?, condition?).every(every))
+    Some(Watch::new(signal?, condition?).every(every).grace(grace))
 }
 
 /// How often a guard looks, where the plan says it: rarely enough for whoever is asked, and so often that it sees nothing
@@ -126,6 +132,22 @@ fn every(fields: &mut Fields<'_>) -> Option<Duration> {
         fields.problems().error(Code("SW1006"), span, format!("a guard looks every so often {bounds}"));
     }
     Some(every)
+}
+
+/// For how long a guard does not look yet, where what it is told settles first.
+fn grace(fields: &mut Fields<'_>) -> Duration {
+    let about =
+        "for how long it does not look yet, once it may: what a step sets off by itself settles first";
+    let grace = fields.optional("grace", duration(), about).unwrap_or_default();
+    if grace > PATIENT {
+        let (span, bound) = (fields.span_of("grace"), format_duration(PATIENT));
+        let message = format!("a guard that does not look for more than {bound} guards nothing meanwhile");
+        fields
+            .problems()
+            .error(Code("SW1006"), span, message)
+            .help("let it begin at a later step: `from: STEP`");
+    }
+    grace
 }
 
 /// The signal of a guard, of a plan that was found sound.

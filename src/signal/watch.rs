@@ -326,19 +326,32 @@ pub struct Watch {
     signal: Arc<dyn Signal>,
     condition: Condition,
     every: Option<Duration>,
+    grace: Duration,
 }
 
 impl Watch {
     /// Puts them together.
     #[must_use]
     pub fn new(signal: Arc<dyn Signal>, condition: Condition) -> Self {
-        Self { signal, condition, every: None }
+        Self { signal, condition, every: None, grace: Duration::ZERO }
     }
 
     /// The same, looked at so often; `None`: as often as is worth it.
     #[must_use]
     pub fn every(self, every: Option<Duration>) -> Self {
         Self { every, ..self }
+    }
+
+    /// The same, not looked at before that long after it might be.
+    #[must_use]
+    pub fn grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// From when on it is looked at, where it might be from `now` on.
+    #[must_use]
+    pub fn begins(&self, now: Timestamp) -> Timestamp {
+        now.after(self.grace)
     }
 
     /// Between two looks: as the plan says, or as often as is worth it.

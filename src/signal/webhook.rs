@@ -4,6 +4,7 @@
 //! is an order to the run ([`crate::run::Order::Trip`]); what stands here is what a plan may say of it beside that.
 
 use super::Condition;
+use super::registry::OF_A_GUARD;
 use crate::plan::{Code, Fields, value};
 
 /// What it is for, in one line.
@@ -12,7 +13,7 @@ pub(super) const SUMMARY: &str = "tripped from outside: by an alert, a signed re
 /// Reads its `with`, which is empty; false if there were errors.
 pub(super) fn check(fields: &mut Fields<'_>) -> bool {
     let mut is_sound = true;
-    let asked = Condition::KEYS.into_iter().chain(["every"]).filter(|key| fields.has(key));
+    let asked = Condition::KEYS.into_iter().chain(OF_A_GUARD).filter(|key| fields.has(key));
     for key in asked.collect::<Vec<_>>() {
         let (span, _) = (fields.span_of(key), fields.optional(key, value(), ""));
         let message = format!("`{key}` is about what is measured, and a `webhook` measures nothing");

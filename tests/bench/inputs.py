@@ -48,12 +48,12 @@ def deploys(count):
     }
 
 
-def watched_world():
+def baked_world():
     """A world of one service, and an alarm, in which time passes as it does here."""
     return {**world(1, 1), "alarms": {"errors": {"state": "ok"}}}
 
 
-def watched():
+def baked():
     """A plan that changes something, and then is watched for a day: by four guards, as often as they say."""
     place = {"load_balancer": "all", "in": "prod"}
     service = {"target": "prod", "cluster": "bench", "service": "service-000"}

@@ -227,8 +227,8 @@ def watching():
     serve = [SWITCHOVER, "serve", "--take-up", "--listen", "127.0.0.1:0"]
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(folder())
-        (here / "world.yaml").write_text(json.dumps(inputs.watched_world()))
-        (here / "plan.yaml").write_text(json.dumps(inputs.watched()))
+        (here / "world.yaml").write_text(json.dumps(inputs.baked_world()))
+        (here / "plan.yaml").write_text(json.dumps(inputs.baked()))
         told = stack.enter_context(sandbox(here / "world.yaml"))
         control, state = told["SWITCHOVER_SANDBOX"], here / "state"
         # Each ends once it bakes.

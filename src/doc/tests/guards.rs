@@ -4,8 +4,8 @@ use super::{brief, of_steps};
 use crate::action::Registry;
 use crate::doc::read::CONDITION;
 use crate::doc::{Inputs, Reading, Stored, read};
-use crate::plan::{Fields, Known, Problems};
-use crate::signal::{Condition, SignalRegistry, watch};
+use crate::plan::{Fields, Known, Problems, Timestamp};
+use crate::signal::{Condition, OF_A_GUARD, SignalRegistry, watch};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn every_key_of_a_condition_may_stand_beside_a_guard() {
     let _ = Condition::decode(&mut fields, None);
     let schema = fields.schema();
     let of_condition: BTreeSet<&str> =
-        schema["properties"].as_object().unwrap().keys().map(String::as_str).chain(["every"]).collect();
+        schema["properties"].as_object().unwrap().keys().map(String::as_str).chain(OF_A_GUARD).collect();
     assert_eq!(CONDITION.iter().map(|(key, _)| *key).collect::<BTreeSet<&str>>(), of_condition);
 }
 
@@ -72,6 +72,19 @@ fn a_guard_may_say_how_often_it_looks() {
 }
 
 #[test]
+fn a_guard_may_not_look_at_once() {
+    let begins = |grace: &str| {
+        let plan = reading(&format!("{PROBE}, fail: value > 0.1{grace}"), "").plan.unwrap();
+        watch(&plan.guards[0].uses, &plan).unwrap().begins(Timestamp(5))
+    };
+    assert_eq!(begins(""), Timestamp(5));
+    assert_eq!(begins(", grace: 2m"), Timestamp(120_005));
+    assert_eq!(begins(", grace: 1h"), Timestamp(3_600_005));
+    let said = problems(&format!("{PROBE}, fail: value > 0.1, grace: 61m"));
+    assert_eq!(said, "SW1006a guard that does not look for more than 1h guards nothing meanwhile\n");
+}
+
+#[test]
 fn a_guard_that_is_tripped_from_outside_measures_nothing() {
     let plan = reading("uses: webhook, from: a, until: a, on_breach: pause", "").plan.unwrap();
     assert!(plan.guards[0].is_outside());
@@ -87,6 +100,7 @@ fn a_guard_that_is_tripped_from_outside_measures_nothing() {
         ("baseline", "{ url: x }"),
         ("expected", "0.01"),
         ("every", "10s"),
+        ("grace", "10s"),
     ] {
         assert_eq!(problems(&format!("uses: webhook, {key}: {value}")), nothing(key));
         assert_eq!(problems(&format!("uses: webhook, with: {{ {key}: {value} }}")), nothing(key));

@@ -20,7 +20,7 @@ use crate::plan::{
 use crate::port::{Clock, Reads};
 use crate::run::{Ending, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, Verdict, ending};
 use crate::signal::{Condition, Measured, Memory, NoEvidence, Signal, Watch};
-use crate::store::{Owner, Seq, Store, StoreError};
+use crate::store::{Owner, RunId, Seq, Store, StoreError};
 use serde_json::{Value as Json, json};
 use stage::{Crash, Stage, ana, chain, step};
 use std::sync::atomic::Ordering;
@@ -142,7 +142,9 @@ async fn an_interruption_pauses_and_a_new_process_goes_on() {
         stage.until("\"applied\"").await;
         stage.interruption.ask();
     };
+    assert!(!stage.interruption.is_asked());
     let (driven, ()) = tokio::join!(stage.drive(), ask);
+    assert!(stage.interruption.is_asked());
     let driven = driven.unwrap();
     assert_eq!((driven.rest, driven.run.paused), (Rest::Interrupted, Some(PauseCause::Interrupted)));
     assert_eq!(stage.value("b"), "old");
@@ -609,13 +611,25 @@ async fn a_run_whose_end_could_not_be_recorded_keeps_its_locks() {
     undisturbed.drive().await.unwrap();
     first.crash_at(Crash::Before(undisturbed.journal().len() as u64));
     assert!(first.drive().await.is_err());
+    assert_eq!(taken_over_after(&first), [first.run]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_has_no_lock() {
+    let first = Stage::new(chain(&["a"]), &[]);
+    first.drive().await.unwrap();
+    assert_eq!(taken_over_after(&first), []);
+}
+
+/// Whose locks another run takes over that writes what this one wrote.
+fn taken_over_after(first: &Stage) -> Vec<RunId> {
     let inner = Arc::new(crate::store::SqliteStore::open(first.directory.path()).unwrap());
     let second = Stage::among(first.directory.clone(), inner, chain(&["a"]), &[], Vec::new());
     let now = SystemClock::wall().now();
     let owner = Owner { host: "test".into(), pid: 2, birth: String::new() };
     let lease = second.store.acquire(&second.run, &owner, Duration::from_secs(60), now).unwrap();
     let taken = second.store.lock(&lease, &second.actions.resources(), now).unwrap();
-    assert_eq!(taken.iter().map(|lock| &lock.run).collect::<Vec<_>>(), [&first.run]);
+    taken.into_iter().map(|lock| lock.run).collect()
 }
 
 #[tokio::test]

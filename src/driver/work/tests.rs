@@ -285,8 +285,8 @@ impl Signal for Source {
     }
 }
 
-/// A guard that looks at these seconds, and sees this; why it was tripped, and when.
-async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Option<(u64, FaultKind)> {
+/// A guard that breaks above 0.1, while nothing bakes.
+fn guard_of(no_evidence: NoEvidence, grace: Duration) -> (Bench, Arc<Source>) {
     let (mut bench, source) = (Bench::of(Work::Guard(0)), Arc::new(Source::default()));
     let condition = Condition {
         fail: Expr::compile("value > 0.1", &["value"], Arc::default()).unwrap(),
@@ -297,20 +297,56 @@ async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Optio
         breaches: 1,
         no_evidence,
     };
-    let guards = vec![Watch::new(source.clone(), condition)];
+    let guards = vec![Watch::new(source.clone(), condition).grace(grace)];
     bench.hands.actions = Arc::new(Actions::from_parts(Vec::new(), guards));
-    // Nothing bakes.
     bench.piece.due.until = Timestamp::NEVER;
+    (bench, source)
+}
+
+impl Bench {
+    /// Its guard looks in this second, and there is this to be seen.
+    async fn look(&mut self, source: &Source, second: u64, seen: Option<f64>) -> Turn {
+        *source.0.lock().unwrap() = seen;
+        self.world.clock.0.store(second * 1000, Ordering::Relaxed);
+        self.hands.turn(&mut self.piece).await
+    }
+}
+
+/// A guard that looks at these seconds, and sees this; why it was tripped, and when.
+async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Option<(u64, FaultKind)> {
+    let (mut bench, source) = guard_of(no_evidence, Duration::ZERO);
     for (second, seen) in looks {
-        *source.0.lock().unwrap() = *seen;
-        bench.world.clock.0.store(second * 1000, Ordering::Relaxed);
-        match bench.hands.turn(&mut bench.piece).await {
+        match bench.look(&source, *second, *seen).await {
             Turn::Answered(Input::Tripped { guard: 0, fault }) => return Some((*second, fault.kind)),
             Turn::Again(at, _) => assert_eq!(at, Timestamp((second + 5) * 1000)),
             _ => panic!("a guard says nothing else"),
         }
     }
     None
+}
+
+/// What breaks meanwhile is not its concern, and silence counts from when it looks. Once a bake is over it is asked at once.
+#[tokio::test]
+async fn a_guard_does_not_look_before_its_grace_is_over() {
+    let (grace, broken) = (Duration::from_secs(120), Some(0.5));
+    let of = async |until, looks: &[(u64, Option<f64>, u64)]| {
+        let (mut bench, source) = guard_of(NoEvidence::Wait, grace);
+        bench.piece.due.until = until;
+        for (second, seen, again) in looks {
+            match bench.look(&source, *second, *seen).await {
+                Turn::Again(at, _) => assert_eq!(at, Timestamp(again * 1000)),
+                Turn::Answered(Input::Tripped { fault, .. }) => return Some((*second, fault.kind)),
+                _ => panic!("a guard says nothing else"),
+            }
+        }
+        None
+    };
+    let permanent = |second| Some((second, FaultKind::Permanent));
+    assert_eq!(of(Timestamp::NEVER, &[(10, broken, 130), (129, broken, 130)]).await, None);
+    assert_eq!(of(Timestamp::NEVER, &[(10, broken, 130), (130, broken, 0)]).await, permanent(130));
+    let silent = [(10, None, 130), (130, None, 135), (1029, None, 1034), (1030, None, 0)];
+    assert_eq!(of(Timestamp::NEVER, &silent).await, Some((1030, FaultKind::Blind)));
+    assert_eq!(of(Timestamp(9000), &[(10, broken, 0)]).await, permanent(10));
 }
 
 #[tokio::test]
