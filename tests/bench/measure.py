@@ -192,7 +192,7 @@ def used(process):
     # After the name, which may hold anything, the 12th and 13th are the time in user mode and in the kernel.
     fields = (here / "stat").read_text().rpartition(")")[2].split()
     cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    sizes = dict(re.findall(r"^(\w+): +(\d+) kB", (here / "status").read_text(), re.M))
+    sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", (here / "status").read_text(), re.M))
     return Used(cpu, int(sizes["VmRSS"]) / 1024)
 
 

@@ -119,6 +119,9 @@ impl AnyAction for Told {
     fn is_news(&self, _: &Memo, note: &Memo) -> bool {
         note.contains("news")
     }
+    fn trouble(&self, note: &Memo) -> Trouble {
+        (u32::from(note.contains("bad")), 0, Vec::new())
+    }
     async fn look(&self, _: &Reads<'_>, _: Toward, record: &Record) -> Result<Look, Fault> {
         self.given.lock().unwrap().push(record.note.clone());
         self.looks.lock().unwrap().pop_front().unwrap()
@@ -217,14 +220,17 @@ async fn what_is_no_news_is_kept_until_something_is() {
     assert_eq!(first, Ok(Answer::Looked(note("1"))), "nothing is recorded yet");
     let mut watch = Bench::of(Work::Watch(IX));
     watch.piece.record.as_mut().unwrap().note = Some("1".into());
-    assert_eq!(watch.sees(0, note("2")).await, Err(10));
+    assert_eq!(watch.sees(0, note("2, bad")).await, Err(10));
+    let kept = |watch: &Bench| watch.piece.trouble().4;
+    assert_eq!(kept(&watch), Some((1, 0, Vec::new())), "it differs by this from what is recorded");
     // A copy of it goes on from there.
     watch.piece = watch.piece.fork();
     assert_eq!(watch.sees(10, note("3")).await, Err(20));
+    assert_eq!(kept(&watch), None);
     assert_eq!(watch.sees(20, Err(Fault::transient("throttled"))).await, Err(22));
     assert_eq!(watch.sees(22, note("4, news")).await, Ok(Answer::Looked(note("4, news"))));
     let given = watch.action.given.lock().unwrap().clone();
-    assert_eq!(given, ["1", "2", "3", "3"].map(|text| Some(text.into())));
+    assert_eq!(given, ["1", "2, bad", "3", "3"].map(|text| Some(text.into())));
     // Whoever asks whether a lost call landed is answered.
     let mut settle = Bench::of(Work::Settle(IX));
     settle.piece.record.as_mut().unwrap().note = Some("1".into());
