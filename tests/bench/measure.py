@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,7 @@ LOOKS = (
     (30, ("DescribeAlarms",)),
     (15, (*FOUND, "DescribeTargetHealth")),
     (30, (*FOUND, "GetMetricData")),
-    (30, ("DescribeServices",)),
+    (15, ("DescribeServices",)),
 )
 
 
@@ -185,6 +186,8 @@ class Used:
     """Seconds."""
     resident: float
     """MiB."""
+    peak: float
+    """MiB, at most so far."""
 
 
 def used(process):
@@ -193,7 +196,7 @@ def used(process):
     fields = (here / "stat").read_text().rpartition(")")[2].split()
     cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     sizes = dict(re.findall(r"^(\w+):\s+(\d+) kB", (here / "status").read_text(), re.M))
-    return Used(cpu, int(sizes["VmRSS"]) / 1024)
+    return Used(cpu, int(sizes["VmRSS"]) / 1024, int(sizes["VmHWM"]) / 1024)
 
 
 def answered(control):
@@ -210,6 +213,12 @@ def until(what, holds):
     raise Failed(f"it never came that {what}")
 
 
+def listens(address):
+    host, port = address.split(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
+
+
 @contextlib.contextmanager
 def begun(argv, env=None):
     """A process that ends with the block."""
@@ -220,6 +229,27 @@ def begun(argv, env=None):
     finally:
         process.kill()
         process.wait()
+
+
+def flooded():
+    """A server that hears triggers while others send it garbage."""
+    spend(["cargo", "bench", "--locked", "--quiet", "--no-run", "--bench", "flood"])
+    secret = environment(SWITCHOVER_SERVE_TOKEN="x" * 32)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = "127.0.0.1:%d" % free.getsockname()[1]
+    with folder() as here:
+        serve = [SWITCHOVER, "serve", "--listen", listen, "--state-dir", here / "state"]
+        with begun(serve, secret) as server:
+            until("it listens", lambda: listens(listen))
+            printed = spend(["cargo", "bench", "--locked", "--quiet", "--bench", "flood", "--", listen], secret).out
+            peak = used(server).peak
+    found = re.search(r"(\d+)/s of garbage; (\d+) triggers answered, the slowest in (\d+) ms", printed)
+    if not found:
+        raise Failed(f"the flood printed no figures:\n{printed}")
+    rate, count, slowest = map(int, found.groups())
+    yield Row("garbage sent to `serve`", f"{rate}/s", "", "", ">= 10,000/s", rate >= 10_000)
+    yield Row(f"the slowest of {count} triggers meanwhile", f"{slowest} ms", "", "", "< 1 s", slowest < 1000)
+    yield Row("the same, peak memory", f"{peak:.1f} MiB", "", "", "< 96 MiB", peak < 96)
 
 
 def watching():
@@ -322,7 +352,7 @@ def rehearsals():
 
 
 MEASUREMENTS = (
-    validation, rehearsals, one_record, appends, scale, memory, restored, deploys_in_parallel, watching
+    validation, rehearsals, one_record, appends, scale, memory, restored, deploys_in_parallel, watching, flooded
 )
 
 

@@ -1,4 +1,5 @@
-//! Systems Manager's Parameter Store as JSON 1.1: one parameter by its name.
+//! Systems Manager's Parameter Store as JSON 1.1: one parameter by its name. Nobody may decrypt: who only watches has no use
+//! for the key.
 
 use super::super::serve::{Answer, answer};
 use super::{Call, unknown};
@@ -21,8 +22,11 @@ pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
 fn parameter(world: &World, input: &Json) -> Result<Json, Refusal> {
     let name = input["Name"].as_str().unwrap_or_default();
     let kept = world.parameter(name).ok_or_else(|| Refusal::new("ParameterNotFound", ""))?;
-    let is_readable = !kept.encrypted || input["WithDecryption"] == true;
-    let value = if is_readable { &*kept.value } else { CIPHERTEXT };
+    if kept.encrypted && input["WithDecryption"] == true {
+        let why = "The ciphertext refers to a customer master key that you may not access.";
+        return Err(Refusal::new("AccessDeniedException", why));
+    }
+    let value = if kept.encrypted { CIPHERTEXT } else { &*kept.value };
     let kind = if kept.encrypted { "SecureString" } else { "String" };
     Ok(json!({"Parameter": {"Name": name, "Type": kind, "Value": value, "Version": 1, "DataType": "text"}}))
 }
