@@ -9,6 +9,9 @@ use crate::run::{
 };
 use std::{sync::Arc, time::Duration};
 
+/// A time in which nobody watched is told from so long on: no guard looks more often.
+const NOTICED: Duration = Duration::from_secs(1);
+
 /// One step so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepStory {
@@ -177,7 +180,8 @@ impl Story {
             Event::RunStarted { by } => self.begun = Some((by.clone(), at)),
             Event::RunResumed { .. } => {
                 self.resumed += 1;
-                self.unwatched.extend(self.run.bakes_until().map(|_| (last, at)));
+                let bakes = self.run.bakes_until().is_some();
+                self.unwatched.extend((bakes && at.since(last) >= NOTICED).then_some((last, at)));
             }
             Event::GuardTripped { fault, .. } => self.breach = Some(fault.clone()),
             Event::RollbackStarted { rewind, .. } => {

@@ -382,6 +382,15 @@ fn a_run_that_bakes_says_until_when_and_who_watches() {
     assert!(summary(&story, story.last, &extras, Looks::default()).contains(&format!("\n{gap}\n")));
     let report = markdown(&story, story.last, &extras, &[]);
     assert!(report.contains(&format!("\n- {gap}\n")), "{report}");
+    // From one process to the next is no time at all.
+    let handed_over = (Timestamp(at(3_710).0 + 1), Event::RunResumed { owner: "host/3".into() });
+    let page = Page::default();
+    let story = told(
+        &[resumed.clone(), vec![handed_over]].concat(),
+        Plain::new(page.clone(), Looks::default(), &plan()),
+    );
+    assert_eq!(story.unwatched.len(), 1);
+    assert!(page.text().trim_end().ends_with("taken over by host/3; what was in flight is looked at first"));
     resumed.push((at(90_000), Event::Baked));
     resumed.push((at(90_000), Event::RunFinished { verdict: Verdict::Completed }));
     assert!(end(&resumed).starts_with("small completed after 1d1h (run 01RUN)"), "{}", end(&resumed));

@@ -33,7 +33,7 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
             ("run".into(), (Tone::Plain, format!("pauses by itself after {}", span(deadline.since(at)))))
         }
         Event::RunResumed { owner } => {
-            let first = match story.unwatched.last().filter(|_| story.run.bakes_until().is_some()) {
+            let first = match story.unwatched.last().filter(|(_, to)| *to == at) {
                 Some(gap) => unwatched(gap),
                 None => "what was in flight is looked at first".into(),
             };

@@ -164,3 +164,18 @@ pub enum Answer {
     /// What calling the undo returned that later looks need.
     Undone(Result<Option<Memo>, Fault>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Curve;
+
+    #[test]
+    fn a_curve_has_the_newest_values() {
+        let mut values = Vec::new();
+        for value in [Some(1.0), None].into_iter().cycle().take(Curve::LONGEST + 1) {
+            Curve::add(&mut values, value);
+        }
+        assert_eq!(values.len(), Curve::LONGEST);
+        assert_eq!((values[0], values[Curve::LONGEST - 1]), (None, Some(1.0)));
+    }
+}

@@ -68,6 +68,7 @@ fn where_nothing_can_be_looked_at_a_human_is_believed() {
     story.after(5).cannot_undo(0, Fault::permanent("denied"));
     story.order(settle(0, true)).sees(0, Look::Assumed);
     assert_eq!(story.phase(0), Phase::Undone(Receipt::TakenOver));
+    assert!(!story.run.assumes(), "nothing was believed of an undo");
 }
 
 #[test]
@@ -92,8 +93,8 @@ fn an_undo_that_changes_nothing_is_tried_again_and_then_stuck() {
     assert_eq!(refusal(&story), Refusal::HeldBy(PauseCause::Stuck(StepIx(1))));
     // Restored by hand: found, and RESTORED.
     let mut mended = story.clone();
-    mended.order(retry(1)).undoes(1).undoes(0);
-    assert_eq!(mended.ending(), Ending::RolledBack);
+    assert_eq!(mended.order(retry(1)).work(), [Work::Undo(StepIx(1))], "it is undone once more");
+    assert_eq!(mended.undoes(1).undoes(0).ending(), Ending::RolledBack);
     // Or taken over, and said so.
     story.order(skip(1));
     assert_eq!(

@@ -63,6 +63,21 @@ fn the_guards_stay_once_all_is_done_and_finally_comes_after() {
     assert_eq!(*story.last(), Event::RunFinished { verdict: Verdict::Completed });
 }
 
+/// What a process that ends meanwhile exits with.
+#[test]
+fn a_bake_is_as_good_as_an_end_unless_it_is_to_be_turned_back() {
+    let mut story = to_bake(vec![act("a", &[])]);
+    assert_eq!((story.run.is_held(), story.ending()), (false, Ending::Resumable), "it has yet to bake");
+    assert_eq!(story.does(0).ending(), Ending::Done);
+    let policy = Policy { bake: Some(secs(60)), veto: Some(secs(60)), ..policy() };
+    let mut story =
+        tell(plan(vec![act("a", &[])], Vec::new(), vec![guard("errors", OnBreach::Rollback)], policy));
+    story.does(0);
+    assert_eq!(story.ending(), Ending::Done);
+    story.trips();
+    assert_eq!((story.paused(), story.run.is_held(), story.ending()), (None, true, Ending::Resumable));
+}
+
 #[test]
 fn silence_ends_no_bake() {
     let mut story = baking();

@@ -119,7 +119,9 @@ fn a_pause_says_no_and_asks_what_then() {
 
 #[test]
 fn a_pause_says_no_for_all_that_has_failed_by_then() {
-    let mut story = held(vec![act("a", &[]), act("b", &[]), on_failure(OnFailure::Continue, act("c", &[]))]);
+    let tolerated = |id| on_failure(OnFailure::Continue, act(id, &[]));
+    let mut story = held(vec![act("a", &[]), act("b", &[]), tolerated("c"), tolerated("check")]);
+    story.plans_stages(3, 0).fails(3).after(1).plans_stages(3, 0).fails(3);
     story.plans(0).applies(0).plans(1).applies(1).plans(2).applies(2);
     story.fails(0).fails(1).fails(2).order(PAUSE);
     assert_eq!(
@@ -128,6 +130,11 @@ fn a_pause_says_no_for_all_that_has_failed_by_then() {
     );
     assert!(story.run[StepIx(0)].mended && story.run[StepIx(1)].mended);
     assert!(!story.run[StepIx(2)].mended, "which the plan does without");
+    assert_eq!(
+        (story.phase(3), story.run[StepIx(3)].mended),
+        (Phase::Failed, false),
+        "and so it does without this"
+    );
     // What was under way, and fails after that, is news.
     let mut story = held(vec![act("a", &[]), act("b", &[])]);
     story.plans(0).applies(0).plans(1).applies(1).fails(0).order(PAUSE);
