@@ -38,6 +38,13 @@ pub const ACTIONS: &[ActionKind] = &[
     kind::<Exec>("exec", "commands of your own"),
 ];
 
+/// Kinds of the steps that stand around a plan's own: no plan can name them.
+const AROUND: &[ActionKind] = &[
+    kind::<dns::Free>("lock.free", "checks that no other run holds the lock in the world"),
+    kind::<dns::Take>("lock.take", "takes the lock in the world"),
+    kind::<dns::Release>("lock.release", "gives the lock in the world back"),
+];
+
 /// Kinds of the language that are not here yet.
 const NOT_YET: &[(&str, &str)] = &[
     ("alb.attribute", "load balancer attributes with undo"),
@@ -52,7 +59,7 @@ impl Registry {
     /// Builds an action; `None` if `with` has problems or there is no such kind.
     #[must_use]
     pub fn build(self, kind: &str, fields: &mut Fields<'_>) -> Option<Arc<dyn AnyAction>> {
-        let kind = ACTIONS.iter().find(|k| k.name == kind)?;
+        let kind = ACTIONS.iter().chain(AROUND).find(|k| k.name == kind)?;
         (kind.decode)(fields)
     }
 }

@@ -72,6 +72,7 @@ impl Exit {
             Ending::RolledBack => Self::RolledBack,
             Ending::Aborted => Self::Aborted,
             Ending::NeedsHuman => Self::Incomplete,
+            Ending::LockedOut => Self::Locked,
             Ending::Resumable => Self::Stopped,
         }
     }

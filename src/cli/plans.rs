@@ -1,10 +1,12 @@
 //! Plans, from files and from runs that were started.
 
+use super::connected::unreadable;
 use super::context::param_variables;
 use super::{Context, Exit, Failure};
 use crate::action::Registry;
 use crate::adapter::PlanFiles;
 use crate::doc::{self, Inputs, Reading};
+use crate::driver::locked;
 use crate::plan::{Plan, Severity};
 use crate::report::quoted;
 use crate::signal::SignalRegistry;
@@ -36,6 +38,13 @@ pub(super) struct Loaded {
     pub(super) reading: Reading,
     /// Where it stands: commands of its steps run there.
     pub(super) folder: PathBuf,
+}
+
+impl Loaded {
+    /// Only what may be done ahead.
+    pub(super) fn only_prepare(&self) -> Result<Arc<Plan>, Failure> {
+        self.reading.plan.as_ref().map_or_else(|| Ok(self.plan.clone()), |plan| to_run(&plan.only_prepare()))
+    }
 }
 
 impl PlanArgs {
@@ -85,7 +94,7 @@ impl PlanArgs {
         }
         let errors = reading.problems.iter().filter(|p| p.severity == Severity::Error).count();
         match &reading.plan {
-            Some(plan) => Ok(Loaded { plan: Arc::new(plan.clone()), folder: folder(&self.plan), reading }),
+            Some(plan) => Ok(Loaded { plan: to_run(plan)?, folder: folder(&self.plan), reading }),
             None => Err(invalid(&self.plan.display().to_string(), errors, &reading)),
         }
     }
@@ -125,6 +134,11 @@ pub(super) fn invalid(name: &str, errors: usize, reading: &Reading) -> Failure {
     }
 }
 
+/// A plan as it is run: with the lock in the world around it, where it takes one.
+fn to_run(plan: &Plan) -> Result<Arc<Plan>, Failure> {
+    locked(plan).map(Arc::new).map_err(|faults| unreadable(&faults))
+}
+
 /// The plan of a run that was started: its own text, whatever the file says now.
 pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
     let (name, text) =
@@ -134,8 +148,10 @@ pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
     let inputs = Inputs { given, ..Inputs::default() };
     let reading = doc::read(name, text.as_bytes(), &doc::Stored(kept), &inputs, &Registry, &SignalRegistry);
     match reading.plan {
-        Some(plan) if record.only_prepare => Ok(Arc::new(plan.only_prepare())),
-        Some(plan) => Ok(Arc::new(plan)),
+        Some(plan) => {
+            let plan = if record.only_prepare { plan.only_prepare() } else { plan };
+            if record.world_lock { to_run(&plan) } else { Ok(Arc::new(plan)) }
+        }
         None => {
             let first = reading.problems.iter().find(|p| p.severity == Severity::Error);
             let why = first.map_or("it makes no sense to this version".into(), |p| p.message.clone());

@@ -5,7 +5,7 @@ use super::plans::Loaded;
 use super::{Context, Exit, Failure, actions};
 use crate::adapter::{PlanFiles, Preview as PreviewWorld};
 use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
-use crate::plan::{Kind, Plan, Scope, StepIx, StepTraits, parse_duration};
+use crate::plan::{Kind, Plan, Scope, StepIx, StepTraits, is_lock, parse_duration};
 use crate::port::dns::{Name, RecordType};
 use crate::port::{ReadWorld, Wiring};
 use crate::report::{DnsClock, Preview, PreviewStep, Runbook, Seen, preview_json, quoted};
@@ -57,10 +57,10 @@ fn seen(step: StepPreview) -> PreviewStep {
     PreviewStep { step: step.step, seen, undo: step.undo }
 }
 
-/// What was seen, in one number: what each step changes, from what.
+/// What was seen, in one number: what each step changes, from what. Who is at work at the moment is no part of it.
 fn state(plan: &Plan, steps: &[PreviewStep]) -> String {
     let mut hash = Sha256::new();
-    for step in steps {
+    for step in steps.iter().filter(|step| !plan.is_lock(step.step)) {
         let told = match &step.seen {
             Seen::Would(proposal) => format!("{} {:?}", proposal.stages, proposal.changes),
             Seen::Unknown(_) => "unknown".into(),
@@ -198,8 +198,8 @@ fn differences(then: &Json, now: &Json) -> Vec<String> {
     for step in steps(now) {
         let id = step.get("id").cloned().unwrap_or_default();
         let was = before.iter().find(|other| other.get("id") == Some(&id)).map(text).unwrap_or_default();
-        if was != text(&step) {
-            let id = id.as_str().unwrap_or_default().to_owned();
+        let id = id.as_str().unwrap_or_default().to_owned();
+        if was != text(&step) && !is_lock(&id) {
             found.push(format!("{id}: was seen as `{was}`, is `{}` now", text(&step)));
         }
     }

@@ -62,6 +62,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2016"),
     page!("SW2017"),
     page!("SW2026"),
+    page!("SW2035"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

@@ -224,6 +224,7 @@ pub(super) fn people(
 pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     const ON_FAILURE: &[(&str, OnFailure)] =
         &[("rollback", OnFailure::Rollback), ("pause", OnFailure::Pause)];
+    const LOCK: &[(&str, bool)] = &[("on", true), ("off", false)];
     let about = "what a failed step or a breach does, unless it says otherwise";
     let on_failure = fields.or("on_failure", one_of(ON_FAILURE), OnFailure::Rollback, about);
     let deadline = fields.optional("deadline", duration(), "from the start; reaching it pauses");
@@ -240,7 +241,21 @@ pub(super) fn policy(fields: &mut Fields<'_>) -> Policy {
     let freeze = fields.or("freeze", list(nested(freeze)), Vec::new(), "days on which none may");
     let zone = window.as_ref().map_or(TimeZone::UTC, |window| window.zone.clone());
     let freeze = freeze.into_iter().map(|freeze| Freeze { zone: zone.clone(), ..freeze }).collect();
-    Policy { on_failure, deadline, rto, veto, bake, heartbeat, window, freeze, ..Policy::default() }
+    let about = "in production each record that a run writes is locked by a TXT record `_switchover.` before its name, so \
+                 that runs of other state directories see it; off where nobody may have such a name";
+    let world_lock = fields.or("world_lock", one_of(LOCK), true, about);
+    Policy {
+        on_failure,
+        deadline,
+        rto,
+        veto,
+        bake,
+        heartbeat,
+        window,
+        freeze,
+        world_lock,
+        ..Policy::default()
+    }
 }
 
 fn heartbeat(fields: &mut Fields<'_>) -> Option<Heartbeat> {

@@ -121,6 +121,16 @@ pub(super) fn unwatched_bake(plan: &Plan, policy: Option<&Value>, problems: &mut
     }
 }
 
+/// A lock is left out that nobody would take.
+pub(super) fn no_lock(plan: &Plan, policy: Option<&Value>, problems: &mut Problems) {
+    let Some(lock) = policy.and_then(|policy| policy.get("world_lock")) else { return };
+    if !plan.policy.world_lock && !plan.production {
+        problems
+            .warn(Code("SW2035"), lock.span, "this plan is not of production, so no lock is taken anyway")
+            .help("leave `world_lock` out, or say `production: true`");
+    }
+}
+
 /// Targets, params and secrets that nothing uses.
 pub(super) fn unused(
     targets: &[(Arc<crate::plan::Target>, Span)],

@@ -114,7 +114,7 @@ pub(super) fn top(fields: &mut Fields<'_>) -> Top {
         production: fields.optional(
             "production",
             anything(),
-            "typed confirmation, and approvals by somebody else",
+            "typed confirmation, approvals by somebody else, and a lock in the zones of the records that are written",
         ),
         params: fields.optional("params", anything(), "what differs from one environment to the next"),
         secrets: fields.optional("secrets", anything(), "where secrets come from"),
@@ -256,6 +256,7 @@ impl Reader<'_> {
         Rules { plan, facts: &facts, before: &before, problems: &mut self.problems }.check(&reads);
         lint::Lints { plan, facts: &facts, before: &before, problems: &mut self.problems }.check();
         lint::unwatched_bake(plan, top.policy.as_ref(), &mut self.problems);
+        lint::no_lock(plan, top.policy.as_ref(), &mut self.problems);
     }
 
     fn guards(&mut self, value: Option<&Value>, scope: &Scope, known: &Known, plan: &Plan) -> Vec<Guard> {

@@ -5,6 +5,7 @@
 mod decode;
 mod expr;
 mod graph;
+mod lock;
 mod policy;
 mod problem;
 mod secret;
@@ -18,6 +19,7 @@ mod value;
 pub use decode::{Constants, Fields, Kinds, Known, StepTraits, nearest};
 pub use expr::{Expr, ExprError, wish};
 pub use graph::{Node, lower};
+pub use lock::{BESIDE, FREE, LOCK, UNLOCK, is_lock};
 pub use policy::{Freeze, Heartbeat, OnBreach, Policy, Window};
 pub use problem::{Code, Label, Problem, Problems, Severity};
 pub use secret::refuse_secrets;

@@ -24,6 +24,8 @@ pub struct Policy {
     pub window: Option<Window>,
     /// When none may.
     pub freeze: Vec<Freeze>,
+    /// In production a run locks the records that it writes where all can see it: in their zones.
+    pub world_lock: bool,
     /// The longest that one call of `apply` or `undo` may take before its answer counts as lost, unless the action
     /// proposes another bound.
     pub call: Duration,
@@ -44,6 +46,7 @@ impl Default for Policy {
             heartbeat: None,
             window: None,
             freeze: Vec::new(),
+            world_lock: true,
             call: Duration::from_secs(60),
             grace: Duration::from_secs(10),
             undo: Retry { attempts: 5, wait: Duration::from_secs(2), backoff_percent: 200 },

@@ -241,7 +241,7 @@ pub struct Plan {
     pub summary: Option<Arc<str>>,
     /// Whom to ask.
     pub owner: Option<Arc<str>>,
-    /// Typed confirmation, approvals by somebody else.
+    /// Typed confirmation, approvals by somebody else, a lock in the world.
     pub production: bool,
     /// All steps; needs come first.
     pub steps: Vec<Step>,

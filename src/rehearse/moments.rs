@@ -34,6 +34,10 @@ const LAGS: Duration = Duration::from_secs(300);
 /// For how long a resolver keeps an answer that ignores its TTL.
 const IGNORED: Duration = Duration::from_secs(1800);
 
+/// The lock of another run.
+const OTHER: &str = "\"switchover v1 run=OTHER plan=other by=bo@elsewhere since=2026-01-06T09:00:00Z \
+                     until=2026-01-06T13:00:00Z\"";
+
 /// All of them.
 pub(super) const MOMENTS: &[MomentFault] = &[
     MomentFault {
@@ -141,7 +145,15 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         class: Class::World,
         may: FOREIGN,
         targets: records,
-        strike: |scene, target| foreign_record(scene, target),
+        strike: |scene, target| put(scene, target, "A", "203.0.113.9"),
+    },
+    MomentFault {
+        name: "world.locked",
+        text: "another run has the lock of the record",
+        class: Class::World,
+        may: FOREIGN,
+        targets: locks,
+        strike: |scene, target| put(scene, target, "TXT", OTHER),
     },
     MomentFault {
         name: "world.foreign-weight",
@@ -411,20 +423,22 @@ fn is_busy(scene: &Scene) -> bool {
 }
 
 fn records(scene: &Scene) -> Vec<String> {
-    if !is_busy(scene) {
-        return Vec::new();
-    }
-    written(scene, "dns:").into_iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect()
+    names(scene, "dns:")
 }
 
-fn foreign_record(scene: &Scene, name: &str) {
-    let record = RecordFile {
-        name: name.into(),
-        kind: "A".into(),
-        ttl: Some(60),
-        values: vec!["203.0.113.9".into()],
-        ..RecordFile::default()
-    };
+/// Names by which the plan locks its records.
+fn locks(scene: &Scene) -> Vec<String> {
+    names(scene, "lock:")
+}
+
+fn names(scene: &Scene, kind: &str) -> Vec<String> {
+    let places = if is_busy(scene) { written(scene, kind) } else { BTreeSet::new() };
+    places.iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect()
+}
+
+fn put(scene: &Scene, name: &str, kind: &str, value: &str) {
+    let (name, kind, values) = (name.into(), kind.into(), vec![value.into()]);
+    let record = RecordFile { name, kind, ttl: Some(60), values, ..RecordFile::default() };
     deed(scene, Deed { set_record: Some(record), ..Deed::default() });
 }
 

@@ -6,7 +6,7 @@ use super::laws::{Breach, Law, May};
 use super::scene::{Next, Scene};
 use super::situation::Situation;
 use super::witness::Times;
-use crate::plan::{StepIx, Timestamp};
+use crate::plan::{BESIDE, StepIx, Timestamp};
 use crate::run::{Mode, Run, Verdict};
 use crate::sim::{CallSeen, ResolverKind, Users};
 use serde::{Deserialize, Serialize};
@@ -370,8 +370,10 @@ fn differences(
     let left = |place: &str| {
         let others = ["definition ", "load balancer ", "scans"];
         let kept = others.iter().any(|start| place.starts_with(start));
+        // The verdict stands where the lock could not be given back: the exit code tells of it.
+        let locked = place.starts_with(&format!("record {BESIDE}.")) && scene.run.finally_failed();
         // What the plan leaves in force deliberately is told by its receipts.
-        kept || outcome == Outcome::RolledBack && is_left(place)
+        kept || locked || outcome == Outcome::RolledBack && is_left(place)
     };
     let places = wanted.keys().chain(found.keys().filter(|place| !wanted.contains_key(*place)));
     for place in places {

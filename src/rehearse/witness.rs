@@ -246,7 +246,8 @@ impl Witness {
         if count > 1 && once && changed.is_none() && !self.differs {
             self.breach(Law::Once, id(), format!("{place} was changed twice for one call"));
         }
-        if back && place.starts_with("record ") {
+        // Nobody is led anywhere by a lock.
+        if back && place.starts_with("record ") && !run.plan.is_lock(ix) {
             let slowest = world.name_servers.iter().map(|server| server.delay).max().unwrap_or_default();
             let led_back = now.after(slowest);
             self.times.led_back = Some(led_back);

@@ -1,7 +1,7 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
 use super::{Extras, Runbook, Story, words};
-use crate::plan::{StepIx, Timestamp};
+use crate::plan::{FREE, StepIx, Timestamp};
 use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
 /// What to do now.
@@ -222,6 +222,7 @@ fn paused(story: &Story, cause: &PauseCause, extras: &Extras) -> Advice {
             vec![retry(ix), skip(ix), back],
             Runbook::StepFailed,
         ),
+        PauseCause::Foreign(ix) if story.plan.is_lock(ix) => locked_out(story, ix, retry(ix), skip(ix), back),
         PauseCause::Foreign(ix) => (
             vec![
                 format!("{}: {}", name(ix), reason(ix)),
@@ -294,6 +295,30 @@ fn paused(story: &Story, cause: &PauseCause, extras: &Extras) -> Advice {
         ),
     };
     Advice { says, commands, see }
+}
+
+/// Another run holds the lock in the world, or has taken it from this one.
+fn locked_out(
+    story: &Story,
+    ix: StepIx,
+    retry: (String, String),
+    skip: (String, String),
+    back: (String, String),
+) -> (Vec<String>, Vec<(String, String)>, Runbook) {
+    let reason = story.step(ix).reason.as_deref().unwrap_or("no reason was recorded");
+    let mut says = vec![reason.to_owned()];
+    let retry = ("once it is over, or has given its lock back".to_owned(), retry.1);
+    if story.run.wrote {
+        says.push("this run has changed something, and does nothing more before you say what".into());
+        return (says, vec![retry, back, ("to go on without a lock".into(), skip.1)], Runbook::LockHeld);
+    }
+    says.push("nothing was changed. Ask whoever started that run, and end it where it was started".into());
+    let over = if *story.plan[ix].id.0 == *FREE {
+        ("to take its lock over: only if nobody can go on with it".to_owned(), skip.1)
+    } else {
+        ("to go on without a lock".to_owned(), skip.1)
+    };
+    (says, vec![retry, ("to give this run up".to_owned(), back.1), over], Runbook::LockHeld)
 }
 
 fn stuck(story: &Story, extras: &Extras) -> (Vec<String>, Vec<(String, String)>, Runbook) {

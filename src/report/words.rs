@@ -1,7 +1,7 @@
 //! Facts in words: one line each, the same in every renderer.
 
 use super::{Story, Tone};
-use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration};
+use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration, is_lock};
 use crate::run::{
     Actor, Cause, Event, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
 };
@@ -267,6 +267,7 @@ fn paused(
         PauseCause::Operator => "an operator said so".into(),
         PauseCause::Interrupted => "the process was asked to stop".into(),
         PauseCause::Failed(ix) => format!("{} failed, and a person decides", name(ix)),
+        PauseCause::Foreign(ix) if is_lock(&name(ix)) => "another run has locked what this one writes".into(),
         PauseCause::Foreign(ix) => format!("somebody else's change is in the way of {}", name(ix)),
         PauseCause::Blind(ix) => format!("nobody can tell how {} stands", name(ix)),
         PauseCause::Guard(place) => {

@@ -17,6 +17,8 @@ pub enum Ending {
     Aborted,
     /// Something is in force that should not be, or a step of `finally` failed: only a human gets it on.
     NeedsHuman,
+    /// Another run holds the lock in the world, and this one has changed nothing.
+    LockedOut,
     /// On its way, paused, or waiting for approval; `resume` goes on.
     Resumable,
 }
@@ -40,6 +42,7 @@ pub fn ending(run: &Run) -> Ending {
                 | PauseCause::Diverged { .. }
                 | PauseCause::Checkpoint(_),
             ) => Ending::NeedsHuman,
+            Some(PauseCause::Foreign(ix)) if run.plan.is_lock(ix) && !run.wrote => Ending::LockedOut,
             None if run.bakes_until().is_some() && !run.is_held() => Ending::Done,
             _ => Ending::Resumable,
         },

@@ -78,7 +78,8 @@ impl Run {
         if ix.index() >= self.steps.len() {
             return None;
         }
-        self.wrote |= matches!(event, StepEvent::Applying { .. }) && !self.plan.is_finally(ix);
+        let counts = !self.plan.is_finally(ix) && !self.plan.is_lock(ix);
+        self.wrote |= matches!(event, StepEvent::Applying { .. }) && counts;
         let bounds = Bounds {
             grace: self.plan.policy.grace,
             allowance: self.allowance(ix),

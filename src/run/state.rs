@@ -81,7 +81,7 @@ pub struct Run {
     pub satisfied: Vec<bool>,
     /// The newest order that was answered.
     pub last_order: u64,
-    /// Some step, other than those of `finally`, recorded an intent.
+    /// Some step, other than those of `finally` and of the lock in the world, recorded an intent.
     pub wrote: bool,
     /// All steps.
     pub steps: Steps,

@@ -49,6 +49,8 @@ pub struct NewRun {
     pub wiring: Option<Wiring>,
     /// Only the steps that may be done ahead.
     pub only_prepare: bool,
+    /// It takes the lock in the world.
+    pub world_lock: bool,
     /// When, on the wall clock.
     pub created: Timestamp,
     /// By whom.
@@ -74,6 +76,8 @@ pub struct RunRecord {
     pub wiring: Option<Wiring>,
     /// Only the steps that may be done ahead.
     pub only_prepare: bool,
+    /// It takes the lock in the world.
+    pub world_lock: bool,
     /// When, on the wall clock.
     pub created: Timestamp,
     /// By whom.
@@ -95,6 +99,9 @@ pub(super) struct Pinned {
     params_digest: String,
     wiring: Option<Wiring>,
     only_prepare: bool,
+    /// What was pinned before there was one reads as it was written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    world_lock: bool,
     created: u64,
     by: String,
     tool: String,
@@ -113,6 +120,7 @@ impl RunRecord {
             params: new.params,
             wiring: new.wiring,
             only_prepare: new.only_prepare,
+            world_lock: new.world_lock,
             created: new.created,
             by: new.by,
             tool: env!("CARGO_PKG_VERSION").into(),
@@ -130,6 +138,7 @@ impl RunRecord {
             params_digest: self.params_digest.clone(),
             wiring: self.wiring.clone(),
             only_prepare: self.only_prepare,
+            world_lock: self.world_lock,
             created: self.created.0,
             by: self.by.clone(),
             tool: self.tool.clone(),
@@ -147,6 +156,7 @@ impl RunRecord {
             params_digest: pinned.params_digest,
             wiring: pinned.wiring,
             only_prepare: pinned.only_prepare,
+            world_lock: pinned.world_lock,
             created: Timestamp(pinned.created),
             by: pinned.by,
             tool: pinned.tool,

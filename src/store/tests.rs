@@ -58,6 +58,7 @@ fn new_run() -> NewRun {
         params: serde_json::Map::new(),
         wiring: None,
         only_prepare: false,
+        world_lock: false,
         created: NOW,
         by: "ana".into(),
     }

@@ -1,6 +1,8 @@
 //! Records of a zone: compared whole, changed by compare-and-swap, and believed only when every authority serves them.
 
 mod by_hand;
+mod held;
+mod lock;
 mod place;
 mod routed;
 mod served;
@@ -11,6 +13,7 @@ mod to;
 mod ttl;
 mod weights;
 
+pub(super) use lock::{Free, Release, Take};
 pub(super) use switch::Switch;
 pub(super) use ttl::LowerTtl;
 pub(super) use weights::Weights;

@@ -2,7 +2,7 @@
 
 use super::by_hand::Hand;
 use super::sets;
-use crate::plan::{Fields, Target, target, text};
+use crate::plan::{Fields, Target, list, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
 use crate::port::need;
 use crate::port::stated::must_be_name;
@@ -36,9 +36,17 @@ impl Place {
             fields.required("record", text(), "a name in the zone: `app`, or `@` for the zone's own");
         must_be_name(fields, "record", record.as_deref().filter(|record| *record != "@"));
         let target = target?;
-        let holder = target.says("aws").unwrap_or_default();
-        let account = fields.known().targets.iter().find(|account| *account.name == *holder);
-        Some(Self { account: account.unwrap_or(&target).clone(), target, record: record? })
+        Some(Self { account: account(fields, &target), target, record: record? })
+    }
+
+    /// Reads `target` and `names`: names of one zone, as many as one batch bears.
+    pub(super) fn decode_all(fields: &mut Fields<'_>) -> Option<Vec<Self>> {
+        let target = fields.required("target", target(&["route53", "rfc2136"]), "the zone");
+        let names = fields.required("names", list(text()), "names in it");
+        let target = target?;
+        let account = account(fields, &target);
+        let place = |record| Self { target: target.clone(), account: account.clone(), record };
+        Some(names?.into_iter().map(place).collect())
     }
 
     /// For locks.
@@ -93,14 +101,26 @@ impl Place {
     pub(super) async fn find(&self, reads: &Reads<'_>) -> Result<Found, Fault> {
         let dns = reads.world.dns(&self.target.name)?;
         let zone = dns.zone().await?;
-        let name = Name::within(&self.record, &zone.name);
+        let name = self.within(&zone);
         Ok(Found { dns, zone, name })
+    }
+
+    /// The whole name, in the zone as it is.
+    pub(super) fn within(&self, zone: &Zone) -> Name {
+        Name::within(&self.record, &zone.name)
     }
 
     /// The zone, for changing.
     pub(super) fn to_change(&self, writes: &Writes<'_>) -> Result<Arc<dyn WriteDns>, Fault> {
         writes.dns(&self.target.name)
     }
+}
+
+/// Who holds a zone; where no account does, the zone's own target.
+fn account(fields: &Fields<'_>, target: &Arc<Target>) -> Arc<Target> {
+    let holder = target.says("aws").unwrap_or_default();
+    let account = fields.known().targets.iter().find(|account| *account.name == *holder);
+    account.unwrap_or(target).clone()
 }
 
 impl Place {

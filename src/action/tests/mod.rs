@@ -5,6 +5,7 @@ mod both_sides;
 mod commands;
 mod deploys;
 mod flags;
+mod locks;
 mod queries;
 mod records;
 mod requests;

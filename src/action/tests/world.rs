@@ -90,7 +90,7 @@ pub(super) struct State {
 pub(super) struct World(Arc<Inner>);
 
 struct Inner {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     scope: Scope,
 }
 
@@ -132,7 +132,14 @@ impl World {
         };
         let mut scope = Scope::default();
         scope.secrets.insert("token".into(), "s3cr3t-token".into());
-        Self(Arc::new(Inner { state: Mutex::new(state), scope }))
+        Self(Arc::new(Inner { state: Arc::new(Mutex::new(state)), scope }))
+    }
+
+    /// The same world, as a run sees it.
+    pub(super) fn seen_by(&self, change: impl FnOnce(&mut Scope)) -> Self {
+        let mut scope = self.0.scope.clone();
+        change(&mut scope);
+        Self(Arc::new(Inner { state: self.0.state.clone(), scope }))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -54,6 +54,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
     if args.prepare && !loaded.plan.steps.iter().any(|step| step.part == Part::Prepare) {
         return Err(Failure::usage("the plan has no steps under `prepare`"));
     }
+    let plan = if args.prepare { loaded.only_prepare()? } else { loaded.plan.clone() };
     match &wiring {
         Some(wiring) => {
             context.say(&sandbox::headline(wiring));
@@ -66,7 +67,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
     // Not before somebody was asked: a question ends by Ctrl-C.
     let mut signals = Signals::listen()?;
     let connecting = async {
-        let connected = Connected::to(context, &loaded.plan, &loaded.folder, wiring.clone()).await?;
+        let connected = Connected::to(context, &plan, &loaded.folder, wiring.clone()).await?;
         connected.check().await.map(|()| connected)
     };
     let connected = signals.unless_asked(Box::pin(connecting)).await?;
@@ -84,6 +85,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
         params: loaded.reading.params.clone().into_iter().collect(),
         wiring,
         only_prepare: args.prepare,
+        world_lock: plan.has_lock(),
         created: stored::now(),
         by: context.who.clone(),
     };

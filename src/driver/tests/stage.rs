@@ -233,6 +233,7 @@ impl Stage {
             params: serde_json::Map::new(),
             wiring: None,
             only_prepare: false,
+            world_lock: false,
             created: SystemClock::wall().now(),
             by: "ana".into(),
         };

@@ -2,6 +2,7 @@
 
 mod bad_plans;
 mod complaints;
+mod locks;
 mod long_soaks;
 mod merging;
 mod mutants;
@@ -10,7 +11,8 @@ use super::{Class, Law, Options, Rehearsal, Setting, rehearse, repeat};
 use crate::action::Registry;
 use crate::doc::{Inputs, Stored, read};
 use crate::driver::Actions;
-use crate::plan::Timestamp;
+use crate::plan::{Plan, Timestamp};
+use crate::run::Fault;
 use crate::sandbox::shipped;
 use crate::signal::SignalRegistry;
 use crate::sim::{World, WorldFile, derive};
@@ -30,6 +32,15 @@ fn text_of(plan: &str) -> String {
 }
 
 fn setting_of(plan: &str, text: &str, world: Option<&str>) -> Arc<Setting> {
+    setting_with(plan, text, world, Ok)
+}
+
+fn setting_with(
+    plan: &str,
+    text: &str,
+    world: Option<&str>,
+    as_run: impl FnOnce(Plan) -> Result<Plan, Vec<Fault>>,
+) -> Arc<Setting> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let find = |name: &str| {
         let own = std::fs::read_to_string(root.join("tests/data/rehearse").join(name)).ok();
@@ -39,7 +50,8 @@ fn setting_of(plan: &str, text: &str, world: Option<&str>) -> Arc<Setting> {
     let given = stated.as_ref().map(|file| file.params.clone()).unwrap_or_default();
     let inputs = Inputs { given, ..Inputs::default() };
     let reading = read(plan, text.as_bytes(), &Stored::default(), &inputs, &Registry, &SignalRegistry);
-    let plan = Arc::new(reading.plan.unwrap_or_else(|| panic!("{}", refused(plan, text))));
+    let plan = reading.plan.unwrap_or_else(|| panic!("{}", refused(plan, text)));
+    let plan = Arc::new(as_run(plan).unwrap());
     let actions = Arc::new(Actions::of(&plan).unwrap());
     let file = stated.unwrap_or_else(|| derive(&plan, &actions.needs(), &reading.params).file);
     let world = World::new(file, world.unwrap_or("derived"), START, 77).unwrap();

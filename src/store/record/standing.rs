@@ -3,7 +3,7 @@
 //! It is a copy. Whoever acts on a run goes by the journal; tests hold that both tell the same.
 
 use super::{CauseRecord, EventRecord, OrderRecord, PauseRecord, ReceiptRecord, StepRecord, VerdictRecord};
-use crate::plan::Timestamp;
+use crate::plan::{Timestamp, is_lock};
 use crate::port::WorldTime;
 use crate::store::RunRecord;
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ impl StandingRecord {
                 (self.mode, self.paused, self.ended) = (ModeRecord::Finished(*verdict), None, Some(at.0));
             }
             EventRecord::OrderTaken { order, .. } => self.obey(order),
-            EventRecord::Step { fact: StepRecord::Applying { .. }, .. } => self.wrote = true,
+            EventRecord::Step { step, fact: StepRecord::Applying { .. } } => self.wrote |= !is_lock(step),
             EventRecord::Step { fact: StepRecord::Undone { receipt: ReceiptRecord::Assumed }, .. } => {
                 self.assumes = true;
             }

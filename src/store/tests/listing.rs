@@ -83,3 +83,13 @@ fn what_an_order_lifts_is_lifted_in_a_listing_too() {
     let forward = continued(PauseRecord::Checkpoint { step: "wave".into() });
     assert_eq!((forward.mode, forward.paused, forward.cause), (ModeRecord::Forward, None, None));
 }
+
+#[test]
+fn the_lock_in_the_world_is_no_change_yet() {
+    let mut standing = StandingRecord::default();
+    for (step, wrote) in [("_lock", false), ("switch", true), ("_lock", true)] {
+        let fact = StepRecord::Applying { stage: 1, by: 9 };
+        standing.take(Timestamp(7), &EventRecord::Step { step: step.into(), fact });
+        assert_eq!(standing.wrote, wrote, "{step}");
+    }
+}
