@@ -57,6 +57,7 @@ fn main() {
             params: serde_json::Map::new(),
             wiring: None,
             only_prepare: false,
+            world_lock: false,
             created: now,
             by: "bench".into(),
         })

@@ -24,6 +24,7 @@ fn interrupted(store: &SqliteStore, now: Timestamp, facts: usize) -> RunId {
         params: serde_json::Map::new(),
         wiring: None,
         only_prepare: false,
+        world_lock: false,
         created,
         by: "bench".into(),
     };

@@ -45,7 +45,10 @@ pub(crate) fn obey(stage: &Stage, said: &Said, operation: &str) -> Said {
         last = Some(stage.run(&words));
     }
     let last = last.unwrap();
-    assert_eq!(calls_of(stage, operation), written, "it was restored by hand: {last:#?}");
+    // Where nothing is in force any more, what locks the record in its zone goes last, by the run itself.
+    let lock = stage.log().matches(r#""event":"step.undo_called","step":"_lock""#).count() as u64;
+    let lock = if operation == "ChangeResourceRecordSets" { lock } else { 0 };
+    assert_eq!(calls_of(stage, operation), written + lock, "it was restored by hand: {last:#?}");
     last
 }
 

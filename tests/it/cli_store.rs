@@ -38,6 +38,7 @@ fn run(store: &SqliteStore, days: u64, left: &Left) -> RunId {
         params: serde_json::Map::new(),
         wiring: None,
         only_prepare: false,
+        world_lock: false,
         created,
         by: "ana".into(),
     };

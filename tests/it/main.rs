@@ -37,4 +37,5 @@ mod two_operators;
 mod veto;
 mod weighted;
 mod wire;
+mod world_lock;
 mod zombies;

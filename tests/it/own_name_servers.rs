@@ -250,3 +250,38 @@ fn a_wrong_key_is_told_before_a_run_exists() {
     assert_eq!(desk.say(&["runs", "--output", "json"]).stdout.matches("own-servers").count(), 0);
     assert_eq!(desk.answer(), OLD);
 }
+
+/// Two state directories, and a server that knows of neither.
+#[test]
+fn a_run_of_production_locks_the_record_on_the_server_itself() {
+    let Some(desk) = Desk::new(Brand::Bind) else { return };
+    let step =
+        "  - { id: hook, uses: exec, with: { run: [false] }, on_failure: pause, undo: { keep: nothing } }\n";
+    let plan = desk.plan_with(step);
+    let text = std::fs::read_to_string(&plan).unwrap();
+    std::fs::write(&plan, text.replace("name: own-servers", "name: own-servers\nproduction: true")).unwrap();
+    let lock = || {
+        let port = desk.port.to_string();
+        let ask = ["@127.0.0.1", "-p", &port, "+tcp", "+short", "_switchover.app.example.test", "TXT"];
+        String::from_utf8(Command::new("dig").args(ask).output().unwrap().stdout).unwrap()
+    };
+    let [seen, theirs] = ["seen.json", "theirs.json"].map(|name| desk.path(name));
+    let said = desk.say(&["preview", &plan, "--save", &seen]);
+    assert!(said.stdout.contains("lock _switchover.app.example.test: nothing → this run's"), "{said:#?}");
+    let said = desk.say(&["run", &plan, "--auto-approve", &seen]);
+    assert_eq!(said.code, Some(13), "{said:#?}");
+    assert!(lock().contains("switchover v1 run=") && lock().contains("by=ana@example.com"), "{}", lock());
+
+    let elsewhere = |arguments: &[&str]| -> Said {
+        let mut command = desk.command(arguments, SECRET);
+        command.env("SWITCHOVER_STATE_DIR", desk.path("elsewhere")).output().unwrap().into()
+    };
+    let said = elsewhere(&["preview", &plan, "--save", &theirs]);
+    assert!(said.stdout.contains("locked by another run"), "{said:#?}");
+    let (before, said) = (lock(), elsewhere(&["run", &plan, "--auto-approve", &theirs]));
+    assert_eq!((said.code, lock()), (Some(14), before), "{said:#?}");
+
+    let said = desk.say(&["rollback", "latest"]);
+    assert_eq!(said.code, Some(12), "{said:#?}");
+    assert_eq!((lock().as_str(), desk.answer().as_str()), ("", OLD));
+}

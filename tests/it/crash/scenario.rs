@@ -37,6 +37,8 @@ pub(super) const BACK: &str = "soak-fails";
 
 /// Steps in the order of the plan.
 const STEPS: &[&str] = &[
+    "_free",
+    "_lock",
     "lower-ttl",
     "backend",
     "frontend",
@@ -49,11 +51,12 @@ const STEPS: &[&str] = &[
     "old-side-idle",
     "served",
     "announce",
+    "_unlock",
 ];
 /// Those whose failure undoes nothing by itself: it is silence, or past the checkpoint, or of `finally`.
-const GOES_ON: &[&str] = &["old-side-idle", "served", "announce"];
+const GOES_ON: &[&str] = &["old-side-idle", "served", "announce", "_unlock"];
 /// Undos in the order that they are called in.
-const UNDOS: &[&str] = &["switch", "backend", "frontend", "lower-ttl"];
+const UNDOS: &[&str] = &["switch", "backend", "frontend", "lower-ttl", "_lock"];
 
 /// Cleaned up by itself on the way forward: there is no call in its undo that could fail.
 pub(super) const WRITES_NOTHING_BACK: &[&str] = &["smoke"];
@@ -73,6 +76,12 @@ fn change(action: &str, set: &str) -> Json {
     refused("route53", "ChangeResourceRecordSets", &containing)
 }
 
+/// The same of the lock beside the record.
+fn lock(action: &str) -> Json {
+    let lock = "<ResourceRecordSet><Name>_switchover.app.navralabs.com.</Name>";
+    refused("route53", "ChangeResourceRecordSets", &format!("<Action>{action}</Action>{lock}"))
+}
+
 fn update(definition: &str) -> Json {
     refused("ecs", "UpdateService", &format!("task-definition/{definition}"))
 }
@@ -82,6 +91,16 @@ fn failure(step: &str) -> Json {
     let after = |step: &str, fault: Json| json!({"on": [{"step": step, "event": "succeeded", "do": {"fault": fault}}]});
     let one = |fault: Json| json!({"faults": [fault]});
     match step {
+        "_free" => {
+            let record = |name: &str, kind: &str, ttl: u32, value: &str| json!({"name": name, "type": kind, "ttl": ttl, "values": [value]});
+            let records = [
+                record("app", "CNAME", 300, "staging-alb.eu-west-1.elb.amazonaws.com"),
+                record("_switchover.app", "TXT", 60, "\"something else\""),
+            ];
+            json!({"zones": {"navralabs.com": {"id": "Z0123456789ABC", "records": records}}})
+        }
+        "_lock" => one(lock("CREATE")),
+        "_unlock" => after("announce", lock("DELETE")),
         "lower-ttl" => one(change("DELETE", "<Type>CNAME</Type><TTL>300</TTL>")),
         "backend" => one(update("aep-backend:42")),
         "frontend" => one(update("aep-frontend:34")),
@@ -112,6 +131,7 @@ fn failing_undo(step: &str) -> Json {
         "backend" => update("aep-backend:41"),
         "frontend" => update("aep-frontend:33"),
         "lower-ttl" => change("CREATE", "<Type>CNAME</Type><TTL>300</TTL>"),
+        "_lock" => lock("DELETE"),
         other => panic!("nobody knows how the undo of {other} fails"),
     }
 }
@@ -141,7 +161,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         command_fails: *step == "announce",
         code: match *step {
             "go" | "old-side-idle" => 13,
-            "served" | "announce" => 11,
+            "served" | "announce" | "_unlock" => 11,
+            // Nothing was changed yet.
+            "_free" | "_lock" => 5,
             _ => 10,
         },
         verdict: if GOES_ON.contains(step) { "completed" } else { "rolled_back" },

@@ -132,6 +132,7 @@ fn new_run() -> NewRun {
         params: serde_json::Map::new(),
         wiring: None,
         only_prepare: false,
+        world_lock: false,
         created: Timestamp(1_000_000),
         by: "ana".into(),
     }

@@ -29,7 +29,7 @@ struct Way {
 
 const WAYS: [Way; 4] = [
     Way { name: "go-live", change: || json!({}), code: 0, own: usize::MAX, ..GO_LIVE },
-    Way { name: "go-live-back", change: scans_fail, code: 10, own: 4, ..GO_LIVE },
+    Way { name: "go-live-back", change: scans_fail, code: 10, own: 5, ..GO_LIVE },
     Way { name: "shift", change: named, code: 0, own: usize::MAX, ..SHIFT },
     Way { name: "shift-back", change: green_fails, code: 10, own: 1, ..SHIFT },
 ];
