@@ -6,6 +6,7 @@ pub mod action;
 pub mod adapter;
 pub mod cli;
 pub mod doc;
+pub mod draft;
 pub mod driver;
 mod mutant;
 pub mod plan;

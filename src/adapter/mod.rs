@@ -30,6 +30,7 @@ pub use files::PlanFiles;
 pub use http::Http;
 pub use process::{Process, Supervision, supervise};
 pub use secrets::Secrets;
+pub use targets::inventory;
 pub use world::{Preview, World};
 
 #[cfg(test)]

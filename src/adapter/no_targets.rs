@@ -2,13 +2,27 @@
 
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadMetrics, ReadParameters, ReadTraffic, Wiring, WriteCompute, WriteDns,
-    WriteTraffic,
+    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Wiring,
+    WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::sync::Arc;
 
 pub(super) struct Targets(Vec<Arc<Target>>);
+
+/// What is in an account.
+///
+/// # Errors
+/// Always: this build knows none.
+#[expect(clippy::unused_async, reason = "as in a build with AWS")]
+pub async fn inventory(
+    _: Option<&str>,
+    _: Option<&str>,
+    _: Arc<dyn Clock>,
+    _: Option<&Wiring>,
+) -> Result<(Caller, Arc<dyn ReadInventory>), Fault> {
+    Err(Fault::permanent("an account is beyond this build; build it with `--features aws`"))
+}
 
 impl Targets {
     pub(super) fn new(all: &[Arc<Target>], _: Arc<dyn Clock>, _: Option<Wiring>) -> Self {

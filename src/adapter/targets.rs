@@ -7,8 +7,8 @@ use super::named::target;
 use super::rfc2136::UpdatedZone;
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadMetrics, ReadParameters, ReadTraffic, Wiring, WriteCompute, WriteDns,
-    WriteTraffic,
+    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Wiring,
+    WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::collections::BTreeMap;
@@ -29,6 +29,20 @@ struct Made {
     accounts: Vec<(Place, Arc<Account>)>,
     zones: BTreeMap<Arc<str>, Arc<HostedZone>>,
     updated: BTreeMap<Arc<str>, Arc<UpdatedZone>>,
+}
+
+/// The account that the credentials of this shell, or of a profile, are of, and what is in it; nothing there is stated.
+///
+/// # Errors
+/// There are no credentials, or none that are taken; no region is set.
+pub async fn inventory(
+    profile: Option<&str>,
+    region: Option<&str>,
+    clock: Arc<dyn Clock>,
+    wiring: Option<&Wiring>,
+) -> Result<(Caller, Arc<dyn ReadInventory>), Fault> {
+    let account = Account::found(profile, region, clock, wiring).await?;
+    Ok((account.caller(), Arc::new(account)))
 }
 
 impl Targets {

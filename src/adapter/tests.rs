@@ -210,6 +210,7 @@ pub(super) fn wiring() -> Wiring {
         ends_with_run: false,
         control: "http://127.0.0.1:1".into(),
         aws_endpoint: "http://127.0.0.1:1".into(),
+        region: "eu-west-1".into(),
         access_key: "AKIATEST".into(),
         secret_key: "not-a-secret".into(),
         resolver: nowhere,

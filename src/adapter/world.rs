@@ -3,7 +3,7 @@
 use super::prometheus::Servers;
 use super::targets::Targets;
 use super::{Http, PlanFiles, Process, Secrets, Supervision, SystemClock};
-use crate::plan::{Plan, Scope, Timestamp};
+use crate::plan::{Plan, Scope, Target, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
     ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp,
@@ -28,14 +28,18 @@ impl World {
     /// For the targets of this plan, which stands in `folder`.
     #[must_use]
     pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
+        Self::of(&plan.targets, folder, wiring, supervision)
+    }
+
+    fn of(targets: &[Arc<Target>], folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
         let clock = wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time));
         let http = Arc::new(Http::new(wiring.as_ref()));
         Self {
             files: PlanFiles::within(folder),
             process: Process::new(clock, folder, supervision),
-            servers: Servers::new(&plan.targets, http.clone(), wiring.as_ref()),
+            servers: Servers::new(targets, http.clone(), wiring.as_ref()),
             http,
-            targets: Targets::new(&plan.targets, Arc::new(clock), wiring),
+            targets: Targets::new(targets, Arc::new(clock), wiring),
             clock,
         }
     }
@@ -117,6 +121,12 @@ impl Preview {
     #[must_use]
     pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
         Self { world: World::connect(plan, folder, wiring, supervision) }
+    }
+
+    /// For these targets, of a plan that is yet to be written.
+    #[must_use]
+    pub fn of(targets: &[Arc<Target>], wiring: Option<Wiring>, supervision: Supervision) -> Self {
+        Self { world: World::of(targets, Path::new(""), wiring, supervision) }
     }
 
     /// The same, with the secrets that targets name.

@@ -72,6 +72,12 @@ pub(super) fn param_variables() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(ours).collect()
 }
 
+/// The profile that this shell is set to: a plan that names it means the same in another shell.
+#[must_use]
+pub(super) fn aws_profile() -> Option<String> {
+    text("AWS_PROFILE").filter(|profile| !profile.is_empty())
+}
+
 /// The variables that say what opens the ways in of `serve`.
 pub(super) const SERVE_TOKEN: &str = "SWITCHOVER_SERVE_TOKEN";
 pub(super) const SERVE_SECRET: &str = "SWITCHOVER_SERVE_SECRET";

@@ -52,7 +52,7 @@ pub struct StepTraits {
     pub has_undo: bool,
     /// It moves users from one side to the other.
     pub switches: bool,
-    /// It does so by a name, whose answer they keep.
+    /// It does so by a name, whose answer they keep for a time that can be lowered.
     pub by_name: bool,
     /// It lowers how long resolvers keep an answer.
     pub lowers_ttl: bool,

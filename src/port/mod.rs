@@ -8,6 +8,7 @@ mod compute;
 pub mod dns;
 mod files;
 mod http;
+mod inventory;
 mod logs;
 mod metrics;
 pub mod need;
@@ -27,6 +28,7 @@ pub use compute::{
 pub use dns::{ReadDns, WriteDns};
 pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
+pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};
 pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use parameters::{Parameter, ReadParameters};

@@ -16,6 +16,9 @@ pub struct Wiring {
     pub control: String,
     /// Every AWS API: `http://127.0.0.1:4566`.
     pub aws_endpoint: String,
+    /// The region in which everything of it is.
+    #[serde(default)]
+    pub region: String,
     /// Credentials that only the sandbox takes.
     pub access_key: String,
     /// Credentials that only the sandbox takes.

@@ -155,6 +155,7 @@ fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str, op
         ends_with_run: options.ends_with_run,
         control: format!("http://{}", ports.control()),
         aws_endpoint: format!("http://{}", ports.aws()),
+        region: world.region.clone(),
         access_key: "AKIASANDBOX000000001".into(),
         secret_key: "sandbox-opens-nothing".into(),
         resolver: ports.resolver(),

@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("run", &["plan", "mutant"]),
     ("doc", &["plan"]),
+    ("draft", &["plan", "run", "port"]),
     ("store", &["plan", "run", "port", "mutant"]),
     // A report of a rehearsal is of its plain data.
     ("report", &["plan", "run", "rehearse"]),
@@ -24,8 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "action", "adapter", "cli", "doc", "driver", "mutant", "plan", "port", "rehearse", "report",
-            "run", "sandbox", "signal", "sim", "store", "web",
+            "action", "adapter", "cli", "doc", "draft", "driver", "mutant", "plan", "port", "rehearse",
+            "report", "run", "sandbox", "signal", "sim", "store", "web",
         ],
     ),
 ];

@@ -85,7 +85,8 @@ impl Action for Switch {
             writes: true,
             has_undo: true,
             switches: true,
-            by_name: true,
+            // What is an alias has the TTL of its target.
+            by_name: !matches!(self.from, Some(Stated::Alias(_))),
             resources: vec![self.place.resource()],
             data: self.data,
             undo_reaches: ttl.map(|ttl| ttl + PROPAGATION),

@@ -184,7 +184,7 @@ impl Account {
             .map_err(self.unseen("credentials", &format!("account {}", self.place.account)))
     }
 
-    async fn load(&self) -> Result<SdkConfig, Failure> {
+    pub(super) async fn load(&self) -> Result<SdkConfig, Failure> {
         let region = Region::new(self.place.region.to_string());
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
@@ -222,7 +222,8 @@ impl Account {
         Ok(loader.load().await)
     }
 
-    async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {
+    /// Whose credentials these are.
+    pub(super) async fn whose(&self, config: &SdkConfig) -> Result<String, Failure> {
         let client = aws_sdk_sts::Client::new(config);
         let mut answer =
             call::read(self, |watch| client.get_caller_identity().customize().interceptor(watch).send())
@@ -230,7 +231,11 @@ impl Account {
         if let Err(failure) = &mut answer {
             failure.text = format!("sts was asked whose credentials these are: {}", failure.text);
         }
-        let found = answer?.account.unwrap_or_default();
+        Ok(answer?.account.unwrap_or_default())
+    }
+
+    async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {
+        let found = self.whose(config).await?;
         if found == *self.place.account {
             return Ok(());
         }

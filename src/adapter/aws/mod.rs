@@ -9,6 +9,7 @@ mod call;
 mod cloudwatch;
 mod ecs;
 mod elbv2;
+mod inventory;
 mod logs;
 mod route53;
 mod ssm;

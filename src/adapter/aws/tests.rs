@@ -2,6 +2,7 @@
 
 mod cloudwatch;
 mod compute;
+mod inventory;
 mod logs;
 mod parameters;
 mod rules;

@@ -6,6 +6,7 @@ mod completions;
 mod explain;
 mod export;
 mod import;
+mod init;
 mod log;
 mod man;
 mod pause;
@@ -37,6 +38,8 @@ use super::{Context, Exit, Failure};
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
+    /// Write a first plan from what is live; it cannot write anything there
+    Init(init::Args),
     /// Say everything that is wrong with a plan
     Validate(validate::Args),
     /// Say what each step would change from what is there now; it cannot write
@@ -102,6 +105,7 @@ pub(super) enum Verb {
 impl Verb {
     pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
+            Self::Init(args) => init::run(&args, context),
             Self::Validate(args) => validate::run(&args, context),
             Self::Preview(args) => preview::run(&args, context),
             Self::Rehearse(args) => rehearse::run(&args, context),

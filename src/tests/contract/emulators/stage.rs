@@ -89,6 +89,7 @@ impl Stage {
             ends_with_run: false,
             control: format!("http://{nobody}"),
             aws_endpoint: format!("http://{front}"),
+            region: "eu-west-1".into(),
             access_key: self.account.clone(),
             secret_key: "not-a-secret".into(),
             resolver: nobody,
