@@ -27,7 +27,7 @@ use text::{aws, fill, known, quoted};
 
 use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Change, Curve, Fault};
+use crate::run::{Change, Curve, Difference, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
 
@@ -69,6 +69,11 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn needs(&self) -> Vec<Need>;
     /// What it would do from what is there now.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
+    /// What a preview tells beside [`Planned::changes`]: the thing that it would put in place, field by field. It is not
+    /// recorded.
+    async fn differences(&self, _reads: &Reads<'_>, _prior: &Self::Prior) -> Result<Vec<Difference>, Fault> {
+        Ok(Vec::new())
+    }
     /// Writes one stage, from 1.
     async fn apply(
         &self,

@@ -45,8 +45,12 @@ pub(super) async fn take(
 }
 
 fn seen(step: StepPreview) -> PreviewStep {
+    let mut differences = Vec::new();
     let seen = match step.found {
-        Previewed::Would(proposal) => Seen::Would(proposal),
+        Previewed::Would(proposal, told) => {
+            differences = told;
+            Seen::Would(proposal)
+        }
         Previewed::Skipped => Seen::Skipped,
         Previewed::Later(steps) => Seen::Later(steps),
         Previewed::Asks => Seen::Asks,
@@ -54,7 +58,7 @@ fn seen(step: StepPreview) -> PreviewStep {
         Previewed::Join => Seen::Nothing,
         Previewed::Unknown(fault) => Seen::Unknown(fault),
     };
-    PreviewStep { step: step.step, seen, undo: step.undo }
+    PreviewStep { step: step.step, seen, differences, undo: step.undo }
 }
 
 /// What was seen, in one number: what each step changes, from what. Who is at work at the moment is no part of it.

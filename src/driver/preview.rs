@@ -4,7 +4,7 @@ use super::{Actions, Redactor};
 use crate::action::AnyAction;
 use crate::plan::{Data, Kind, Plan, Reversibility, Scope, Step, StepIx, Undo, Value};
 use crate::port::{ReadWorld, Reads};
-use crate::run::{Answer, Fault, Proposal};
+use crate::run::{Answer, Difference, Fault, Proposal};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -22,8 +22,8 @@ pub struct StepPreview {
 /// What a preview knows of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Previewed {
-    /// This: 0 stages is a check, a wait, or a change that is there already.
-    Would(Proposal),
+    /// This: 0 stages is a check, a wait, or a change that is there already. And what it would put in place, field by field.
+    Would(Proposal, Vec<Difference>),
     /// Its `when` says no.
     Skipped,
     /// It depends on what these steps give, which is known only when they have run.
@@ -92,9 +92,17 @@ async fn of_step(
         (Kind::Join, _) | (_, None) => Previewed::Join,
         (Kind::Act(_), Some(action)) => {
             let reads = Reads { world, step: "", scope, progress: &|_| () };
-            match redactor.answer(Answer::Planned(action.plan(&reads).await.map(Some))) {
-                Answer::Planned(Ok(Some(proposal))) => Previewed::Would(proposal),
-                Answer::Planned(Err(fault)) => Previewed::Unknown(fault),
+            let planned = action.plan(&reads).await;
+            let differences = match &planned {
+                Ok(proposal) if proposal.stages > 0 => action.differences(&reads, &proposal.prior).await,
+                _ => Ok(Vec::new()),
+            };
+            match (redactor.answer(Answer::Planned(planned.map(Some))), differences) {
+                (Answer::Planned(Ok(Some(proposal))), Ok(found)) => {
+                    Previewed::Would(proposal, found.iter().map(|one| redactor.difference(one)).collect())
+                }
+                (Answer::Planned(Err(fault)), _) => Previewed::Unknown(fault),
+                (_, Err(fault)) => Previewed::Unknown(redactor.fault(&fault)),
                 _ => Previewed::Join,
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Not here: where secrets come from.
 
-use crate::run::{Answer, Fault, Look, Memo, Proposal};
+use crate::run::{Answer, Difference, Fault, Look, Memo, Proposal};
 use serde_json::Value as Json;
 use std::{borrow::Cow, sync::Arc};
 
@@ -100,6 +100,17 @@ impl Redactor {
     #[must_use]
     pub fn fault(&self, fault: &Fault) -> Fault {
         Fault { message: self.shared(&fault.message), ..fault.clone() }
+    }
+
+    /// A field that may be shown.
+    #[must_use]
+    pub fn difference(&self, difference: &Difference) -> Difference {
+        let shared = |text: &Option<Arc<str>>| text.as_ref().map(|text| self.shared(text));
+        Difference {
+            field: self.shared(&difference.field),
+            from: shared(&difference.from),
+            to: shared(&difference.to),
+        }
     }
 
     /// An answer that may be recorded. What an undo restores is never altered: if it holds a secret, the step fails

@@ -2,9 +2,12 @@
 
 use super::{Looks, Tone, TreeRow, change_line, tree, words};
 use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
-use crate::run::{Fault, FaultKind, Proposal};
+use crate::run::{Change, Difference, Fault, FaultKind, Proposal};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
+
+/// How wide the names of fields may be that values stand behind in a column.
+const WIDEST: usize = 40;
 
 /// What is known of a step before it runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,8 @@ pub struct PreviewStep {
     pub step: StepIx,
     /// What is known.
     pub seen: Seen,
+    /// What it would put in place, field by field, where it tells.
+    pub differences: Vec<Difference>,
     /// How it would be undone, where there is something to undo.
     pub undo: Option<String>,
 }
@@ -187,8 +192,18 @@ fn row_lines(plan: &Plan, preview: &Preview, row: &TreeRow, width: usize, looks:
     let text = looks.tint(tone, &looks.safe(&says));
     let mut lines = vec![format!("  {} {name:width$}  {text}", looks.tint(tone, sign)).trim_end().to_owned()];
     let indent = " ".repeat(width + 6);
-    if let Some(Seen::Would(proposal)) = step.map(|step| &step.seen) {
-        lines.extend(proposal.changes.iter().map(|change| format!("{indent}{}", change_line(change, looks))));
+    if let Some((step, Seen::Would(proposal))) = step.map(|step| (step, &step.seen)) {
+        // What is told field by field is not told twice.
+        let told = |change: &&Change| {
+            let same = |one: &Difference| {
+                one.from.as_ref() == Some(&change.from) && one.to.as_ref() == Some(&change.to)
+            };
+            !step.differences.iter().any(same)
+        };
+        let changes = proposal.changes.iter().filter(told).map(|change| change_line(change, looks));
+        lines.extend(
+            changes.chain(difference_lines(&step.differences, looks)).map(|line| format!("{indent}{line}")),
+        );
     }
     if let Some(undo) = step.and_then(|step| step.undo.as_ref()) {
         lines.push(format!("{indent}{}", looks.tint(Tone::Dim, &looks.safe(&format!("undo: {undo}")))));
@@ -197,6 +212,20 @@ fn row_lines(plan: &Plan, preview: &Preview, row: &TreeRow, width: usize, looks:
         lines.push(format!("{indent}{}", looks.tint(Tone::Bad, "POINT OF NO RETURN")));
     }
     lines
+}
+
+/// `- web.cpu  256`, and below it `+ web.cpu  512`.
+fn difference_lines(differences: &[Difference], looks: Looks) -> Vec<String> {
+    let width = differences.iter().map(|one| one.field.chars().count()).max().unwrap_or(0).min(WIDEST);
+    let line = |sign: &str, tone: Tone, field: &str, value: &str| {
+        looks.tint(tone, &looks.safe(&format!("{sign} {field:width$}  {value}")))
+    };
+    let both = differences.iter().flat_map(|one| {
+        let gone = one.from.as_ref().map(|value| line("-", Tone::Bad, &one.field, value));
+        let come = one.to.as_ref().map(|value| line("+", Tone::Good, &one.field, value));
+        [gone, come]
+    });
+    both.flatten().collect()
 }
 
 fn asks(plan: &Plan, ix: StepIx) -> String {
@@ -258,7 +287,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
             let (seen, more) = match &step.seen {
                 Seen::Would(proposal) => (
                     if proposal.stages > 0 { "changes" } else { "nothing to change" },
-                    json!({"stages": proposal.stages, "changes": proposal.changes}),
+                    json!({"stages": proposal.stages, "changes": proposal.changes, "differences": step.differences}),
                 ),
                 Seen::Skipped => ("skipped", json!({})),
                 Seen::Later(steps) => ("later", json!({"needs": steps})),

@@ -89,6 +89,17 @@ pub struct Change {
     pub to: Arc<str>,
 }
 
+/// One field of a thing that a step would put in place of another, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct Difference {
+    /// Where it stands: `web.image`.
+    pub field: Arc<str>,
+    /// What is there; `None`: nothing.
+    pub from: Option<Arc<str>>,
+    /// What will be; `None`: nothing.
+    pub to: Option<Arc<str>>,
+}
+
 /// What a step would do, from what is there now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proposal {

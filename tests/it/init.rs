@@ -62,6 +62,26 @@ fn a_service_and_a_record_are_drafted_validated_and_previewed() {
 }
 
 #[test]
+fn a_preview_tells_what_a_definition_would_say_otherwise() {
+    let (stage, folder) = (stage(), tempfile::tempdir().unwrap());
+    let (file, _) = drafted(&stage, &folder, &["--from-ecs", SERVICE]);
+    let image = format!("backend_image={IMAGE}{NEW}");
+    let said = stage.run(&["preview", &file, "--set", &image]);
+    done(&said);
+    for (sign, digest) in [("-", RUNNING), ("+", NEW)] {
+        let line = format!("{sign} backend.image  {IMAGE}{digest}");
+        assert_eq!(said.stdout.matches(&line).count(), 1, "{said:#?}");
+    }
+    assert!(!said.stdout.contains("image of backend"), "it is told once: {said:#?}");
+    let said = stage.run(&["preview", &file, "--set", &image, "--output", "json"]);
+    done(&said);
+    let told: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let deploy = told["steps"].as_array().unwrap().iter().find(|step| step["id"] == "deploy").unwrap();
+    let (from, to) = (format!("{IMAGE}{RUNNING}"), format!("{IMAGE}{NEW}"));
+    assert_eq!(deploy["differences"], json!([{"field": "backend.image", "from": from, "to": to}]));
+}
+
+#[test]
 fn nothing_is_written_over() {
     let (stage, folder) = (stage(), tempfile::tempdir().unwrap());
     let (file, _) = drafted(&stage, &folder, &["--from-ecs", SERVICE]);

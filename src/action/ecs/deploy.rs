@@ -5,6 +5,7 @@
 //! nobody's change but the plan's, where it states a count.
 
 use super::arrive::{may_be_stale, was_replaced};
+use super::diff;
 use super::standing::{Standing, primary};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::mutant::{Mistake, on};
@@ -13,7 +14,7 @@ use crate::plan::{
 };
 use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{Deployment, POLL, Reads, Writes};
-use crate::run::Fault;
+use crate::run::{Difference, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
@@ -203,6 +204,12 @@ impl Action for Deploy {
         let stages = u32::from(!already || desired.is_some());
         let changes = if stages == 0 { Vec::new() } else { changes };
         Ok(Planned { prior, stages, within: self.healthy.within, call: None, must_finish: false, changes })
+    }
+
+    async fn differences(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Vec<Difference>, Fault> {
+        let compute = reads.world.compute(&self.target.name)?;
+        let running = self.active(&*compute, &prior.definition).await?;
+        Ok(diff::differences(&running.content, &prior.content))
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {

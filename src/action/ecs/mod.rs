@@ -3,6 +3,7 @@
 mod arrive;
 mod change;
 mod deploy;
+mod diff;
 mod standing;
 mod task;
 

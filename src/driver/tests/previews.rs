@@ -25,7 +25,7 @@ async fn a_preview_tells_each_step_and_writes_nothing() {
     plan.steps[3].kind = Kind::Checkpoint;
     let stage = Stage::new(plan, &[]);
     let told = told(&stage).await;
-    assert!(matches!(&told[0].found, Previewed::Would(proposal) if &*proposal.changes[0].to == "new"));
+    assert!(matches!(&told[0].found, Previewed::Would(proposal, _) if &*proposal.changes[0].to == "new"));
     assert_eq!(told[0].undo.as_deref(), Some("restores what is there now"));
     assert_eq!(told[1].found, Previewed::Later(vec!["a".into()]));
     assert_eq!(told[2].undo.as_deref(), Some("left: harmless"));
@@ -47,7 +47,7 @@ async fn what_a_text_takes_from_an_earlier_step_is_known_later() {
     let stage = Stage::new(Plan { steps, ..chain(&[]) }, &[]);
     let told = told(&stage).await;
     let later = &Previewed::Later(vec!["a".into()]);
-    let [Previewed::Would(_), rest @ .., Previewed::Would(_)] = &found(&told)[..] else {
+    let [Previewed::Would(..), rest @ .., Previewed::Would(..)] = &found(&told)[..] else {
         panic!("{told:#?}")
     };
     assert_eq!(rest, [later, later, later]);
@@ -79,7 +79,7 @@ async fn a_condition_is_asked_where_it_can_be() {
     };
     let stage = Stage::new(Plan { steps: conditions.map(condition).to_vec(), ..chain(&[]) }, &[]);
     let told = told(&stage).await;
-    let [Previewed::Would(_), Previewed::Skipped, Previewed::Unknown(_)] = &found(&told)[..] else {
+    let [Previewed::Would(..), Previewed::Skipped, Previewed::Unknown(_)] = &found(&told)[..] else {
         panic!("{told:#?}")
     };
 }
