@@ -32,6 +32,10 @@ pub const ACTIONS: &[ActionKind] = &[
         "shifts a name to another of its weighted record sets, weight by weight",
     ),
     kind::<alb::Weights>("alb.weights", "shifts requests to a target group, weight by weight"),
+    kind::<alb::SetAttributes>(
+        "alb.attribute",
+        "sets how long connections to a load balancer last, or how long a target that leaves is waited for",
+    ),
     kind::<Drain>("drain", "waits until a load balancer takes almost no requests any more"),
     kind::<Monitor>("monitor", "watches signals for a while"),
     kind::<Wait>("wait", "lets time pass"),
@@ -46,10 +50,7 @@ const AROUND: &[ActionKind] = &[
 ];
 
 /// Kinds of the language that are not here yet.
-const NOT_YET: &[(&str, &str)] = &[
-    ("alb.attribute", "load balancer attributes with undo"),
-    ("ecs.scaling", "pins the capacity of both sides"),
-];
+const NOT_YET: &[(&str, &str)] = &[("ecs.scaling", "pins the capacity of both sides")];
 
 /// The actions, as the plan language sees them.
 #[derive(Clone, Copy, Debug, Default)]

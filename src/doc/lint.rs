@@ -4,8 +4,8 @@ use super::Sources;
 use super::rules::Before;
 use super::step::Facts;
 use crate::plan::{
-    Code, Fields, Guard, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, Undo, Value, Window,
-    format_duration,
+    Code, Fields, Guard, Kind, Known, Part, Plan, Problems, Reversibility, Span, StepId, StepIx, Undo, Value,
+    Window, format_duration,
 };
 use jiff::civil;
 use std::collections::HashMap;
@@ -30,6 +30,7 @@ pub(super) struct Lints<'a> {
 
 impl Lints<'_> {
     pub(super) fn check(&mut self) {
+        self.changed_later();
         for ix in self.plan.places() {
             let step = &self.plan[ix];
             let Some(facts) = self.facts.get(&step.id).filter(|facts| !facts.broken) else { continue };
@@ -74,6 +75,35 @@ impl Lints<'_> {
                     format!("`{}` changes nothing, so its `undo` has nothing to undo", step.id),
                 );
             }
+        }
+    }
+
+    /// What a switch has read, and goes by on its way back, and another step changes after that.
+    fn changed_later(&mut self) {
+        let (plan, facts, before) = (self.plan, self.facts, self.before);
+        let sound = |ix: &StepIx| facts.get(&plan[*ix].id).filter(|facts| !facts.broken);
+        let mut writers: HashMap<&str, Vec<StepIx>> = HashMap::new();
+        for ix in plan.places().filter(|ix| !plan.is_finally(*ix)) {
+            for resource in sound(&ix).into_iter().flat_map(|facts| &facts.traits.resources) {
+                writers.entry(resource).or_default().push(ix);
+            }
+        }
+        for ix in plan.places() {
+            let Some(reads) = sound(&ix) else { continue };
+            let own = reads.traits.goes_by.iter().filter_map(|resource| writers.get(resource.as_str()));
+            let later = own.flatten().copied().find(|writer| !before.holds(*writer, ix));
+            let Some((later, changes)) = later.and_then(|later| Some((later, sound(&later)?))) else {
+                continue;
+            };
+            let (first, then) = (&plan[ix].id, &plan[later].id);
+            self.problems
+                .warn(
+                    Code("SW2032"),
+                    changes.uses_span,
+                    format!("`{then}` changes what `{first}` goes by on its way back"),
+                )
+                .label(reads.uses_span, "it has read it by then")
+                .help("put it before that step, or into `finally`");
         }
     }
 

@@ -55,6 +55,7 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
         resources: vec![format!("thing:{}/{thing}", target.map(|target| target.place()).unwrap_or_default())],
         data,
         undo_reaches: (uses == "switch").then(|| std::time::Duration::from_secs(600)),
+        ..StepTraits::default()
     })
 }
 

@@ -58,6 +58,8 @@ pub struct StepTraits {
     pub lowers_ttl: bool,
     /// Things it writes, as `kind:target/name`: two steps of one plan, or two runs, must not write the same at once.
     pub resources: Vec<String>,
+    /// Things that it reads and goes by until it is undone, as `resources` calls them: nobody may change them meanwhile.
+    pub goes_by: Vec<String>,
     /// What becomes of data written to the new side when users go back, where `with.writes` says so.
     pub data: Option<super::Writes>,
     /// What its undo takes until new lookups reach the prior side, where it knows.

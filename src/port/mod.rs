@@ -3,6 +3,7 @@
 //! Reading and writing are different types: whoever is given [`Reads`] cannot change anything, by construction.
 //! Not here: vendors, sockets, the wall clock, processes.
 
+mod attribute;
 mod clock;
 mod compute;
 pub mod dns;
@@ -20,6 +21,7 @@ mod traffic;
 mod wiring;
 mod world;
 
+pub use attribute::{Attribute, Attributes, Owner};
 pub use clock::Clock;
 pub use compute::{
     Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition,

@@ -6,6 +6,7 @@ mod answer;
 
 pub use answer::{Answer, Wanted, answer};
 
+use super::attribute::{Attributes, Owner};
 use super::dns::Name;
 use crate::plan::{Scope, StepIx, Target, Template};
 use serde_json::{Map, Value as Json};
@@ -69,6 +70,17 @@ pub enum Need {
         group: String,
         /// As many of its targets must be healthy.
         tasks: u32,
+    },
+    /// A load balancer or a target group whose attributes are set.
+    Attributes {
+        /// Where.
+        at: Account,
+        /// Which of the two.
+        owner: Owner,
+        /// Its name.
+        name: String,
+        /// What they are set to.
+        to: Attributes,
     },
     /// A service.
     Service {

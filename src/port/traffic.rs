@@ -1,5 +1,6 @@
 //! Load balancers, the health of what stands behind them, and the rules by which requests are dealt.
 
+use super::attribute::{Attributes, Owner};
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,9 @@ pub trait ReadTraffic: Send + Sync {
     async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault>;
     /// A rule by its ARN; `None` if there is none.
     async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault>;
+    /// The attributes that a load balancer or a target group tells, by its ARN; `None` if there is none. Of a load balancer
+    /// they are what [`ReadTraffic::load_balancer`] tells of it.
+    async fn attributes(&self, owner: Owner, arn: &str) -> Result<Option<Attributes>, Fault>;
 }
 
 /// Changing traffic.
@@ -147,4 +151,6 @@ pub trait ReadTraffic: Send + Sync {
 pub trait WriteTraffic: Send + Sync {
     /// Has a rule do this. What else it says stays. The call takes no condition: whoever sends it has just looked.
     async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault>;
+    /// Sets these attributes, all in one call, and no others. It takes no condition: whoever sends it has just looked.
+    async fn set_attributes(&self, owner: Owner, arn: &str, attributes: &Attributes) -> Result<(), Fault>;
 }

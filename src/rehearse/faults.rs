@@ -213,6 +213,9 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("elasticloadbalancing", "DescribeTargetHealth") => "alb.health",
         ("elasticloadbalancing", "DescribeRules") => "alb.rules",
         ("elasticloadbalancing", "ModifyRule" | "ModifyListener") => "alb.modify",
+        ("elasticloadbalancing", "ModifyLoadBalancerAttributes" | "ModifyTargetGroupAttributes") => {
+            "alb.attribute"
+        }
         ("elasticloadbalancing", _) => "alb.describe",
         ("monitoring" | "prometheus", _) => "metrics.read",
         ("logs", _) => "logs.read",

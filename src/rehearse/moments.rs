@@ -1,5 +1,7 @@
 //! Faults that meet no call, but strike between two facts: deaths of the process, people, the world by itself.
 
+mod settings;
+
 use super::faults::Class;
 use super::laws::May;
 use super::operator::{Answer, alert, operator};
@@ -179,6 +181,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: rules,
         strike: foreign_rule,
     },
+    settings::ATTRIBUTE,
     MomentFault {
         name: "world.definition-gone",
         text: "the task definition that ran before is deregistered",

@@ -38,8 +38,6 @@ struct Served {
     targets: Targets,
     turn: AtomicUsize,
     open: AtomicU64,
-    keep_alive: Duration,
-    idle: Duration,
 }
 
 /// What a load balancer listens on.
@@ -73,8 +71,6 @@ pub(super) async fn balance(
 ) {
     let stop = shared.stop.child_token();
     let name = listeners.name;
-    let times = shared.look(|world, _| world.balancers.get(&name).map(|b| (b.keep_alive, b.idle_timeout)));
-    let Some((keep_alive, idle)) = times else { return };
     let served = Arc::new(Served {
         shared: shared.clone(),
         name: name.clone(),
@@ -82,8 +78,6 @@ pub(super) async fn balance(
         targets,
         turn: AtomicUsize::new(0),
         open: AtomicU64::new(0),
-        keep_alive,
-        idle,
     });
     let tls = TlsAcceptor::from(config);
     loop {
@@ -113,12 +107,17 @@ async fn torn_down(shared: &Shared, name: &str) {
 /// One client's connection.
 async fn client(served: Arc<Served>, stream: TcpStream, tls: Option<TlsAcceptor>) {
     let opened = served.shared.clock.now();
+    // As they are now: whoever changes them changes nothing of a connection that is open.
+    let times = served
+        .shared
+        .look(|world, _| world.balancers.get(&served.name).map(|b| (b.keep_alive, b.idle_timeout)));
+    let Some((keep_alive, idle)) = times else { return };
     let open = served.open.fetch_add(1, Ordering::Relaxed) + 1;
     served.count(|counts| {
         counts.connections += 1;
         counts.active = counts.active.max(open);
     });
-    let idle = Some(served.shared.clock.0.on_wall(served.idle).max(Duration::from_millis(50)));
+    let idle = Some(served.shared.clock.0.on_wall(idle).max(Duration::from_millis(50)));
     let here = served.clone();
     let port = if tls.is_some() { 443 } else { 80 };
     let handle = move |request: Request<Bytes>| {
@@ -129,7 +128,7 @@ async fn client(served: Arc<Served>, stream: TcpStream, tls: Option<TlsAcceptor>
             let refuse = |rule| faults::scripted(&rule);
             let mut answer = faults::meet(&here.shared, ("http", &call, &here.name), refuse, perform).await?;
             // The service closes a connection that is older than this with its next answer.
-            if here.shared.clock.now().since(opened) >= here.keep_alive {
+            if here.shared.clock.now().since(opened) >= keep_alive {
                 header(&mut answer, "connection", "close");
             }
             Ok(answer)

@@ -124,6 +124,7 @@ fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
         | Need::Alarm { at, .. }
         | Need::Lines { at, .. }
         | Need::Parameter { at, .. }
+        | Need::Attributes { at, .. }
         | Need::Rule { at, .. } => Some(at.clone()),
         Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target),
         _ => None,
@@ -159,6 +160,7 @@ fn modelled(
             | Need::Alarm { at, .. }
             | Need::Lines { at, .. }
             | Need::Parameter { at, .. }
+            | Need::Attributes { at, .. }
             | Need::Rule { at, .. } => at.clone(),
             Need::Record { zone, .. } | Need::Weighted { zone, .. } => account_of_zone(plan, &zone.target)?,
             _ => return None,

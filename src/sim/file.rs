@@ -527,6 +527,9 @@ pub struct Deed {
     /// Somebody else changes how a rule deals requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_rule: Option<RuleFile>,
+    /// Somebody else changes attributes of a load balancer or a target group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_attributes: Option<AttributesFile>,
     /// Somebody makes a file beside the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub put_file: Option<String>,
@@ -580,6 +583,27 @@ pub struct RuleFile {
 
 const fn https() -> u16 {
     443
+}
+
+/// Which attributes of what should be what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttributesFile {
+    /// Of the load balancer of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer: Option<String>,
+    /// Or of the target group of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_group: Option<String>,
+    /// How long a client may keep a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_keep_alive: Option<Span>,
+    /// How long a connection may be idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Span>,
+    /// How long a target that leaves is given to answer what it has begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deregistration_delay: Option<Span>,
 }
 
 impl WorldFile {

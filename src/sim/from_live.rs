@@ -7,7 +7,7 @@ use super::derive::{Derived, Facts, FoundBalancer, FoundDefinition, FoundZone, w
 use crate::plan::Plan;
 use crate::port::dns::Name;
 use crate::port::need::{ANY, Account, Asker, Leads, Need, Runs, Zone};
-use crate::port::{ReadWorld, Service, TaskDefinition};
+use crate::port::{Owner, ReadWorld, Service, TaskDefinition};
 use crate::run::Fault;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -50,9 +50,10 @@ impl Reading<'_> {
                     _ => Ok(()),
                 }
             }
-            Need::Balancer { at, name, .. } | Need::Rule { at, balancer: name, .. } => {
-                self.balancer(at, name).await
-            }
+            Need::Balancer { at, name, .. }
+            | Need::Rule { at, balancer: name, .. }
+            | Need::Attributes { at, name, owner: Owner::LoadBalancer, .. } => self.balancer(at, name).await,
+            Need::Attributes { at, name, owner: Owner::TargetGroup, .. } => self.group(at, name).await,
             Need::Service { at, cluster, name, runs, .. } => {
                 self.service(at, cluster, name).await?;
                 match runs {
@@ -113,6 +114,23 @@ impl Reading<'_> {
             }
         }
         self.facts.balancers.insert(name.to_owned(), FoundBalancer { described, groups });
+        Ok(())
+    }
+
+    async fn group(&mut self, at: &Account, name: &str) -> Result<(), Fault> {
+        let traffic = self.world.traffic(&at.target)?;
+        let arn = traffic.target_group(name).await?;
+        let attributes = match &arn {
+            Some(arn) => traffic.attributes(Owner::TargetGroup, arn).await?,
+            None => None,
+        };
+        match attributes {
+            Some(attributes) => drop(self.facts.groups.insert(name.to_owned(), attributes)),
+            None => self.note(format!(
+                "there is no target group `{name}` in target `{}`: one was made up",
+                at.target
+            )),
+        }
         Ok(())
     }
 

@@ -114,7 +114,7 @@ pub struct Landed {
     /// When.
     pub at: Timestamp,
     /// `record app.example.com A in Z1`, `service main/web`, `task main/job`, `definition web`,
-    /// `rule web:443 default`,
+    /// `rule web:443 default`, `client_keep_alive of load balancer web`,
     /// `http https://app.example.com`, `command cell`.
     pub place: Arc<str>,
     /// What is there now, or what was done.

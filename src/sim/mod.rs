@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+mod attribute;
 mod balancer;
 mod build;
 mod calls;
@@ -50,8 +51,8 @@ pub use compute::{
 pub use derive::{Derived, OneCommand, asker_name, derive};
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
 pub use file::{
-    App, Behaviour, Breaker, Deed, ParameterFile, RecordFile, RuleFile, Span, StatedAnswer, TrafficFile,
-    WorldError, WorldFile,
+    App, AttributesFile, Behaviour, Breaker, Deed, ParameterFile, RecordFile, RuleFile, Span, StatedAnswer,
+    TrafficFile, WorldError, WorldFile,
 };
 pub use from_live::from_live;
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};

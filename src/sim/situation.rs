@@ -49,10 +49,13 @@ impl World {
         }
         self.jobs_situation(hash);
         for (name, balancer) in &self.balancers {
-            name.hash(hash);
+            (name, balancer.keep_alive, balancer.idle_timeout).hash(hash);
             for rule in &balancer.rules {
                 (&rule.shares, rule.sticks).hash(hash);
             }
+        }
+        for group in self.groups.values() {
+            group.check.deregistration_delay.0.hash(hash);
         }
         self.torn_down.len().hash(hash);
         for scan in self.scans.values() {

@@ -4,6 +4,7 @@
 
 use super::compute::{Definition, Phase, Rollout, Service, Task};
 use super::world::World;
+use crate::plan::format_duration;
 use crate::port::dns::RecordSet;
 use std::collections::BTreeMap;
 
@@ -25,10 +26,10 @@ impl World {
             let key = format!("service {}/{}", service.cluster, service.name);
             all.insert(key, self.service_standing(service));
         }
-        for (name, balancer) in &self.balancers {
-            let keeps = crate::plan::format_duration(balancer.keep_alive);
-            all.insert(format!("load balancer {name}"), format!("stands, keep-alive {keeps}"));
+        for name in self.balancers.keys() {
+            all.insert(format!("load balancer {name}"), "stands".into());
         }
+        all.extend(self.all_attributes().map(|(place, value)| (place, format_duration(value))));
         all.extend(self.all_rules().map(|(name, rule)| (format!("rule {name}"), rule.dealt())));
         for name in &self.torn_down {
             all.insert(format!("load balancer {name}"), "torn down".into());

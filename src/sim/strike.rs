@@ -37,6 +37,7 @@ pub enum Strike {
     /// - a definition is registered with another image;
     /// - a service is set to another active definition of the family; if there is none, to what it had, by force;
     /// - a rule deals the other way round;
+    /// - attributes are a second off;
     /// - no task is started or stopped;
     /// - a program forgets what was sent to it;
     /// - a command does nothing.
@@ -62,7 +63,7 @@ pub enum Strike {
 }
 
 /// Looks whose answer comes from copies that lag.
-const LAGGING: [&str; 8] = [
+const LAGGING: [&str; 10] = [
     "ListResourceRecordSets",
     "DescribeServices",
     "DescribeTaskDefinition",
@@ -71,6 +72,8 @@ const LAGGING: [&str; 8] = [
     "DescribeTargetGroups",
     "DescribeTargetHealth",
     "DescribeRules",
+    "DescribeLoadBalancerAttributes",
+    "DescribeTargetGroupAttributes",
 ];
 /// Looks that find many.
 const LISTS: [&str; 12] = [

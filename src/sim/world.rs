@@ -13,7 +13,7 @@ use super::file::{Behaviour, Deed, ParameterFile, Rule, Scale, TrafficFile, Worl
 use super::logs::LogFile;
 use super::stated::{AlarmFile, History, MetricFile, QueryFile};
 use super::zone::{ChangeInfo, Records, SetKey, Zone, written};
-use crate::plan::Timestamp;
+use crate::plan::{Timestamp, format_duration};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -296,6 +296,9 @@ impl World {
             for rule in &gone.rules {
                 self.ledger.note(now, format!("rule {}", rule.named(&name)), "gone with its load balancer");
             }
+            for place in Self::places_gone(&name) {
+                self.ledger.note(now, place, "gone with its load balancer");
+            }
             self.torn_down.push(name);
         }
         if !deed.image.is_empty() {
@@ -316,6 +319,9 @@ impl World {
         }
         if let Some(rule) = &deed.set_rule {
             self.foreign_rule(rule, now)?;
+        }
+        if let Some(attributes) = &deed.set_attributes {
+            self.foreign_attributes(attributes, now)?;
         }
         if let Some(file) = deed.put_file {
             self.files.insert(file);
@@ -448,6 +454,10 @@ impl World {
             "services": services,
             "one_off_tasks": tasks,
             "rules": self.all_rules().map(|(name, rule)| (name, rule.dealt())).collect::<BTreeMap<_, _>>(),
+            "attributes": self
+                .all_attributes()
+                .map(|(place, value)| (place, format_duration(value)))
+                .collect::<BTreeMap<_, _>>(),
             "load_balancers": self.balancers.keys().collect::<Vec<_>>(),
             "task_definitions": definitions,
             "scans": self.scans.len(),

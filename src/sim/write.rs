@@ -1,5 +1,6 @@
 //! Writes as data: so that they can land later, otherwise than asked, or be put back, and a world stays a value.
 
+use super::attribute;
 use super::cell::Cell;
 use super::change::Verb;
 use super::ledger::Whose;
@@ -8,6 +9,7 @@ use super::zone::SetKey;
 use super::{Refusal, Reply, RunTask};
 use crate::plan::Timestamp;
 use crate::port::dns::RecordSet;
+use crate::port::{Attributes, Owner};
 use serde_json::Value as Json;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -55,6 +57,12 @@ pub(super) enum Write {
         default: bool,
         shares: Vec<(String, u32)>,
         sticks: Option<Duration>,
+    },
+    /// Attributes of a load balancer or a target group, by its ARN.
+    SetAttributes {
+        owner: Owner,
+        arn: String,
+        values: Attributes,
     },
     Set {
         cell: Arc<str>,
@@ -126,6 +134,10 @@ impl World {
             }
             Write::Deal { rule, default, shares, sticks } => {
                 self.deal(rule, *default, shares, *sticks, now)?.arn.clone()
+            }
+            Write::SetAttributes { owner, arn, values } => {
+                self.set_attributes(*owner, arn, values, now)?;
+                String::new()
             }
             Write::Set { cell, to } => {
                 self.set_cell(cell, *to, now);
@@ -215,6 +227,10 @@ impl World {
                 let (rule, default, sticks) = (rule.clone(), *default, *sticks);
                 Some(Write::Deal { rule, default, shares: spoiled(shares), sticks })
             }
+            Write::SetAttributes { owner, arn, values } => {
+                let (owner, arn, values) = (*owner, arn.clone(), attribute::spoiled(values));
+                Some(Write::SetAttributes { owner, arn, values })
+            }
             _ => None,
         };
         match other {
@@ -271,6 +287,11 @@ impl World {
                     shares: found.shares.iter().filter_map(arn).collect(),
                     sticks: found.sticks,
                 })
+            }
+            Write::SetAttributes { owner, arn, values } => {
+                let mut before = self.attributes(*owner, arn).ok()?;
+                before.retain(|attribute, _| values.contains_key(attribute));
+                Some(Write::SetAttributes { owner: *owner, arn: arn.clone(), values: before })
             }
             Write::Set { cell, .. } => Some(Write::Set { cell: cell.clone(), to: self.cell(cell)? }),
             _ => None,

@@ -8,6 +8,7 @@ use super::served::{self, ALIAS_TTL, Serving};
 use super::sets;
 use super::swap::{ARRIVES, Note, PROPAGATION, Stands, Swap};
 use super::to::{self, To};
+use crate::action::alb::attribute_resource;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
@@ -15,7 +16,7 @@ use crate::plan::{
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
-use crate::port::{Reads, Writes, need::Need};
+use crate::port::{Attribute, Reads, Writes, need::Need};
 use crate::run::{Change, Fault};
 use crate::signal::balancer::{Balancer, idle_since};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,7 @@ impl Action for Switch {
             // What is an alias has the TTL of its target.
             by_name: !matches!(self.from, Some(Stated::Alias(_))),
             resources: vec![self.place.resource()],
+            goes_by: self.goes_by(),
             data: self.data,
             undo_reaches: ttl.map(|ttl| ttl + PROPAGATION),
             ..StepTraits::default()
@@ -190,6 +192,16 @@ impl Action for Switch {
 }
 
 impl Switch {
+    /// The way back waits for as long as clients could keep a connection when the way there was planned.
+    fn goes_by(&self) -> Vec<String> {
+        match &self.to {
+            To::LoadBalancer { name, target, .. } => {
+                vec![attribute_resource(target, Attribute::ClientKeepAlive, name)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     async fn balancer(&self, reads: &Reads<'_>) -> Result<Option<Balancer>, Fault> {
         match &self.to {
             To::LoadBalancer { name, target, .. } => {

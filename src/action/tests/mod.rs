@@ -1,6 +1,7 @@
 //! Stories of each kind of step, against a world in memory: what it does when all is well, and what it must not do when
 //! somebody else was there, an answer was lost, or nobody can tell.
 
+mod attributes;
 mod both_sides;
 mod commands;
 mod deploys;

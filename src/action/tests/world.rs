@@ -2,17 +2,20 @@
 //! metrics, and whatever answers requests and commands. Time passes only when somebody waits.
 
 mod sources;
+mod traffic;
+
+pub(super) use traffic::target_group;
 
 use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{
     Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{
-    Alarm, Answered, Clock, Command, Deployment, Lines, Listener, LoadBalancer, LogQuery, Metric, Output,
-    Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess,
-    ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RuleAction, RunTask,
-    Service, Stop, TargetHealth, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Alarm, Answered, Attributes, Clock, Command, Deployment, Lines, LoadBalancer, LogQuery, Metric, Output,
+    Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask,
+    Service, Stop, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns,
+    WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -67,6 +70,8 @@ pub(super) struct State {
     /// Of one load balancer that listens at 443 and 80.
     pub(super) rules: Vec<Rule>,
     pub(super) groups: Vec<String>,
+    /// By what has them and its ARN.
+    pub(super) attributes: BTreeMap<(Owner, String), Attributes>,
     /// What is asked does not come through, and this is why.
     pub(super) cut_off: Option<Fault>,
     pub(super) measure: Measuring,
@@ -116,6 +121,7 @@ impl World {
             balancers: Vec::new(),
             rules: Vec::new(),
             groups: vec![target_group("tg")],
+            attributes: BTreeMap::new(),
             cut_off: None,
             measure: Box::new(|_, _| None),
             complete: true,
@@ -556,54 +562,6 @@ impl WriteCompute for World {
         self.written(format!("stop {arn}"), |state| {
             let task = state.tasks.iter_mut().find(|task| task.arn == arn).unwrap();
             task.status = "STOPPED".into();
-        })
-    }
-}
-
-#[async_trait]
-impl ReadTraffic for World {
-    async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault> {
-        Ok(self.asked()?.balancers.iter().find(|b| b.name == name).cloned())
-    }
-    async fn target_groups(&self, _: &str) -> Result<Vec<String>, Fault> {
-        Ok(self.asked()?.groups.clone())
-    }
-    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
-        let healthy = self.asked()?.healthy.get(group).copied().unwrap_or(2);
-        let one = |n: usize| TargetHealth {
-            id: format!("10.0.0.{n}:80"),
-            state: if n < healthy { "healthy" } else { "unhealthy" }.into(),
-            reason: (n >= healthy).then(|| "Target.Timeout".into()),
-        };
-        Ok((0..2).map(one).collect())
-    }
-    async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {
-        Ok((name != "none").then(|| target_group(name)))
-    }
-    async fn listeners(&self, _: &str) -> Result<Vec<Listener>, Fault> {
-        let one = |port: u16| Listener { arn: format!("arn:listener/{port}"), port };
-        Ok([443, 80].map(one).to_vec())
-    }
-    async fn rules(&self, listener: &str) -> Result<Vec<Rule>, Fault> {
-        Ok(self.state().rules.iter().filter(|rule| rule.listener == listener).cloned().collect())
-    }
-    async fn rule(&self, arn: &str) -> Result<Option<Rule>, Fault> {
-        Ok(self.state().rules.iter().find(|rule| rule.arn == arn).cloned())
-    }
-}
-
-/// The ARN of a target group.
-pub(super) fn target_group(name: &str) -> String {
-    format!("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/{name}/1")
-}
-
-#[async_trait]
-impl WriteTraffic for World {
-    async fn set_actions(&self, rule: &Rule, actions: &[RuleAction]) -> Result<(), Fault> {
-        let arn = rule.arn.clone();
-        self.written(format!("set {arn}"), |state| {
-            let found = state.rules.iter_mut().find(|rule| rule.arn == arn).unwrap();
-            found.actions = actions.to_vec();
         })
     }
 }

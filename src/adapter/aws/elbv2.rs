@@ -1,17 +1,16 @@
 //! Elastic Load Balancing: load balancers, the health of their targets, and the rules of their listeners.
 
+mod attributes;
 mod shape;
 
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure};
-use crate::port::{Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, TargetHealth, WriteTraffic};
+use crate::port::{
+    Attribute, Attributes, Listener, LoadBalancer, Owner, ReadTraffic, Rule, RuleAction, TargetHealth,
+    WriteTraffic,
+};
 use crate::run::Fault;
 use async_trait::async_trait;
-use std::time::Duration;
-
-/// What holds where an attribute is not listed.
-const KEEP_ALIVE: Duration = Duration::from_secs(3600);
-const IDLE: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl ReadTraffic for Account {
@@ -27,27 +26,15 @@ impl ReadTraffic for Account {
             return Ok(None);
         };
         let arn = found.load_balancer_arn.unwrap_or_default();
-        let unseen = self.unseen("elbv2 DescribeLoadBalancerAttributes", name);
-        let ask = |watch| {
-            client
-                .describe_load_balancer_attributes()
-                .load_balancer_arn(&arn)
-                .customize()
-                .interceptor(watch)
-                .send()
-        };
-        let attributes = call::read(self, ask).await.map_err(&unseen)?.attributes.unwrap_or_default();
-        let seconds = |key: &str, otherwise: Duration| {
-            let value = attributes.iter().find(|attribute| attribute.key.as_deref() == Some(key));
-            let value = value.and_then(|attribute| attribute.value.as_deref()?.parse().ok());
-            value.map_or(otherwise, Duration::from_secs)
-        };
+        let Some(attributes) = attributes::of_balancer(self, &arn, name).await? else { return Ok(None) };
+        let told =
+            |attribute: Attribute| attributes.get(&attribute).copied().unwrap_or_else(|| attribute.usual());
         Ok(Some(LoadBalancer {
             name: found.load_balancer_name.unwrap_or_default(),
             dns_name: found.dns_name.unwrap_or_default(),
             zone_id: found.canonical_hosted_zone_id.unwrap_or_default(),
-            keep_alive: seconds("client_keep_alive.seconds", KEEP_ALIVE),
-            idle_timeout: seconds("idle_timeout.timeout_seconds", IDLE),
+            keep_alive: told(Attribute::ClientKeepAlive),
+            idle_timeout: told(Attribute::IdleTimeout),
             arn,
         }))
     }
@@ -173,6 +160,13 @@ impl ReadTraffic for Account {
         };
         Ok(answer.rules.unwrap_or_default().into_iter().next().map(shape::rule))
     }
+
+    async fn attributes(&self, owner: Owner, arn: &str) -> Result<Option<Attributes>, Fault> {
+        match owner {
+            Owner::LoadBalancer => attributes::of_balancer(self, arn, arn).await,
+            Owner::TargetGroup => attributes::of_group(self, arn).await,
+        }
+    }
 }
 
 #[async_trait]
@@ -207,5 +201,12 @@ impl WriteTraffic for Changing {
                 .send()
         };
         call::write(account, self.until, send).await.map(drop).map_err(&unwritten)
+    }
+
+    async fn set_attributes(&self, owner: Owner, arn: &str, attributes: &Attributes) -> Result<(), Fault> {
+        match owner {
+            Owner::LoadBalancer => attributes::set_of_balancer(self, arn, attributes).await,
+            Owner::TargetGroup => attributes::set_of_group(self, arn, attributes).await,
+        }
     }
 }

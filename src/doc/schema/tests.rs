@@ -156,5 +156,5 @@ fn it_describes_every_kind() {
     }
     // Nothing that is not there yet is offered.
     assert!(made["properties"].get("readiness").is_none());
-    assert!(!kinds.contains(&"alb.attribute".into()));
+    assert!(!kinds.contains(&"ecs.scaling".into()));
 }

@@ -115,6 +115,15 @@ fn a_shift_can_be_rehearsed_in_a_derived_world() {
     }
 }
 
+/// A world that is made up has a load balancer and a target group of these names, and they are otherwise at first.
+#[test]
+fn attributes_can_be_rehearsed_in_a_derived_world() {
+    let setting = setting("tests/data/rehearse/attribute.yaml", None);
+    let told = rehearsed(&setting, "alb.attribute");
+    assert_eq!(told.findings, []);
+    assert!(told.rows[&Class::Write].scenarios > 0 && told.rows[&Class::WayBack].scenarios > 0);
+}
+
 /// Whoever could have said no to a rollback says it once, and says nothing once.
 #[test]
 fn both_answers_to_a_rollback_are_played() {

@@ -22,6 +22,7 @@ const SHIFT: &str = "shift";
 const VETO: &str = "veto";
 const BAKE: &str = "bake";
 const SETS: &str = "weighted";
+const ATTRIBUTE: &str = "attribute";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -69,6 +70,10 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::SentTooLate, SHIFT, "process.wakes-late", Law::AsBefore),
     (Mistake::ForeignOverwritten, SETS, "world.foreign-weight", Law::ForeignKept),
     (Mistake::UndoOverwrites, SETS, "world.foreign-weight", Law::ForeignKept),
+    (Mistake::ForeignOverwritten, ATTRIBUTE, "world.foreign-attribute", Law::ForeignKept),
+    (Mistake::UndoOverwrites, ATTRIBUTE, "world.foreign-attribute", Law::ForeignKept),
+    (Mistake::GraceIgnored, ATTRIBUTE, "alb.attribute.late", Law::AsBefore),
+    (Mistake::SentTooLate, ATTRIBUTE, "process.wakes-late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
 ];
 
@@ -77,7 +82,7 @@ fn staged(plan: &str) -> Arc<Setting> {
     let (folder, world) = match plan {
         AEP => ("plans", Some("aep.yaml")),
         SETS => ("tests/data/rehearse", Some("weighted-records.yaml")),
-        SHIFT => ("tests/data/rehearse", Some("blue-green.yaml")),
+        SHIFT | ATTRIBUTE => ("tests/data/rehearse", Some("blue-green.yaml")),
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
@@ -146,7 +151,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
+    for plan in [ATTRIBUTE, BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

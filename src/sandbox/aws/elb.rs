@@ -1,12 +1,14 @@
 //! Load balancers as AWS's query protocol tells of them: themselves, their attributes, target groups, the health of targets,
 //! listeners and their rules.
 
+mod attributes;
 mod rules;
 
 use super::super::serve::Answer;
 use super::super::xml::Writer;
 use super::{Call, query, unknown};
 use crate::plan::Timestamp;
+use crate::port::Owner;
 use crate::sim::{BALANCER_ZONE, Balancer, Refusal, TargetGroup, World};
 
 pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
@@ -15,7 +17,10 @@ pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<
     let form = query::form(call);
     match call.operation.as_str() {
         "DescribeLoadBalancers" => balancers(world, call, &form),
-        "DescribeLoadBalancerAttributes" => attributes(world, call, &form),
+        "DescribeLoadBalancerAttributes" => attributes::described(world, call, &form, Owner::LoadBalancer),
+        "DescribeTargetGroupAttributes" => attributes::described(world, call, &form, Owner::TargetGroup),
+        "ModifyLoadBalancerAttributes" => attributes::modify(world, call, &form, Owner::LoadBalancer, now),
+        "ModifyTargetGroupAttributes" => attributes::modify(world, call, &form, Owner::TargetGroup, now),
         "DescribeTargetGroups" => groups(world, call, &form),
         "DescribeTargetHealth" => health(world, call, &form),
         "DescribeListeners" => rules::listeners(world, call, &form),
@@ -78,26 +83,6 @@ fn write_balancer(w: &mut Writer, balancer: &Balancer) {
             w.text("member", "sg-0a1b2c3d4e5f60718");
         });
     });
-}
-
-fn attributes(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
-    let balancer = by_arn(world, form)?;
-    let values = [
-        ("client_keep_alive.seconds", balancer.keep_alive.as_secs().to_string()),
-        ("idle_timeout.timeout_seconds", balancer.idle_timeout.as_secs().to_string()),
-        ("deletion_protection.enabled", "false".into()),
-        ("access_logs.s3.enabled", "false".into()),
-        ("routing.http2.enabled", "true".into()),
-    ];
-    Ok(query::result(call, NAMESPACE, |w| {
-        w.element("Attributes", |w| {
-            for (key, value) in &values {
-                w.element("member", |w| {
-                    w.text("Key", key).text("Value", value);
-                });
-            }
-        });
-    }))
 }
 
 fn groups(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {

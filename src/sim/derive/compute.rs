@@ -6,8 +6,9 @@ use super::super::file::{
 };
 use super::answers::Stated;
 use super::facts::{Facts, FoundDefinition};
-use super::sides::Sides;
+use super::sides::{Sides, at_first};
 use crate::port::need::{ANY, Asker, Need, Runs};
+use crate::port::{Attribute, Owner};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub(super) struct Compute {
     jobs: BTreeMap<String, Job>,
     clusters: BTreeSet<String>,
     rules: Vec<Dealt>,
+    /// How long targets that leave are waited for at first, by target group.
+    delays: BTreeMap<String, Span>,
 }
 
 /// A rule whose requests the plan shifts to a target group, which has the name of its service.
@@ -94,6 +97,14 @@ impl Compute {
                     group: group.clone(),
                     tasks: *tasks,
                 }),
+                Need::Attributes { owner: Owner::TargetGroup, name, to, .. } => {
+                    let Some(wanted) = to.get(&Attribute::DeregistrationDelay) else { continue };
+                    let found =
+                        facts.groups.get(name).and_then(|found| found.get(&Attribute::DeregistrationDelay));
+                    let first =
+                        found.copied().unwrap_or_else(|| at_first(Attribute::DeregistrationDelay, *wanted));
+                    self.delays.insert(name.clone(), Span(first));
+                }
                 _ => {}
             }
         }
@@ -169,6 +180,16 @@ impl Compute {
         }
         for rule in &self.rules {
             rule.write(stated.get(&rule.balancer).unwrap_or(&none), file);
+        }
+        let first = sides.names().next().map(|(name, _)| name.to_owned()).unwrap_or_default();
+        for (group, delay) in self.delays {
+            if !file.clusters.values().any(|services| services.contains_key(&group)) {
+                elsewhere(&group, &first, false, stated.get(&first).unwrap_or(&none), file);
+            }
+            for service in file.clusters.values_mut().filter_map(|services| services.get_mut(&group)) {
+                service.load_balancer.get_or_insert_with(|| first.clone());
+                service.check.deregistration_delay = delay;
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What was really found, in place of what would be made up.
 
 use super::super::file::{DnsFile, Span};
-use crate::port::LoadBalancer;
 use crate::port::dns::{Name, RecordSet};
+use crate::port::{Attributes, LoadBalancer};
 use std::collections::BTreeMap;
 
 /// What was really found; what is not in here is made up.
@@ -12,6 +12,8 @@ pub(in crate::sim) struct Facts {
     pub(in crate::sim) zones: BTreeMap<String, FoundZone>,
     /// By name.
     pub(in crate::sim) balancers: BTreeMap<String, FoundBalancer>,
+    /// What target groups tell of themselves, by name: those whose attributes the plan sets.
+    pub(in crate::sim) groups: BTreeMap<String, Attributes>,
     /// What services run, by cluster and name.
     pub(in crate::sim) services: BTreeMap<(String, String), FoundDefinition>,
     /// What the plan runs once, or sets services to, by the name that the plan gives it.

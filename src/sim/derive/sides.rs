@@ -7,8 +7,10 @@ use super::super::file::{BalancerFile, Span, WorldFile};
 use super::facts::Facts;
 use crate::port::dns::Name;
 use crate::port::need::{Asker, Leads, Need};
+use crate::port::{Attribute, Attributes, Owner};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// The most that a world has room for.
 const MOST: usize = 200;
@@ -54,11 +56,23 @@ impl<'f> Sides<'f> {
             match need {
                 Need::Balancer { name, left, .. } => self.named(name, Side::Other, *left),
                 Need::Rule { balancer, .. } => self.named(balancer, Side::Other, false),
+                Need::Attributes { owner: Owner::LoadBalancer, name, to, .. } => {
+                    self.named(name, Side::Other, false);
+                    self.otherwise(name, to);
+                }
                 Need::Record { to: Some(Leads::Balancer { name, .. }), .. } => {
                     self.named(name, Side::New, false);
                 }
                 _ => {}
             }
+        }
+        // A target group is behind some load balancer, also where the plan names none.
+        let group = needs.iter().find_map(|(_, need)| match need {
+            Need::Attributes { owner: Owner::TargetGroup, name, .. } => Some(name),
+            _ => None,
+        });
+        if let Some(group) = group.filter(|_| self.all.is_empty()) {
+            self.named(group, Side::Other, false);
         }
     }
 
@@ -78,6 +92,22 @@ impl<'f> Sides<'f> {
         one.left |= left;
         if one.side == Side::Other {
             one.side = side;
+        }
+    }
+
+    /// What the plan sets of it is something else at first, unless it was found so.
+    fn otherwise(&mut self, name: &str, to: &Attributes) {
+        if self.facts.balancers.contains_key(name) {
+            return;
+        }
+        let Some(one) = self.all.get_mut(name) else { return };
+        for (attribute, value) in to {
+            let first = Some(Span(at_first(*attribute, *value)));
+            match attribute {
+                Attribute::ClientKeepAlive => one.file.client_keep_alive = first,
+                Attribute::IdleTimeout => one.file.idle_timeout = first,
+                Attribute::DeregistrationDelay => {}
+            }
         }
     }
 
@@ -187,6 +217,12 @@ impl<'f> Sides<'f> {
         let mut names = (1..=MOST).map(|n| if n == 1 { wish.to_owned() } else { format!("{wish}-{n}") });
         names.find(|name| !self.all.contains_key(name)).filter(|_| self.all.len() < MOST)
     }
+}
+
+/// What an attribute is before a plan sets it to this: the usual, unless that is the same.
+pub(super) fn at_first(attribute: Attribute, wanted: Duration) -> Duration {
+    let usual = attribute.usual();
+    if usual == wanted { usual * 2 } else { usual }
 }
 
 /// The first label of a load balancer's host name.

@@ -2,7 +2,8 @@
 
 use crate::port::dns::{ChangeStatus, Zone};
 use crate::port::{
-    Alarm, AlarmState, Answered, Lines, LoadBalancer, Parameter, Rule, Series, Service, TaskDefinition,
+    Alarm, AlarmState, Answered, Attributes, Lines, LoadBalancer, Parameter, Rule, Series, Service,
+    TaskDefinition,
 };
 
 /// Something that a look finds.
@@ -19,6 +20,7 @@ impl Found for Zone {}
 impl Found for ChangeStatus {}
 impl Found for TaskDefinition {}
 impl Found for LoadBalancer {}
+impl Found for Attributes {}
 impl Found for Option<Service> {}
 impl Found for Option<Parameter> {}
 impl Found for Rule {}

@@ -3,7 +3,8 @@
 use super::call::{Account, Call};
 use super::compute::Changing;
 use crate::port::{
-    Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
+    Attributes, Does, Forward, Listener, LoadBalancer, Owner, ReadTraffic, Rule, RuleAction, Share,
+    TargetHealth, WriteTraffic,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
@@ -117,6 +118,19 @@ impl ReadTraffic for Account {
             Err(failure) => Err(failure.fault(&call)),
         }
     }
+
+    async fn attributes(&self, owner: Owner, arn: &str) -> Result<Option<Attributes>, Fault> {
+        let (operation, missing) = match owner {
+            Owner::LoadBalancer => ("DescribeLoadBalancerAttributes", "LoadBalancerNotFound"),
+            Owner::TargetGroup => ("DescribeTargetGroupAttributes", "TargetGroupNotFound"),
+        };
+        let call = look(operation, &arn);
+        match self.read(call, |world, _| world.attributes(owner, arn)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(failure) if failure.code == missing => Ok(None),
+            Err(failure) => Err(failure.fault(&call)),
+        }
+    }
 }
 
 fn rule_of(world: &World, rule: &ListenerRule) -> Rule {
@@ -154,5 +168,19 @@ impl WriteTraffic for Changing {
         };
         let call = Call { writes: true, ..look(operation, &resource) };
         self.account.write(call, self.until, dealing).await.map(drop).map_err(|failure| failure.fault(&call))
+    }
+
+    async fn set_attributes(&self, owner: Owner, arn: &str, attributes: &Attributes) -> Result<(), Fault> {
+        let operation = match owner {
+            Owner::LoadBalancer => "ModifyLoadBalancerAttributes",
+            Owner::TargetGroup => "ModifyTargetGroupAttributes",
+        };
+        let resource = fmt::from_fn(|f| {
+            write!(f, "{arn} to")?;
+            attributes.iter().try_for_each(|(attribute, value)| write!(f, " {attribute}={}", value.as_secs()))
+        });
+        let setting = Write::SetAttributes { owner, arn: arn.to_owned(), values: attributes.clone() };
+        let call = Call { writes: true, ..look(operation, &resource) };
+        self.account.write(call, self.until, setting).await.map(drop).map_err(|failure| failure.fault(&call))
     }
 }

@@ -151,7 +151,7 @@ fn worlds_that_came_to_the_same_point_are_recognised() {
 #[test]
 fn whatever_decides_how_a_world_goes_on_is_another_situation() {
     let base = go_live();
-    let differs: [(&str, Change); 9] = [
+    let differs: [(&str, Change); 10] = [
         ("a record", &|world| {
             let set = RecordSet {
                 name: Name::new("x.navralabs.com"),
@@ -165,6 +165,10 @@ fn whatever_decides_how_a_world_goes_on_is_another_situation() {
         }),
         ("a task", &|world| world.perform(deed("stop_tasks: aep-prod/aep-backend-prod"), START).unwrap()),
         ("a load balancer", &|world| world.perform(deed("tear_down: aep-staging"), START).unwrap()),
+        ("an attribute", &|world| {
+            let file = "set_attributes: { load_balancer: aep-prod, client_keep_alive: 10m }";
+            world.perform(deed(file), START).unwrap();
+        }),
         ("a rule", &|world| world.told("old-side-released", "succeeded", START).unwrap()),
         ("a definition", &|world| world.perform(deed("deregister: aep-migrate:12"), START).unwrap()),
         ("an image", &|world| {
@@ -248,7 +252,8 @@ fn places_are_told_in_words_that_compare() {
     let service = &before["service aep-prod/aep-frontend-prod"];
     assert!(service.starts_with("aep-frontend:33 (frontend="), "{service}");
     assert!(service.ends_with("desired 2; rollout done, and all tasks run it"), "{service}");
-    assert_eq!(before["load balancer aep-staging"], "stands, keep-alive 1m");
+    assert_eq!(before["load balancer aep-staging"], "stands");
+    assert_eq!(before["client_keep_alive of load balancer aep-staging"], "1m");
     assert!(before["definition aep-migrate:12"].starts_with("active: migrate="));
     assert_eq!(before["scans"], "0");
     world.knows(vec!["page".into()], Role::Run("page".into()));

@@ -68,9 +68,10 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 #[test]
 fn each_exception_is_of_one_contract_and_says_why() {
-    use super::{alarms, compute, dns, logs, metrics, refusals, rules, traffic};
+    use super::{alarms, attributes, compute, dns, logs, metrics, refusals, rules, traffic};
     let all = [
         alarms::CONTRACTS,
+        attributes::CONTRACTS,
         compute::CONTRACTS,
         dns::CONTRACTS,
         logs::CONTRACTS,

@@ -3,6 +3,7 @@
 //! answers of AWS itself look like is held in `adapter/aws/tests`.
 
 mod alarms;
+mod attributes;
 mod compute;
 mod dns;
 mod emulators;

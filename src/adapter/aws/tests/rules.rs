@@ -1,7 +1,8 @@
 //! Rules of load balancers: what is read is written back as it was.
 
 use super::*;
-use crate::port::{Does, Share, WriteTraffic};
+use crate::port::{Attribute, Does, Owner, Share, WriteTraffic};
+use std::time::Duration;
 
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3";
 const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/web/1/2";
@@ -111,4 +112,30 @@ async fn a_change_of_a_rule_is_worth_what_other_writes_are() {
     assert_eq!(account.rule(RULE).await.unwrap(), None);
     let fault = account.until(Timestamp::PAST).set_actions(&rule, &rule.actions).await.unwrap_err();
     is(&fault, FaultKind::Blind, Landed::No, &["deadline"]);
+}
+
+#[tokio::test]
+async fn attributes_are_those_that_are_told() {
+    // Of a network load balancer: connections to it are not its own.
+    let told = "<DescribeLoadBalancerAttributesResponse><DescribeLoadBalancerAttributesResult><Attributes>\
+        <member><Key>deletion_protection.enabled</Key><Value>true</Value></member>\
+        <member><Key>idle_timeout.timeout_seconds</Key><Value>350</Value></member>\
+        </Attributes></DescribeLoadBalancerAttributesResult></DescribeLoadBalancerAttributesResponse>";
+    let set = "<ModifyTargetGroupAttributesResponse><ModifyTargetGroupAttributesResult/></ModifyTargetGroupAttributesResponse>";
+    let server = aws(vec![Say::text(200, told), Say::text(200, set)]).await;
+    let account = account(&wired(&server));
+    let found = account.attributes(Owner::LoadBalancer, "arn:lb").await.unwrap().unwrap();
+    assert_eq!(found, [(Attribute::IdleTimeout, Duration::from_secs(350))].into());
+    let wanted = [(Attribute::DeregistrationDelay, Duration::ZERO)].into();
+    account.until(soon()).set_attributes(Owner::TargetGroup, "arn:group", &wanted).await.unwrap();
+    let sent = calls(&server).pop().unwrap().body;
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(sent.as_bytes()).into_owned().collect();
+    for (key, value) in [
+        ("Action", "ModifyTargetGroupAttributes"),
+        ("TargetGroupArn", "arn:group"),
+        ("Attributes.member.1.Key", "deregistration_delay.timeout_seconds"),
+        ("Attributes.member.1.Value", "0"),
+    ] {
+        assert!(form.iter().any(|pair| *pair == (key.to_owned(), value.to_owned())), "{key}: {sent}");
+    }
 }

@@ -102,6 +102,9 @@ impl Stage {
                 ("LoadBalancerArn", arn),
                 ("Attributes.member.1.Key", "client_keep_alive.seconds"),
                 ("Attributes.member.1.Value", seconds),
+                // Moto tells of those that somebody has set.
+                ("Attributes.member.2.Key", "idle_timeout.timeout_seconds"),
+                ("Attributes.member.2.Value", "60"),
             ];
             self.elb("ModifyLoadBalancerAttributes", &fields).await;
             let behind = named(&world["clusters"]).flat_map(|(_, services)| named(services));

@@ -117,6 +117,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         words: "`Result::unwrap_err()` on an `Ok` value: ()",
     },
     Exception {
+        emulators: BOTH,
+        contracts: &["what_an_attribute_cannot_be_is_refused"],
+        wrong: "whatever values are taken; AWS takes those within the bounds of each attribute",
+        words: "`Result::unwrap_err()` on an `Ok` value: ()",
+    },
+    Exception {
         emulators: &[Ministack],
         contracts: &["a_refusal_is_worth_the_same_everywhere"],
         wrong: "a load balancer that is not there has no target groups; AWS says LoadBalancerNotFound",
