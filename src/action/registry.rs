@@ -23,6 +23,7 @@ const fn kind<A: Action>(name: &'static str, summary: &'static str) -> ActionKin
 pub const ACTIONS: &[ActionKind] = &[
     kind::<ecs::Deploy>("ecs.deploy", "sets a service to images by digest, and watches them become healthy"),
     kind::<ecs::RunOnce>("ecs.task", "runs a task once, such as a migration"),
+    kind::<ecs::Hold>("ecs.scaling", "keeps a service from being scaled in, and gives its bounds back"),
     kind::<http::Check>("http.check", "one request, repeated until it is answered as expected"),
     kind::<http::Flow>("http.flow", "requests in order: a smoke test"),
     kind::<dns::LowerTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained"),
@@ -49,9 +50,6 @@ const AROUND: &[ActionKind] = &[
     kind::<dns::Release>("lock.release", "gives the lock in the world back"),
 ];
 
-/// Kinds of the language that are not here yet.
-const NOT_YET: &[(&str, &str)] = &[("ecs.scaling", "pins the capacity of both sides")];
-
 /// The actions, as the plan language sees them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Registry;
@@ -70,7 +68,7 @@ impl Kinds for Registry {
         ACTIONS.iter().map(|kind| kind.name).collect()
     }
     fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
-        NOT_YET.to_vec()
+        Vec::new()
     }
     fn check(&self, uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
         let action = self.build(uses, fields);

@@ -65,6 +65,8 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2030"),
     page!("SW2031"),
     page!("SW2032"),
+    page!("SW2033"),
+    page!("SW2034"),
     page!("SW2035"),
     page!("SW3001"),
     page!("SW3002"),

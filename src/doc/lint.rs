@@ -31,6 +31,7 @@ pub(super) struct Lints<'a> {
 impl Lints<'_> {
     pub(super) fn check(&mut self) {
         self.changed_later();
+        self.lent();
         for ix in self.plan.places() {
             let step = &self.plan[ix];
             let Some(facts) = self.facts.get(&step.id).filter(|facts| !facts.broken) else { continue };
@@ -104,6 +105,36 @@ impl Lints<'_> {
                 )
                 .label(reads.uses_span, "it has read it by then")
                 .help("put it before that step, or into `finally`");
+        }
+    }
+
+    /// What holds only for as long as the run lasts, and nothing gives it back, or what gives back another thing.
+    fn lent(&mut self) {
+        let (plan, facts) = (self.plan, self.facts);
+        let sound = |ix: StepIx| facts.get(&plan[ix].id).filter(|facts| !facts.broken);
+        let mut given: Vec<&str> = Vec::new();
+        for ix in plan.places() {
+            let Some(own) = sound(ix) else { continue };
+            let Some(of) = own.traits.gives_back.as_deref() else { continue };
+            given.extend(plan.is_finally(ix).then_some(of));
+            let Some(lender) = plan.find(of).and_then(sound) else { continue };
+            if !lender.traits.lent || lender.traits.resources != own.traits.resources {
+                let message = format!("`{}` gives back what `{of}` does not hold", plan[ix].id);
+                self.problems
+                    .error(Code("SW2034"), own.uses_span, message)
+                    .label(lender.uses_span, "it is about another thing")
+                    .help("name the step that holds the same service");
+            }
+        }
+        given.sort_unstable();
+        for ix in plan.places().filter(|ix| !plan.is_finally(*ix)) {
+            let id = &*plan[ix].id.0;
+            let Some(own) = sound(ix).filter(|own| own.traits.lent) else { continue };
+            if given.binary_search(&id).is_err() {
+                self.problems
+                    .warn(Code("SW2034"), own.uses_span, format!("nothing gives back what `{id}` holds"))
+                    .help(format!("add a step to `finally`, for the same service, with `restore: {id}`"));
+            }
         }
     }
 

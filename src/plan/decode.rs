@@ -60,6 +60,10 @@ pub struct StepTraits {
     pub resources: Vec<String>,
     /// Things that it reads and goes by until it is undone, as `resources` calls them: nobody may change them meanwhile.
     pub goes_by: Vec<String>,
+    /// What it changes should be so only for as long as the run lasts: a step of `finally` gives it back.
+    pub lent: bool,
+    /// The step whose change it gives back.
+    pub gives_back: Option<Arc<str>>,
     /// What becomes of data written to the new side when users go back, where `with.writes` says so.
     pub data: Option<super::Writes>,
     /// What its undo takes until new lookups reach the prior side, where it knows.

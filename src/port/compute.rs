@@ -2,7 +2,9 @@
 
 use crate::run::Fault;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::fmt;
 use std::time::Duration;
 
 /// A service.
@@ -158,6 +160,36 @@ pub struct RunTask {
     pub token: String,
 }
 
+/// Within which bounds the provider scales a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    /// No fewer tasks than that.
+    pub min: u32,
+    /// And no more than that.
+    pub max: u32,
+}
+
+impl fmt::Display for Scaling {
+    /// `2 to 10 tasks`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {} tasks", self.min, self.max)
+    }
+}
+
+/// Sets bounds of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetScaling {
+    /// The cluster.
+    pub cluster: String,
+    /// The service.
+    pub service: String,
+    /// `None`: as it is.
+    pub min: Option<u32>,
+    /// `None`: as it is.
+    pub max: Option<u32>,
+}
+
 /// Looking at compute.
 #[async_trait]
 pub trait ReadCompute: Send + Sync {
@@ -167,6 +199,8 @@ pub trait ReadCompute: Send + Sync {
     async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault>;
     /// Tasks.
     async fn tasks(&self, cluster: &str, filter: &TaskFilter) -> Result<Vec<Task>, Fault>;
+    /// Within which bounds a service is scaled; `None`: nothing scales it.
+    async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault>;
 }
 
 /// Changing compute.
@@ -180,6 +214,8 @@ pub trait WriteCompute: Send + Sync {
     async fn run_task(&self, task: &RunTask) -> Result<String, Fault>;
     /// Stops a task.
     async fn stop_task(&self, cluster: &str, task: &str, reason: &str) -> Result<(), Fault>;
+    /// Sets bounds of a service that is scaled. The call takes no condition: whoever sends it has just looked.
+    async fn set_scaling(&self, setting: &SetScaling) -> Result<(), Fault>;
 }
 
 /// How often services and tasks are looked at while they move.

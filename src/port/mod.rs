@@ -24,8 +24,8 @@ mod world;
 pub use attribute::{Attribute, Attributes, Owner};
 pub use clock::Clock;
 pub use compute::{
-    Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition,
-    TaskFilter, UpdateService, WriteCompute,
+    Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task,
+    TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 pub use dns::{ReadDns, WriteDns};
 pub use files::ReadFiles;

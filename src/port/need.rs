@@ -95,6 +95,19 @@ pub enum Need {
         /// As many tasks must be healthy.
         tasks: u32,
     },
+    /// A service that is scaled, and whose bounds are set.
+    Scaling {
+        /// Where.
+        at: Account,
+        /// Its cluster.
+        cluster: String,
+        /// Its name.
+        name: String,
+        /// What its minimum is set to, as far as the plan says.
+        least: Option<u32>,
+        /// What its maximum is set to, if it is.
+        most: Option<u32>,
+    },
     /// A task definition that is run once.
     Definition {
         /// Where.

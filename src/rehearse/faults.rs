@@ -210,6 +210,8 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("ecs", "DescribeServices") => "ecs.services",
         ("ecs", "DescribeTaskDefinition") => "ecs.definition",
         ("ecs", _) => "ecs.tasks",
+        ("application-autoscaling", "RegisterScalableTarget") => "ecs.scaling",
+        ("application-autoscaling", _) => "ecs.bounds",
         ("elasticloadbalancing", "DescribeTargetHealth") => "alb.health",
         ("elasticloadbalancing", "DescribeRules") => "alb.rules",
         ("elasticloadbalancing", "ModifyRule" | "ModifyListener") => "alb.modify",

@@ -182,6 +182,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         strike: foreign_rule,
     },
     settings::ATTRIBUTE,
+    settings::SCALING,
     MomentFault {
         name: "world.definition-gone",
         text: "the task definition that ran before is deregistered",

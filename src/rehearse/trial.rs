@@ -347,7 +347,10 @@ impl Plays<'_> {
         };
         let law = if outcome == Outcome::Completed { Law::AsDesired } else { Law::AsBefore };
         let found = scene.at_rest();
-        let differs = differences(scene, wanted, &found, outcome);
+        // What is in the end as it was before was lent, and who was to give it back has told that it failed.
+        let failed = outcome == Outcome::Completed && scene.run.finally_failed();
+        let lent = |place: &str| failed && self.ends.before.get(place) == wanted.get(place);
+        let differs = differences(scene, wanted, &found, outcome, lent);
         differs.and_then(|text| broken(law, text))
     }
 }
@@ -366,6 +369,7 @@ fn differences(
     wanted: &BTreeMap<String, String>,
     found: &BTreeMap<String, String>,
     outcome: Outcome,
+    lent: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let left = |place: &str| {
         let others = ["definition ", "load balancer ", "scans"];
@@ -377,7 +381,7 @@ fn differences(
     };
     let places = wanted.keys().chain(found.keys().filter(|place| !wanted.contains_key(*place)));
     for place in places {
-        if left(place) || scene.witness.is_foreign(place) {
+        if left(place) || lent(place) || scene.witness.is_foreign(place) {
             continue;
         }
         let (is, should) = (found.get(place), wanted.get(place));

@@ -23,6 +23,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("dns-slow.yaml", include_str!("../../plans/worlds/dns-slow.yaml")),
     ("errors-after-switch.yaml", include_str!("../../plans/worlds/errors-after-switch.yaml")),
     ("exec-with-undo.yaml", include_str!("../../plans/worlds/exec-with-undo.yaml")),
+    ("held-sides.yaml", include_str!("../../plans/worlds/held-sides.yaml")),
     ("one-record.yaml", include_str!("../../plans/worlds/one-record.yaml")),
     ("own-name-servers.yaml", include_str!("../../plans/worlds/own-name-servers.yaml")),
     ("parallel-deploys.yaml", include_str!("../../plans/worlds/parallel-deploys.yaml")),

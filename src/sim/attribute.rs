@@ -148,7 +148,7 @@ pub(super) fn spoiled(wanted: &Attributes) -> Attributes {
     let second = Duration::from_secs(1);
     let other = |(attribute, value): (&Attribute, &Duration)| {
         let (_, most) = attribute.bounds();
-        let value = if *value < most { *value + second } else { *value - second };
+        let value = if *value < most { *value + second } else { value.saturating_sub(second) };
         (*attribute, value)
     };
     wanted.iter().map(other).collect()

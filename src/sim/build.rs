@@ -194,6 +194,8 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         cluster: cluster.into(),
         name: name.clone(),
         desired: file.desired,
+        load: file.desired,
+        scaling: file.scaling,
         deployments: vec![deployment],
         tasks: Vec::new(),
         events: Common::default(),

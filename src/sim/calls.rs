@@ -120,7 +120,8 @@ impl World {
         };
         self.note_service(place, wanted.as_deref(), desired, force, now);
         if let Some(desired) = desired {
-            self.services[place].desired = desired;
+            let service = &mut self.services[place];
+            (service.desired, service.load) = (desired, desired);
         }
         let current = self.services[place].deployments[0].definition.clone();
         if force || wanted.as_ref().is_some_and(|w| *w != current) {
@@ -237,6 +238,7 @@ impl World {
             "task_definition": definition.map(|d| format!("{}:{}", d.family, d.revision)),
             "containers": containers,
             "desired": service.desired,
+            "scaling": service.scaling,
             "running_images": running,
             "deployments": service.deployments.len(),
             "rollout": service.deployments[0].rollout.word(),

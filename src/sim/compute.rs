@@ -4,6 +4,7 @@
 use super::common::Common;
 use super::file::Breaker;
 use crate::plan::Timestamp;
+use crate::port::Scaling;
 use serde_json::{Value as Json, json};
 use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -75,6 +76,10 @@ pub struct Service {
     pub arn: String,
     /// How many tasks it should have.
     pub desired: u32,
+    /// How many its load calls for.
+    pub load: u32,
+    /// Within which bounds it is scaled, if it is.
+    pub scaling: Option<Scaling>,
     /// The PRIMARY one first; never empty.
     pub deployments: Vec<Deployment>,
     /// Its tasks by id, as long as they can be seen.

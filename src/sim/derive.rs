@@ -118,6 +118,7 @@ pub(super) fn with_facts(
 fn home(plan: &Plan, needs: &[(Asker, Need)]) -> Account {
     let account = |need: &Need| match need {
         Need::Service { at, .. }
+        | Need::Scaling { at, .. }
         | Need::Definition { at, .. }
         | Need::Balancer { at, .. }
         | Need::Metric { at, .. }
@@ -154,6 +155,7 @@ fn modelled(
     let elsewhere = |need: &Need| {
         let at = match need {
             Need::Service { at, .. }
+            | Need::Scaling { at, .. }
             | Need::Definition { at, .. }
             | Need::Balancer { at, .. }
             | Need::Metric { at, .. }

@@ -10,6 +10,7 @@ pub use quantity::Span;
 
 use super::logs::LogFile;
 use super::stated::{AlarmFile, MetricFile, QueryFile};
+use crate::port::Scaling;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{net::Ipv4Addr, sync::Arc};
@@ -271,6 +272,9 @@ pub struct ServiceFile {
     /// How many tasks.
     #[serde(default = "one")]
     pub desired: u32,
+    /// Within which bounds it is scaled, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// Which load balancer sends it requests, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<String>,
@@ -524,6 +528,9 @@ pub struct Deed {
     /// Somebody else sets a service's task definition: `cluster/service: family:revision`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_service: BTreeMap<String, String>,
+    /// Somebody else sets within which bounds a service is scaled: `cluster/service: { min: 2, max: 10 }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_scaling: BTreeMap<String, Scaling>,
     /// Somebody else changes how a rule deals requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_rule: Option<RuleFile>,

@@ -61,6 +61,10 @@ impl Reading<'_> {
                     Runs::Images(_) | Runs::AsItIs => Ok(()),
                 }
             }
+            Need::Scaling { at, cluster, name, .. } => {
+                self.service(at, cluster, name).await?;
+                self.scaling(at, cluster, name).await
+            }
             Need::Definition { at, name, .. } => self.definition(at, name).await,
             Need::Answer { .. }
             | Need::Command { .. }
@@ -135,7 +139,6 @@ impl Reading<'_> {
     }
 
     async fn service(&mut self, at: &Account, cluster: &str, name: &str) -> Result<(), Fault> {
-        let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
         let key = (short(cluster), short(name));
         if self.facts.services.contains_key(&key) {
             return Ok(());
@@ -159,6 +162,14 @@ impl Reading<'_> {
         Ok(())
     }
 
+    async fn scaling(&mut self, at: &Account, cluster: &str, name: &str) -> Result<(), Fault> {
+        match self.world.compute(&at.target)?.scaling(cluster, name).await? {
+            Some(found) => drop(self.facts.scaling.insert((short(cluster), short(name)), found)),
+            None => self.note(format!("nothing scales service {name} of {cluster}: bounds were made up")),
+        }
+        Ok(())
+    }
+
     async fn definition(&mut self, at: &Account, name: &str) -> Result<(), Fault> {
         if name.contains(ANY) || self.facts.definitions.contains_key(name) {
             return Ok(());
@@ -177,6 +188,11 @@ impl Reading<'_> {
             self.notes.push(note);
         }
     }
+}
+
+/// The last part of an ARN, or the name itself.
+fn short(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
 /// What a world needs to know of a definition, and no more.

@@ -50,7 +50,8 @@ pub struct CallSeen {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// `route53`, `rfc2136`, `ecs`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
+    /// `route53`, `rfc2136`, `ecs`, `application-autoscaling`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`,
+    /// `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
     pub service: &'static str,
     /// `GetChange`; for `rfc2136` `query`, `UPDATE`; for `dns` `ask`, `addresses`, `delegation`; for `http` `GET /path`; for `process` the command's role.
     pub operation: Arc<str>,
@@ -113,7 +114,7 @@ pub struct Landed {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// `record app.example.com A in Z1`, `service main/web`, `task main/job`, `definition web`,
+    /// `record app.example.com A in Z1`, `service main/web`, `scaling of main/web`, `task main/job`, `definition web`,
     /// `rule web:443 default`, `client_keep_alive of load balancer web`,
     /// `http https://app.example.com`, `command cell`.
     pub place: Arc<str>,

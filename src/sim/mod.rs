@@ -26,6 +26,7 @@ mod names;
 mod ports;
 mod resolver;
 mod rule;
+mod scaling;
 mod schedule;
 mod situation;
 mod standing;

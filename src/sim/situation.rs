@@ -129,6 +129,7 @@ impl World {
 
     fn service_situation(&self, service: &Service, hash: &mut impl Hasher) {
         (service.desired, self.left(service.next_start), &service.settled.0).hash(hash);
+        (service.load, service.scaling).hash(hash);
         for deployment in &service.deployments {
             (&deployment.definition, deployment.rollout.word(), deployment.failed).hash(hash);
         }

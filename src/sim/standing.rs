@@ -25,6 +25,9 @@ impl World {
         for service in &self.services {
             let key = format!("service {}/{}", service.cluster, service.name);
             all.insert(key, self.service_standing(service));
+            if let Some(scaling) = service.scaling {
+                all.insert(format!("scaling of {}/{}", service.cluster, service.name), scaling.to_string());
+            }
         }
         for name in self.balancers.keys() {
             all.insert(format!("load balancer {name}"), "stands".into());

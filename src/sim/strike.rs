@@ -38,6 +38,7 @@ pub enum Strike {
     /// - a service is set to another active definition of the family; if there is none, to what it had, by force;
     /// - a rule deals the other way round;
     /// - attributes are a second off;
+    /// - a service may have one task more;
     /// - no task is started or stopped;
     /// - a program forgets what was sent to it;
     /// - a command does nothing.
@@ -63,7 +64,7 @@ pub enum Strike {
 }
 
 /// Looks whose answer comes from copies that lag.
-const LAGGING: [&str; 10] = [
+const LAGGING: [&str; 11] = [
     "ListResourceRecordSets",
     "DescribeServices",
     "DescribeTaskDefinition",
@@ -74,6 +75,7 @@ const LAGGING: [&str; 10] = [
     "DescribeRules",
     "DescribeLoadBalancerAttributes",
     "DescribeTargetGroupAttributes",
+    "DescribeScalableTargets",
 ];
 /// Looks that find many.
 const LISTS: [&str; 12] = [

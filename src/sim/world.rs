@@ -317,6 +317,10 @@ impl World {
             let (cluster, name) = (cluster.to_owned(), name.to_owned());
             self.update_service(&cluster, &name, Some(&definition), None, false, now)?;
         }
+        for (service, scaling) in deed.set_scaling {
+            let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));
+            self.scale(cluster, name, Some(scaling.min), Some(scaling.max), now)?;
+        }
         if let Some(rule) = &deed.set_rule {
             self.foreign_rule(rule, now)?;
         }

@@ -38,6 +38,13 @@ pub(super) enum Write {
         desired: Option<u32>,
         force: bool,
     },
+    /// Within which bounds a service is scaled.
+    Scale {
+        cluster: String,
+        service: String,
+        min: Option<u32>,
+        max: Option<u32>,
+    },
     Run(RunTask),
     Stop {
         cluster: String,
@@ -114,6 +121,10 @@ impl World {
             Write::Update { cluster, service, definition, desired, force } => {
                 let found = self.update_service(cluster, service, Some(definition), *desired, *force, now)?;
                 found.deployments[0].id.clone()
+            }
+            Write::Scale { cluster, service, min, max } => {
+                self.scale(cluster, service, *min, *max, now)?;
+                String::new()
             }
             Write::Run(request) => {
                 let started = self.run_task(request, now)?;
@@ -223,6 +234,13 @@ impl World {
                     force: other.is_none(),
                 })
             }
+            Write::Scale { cluster, service, min, max } => {
+                let (cluster, service) = (cluster.clone(), service.clone());
+                // One more than was asked for; of both, more room.
+                let more = |count: &Option<u32>| count.map(|count| count + 1);
+                let (min, max) = if max.is_some() { (*min, more(max)) } else { (more(min), None) };
+                Some(Write::Scale { cluster, service, min, max })
+            }
             Write::Deal { rule, default, shares, sticks } => {
                 let (rule, default, sticks) = (rule.clone(), *default, *sticks);
                 Some(Write::Deal { rule, default, shares: spoiled(shares), sticks })
@@ -276,6 +294,11 @@ impl World {
                     desired: Some(found.desired),
                     force: false,
                 })
+            }
+            Write::Scale { cluster, service, .. } => {
+                let found = self.service(cluster, service)?.scaling?;
+                let (cluster, service) = (cluster.clone(), service.clone());
+                Some(Write::Scale { cluster, service, min: Some(found.min), max: Some(found.max) })
             }
             Write::Deal { rule, default, .. } => {
                 let found = self.rule(rule).ok()?;

@@ -18,6 +18,7 @@ mod exit_codes;
 mod generated;
 mod go_live;
 mod heartbeat;
+mod held_sides;
 mod init;
 mod journals;
 mod kills;

@@ -36,9 +36,15 @@ fn undisturbed_each_world_ends_as_it_says() {
 /// Every single fault at every point, and every death of the process: the pairs are for whoever has the time.
 #[test]
 fn shipped_plans_have_no_findings() {
-    for plan in
-        ["exec-with-undo", "parallel-deploys", "one-record", "own-name-servers", "blue-green", "aep-go-live"]
-    {
+    for plan in [
+        "exec-with-undo",
+        "parallel-deploys",
+        "one-record",
+        "held-sides",
+        "own-name-servers",
+        "blue-green",
+        "aep-go-live",
+    ] {
         let said = rehearse(plan, &["--budget", "0"]);
         assert_eq!(said.code, Some(0), "{plan}: {said:#?}");
         assert!(said.stdout.starts_with("no findings in "), "{plan}: {said:#?}");

@@ -1,13 +1,15 @@
-//! Services and tasks of ECS.
+//! Services and tasks of ECS, and how far services are scaled.
 
 mod arrive;
 mod change;
 mod deploy;
 mod diff;
+mod scaling;
 mod standing;
 mod task;
 
 pub(super) use deploy::Deploy;
+pub(super) use scaling::Hold;
 pub(super) use task::RunOnce;
 
 use super::Seen;

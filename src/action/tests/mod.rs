@@ -10,6 +10,7 @@ mod locks;
 mod queries;
 mod records;
 mod requests;
+mod scaling;
 mod shifts;
 mod signals;
 mod silence;

@@ -14,8 +14,8 @@ use crate::port::{
     Alarm, Answered, Attributes, Clock, Command, Deployment, Lines, LoadBalancer, LogQuery, Metric, Output,
     Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
     ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask,
-    Service, Stop, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute, WriteDns,
-    WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Scaling, Service, SetScaling, Stop, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -65,6 +65,8 @@ pub(super) struct State {
     pub(super) definitions: Vec<TaskDefinition>,
     pub(super) tasks: Vec<Task>,
     pub(super) healthy: BTreeMap<String, usize>,
+    /// By service; those that are not in here are not scaled.
+    pub(super) scaling: BTreeMap<String, Scaling>,
     // The rest.
     pub(super) balancers: Vec<LoadBalancer>,
     /// Of one load balancer that listens at 443 and 80.
@@ -118,6 +120,7 @@ impl World {
             definitions: Vec::new(),
             tasks: Vec::new(),
             healthy: BTreeMap::new(),
+            scaling: BTreeMap::new(),
             balancers: Vec::new(),
             rules: Vec::new(),
             groups: vec![target_group("tg")],
@@ -519,6 +522,9 @@ impl ReadCompute for World {
         };
         Ok(self.state().tasks.iter().filter(fits).cloned().collect())
     }
+    async fn scaling(&self, _: &str, service: &str) -> Result<Option<Scaling>, Fault> {
+        Ok(self.asked()?.scaling.get(service).copied())
+    }
 }
 
 #[async_trait]
@@ -562,6 +568,13 @@ impl WriteCompute for World {
         self.written(format!("stop {arn}"), |state| {
             let task = state.tasks.iter_mut().find(|task| task.arn == arn).unwrap();
             task.status = "STOPPED".into();
+        })
+    }
+    async fn set_scaling(&self, setting: &SetScaling) -> Result<(), Fault> {
+        let SetScaling { service, min, max, .. } = setting;
+        self.written(format!("scale {service} {min:?} {max:?}"), |state| {
+            let found = state.scaling.get_mut(service).unwrap();
+            *found = Scaling { min: min.unwrap_or(found.min), max: max.unwrap_or(found.max) };
         })
     }
 }

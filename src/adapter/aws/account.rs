@@ -91,6 +91,7 @@ pub(in crate::adapter) struct Account {
     checked: OnceCell<()>,
     route53: OnceLock<aws_sdk_route53::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
+    scaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
@@ -119,6 +120,7 @@ impl Account {
             checked: OnceCell::new(),
             route53: OnceLock::new(),
             ecs: OnceLock::new(),
+            scaling: OnceLock::new(),
             elbv2: OnceLock::new(),
             cloudwatch: OnceLock::new(),
             logs: OnceLock::new(),
@@ -147,6 +149,11 @@ impl Account {
     pub(super) async fn ecs(&self) -> Result<&aws_sdk_ecs::Client, Failure> {
         let config = self.ready().await?;
         Ok(self.ecs.get_or_init(|| aws_sdk_ecs::Client::new(config)))
+    }
+
+    pub(super) async fn scaling(&self) -> Result<&aws_sdk_applicationautoscaling::Client, Failure> {
+        let config = self.ready().await?;
+        Ok(self.scaling.get_or_init(|| aws_sdk_applicationautoscaling::Client::new(config)))
     }
 
     pub(super) async fn elbv2(&self) -> Result<&aws_sdk_elasticloadbalancingv2::Client, Failure> {

@@ -266,6 +266,7 @@ fn class(status: u16, code: Option<&str>) -> Class {
                 | "TooManyRequestsException"
                 | "RequestLimitExceeded"
                 | "PriorRequestNotComplete"
+                | "ConcurrentUpdateException"
                 | "SlowDown"
                 | "BandwidthLimitExceeded",
             ),

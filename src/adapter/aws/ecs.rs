@@ -7,8 +7,10 @@ mod shape;
 
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure, Watch};
+use super::scaling;
 use crate::port::{
-    ReadCompute, RunTask, Service, Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
+    ReadCompute, RunTask, Scaling, Service, SetScaling, Task, TaskDefinition, TaskFilter, UpdateService,
+    WriteCompute,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -110,6 +112,10 @@ impl ReadCompute for Account {
             tasks.retain(|task| task.started_by.as_ref() == Some(token));
         }
         Ok(tasks)
+    }
+
+    async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
+        scaling::bounds(self, cluster, service).await
     }
 }
 
@@ -257,6 +263,10 @@ impl WriteCompute for Changing {
         };
         call::write(account, self.until, send).await.map_err(&unwritten)?;
         Ok(())
+    }
+
+    async fn set_scaling(&self, setting: &SetScaling) -> Result<(), Fault> {
+        scaling::set(self, setting).await
     }
 }
 

@@ -12,6 +12,7 @@ mod elbv2;
 mod inventory;
 mod logs;
 mod route53;
+mod scaling;
 mod ssm;
 #[cfg(test)]
 mod tests;

@@ -115,6 +115,22 @@ fn a_shift_can_be_rehearsed_in_a_derived_world() {
     }
 }
 
+/// What is held, and what clients may keep, on both sides; every other fault of it meets smaller plans, too.
+#[test]
+fn held_sides_have_no_findings() {
+    let setting = setting("plans/held-sides.yaml", Some("held-sides.yaml"));
+    for fault in
+        ["ecs.scaling", "ecs.bounds", "alb.attribute", "world.foreign-attribute", "world.foreign-scaling"]
+    {
+        let found = rehearsed(&setting, fault).findings;
+        assert!(found.is_empty(), "{fault}: {found:#?}");
+    }
+    for fault in ["people.abort", "world.new-side-fails"] {
+        let found = rehearsed(&setting, &format!("soak/{fault}")).findings;
+        assert!(found.is_empty(), "{fault}: {found:#?}");
+    }
+}
+
 /// A world that is made up has a load balancer and a target group of these names, and they are otherwise at first.
 #[test]
 fn attributes_can_be_rehearsed_in_a_derived_world() {

@@ -23,6 +23,7 @@ const VETO: &str = "veto";
 const BAKE: &str = "bake";
 const SETS: &str = "weighted";
 const ATTRIBUTE: &str = "attribute";
+const SCALING: &str = "scaling";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -74,6 +75,9 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::UndoOverwrites, ATTRIBUTE, "world.foreign-attribute", Law::ForeignKept),
     (Mistake::GraceIgnored, ATTRIBUTE, "alb.attribute.late", Law::AsBefore),
     (Mistake::SentTooLate, ATTRIBUTE, "process.wakes-late", Law::AsBefore),
+    (Mistake::ForeignOverwritten, SCALING, "world.foreign-scaling", Law::ForeignKept),
+    (Mistake::UndoOverwrites, SCALING, "world.foreign-scaling", Law::ForeignKept),
+    (Mistake::GraceIgnored, SCALING, "ecs.scaling.late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
 ];
 
@@ -151,7 +155,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [ATTRIBUTE, BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SHIFT, VETO] {
+    for plan in [ATTRIBUTE, BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SCALING, SHIFT, VETO] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

@@ -10,6 +10,7 @@ mod elb;
 mod logs;
 mod query;
 mod route53;
+mod scaling;
 mod ssm;
 mod sts;
 
@@ -45,6 +46,7 @@ enum Service {
     CloudWatch,
     Logs,
     Ssm,
+    Scaling,
 }
 
 impl Service {
@@ -57,6 +59,7 @@ impl Service {
             "monitoring" => Self::CloudWatch,
             "logs" => Self::Logs,
             "ssm" => Self::Ssm,
+            "application-autoscaling" => Self::Scaling,
             _ => return None,
         })
     }
@@ -70,6 +73,7 @@ impl Service {
             Self::CloudWatch => "monitoring",
             Self::Logs => "logs",
             Self::Ssm => "ssm",
+            Self::Scaling => "application-autoscaling",
         }
     }
 }
@@ -107,7 +111,8 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         status: 501,
         code: "NotImplemented".into(),
         message: format!(
-            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs, ssm"
+            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs, ssm, \
+             application-autoscaling"
         ),
     })?;
     let path = request.uri().path().to_owned();
@@ -116,7 +121,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let operation = match service {
         Service::Route53 => route53::operation(request.method().as_str(), &path).to_owned(),
-        Service::Ecs | Service::Logs | Service::Ssm => after_dot(header("x-amz-target")),
+        Service::Ecs | Service::Logs | Service::Ssm | Service::Scaling => after_dot(header("x-amz-target")),
         Service::CloudWatch if header("x-amz-target").is_empty() && path.contains("/operation/") => {
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
@@ -175,12 +180,13 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::CloudWatch => cloudwatch::perform(world, call),
         Service::Logs => logs::perform(world, call),
         Service::Ssm => ssm::perform(world, call),
+        Service::Scaling => scaling::perform(world, call, now),
     }
 }
 
 fn wrong_key(service: Service) -> Refusal {
     let (status, code) = match service {
-        Service::Ecs | Service::CloudWatch | Service::Logs | Service::Ssm => {
+        Service::Ecs | Service::CloudWatch | Service::Logs | Service::Ssm | Service::Scaling => {
             (400, "UnrecognizedClientException")
         }
         Service::Route53 | Service::Sts | Service::Elb => (403, "InvalidClientTokenId"),
@@ -192,7 +198,9 @@ fn wrong_key(service: Service) -> Refusal {
 /// A refusal in the protocol of the call.
 fn refused(call: &Call, refusal: &Refusal) -> Answer {
     let mut out = match call.service {
-        Service::Ecs | Service::Logs | Service::Ssm => json_refusal("application/x-amz-json-1.1", refusal),
+        Service::Ecs | Service::Logs | Service::Ssm | Service::Scaling => {
+            json_refusal("application/x-amz-json-1.1", refusal)
+        }
         Service::CloudWatch => cloudwatch::refused(call, refusal),
         Service::Route53 => query::refusal(route53::NAMESPACE, refusal, &call.request_id),
         Service::Sts => query::refusal(sts::NAMESPACE, refusal, &call.request_id),

@@ -22,6 +22,7 @@ traffic: { url: https://www.example.com, paths: [/], users: 8, every: 6s, kept: 
 on:
   - { step: idle, event: succeeded, do: { tear_down: blue } }
   - { step: switch, event: succeeded, do: { set_record: { name: www.example.com, type: A, alias: green } } }
+  - { step: shorten, event: succeeded, do: { set_attributes: { load_balancer: blue, client_keep_alive: 60s } } }
 "#;
 
 async fn busy() -> Sandbox {
@@ -85,6 +86,49 @@ async fn requests_meet_faults_at_the_load_balancer_and_are_counted() {
     let of_users = told["calls"].as_array().unwrap().iter().find(|call| call["service"] == "http").unwrap();
     assert_eq!(of_users["operation"], "GET /");
     assert!(of_users["came"].as_u64() > of_users["answered"].as_u64(), "one is held: {of_users}");
+}
+
+/// A connection to a load balancer over which one asks, and hears whether it is to be closed.
+struct Kept(hyper::client::conn::http1::SendRequest<http_body_util::Empty<hyper::body::Bytes>>);
+
+impl Kept {
+    async fn to(address: std::net::Ipv4Addr, port: u16) -> Self {
+        let stream = tokio::net::TcpStream::connect((address, port)).await.unwrap();
+        let stream = hyper_util::rt::TokioIo::new(stream);
+        let (sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    async fn is_told_to_close(&mut self) -> bool {
+        use http_body_util::BodyExt;
+        let request = hyper::Request::get("/").header("host", "www.example.com");
+        let request = request.body(http_body_util::Empty::new()).unwrap();
+        let answer = self.0.send_request(request).await.unwrap();
+        let closes = answer.headers().get("connection").is_some_and(|word| word == "close");
+        answer.into_body().collect().await.unwrap();
+        closes
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_may_last_for_as_long_as_when_it_was_opened() {
+    let address = std::net::Ipv4Addr::new(127, 0, 7, 7);
+    let own =
+        format!("blue: {{ address: {address}, idle_timeout: 4000s, client_keep_alive: 7d, dns_name: blue.");
+    let text = BUSY.replace("blue: { dns_name: blue.", &own);
+    let text = text.replacen("com, client_keep_alive: 60s }", "com }", 1);
+    let sandbox =
+        sandbox_with(&text, Options { scale: Some(60), traffic: false, ..Options::default() }).await;
+    let port = sandbox.wiring().ports[&80];
+    let mut before = Kept::to(address, port).await;
+    assert!(!before.is_told_to_close().await);
+    tell(&sandbox, "shorten").await;
+    let mut after = Kept::to(address, port).await;
+    assert!(!after.is_told_to_close().await);
+    super::super::clock::wait(Duration::from_millis(1200)).await;
+    assert!(after.is_told_to_close().await, "its minute is over");
+    assert!(!before.is_told_to_close().await, "it was opened when it could last for seven days");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::answers::Stated;
 use super::facts::{Facts, FoundDefinition};
 use super::sides::{Sides, at_first};
 use crate::port::need::{ANY, Asker, Need, Runs};
-use crate::port::{Attribute, Owner};
+use crate::port::{Attribute, Owner, Scaling};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ const STARTS: u64 = 15;
 const RUNS: u64 = 60;
 /// How long a new task is given to become healthy.
 const GRACE: u64 = 60;
+/// How far a service may be scaled out at least.
+const MOST: u32 = 10;
 /// Where services listen.
 const PORT: u16 = 8080;
 /// Where it is that the plan does not say.
@@ -57,6 +59,8 @@ struct Service {
     definitions: Vec<FoundDefinition>,
     /// What it really runs.
     found: Option<FoundDefinition>,
+    /// The plan sets its bounds: what they really are, or what they are not set to.
+    scaling: Option<Scaling>,
 }
 
 /// A definition that is run once.
@@ -82,6 +86,15 @@ impl Compute {
                     if let Err(why) = known.runs(runs, facts) {
                         opaque.push((*asker, why));
                     }
+                }
+                Need::Scaling { cluster, name, least, most, .. } => {
+                    let key = (short(cluster).to_owned(), short(name).to_owned());
+                    let made_up = Scaling {
+                        min: u32::from(*least != Some(1)),
+                        max: most.or(*least).unwrap_or_default() * 2 + MOST,
+                    };
+                    let known = self.service(&key.0, &key.1, facts, sides);
+                    known.scaling = facts.scaling.get(&key).copied().or(known.scaling).or(Some(made_up));
                 }
                 Need::Definition { cluster, name, container, .. } => {
                     self.clusters.insert(short(cluster).into());
@@ -130,6 +143,7 @@ impl Compute {
                 images: Vec::new(),
                 definitions: Vec::new(),
                 found,
+                scaling: None,
             });
             self.services.len() - 1
         });
@@ -292,6 +306,7 @@ impl Service {
         put(&family, &running, &behaviour, file);
         let service = ServiceFile {
             task_definition: family,
+            scaling: self.scaling.map(|s| Scaling { max: s.max.max(running.desired), ..s }),
             desired: running.desired,
             load_balancer: self.balancer,
             paths,
@@ -356,6 +371,7 @@ fn elsewhere(
     file.task_definitions.insert(name.clone(), DefinitionFile { revision: 1, containers });
     let service = ServiceFile {
         task_definition: name.clone(),
+        scaling: None,
         desired: if users { 2 } else { 1 },
         load_balancer: Some(balancer.into()),
         paths: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::super::file::{DnsFile, Span};
 use crate::port::dns::{Name, RecordSet};
-use crate::port::{Attributes, LoadBalancer};
+use crate::port::{Attributes, LoadBalancer, Scaling};
 use std::collections::BTreeMap;
 
 /// What was really found; what is not in here is made up.
@@ -16,6 +16,8 @@ pub(in crate::sim) struct Facts {
     pub(in crate::sim) groups: BTreeMap<String, Attributes>,
     /// What services run, by cluster and name.
     pub(in crate::sim) services: BTreeMap<(String, String), FoundDefinition>,
+    /// Within which bounds services are scaled, by cluster and name: those whose bounds the plan sets.
+    pub(in crate::sim) scaling: BTreeMap<(String, String), Scaling>,
     /// What the plan runs once, or sets services to, by the name that the plan gives it.
     pub(in crate::sim) definitions: BTreeMap<String, FoundDefinition>,
 }

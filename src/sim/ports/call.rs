@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// How long an answer is waited for.
 const ANSWER: Duration = Duration::from_secs(10);
 
-const THROTTLED: [&str; 10] = [
+const THROTTLED: [&str; 11] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -31,6 +31,7 @@ const THROTTLED: [&str; 10] = [
     "TooManyRequestsException",
     "RequestLimitExceeded",
     "PriorRequestNotComplete",
+    "ConcurrentUpdateException",
     "SlowDown",
     "BandwidthLimitExceeded",
 ];

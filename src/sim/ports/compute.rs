@@ -3,8 +3,8 @@
 use super::call::{Account, Call};
 use crate::plan::Timestamp;
 use crate::port::{
-    Container, Deployment, ReadCompute, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition,
-    TaskFilter, UpdateService, WriteCompute,
+    Container, Deployment, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task, TaskContainer,
+    TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
@@ -13,6 +13,8 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use std::fmt::{self, Display};
 
+/// What scales services.
+const SCALING: &str = "application-autoscaling";
 /// How many tasks one call describes.
 const BATCH: usize = 100;
 /// How many of a service's events are kept, the newest first.
@@ -90,6 +92,15 @@ impl ReadCompute for Account {
             tasks.retain(|task| task.started_by.as_ref() == Some(token));
         }
         Ok(tasks)
+    }
+
+    async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
+        let resource = fmt::from_fn(|f| write!(f, "service/{}/{}", short(cluster), short(service)));
+        let call = Call { service: SCALING, ..look("DescribeScalableTargets", &resource) };
+        let looking = self.look(call, |world, _| {
+            Ok(world.service(short(cluster), short(service)).and_then(|service| service.scaling))
+        });
+        looking.await
     }
 }
 
@@ -280,5 +291,23 @@ impl WriteCompute for Changing {
             reason: reason.chars().take(REASON).collect(),
         };
         self.write("StopTask", &resource, stopping).await.map(drop)
+    }
+
+    async fn set_scaling(&self, setting: &SetScaling) -> Result<(), Fault> {
+        let (cluster, service) = (short(&setting.cluster), short(&setting.service));
+        let resource = fmt::from_fn(|f| {
+            write!(f, "service/{cluster}/{service} to")?;
+            let told = [("min", setting.min), ("max", setting.max)];
+            let mut told = told.into_iter().filter_map(|(name, count)| Some((name, count?)));
+            told.try_for_each(|(name, count)| write!(f, " {name}={count}"))
+        });
+        let scaling = Write::Scale {
+            cluster: cluster.into(),
+            service: service.into(),
+            min: setting.min,
+            max: setting.max,
+        };
+        let call = Call { writes: true, service: SCALING, ..look("RegisterScalableTarget", &resource) };
+        self.account.write(call, self.until, scaling).await.map(drop).map_err(|failure| failure.fault(&call))
     }
 }

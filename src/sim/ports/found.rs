@@ -2,7 +2,7 @@
 
 use crate::port::dns::{ChangeStatus, Zone};
 use crate::port::{
-    Alarm, AlarmState, Answered, Attributes, Lines, LoadBalancer, Parameter, Rule, Series, Service,
+    Alarm, AlarmState, Answered, Attributes, Lines, LoadBalancer, Parameter, Rule, Scaling, Series, Service,
     TaskDefinition,
 };
 
@@ -22,6 +22,7 @@ impl Found for TaskDefinition {}
 impl Found for LoadBalancer {}
 impl Found for Attributes {}
 impl Found for Option<Service> {}
+impl Found for Option<Scaling> {}
 impl Found for Option<Parameter> {}
 impl Found for Rule {}
 

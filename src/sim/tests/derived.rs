@@ -75,6 +75,7 @@ fn every_shipped_plan_has_a_world() {
         "weighted-records.yaml",
         "one-record.yaml",
         "exec-with-undo.yaml",
+        "held-sides.yaml",
         "parallel-deploys.yaml",
     ];
     for name in names {

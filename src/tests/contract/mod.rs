@@ -14,6 +14,7 @@ mod parameters;
 mod queries;
 mod refusals;
 mod rules;
+mod scaling;
 pub(crate) mod servers;
 mod signals;
 mod traffic;
