@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,9 @@ pub(in crate::cli) struct Args {
 
 /// How many log lines may wait to be written; who reads them slowly loses some, and holds up no trigger.
 const LINES: usize = 256;
+
+/// How many may knock and wait to be let in; the kernel may allow fewer. Whoever finds no room knocks again a second later.
+const KNOCKING: u32 = 4096;
 
 /// How long the last of them are waited for.
 const LAST: Duration = Duration::from_secs(1);
@@ -77,12 +80,8 @@ fn key(file: Option<&Path>, variable: &str) -> Result<Option<Key>, Failure> {
 
 async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let listening = async {
-        let listener = TcpListener::bind(args.listen).await?;
-        let address = listener.local_addr()?;
-        Ok::<_, std::io::Error>((listener, address))
-    };
-    let (listener, address) = listening.await.map_err(|error| {
+    let listening = listen(args.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) = listening.map_err(|error| {
         Failure::usage(format!("{} cannot be listened on", args.listen)).from_error(&error)
     })?;
     context.say(&format!("hearing triggers on http://{address} until Ctrl-C; {}", ways(&keys)));
@@ -114,6 +113,13 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
     let _ = tokio::time::timeout(LAST, tokio::task::spawn_blocking(move || writer.join())).await;
     // It was asked to serve until then.
     Ok(Exit::Done)
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(KNOCKING)
 }
 
 /// Pauses the runs that are driven here; by a second signal they are left as they are.
