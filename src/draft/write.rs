@@ -278,35 +278,17 @@ impl Draft<'_> {
                        the run asks."
             .to_owned();
         if let (NewSide::Balancer { inferred: true, .. }, Some(service)) = (&record.to, self.service()) {
-            why += &format!(" `to` is where {} stands.", service.name);
+            why.extend([" `to` is where ", &service.name, " stands."]);
         }
         lines.step(&why, "switch", "dns.switch", |lines| {
             lines.pair("target", ZONE);
             lines.pair("record", &label(record));
             from(lines, &record.sets);
-            lines.inside("to:", |lines| self.to(lines, record));
+            lines.inside("to:", |lines| to(lines, record));
             lines.put(
                 "writes: diverge # what users write on the new side is not on the old: then a way back asks first; else `shared`",
             );
         });
-    }
-
-    fn to(&self, lines: &mut Lines, record: &FoundRecord) {
-        match side(record) {
-            Side::Name(name) => lines.pair("cname", &name),
-            Side::Balancer(name, _) => {
-                lines.pair("load_balancer", &name);
-                lines.pair("in", ACCOUNT);
-                if record.sets.iter().any(|set| set.kind.0 == "AAAA") {
-                    lines.put("types: [A, AAAA]");
-                }
-                let by_health =
-                    |set: &RecordSet| set.alias.as_ref().is_some_and(|alias| alias.evaluate_health);
-                if record.sets.iter().any(by_health) {
-                    lines.put("evaluate_target_health: true # as it is now");
-                }
-            }
-        }
     }
 
     fn soak(&self, lines: &mut Lines) {
@@ -429,6 +411,24 @@ fn image_param(lines: &mut Lines, name: &str, image: &FoundImage) {
     });
 }
 
+/// Where it shall lead.
+fn to(lines: &mut Lines, record: &FoundRecord) {
+    match side(record) {
+        Side::Name(name) => lines.pair("cname", &name),
+        Side::Balancer(name, _) => {
+            lines.pair("load_balancer", &name);
+            lines.pair("in", ACCOUNT);
+            if record.sets.iter().any(|set| set.kind.0 == "AAAA") {
+                lines.put("types: [A, AAAA]");
+            }
+            let by_health = |set: &RecordSet| set.alias.as_ref().is_some_and(|alias| alias.evaluate_health);
+            if record.sets.iter().any(by_health) {
+                lines.put("evaluate_target_health: true # as it is now");
+            }
+        }
+    }
+}
+
 /// What must be there, exactly as it is listed.
 fn from(lines: &mut Lines, sets: &[RecordSet]) {
     let aliases: Vec<&Name> = sets.iter().filter_map(|set| Some(&set.alias.as_ref()?.name)).collect();
@@ -444,7 +444,9 @@ fn from(lines: &mut Lines, sets: &[RecordSet]) {
         ([], []) => lines.inside("from:", |lines| {
             for (key, values) in [("a", four), ("aaaa", six)].into_iter().filter(|(_, values)| !values.is_empty()) {
                 lines.inside(&format!("{key}:"), |lines| {
-                    values.iter().for_each(|value| lines.put(&format!("- {}", scalar(value))));
+                    for value in values {
+                        lines.put(&format!("- {}", scalar(value)));
+                    }
                 });
             }
         }),

@@ -65,20 +65,20 @@ struct Kept {
 pub(in crate::action) struct Nothing {}
 
 /// What a name lists.
-enum There {
+enum There<'a> {
     Nothing,
-    Lock(Held, RecordSet),
+    Lock(Held, &'a RecordSet),
     /// Somebody else's.
     Strange(String),
 }
 
-impl There {
-    fn of(all: &[RecordSet]) -> Self {
+impl<'a> There<'a> {
+    fn of(all: &'a [RecordSet]) -> Self {
         match all {
             [] => Self::Nothing,
             [set] if set.kind.0 == "TXT" && set.values.len() == 1 && set.extra.is_empty() => {
                 match Held::read(&set.values[0]) {
-                    Some(held) => Self::Lock(held, set.clone()),
+                    Some(held) => Self::Lock(held, set),
                     None => Self::Strange(set.to_string()),
                 }
             }
@@ -317,10 +317,10 @@ impl Action for Take {
                     There::Nothing => ("nothing".into(), Kept { before: None, made }),
                     // Of a call whose answer was lost.
                     There::Lock(held, set) if held.run == own => {
-                        ("this run's".into(), Kept { before: None, made: set })
+                        ("this run's".into(), Kept { before: None, made: set.clone() })
                     }
                     There::Lock(held, set) if takes_over => {
-                        (held.to_string(), Kept { before: Some(set), made })
+                        (held.to_string(), Kept { before: Some(set.clone()), made })
                     }
                     other => return Err(other.refusal(&name, now)),
                 };
