@@ -52,7 +52,7 @@ fn a_service_and_a_record_are_drafted_validated_and_previewed() {
     done(&said);
     assert_eq!(said.stdout, format!("{file} is sound: 7 steps\n"));
     // The world states another one, as whoever deploys would.
-    for (digest, changes) in [(RUNNING, 2), (NEW, 3)] {
+    for (digest, changes) in [(RUNNING, 4), (NEW, 5)] {
         let said = stage.run(&["preview", &file, "--set", &format!("backend_image={IMAGE}{digest}")]);
         done(&said);
         assert!(said.stdout.contains(&format!("{changes} steps would change something")), "{said:#?}");
@@ -105,7 +105,7 @@ fn a_record_alone_asks_where_it_shall_lead() {
     assert_eq!(said.stderr.matches("warning[").count(), 0, "{said:#?}");
     let said = stage.run(&["preview", &file, "--set", "new_side=aep-prod-alb.eu-west-1.elb.amazonaws.com"]);
     done(&said);
-    assert!(said.stdout.contains("2 steps would change something"), "{said:#?}");
+    assert!(said.stdout.contains("4 steps would change something"), "{said:#?}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn where_it_shall_lead_may_be_told() {
         done(&stage.run(&["validate", "--strict", &file]));
         let said = stage.run(&["preview", &file]);
         done(&said);
-        assert!(said.stdout.contains("2 steps would change something"), "{said:#?}");
+        assert!(said.stdout.contains("4 steps would change something"), "{said:#?}");
     }
 }
 

@@ -219,7 +219,7 @@ fn an_expired_lock_is_taken_over_only_by_a_person_with_a_reason() {
 
 #[test]
 fn a_run_that_lives_sees_that_its_lock_was_taken_over() {
-    let scene = Scene::new("30m");
+    let scene = Scene::new("90m");
     let ana = scene.start("ana");
     scene.wait_for("ana", r#""event":"step.succeeded","step":"switch""#);
     assert_eq!(scene.run("bo").code, Some(14));
