@@ -351,7 +351,7 @@ impl Trial<'_> {
         if let (false, Kill::Append { number, after }) = (killed, kill) {
             // A signal was sampled less often than in the run that was watched: the same fact has a smaller number.
             let missing = self.course.facts.len().saturating_sub(behind);
-            if missing > 0 && *number == self.number() {
+            if (1..*number).contains(&missing) && *number == self.number() {
                 return self.at(&Kill::Append { number: number - missing, after: *after }, time);
             }
         }

@@ -25,6 +25,8 @@ struct Way {
     code: i32,
     /// Of the calls that it makes so many are looked at, from the last: those before are another's.
     own: usize,
+    /// Its first call takes the lock in the world, and its last one gives it back.
+    locks: bool,
 }
 
 const WAYS: [Way; 4] = [
@@ -40,8 +42,10 @@ const GO_LIVE: Way = Way {
     change: || Json::Null,
     code: 0,
     own: 0,
+    locks: true,
 };
-const SHIFT: Way = Way { run: &["run", "plans/blue-green.yaml"], world: "blue-green.yaml", ..GO_LIVE };
+const SHIFT: Way =
+    Way { run: &["run", "plans/blue-green.yaml"], world: "blue-green.yaml", locks: false, ..GO_LIVE };
 
 /// The soak of the new side finds that it serves no scans.
 fn scans_fail() -> Json {
@@ -177,14 +181,26 @@ impl Trial<'_> {
         Self { mistake: Some(mistake), ..self }
     }
 
+    /// How it ends where this call was refused, and whether all is undone then.
+    fn refused(&self) -> (i32, bool) {
+        let Course { way, calls, .. } = self.course;
+        match calls.iter().position(|call| call == self.call) {
+            // Nothing was changed yet.
+            Some(0) if way.locks => (5, true),
+            // All was done, and it was given back in the end.
+            Some(last) if way.locks && way.code == 0 && last + 1 == calls.len() => (0, false),
+            _ => (10, true),
+        }
+    }
+
     pub(super) fn run(&self) -> Result<(), String> {
         let Course { way, before, effects: should, .. } = self.course;
         let scene = Scene::set(*way, Some((self.call.clone(), self.trouble)), self.mistake);
         let mut said = scene.run(way.run);
-        let mut code = way.code;
+        let (mut code, mut is_undone) = (way.code, false);
         if self.trouble == Trouble::Refused {
             said = scene.retry(said);
-            code = 10;
+            (code, is_undone) = self.refused();
         }
         let told = || format!("{said:#?}\n{}", scene.stage.log());
         if !scene.wire.was_troubled() {
@@ -194,7 +210,7 @@ impl Trial<'_> {
             return Err(format!("it ended with {:?}, not with {code}: {}", said.code, told()));
         }
         let is = scene.effects();
-        let right = if self.trouble == Trouble::Refused { is.world == *before } else { is == *should };
+        let right = if is_undone { is.world == *before } else { is == *should };
         if right { Ok(()) } else { Err(format!("{is:#?} is not as {should:#?}: {}", told())) }
     }
 }
