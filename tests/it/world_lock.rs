@@ -219,9 +219,11 @@ fn an_expired_lock_is_taken_over_only_by_a_person_with_a_reason() {
 
 #[test]
 fn a_run_that_lives_sees_that_its_lock_was_taken_over() {
-    let scene = Scene::new("90m");
+    let scene = Scene::new("10m");
     let ana = scene.start("ana");
     scene.wait_for("ana", r#""event":"step.succeeded","step":"switch""#);
+    // Also a run that is paused waits for what is under way; the other one must be there still when it is over.
+    scene.write(&text("90m"));
     assert_eq!(scene.run("bo").code, Some(14));
     let bo = scene.child("bo", &["skip", "_free", "--reason", "ana does not answer"]);
     let said: Said = ana.wait_with_output().unwrap().into();

@@ -187,8 +187,8 @@ impl Trial<'_> {
         match calls.iter().position(|call| call == self.call) {
             // Nothing was changed yet.
             Some(0) if way.locks => (5, true),
-            // All was done, and it was given back in the end.
-            Some(last) if way.locks && way.code == 0 && last + 1 == calls.len() => (0, false),
+            // All was done, and a human is told to give it back.
+            Some(last) if way.locks && way.code == 0 && last + 1 == calls.len() => (11, false),
             _ => (10, true),
         }
     }
@@ -197,11 +197,11 @@ impl Trial<'_> {
         let Course { way, before, effects: should, .. } = self.course;
         let scene = Scene::set(*way, Some((self.call.clone(), self.trouble)), self.mistake);
         let mut said = scene.run(way.run);
-        let (mut code, mut is_undone) = (way.code, false);
-        if self.trouble == Trouble::Refused {
+        let refused = (self.trouble == Trouble::Refused).then(|| self.refused());
+        if refused.is_some() {
             said = scene.retry(said);
-            (code, is_undone) = self.refused();
         }
+        let code = refused.map_or(way.code, |(code, _)| code);
         let told = || format!("{said:#?}\n{}", scene.stage.log());
         if !scene.wire.was_troubled() {
             return Err(format!("the call never came: {}", told()));
@@ -210,7 +210,11 @@ impl Trial<'_> {
             return Err(format!("it ended with {:?}, not with {code}: {}", said.code, told()));
         }
         let is = scene.effects();
-        let right = if is_undone { is.world == *before } else { is == *should };
+        let right = match refused {
+            None => is == *should,
+            Some((_, true)) => is.world == *before,
+            Some((_, false)) => (is.tasks, is.landed.len() + 1) == (should.tasks, should.landed.len()),
+        };
         if right { Ok(()) } else { Err(format!("{is:#?} is not as {should:#?}: {}", told())) }
     }
 }
