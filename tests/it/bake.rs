@@ -57,6 +57,8 @@ fn it_ends_when_the_time_is_over_and_its_guard_says_that_all_is_well() {
 fn a_breach_turns_it_back_whoever_watches() {
     let place = left_alone("5m");
     std::fs::write(place.path("STOP"), "").unwrap();
+    // A shorter gap is not worth a word.
+    std::thread::sleep(Duration::from_secs(1));
     let said = place.say(&["resume", "latest"]);
     assert_eq!(
         (said.code, place.is_made(), place.path("tidied").exists()),
