@@ -36,30 +36,26 @@ pub fn locked(plan: &Plan) -> Result<Plan, Vec<Fault>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::Registry;
-    use crate::doc::{Inputs, Stored, read};
-    use crate::plan::{Kind, LOCK};
-    use crate::signal::SignalRegistry;
+    use crate::driver::tests::stage::{chain, step};
+    use crate::plan::{Kind, LOCK, Policy, Span, Step, Target, Use, Value};
+    use serde_json::json;
 
-    fn plan(head: &str, records: &[&str]) -> Plan {
-        let steps = records.iter().enumerate().map(|(number, record)| {
-            format!("  - {{ id: s{number}, uses: dns.ttl, with: {{ target: zone, record: \"{record}\", ttl: 60s }} }}\n")
-        });
-        let text = format!(
-            "switchover: v1\nname: p\n{head}\ntargets:\n  prod: {{ aws: {{ account: \"123456789012\", region: eu-west-1 }} }}\n  \
-             zone: {{ route53: {{ zone_id: Z1, name: example.com, aws: prod }} }}\nsteps:\n  - {{ id: wait, uses: wait, with: \
-             {{ for: 1m }} }}\n{}",
-            steps.collect::<String>()
-        );
-        let reading = read(
-            "p.yaml",
-            text.as_bytes(),
-            &Stored::default(),
-            &Inputs::default(),
-            &Registry,
-            &SignalRegistry,
-        );
-        reading.plan.unwrap_or_else(|| panic!("{:?}", reading.problems))
+    /// A plan that changes the TTL of each of these, of production unless it says otherwise.
+    fn plan(records: &[&str]) -> Plan {
+        let changes = |record: &&str| {
+            let with =
+                Value::from_json(&json!({"target": "zone", "record": record, "ttl": "60s"}), Span::default());
+            let uses = Use { kind: "dns.ttl".into(), with, constants: Arc::default() };
+            Step { kind: Kind::Act(Some(uses)), ..step(record, Vec::new()) }
+        };
+        let zone = json!({"zone_id": "Z1", "name": "example.com", "aws": "prod"});
+        let zone = Target {
+            name: "zone".into(),
+            kind: "route53".into(),
+            with: Value::from_json(&zone, Span::default()),
+        };
+        let steps = records.iter().map(changes).collect();
+        Plan { production: true, steps, targets: vec![Arc::new(zone)], ..chain(&[]) }
     }
 
     /// What its lock is told.
@@ -73,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_run_of_production_locks_each_record_that_it_writes() {
-        let found = names(&plan("production: true", &["app", "@", "app", "WWW"]));
+        let found = names(&plan(&["app", "@", "app", "WWW"]));
         let wanted =
             ["_switchover.app.example.com", "_switchover.example.com", "_switchover.www.example.com"];
         assert_eq!(found, [wanted]);
@@ -81,18 +77,19 @@ mod tests {
 
     #[test]
     fn nothing_is_locked_elsewhere() {
-        assert_eq!(names(&plan("", &["app"])), [[""; 0]; 0]);
-        assert_eq!(names(&plan("production: true", &[])), [[""; 0]; 0]);
-        assert_eq!(names(&plan("production: true\npolicy: { world_lock: off }", &["app"])), [[""; 0]; 0]);
+        let (whole, off) = (plan(&["app"]), Policy { world_lock: false, ..Policy::default() });
+        assert_eq!(names(&Plan { production: false, ..whole.clone() }), [[""; 0]; 0]);
+        assert_eq!(names(&plan(&[])), [[""; 0]; 0]);
+        assert_eq!(names(&Plan { policy: off, ..whole }), [[""; 0]; 0]);
     }
 
     #[test]
     fn many_names_are_several_batches() {
         let records: Vec<String> = (0..250).map(|number| format!("r{number}")).collect();
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
-        let found: Vec<usize> = names(&plan("production: true", &records)).iter().map(Vec::len).collect();
+        let found: Vec<usize> = names(&plan(&records)).iter().map(Vec::len).collect();
         assert_eq!(found, [100, 100, 50]);
-        let whole = locked(&plan("production: true", &records)).unwrap();
+        let whole = locked(&plan(&records)).unwrap();
         Actions::of(&whole).unwrap();
     }
 }

@@ -172,7 +172,7 @@ pub(in crate::driver) fn ana() -> Actor {
     Actor { name: "ana".into(), automatic: false }
 }
 
-pub(super) fn step(id: &str, needs: Vec<StepIx>) -> Step {
+pub(in crate::driver) fn step(id: &str, needs: Vec<StepIx>) -> Step {
     let with = Value::from_json(&json!({}), Span::default());
     Step {
         id: StepId(id.into()),
