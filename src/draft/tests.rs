@@ -336,6 +336,14 @@ fn names_of_records_come_back_as_they_were() {
     assert_eq!(text(&plan, "switch", &["from", "cname"]), cname);
 }
 
+/// Nothing is asked for that nothing reads.
+#[test]
+fn a_side_that_nothing_tells_of_is_not_watched_for_any_time() {
+    let sets = vec![set("a\\040b.example.com", "A", 300, &["192.0.2.1"])];
+    let plan = sound(&found(None, Some(record(sets, NewSide::Cname("b.example.net".into())))), &[]);
+    assert!(plan.find("switch").is_some() && plan.find("soak").is_none());
+}
+
 #[test]
 fn a_side_in_the_clear_is_asked_in_the_clear() {
     let plain = FoundRecord { plain_http: true, ..record(vec![app()], to_new()) };

@@ -90,12 +90,17 @@ impl Draft<'_> {
     }
 
     fn params(&self, lines: &mut Lines) {
+        let asked = self.record().filter(|record| record.to == NewSide::Unknown);
+        let watched = self.is_watched();
+        if self.images.is_empty() && asked.is_none() && !watched {
+            return;
+        }
         lines.put("");
         lines.inside("params:", |lines| {
             for (name, image) in &self.images {
                 image_param(lines, name, image);
             }
-            if let Some(record) = self.record().filter(|record| record.to == NewSide::Unknown) {
+            if let Some(record) = asked {
                 let what = match side(record) {
                     Side::Balancer(..) => "The load balancer of the new side, by name",
                     Side::Name(_) => "The name that the addresses of the new side are under",
@@ -108,7 +113,9 @@ impl Draft<'_> {
                     lines.pair("summary", what);
                 });
             }
-            lines.put("soak: { type: duration, default: 15m, summary: How long it is watched }");
+            if watched {
+                lines.put("soak: { type: duration, default: 15m, summary: How long it is watched }");
+            }
         });
     }
 
@@ -260,16 +267,16 @@ impl Draft<'_> {
                 );
                 lines.put("");
             }
-            _ if hosts(record).is_some() => {
+            _ => {
+                let Some(name) = hosts(record) else { return };
                 let why = "The targets of the new side are healthy before the name leads there.";
                 lines.step(why, "health", "monitor", |lines| {
                     lines.put("for: 2m");
                     lines.put("every: 15s");
-                    lines.inside("signals:", |lines| self.hosts_signal(lines));
+                    lines.inside("signals:", |lines| hosts_signal(lines, &name));
                 });
                 lines.put("");
             }
-            _ => {}
         }
     }
 
@@ -291,12 +298,20 @@ impl Draft<'_> {
         });
     }
 
+    /// The load balancer of the side that is watched, by name.
+    fn watched_balancer(&self) -> Option<String> {
+        let of_service = || self.service()?.behind.as_ref().map(|balancer| balancer.name.clone());
+        self.record().map_or_else(of_service, hosts)
+    }
+
+    /// Something that was read tells how the new side does. It is not so of a name that no URL can hold, and a side that
+    /// nothing tells of.
+    fn is_watched(&self) -> bool {
+        self.service().is_some() || self.record().and_then(url).is_some() || self.watched_balancer().is_some()
+    }
+
     fn soak(&self, lines: &mut Lines) {
-        let url = self.record().and_then(url);
-        let hosts = self.record().is_some_and(|record| hosts(record).is_some())
-            || (self.record().is_none() && self.service().is_some_and(|service| service.behind.is_some()));
-        // A name that no URL can hold, and a side that nothing tells of.
-        if url.is_none() && !hosts && self.service().is_none() {
+        if !self.is_watched() {
             lines.say("Watch the new side here, with `uses: monitor`: nothing that was read tells by what.");
             return;
         }
@@ -306,12 +321,12 @@ impl Draft<'_> {
             lines.put("for: ${{ params.soak }}");
             lines.put("every: 30s");
             lines.inside("signals:", |lines| {
-                if let Some(url) = &url {
+                if let Some(url) = self.record().and_then(url) {
                     lines.bare(
                         "pages",
                         "http.probe",
                         |lines| {
-                            lines.pair("url", url);
+                            lines.pair("url", &url);
                             lines.put("requests: 5");
                             lines.put("over: 5m");
                         },
@@ -321,8 +336,8 @@ impl Draft<'_> {
                         },
                     );
                 }
-                if hosts {
-                    self.hosts_signal(lines);
+                if let Some(name) = self.watched_balancer() {
+                    hosts_signal(lines, &name);
                 }
                 if let Some(service) = self.service() {
                     lines.bare(
@@ -342,23 +357,21 @@ impl Draft<'_> {
             });
         });
     }
+}
 
-    fn hosts_signal(&self, lines: &mut Lines) {
-        let of_service = || self.service()?.behind.as_ref().map(|balancer| balancer.name.clone());
-        let Some(name) = self.record().map_or_else(of_service, hosts) else { return };
-        lines.bare(
-            "hosts",
-            "alb.unhealthy_hosts",
-            |lines| {
-                lines.pair("load_balancer", &name);
-                lines.pair("in", ACCOUNT);
-            },
-            |lines| {
-                lines.put("fail: value > 0");
-                lines.put("breaches: 2");
-            },
-        );
-    }
+fn hosts_signal(lines: &mut Lines, name: &str) {
+    lines.bare(
+        "hosts",
+        "alb.unhealthy_hosts",
+        |lines| {
+            lines.pair("load_balancer", name);
+            lines.pair("in", ACCOUNT);
+        },
+        |lines| {
+            lines.put("fail: value > 0");
+            lines.put("breaches: 2");
+        },
+    );
 }
 
 fn side(record: &FoundRecord) -> Side<'_> {
