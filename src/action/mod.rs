@@ -16,6 +16,7 @@ mod registry;
 mod reversal;
 mod shares;
 mod shift;
+mod standing;
 mod text;
 mod wait;
 

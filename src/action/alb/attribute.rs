@@ -8,9 +8,9 @@
 //! It owns the attributes that the plan states, and sends only those that differ. The call takes no condition: the
 //! attributes are read before and after it, and it is sent within the deadline of its intent, or not at all.
 
+use crate::action::standing::Standing;
 use crate::action::wait::Nothing;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, quoted};
-use crate::mutant::{Mistake, on};
 use crate::plan::{Code, Fields, Scope, StepTraits, Target, duration, format_duration, target, text};
 use crate::port::need::{Account, Need};
 use crate::port::{Attribute, Attributes, Owner, ReadTraffic, Reads, Writes};
@@ -36,15 +36,6 @@ pub(in crate::action) struct Prior {
     arn: String,
     /// Those that the plan states, as they were.
     before: Attributes,
-}
-
-/// How attributes stand against what was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Before,
-    Set,
-    /// One of them is neither as it was nor as the step makes it, or they are so in part.
-    Other,
 }
 
 /// How long a change may take to be told.
@@ -145,12 +136,8 @@ impl Action for SetAttributes {
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Nothing>, Fault> {
         let traffic = writes.world.traffic(&self.target.name)?;
         let now = self.now(&*traffic, &prior.arn).await?;
-        match self.standing(prior, &now) {
-            // Set by a call of ours whose answer was lost.
-            Standing::Set => return Ok(None),
-            Standing::Before => {}
-            Standing::Other if on(Mistake::ForeignOverwritten) => {}
-            Standing::Other => return Err(self.foreign(prior, &now)),
+        if !self.standing(prior, &now).to_set(|| self.foreign(prior, &now))? {
+            return Ok(None);
         }
         self.set(writes, prior, &different(&self.to, &now)).await
     }
@@ -164,26 +151,15 @@ impl Action for SetAttributes {
         let traffic = reads.world.traffic(&self.target.name)?;
         let prior = &record.prior;
         let now = self.now(&*traffic, &prior.arn).await?;
-        match (toward, self.standing(prior, &now)) {
-            (Toward::Prior, Standing::Before) => Ok(Seen::Prior),
-            (Toward::Prior, Standing::Set) => Ok(Seen::Desired { out: json!(null) }),
-            // Nothing was to be written: what was there before is what was asked for.
-            (Toward::Desired(0), Standing::Before) | (Toward::Desired(_), Standing::Set) => {
-                Ok(Seen::Desired { out: self.out(prior) })
-            }
-            (Toward::Desired(_), Standing::Before) => Ok(Seen::Prior),
-            (_, Standing::Other) => Err(self.foreign(prior, &now)),
-        }
+        self.standing(prior, &now).seen(toward, || self.out(prior), || self.foreign(prior, &now))
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Nothing>, Fault> {
         let traffic = writes.world.traffic(&self.target.name)?;
         let prior = &record.prior;
         let now = self.now(&*traffic, &prior.arn).await?;
-        match self.standing(prior, &now) {
-            Standing::Before => return Ok(None),
-            Standing::Other if !on(Mistake::UndoOverwrites) => return Err(self.foreign(prior, &now)),
-            Standing::Set | Standing::Other => {}
+        if !self.standing(prior, &now).to_restore(|| self.foreign(prior, &now))? {
+            return Ok(None);
         }
         self.set(writes, prior, &different(&prior.before, &now)).await
     }
@@ -214,13 +190,7 @@ impl SetAttributes {
     }
 
     fn standing(&self, prior: &Prior, now: &Attributes) -> Standing {
-        if *now == prior.before {
-            Standing::Before
-        } else if *now == self.to {
-            Standing::Set
-        } else {
-            Standing::Other
-        }
+        Standing::of(now, &prior.before, &self.to)
     }
 
     async fn set(

@@ -9,8 +9,9 @@
 //! There is one mechanism for both ends: this step answers what it found and what it set (`steps.<id>.out`), and another of
 //! the same kind reads that and puts it back. On the way back the undo has been there before it, and it finds nothing to do.
 
-use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, quoted, wait::Nothing};
-use crate::mutant::{Mistake, on};
+use crate::action::{
+    Action, ByHand, Known, Planned, Seen, Toward, aws, quoted, standing::Standing, wait::Nothing,
+};
 use crate::plan::{Code, Fields, Scope, StepTraits, Target, integer, one_of, reference, target, text};
 use crate::port::need::{Account, Need};
 use crate::port::{ReadCompute, Reads, Scaling, SetScaling, Writes};
@@ -64,14 +65,6 @@ struct Held {
     service: String,
     before: Bounds,
     now: Bounds,
-}
-
-/// How bounds stand against what was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Before,
-    Set,
-    Other,
 }
 
 /// How long a change may take to be told.
@@ -185,12 +178,8 @@ impl Action for Hold {
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Nothing>, Fault> {
         let compute = writes.world.compute(&self.target.name)?;
         let now = self.now(&*compute, prior).await?;
-        match prior.standing(now) {
-            // Set by a call of ours whose answer was lost.
-            Standing::Set => return Ok(None),
-            Standing::Before => {}
-            Standing::Other if on(Mistake::ForeignOverwritten) => {}
-            Standing::Other => return Err(self.foreign(prior, now)),
+        if !prior.standing(now).to_set(|| self.foreign(prior, now))? {
+            return Ok(None);
         }
         self.set(writes, now, prior.to).await
     }
@@ -204,26 +193,15 @@ impl Action for Hold {
         let compute = reads.world.compute(&self.target.name)?;
         let prior = &record.prior;
         let now = self.now(&*compute, prior).await?;
-        match (toward, prior.standing(now)) {
-            (Toward::Prior, Standing::Before) => Ok(Seen::Prior),
-            (Toward::Prior, Standing::Set) => Ok(Seen::Desired { out: json!(null) }),
-            // Nothing was to be written: what was there before is what was asked for.
-            (Toward::Desired(0), Standing::Before) | (Toward::Desired(_), Standing::Set) => {
-                Ok(Seen::Desired { out: self.out(prior) })
-            }
-            (Toward::Desired(_), Standing::Before) => Ok(Seen::Prior),
-            (_, Standing::Other) => Err(self.foreign(prior, now)),
-        }
+        prior.standing(now).seen(toward, || self.out(prior), || self.foreign(prior, now))
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Nothing>, Fault> {
         let compute = writes.world.compute(&self.target.name)?;
         let prior = &record.prior;
         let now = self.now(&*compute, prior).await?;
-        match prior.standing(now) {
-            Standing::Before => return Ok(None),
-            Standing::Other if !on(Mistake::UndoOverwrites) => return Err(self.foreign(prior, now)),
-            Standing::Set | Standing::Other => {}
+        if !prior.standing(now).to_restore(|| self.foreign(prior, now))? {
+            return Ok(None);
         }
         self.set(writes, now, prior.before).await
     }
@@ -246,13 +224,7 @@ impl fmt::Display for Bounds {
 
 impl Prior {
     fn standing(&self, now: Bounds) -> Standing {
-        if now == self.before {
-            Standing::Before
-        } else if now == self.to {
-            Standing::Set
-        } else {
-            Standing::Other
-        }
+        Standing::of(&now, &self.before, &self.to)
     }
 }
 
