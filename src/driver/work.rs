@@ -27,9 +27,6 @@ const LAGS: Duration = Duration::from_secs(5);
 /// For how long, and how often, a read that fails is repeated before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: u32 = 5;
-/// For how long a guard may see nothing before a human is asked: a window that fills, and a source that restarts, take
-/// minutes.
-const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What all work of a run needs.
 pub(crate) struct Hands {
@@ -521,8 +518,9 @@ impl Hands {
         let fault = match sample.verdict {
             Verdict::Fail => Some(Fault::permanent(sample.text)),
             // Nobody is watching: that is no pass.
-            Verdict::NoEvidence if clock.now().since(watching.seen) >= SILENCE => {
-                Some(Fault::blind(format!("no evidence for {}: {}", format_duration(SILENCE), sample.text)))
+            Verdict::NoEvidence if clock.now().since(watching.seen) >= watch.patience() => {
+                let silence = format_duration(watch.patience());
+                Some(Fault::blind(format!("no evidence for {silence}: {}", sample.text)))
             }
             Verdict::NoEvidence => None,
             Verdict::Pass => {

@@ -3,9 +3,9 @@
 //! What is read of an address or a parameter says that it is raised, that it is not, or nothing; `raised` tells the three apart
 //! in the same words for both. A parameter is never decrypted: a flag is no secret, and whoever keeps it as one says nothing.
 //!
-//! A flag that cannot be read is no evidence. It is not taken for raised: silence is no person, and an outage of whoever
-//! keeps the flag must turn no healthy run back. A guard that sees nothing asks a human after a while. Whoever wants it
-//! otherwise says `unreadable: raised`.
+//! A flag that cannot be read stops a run all the same: nobody could stop it by raising the flag. A guard that could not read
+//! one for [`DEAF`] pauses the run where it is, and asks. It turns nothing back: silence is no person, and an outage of
+//! whoever keeps the flag must undo no healthy run. Whoever wants that, too, says `unreadable: raised`.
 
 use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{
@@ -35,12 +35,14 @@ enum Place {
 /// What a flag is taken for that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unreadable {
-    Unknown,
+    Pause,
     Raised,
 }
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long a run goes on that nobody can stop by the flag: as long as a request that fails may be repeated, and no longer.
+const DEAF: Duration = Duration::from_mins(1);
 /// What conditions on a parameter may name.
 const NAMES: &[&str] = &["body", "json"];
 /// What a parameter says that nobody has raised, and what one says that somebody has.
@@ -53,7 +55,7 @@ const LONGEST: usize = 1011;
 impl Signal for KillSwitch {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         const PLACES: [&str; 3] = ["file", "url", "parameter"];
-        const WORDS: &[(&str, Unreadable)] = &[("wait", Unreadable::Unknown), ("raised", Unreadable::Raised)];
+        const WORDS: &[(&str, Unreadable)] = &[("pause", Unreadable::Pause), ("raised", Unreadable::Raised)];
         let file = fields.optional("file", text(), "raised while it exists, beside the plan unless absolute");
         let url = fields.optional(
             "url",
@@ -74,8 +76,8 @@ impl Signal for KillSwitch {
         let unreadable = fields.or(
             "unreadable",
             one_of(WORDS),
-            Unreadable::Unknown,
-            "what a flag is taken for that cannot be read",
+            Unreadable::Pause,
+            "what a flag is that cannot be read: a reason for a guard to pause and ask after a minute, or as good as raised",
         );
         if fields.reading() && PLACES.iter().filter(|key| fields.has(key)).count() != 1 {
             let span = fields.span();
@@ -117,6 +119,10 @@ impl Signal for KillSwitch {
 
     fn period(&self) -> Duration {
         Duration::from_secs(5)
+    }
+
+    fn patience(&self) -> Duration {
+        DEAF
     }
 
     fn costs() -> &'static str {
@@ -164,7 +170,7 @@ impl Signal for KillSwitch {
         };
         let raised = match found {
             Ok(raised) => raised,
-            Err(fault) if self.unreadable == Unreadable::Unknown => {
+            Err(fault) if self.unreadable == Unreadable::Pause => {
                 return Err(Fault { message: format!("{told} cannot be read: {fault}").into(), ..fault });
             }
             Err(fault) => {

@@ -180,6 +180,11 @@ pub trait Signal: Debug + Send + Sync {
         Self: Sized;
     /// How often it is worth measuring.
     fn period(&self) -> Duration;
+    /// For how long a guard may see nothing before a human is asked: a window that fills, and a source that restarts, take
+    /// minutes.
+    fn patience(&self) -> Duration {
+        Duration::from_mins(15)
+    }
     /// How often it is measured, how late that tells, what one sample is, and the calls that it takes: for people.
     fn costs() -> &'static str
     where

@@ -360,6 +360,12 @@ impl Watch {
         self.every.unwrap_or_else(|| self.signal.period())
     }
 
+    /// For how long a guard may see nothing before a human is asked.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.signal.patience()
+    }
+
     /// What must be there for it to measure that all is well.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {

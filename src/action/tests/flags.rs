@@ -1,10 +1,13 @@
 //! A flag that is kept as a parameter.
 
 use super::world::World;
-use super::{Story, codes};
+use super::{Story, codes, known, value};
+use crate::plan::{Fields, Problems};
 use crate::port::Parameter;
 use crate::run::{Fault, FaultKind};
+use crate::signal::SignalRegistry;
 use serde_json::{Value as Json, json};
+use std::time::Duration;
 
 /// A monitor of one flag.
 fn flag(with: &Json) -> Json {
@@ -51,6 +54,22 @@ async fn a_parameter_is_a_flag_too() {
     assert!(watched(Some(says(r#"{"stop": false}"#)), &json).await.is_ok());
     assert_eq!(watched(Some(says(r#"{"stop": true}"#)), &json).await.unwrap_err().kind, FaultKind::Permanent);
     assert_eq!(watched(Some(says("{}")), &json).await.unwrap_err().kind, FaultKind::Blind);
+}
+
+/// What cannot be read stops nobody: a guard asks sooner than of other signals.
+#[test]
+fn a_guard_does_not_go_on_for_long_without_its_flag() {
+    for with in [
+        json!({"file": "STOP"}),
+        json!({"url": "https://flags.example.com/stop"}),
+        json!({"parameter": "/aep/stop", "in": "prod"}),
+    ] {
+        let (with, known, mut problems) = (value(&with), known(), Problems::default());
+        let mut fields = Fields::new(&with, &known, &mut problems);
+        let kind = SignalRegistry.find("kill_switch").unwrap();
+        let flag = (kind.decode)(&mut fields).unwrap();
+        assert_eq!(flag.patience(), Duration::from_mins(1), "{with:?}");
+    }
 }
 
 #[test]

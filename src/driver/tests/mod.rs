@@ -415,6 +415,8 @@ enum Errors {
     Rate(f64),
     /// The source is silent.
     Unknown,
+    /// The same, and no run may go on without it for long.
+    Deaf,
     /// A mistake of ours.
     Panics,
 }
@@ -426,6 +428,9 @@ impl Signal for Errors {
     }
     fn period(&self) -> Duration {
         Duration::from_secs(5)
+    }
+    fn patience(&self) -> Duration {
+        Duration::from_mins(if *self == Self::Deaf { 1 } else { 15 })
     }
     fn costs() -> &'static str {
         ""
@@ -444,7 +449,7 @@ impl Signal for Errors {
                 let text = format!("{rate} with s3cr3t");
                 Ok(Measured { value: Some(rate), samples: 10, text, ..Measured::default() })
             }
-            Self::Unknown => Ok(Measured::default()),
+            Self::Unknown | Self::Deaf => Ok(Measured::default()),
             Self::Panics => panic!("a mistake"),
         }
     }
@@ -589,7 +594,11 @@ async fn a_run_that_bakes_is_left_to_another_process_and_keeps_its_locks() {
 
 #[tokio::test]
 async fn a_guard_that_cannot_see_pauses_and_turns_nothing_back() {
-    for blind in [Errors::Unknown, Errors::Panics] {
+    for (blind, why) in [
+        (Errors::Unknown, "no evidence for 15m"),
+        (Errors::Deaf, "no evidence for 1m"),
+        (Errors::Panics, "please report it"),
+    ] {
         let stage = guarded(blind);
         let asked = async {
             stage.until("run_paused").await;
@@ -598,7 +607,6 @@ async fn a_guard_that_cannot_see_pauses_and_turns_nothing_back() {
         let (driven, ()) = tokio::join!(stage.drive(), asked);
         let run = driven.unwrap().run;
         assert_eq!((run.mode, run.paused), (Mode::Forward, Some(PauseCause::Guard(0))), "{blind:?}");
-        let why = if blind == Errors::Unknown { "no evidence for 15m" } else { "please report it" };
         assert!(stage.journal().join("\n").contains(why), "{:#?}", stage.journal());
         assert!(stage.writes().iter().all(|write| write.ends_with("=new")), "{:?}", stage.writes());
     }
