@@ -5,18 +5,22 @@ use crate::plan::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// How many strangers there may be.
 pub(super) const MOST: usize = 512;
 
-/// How long a stranger has, where others wait: more than it takes to say who one is.
-pub(super) const GRACE: Duration = Duration::from_millis(100);
+/// How long a stranger may be silent, where others wait: who one is stands in what comes right behind the knock.
+pub(super) const GRACE: Duration = Duration::from_millis(25);
 
 /// All strangers, by when they came.
 #[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Strangers>);
+pub(super) struct Door {
+    strangers: Mutex<Strangers>,
+    /// One has gone.
+    gone: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Strangers {
@@ -37,28 +41,44 @@ pub(super) struct Guest {
 
 impl Door {
     fn strangers(&self) -> MutexGuard<'_, Strangers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one more in. `None` while all are new here, too.
-    pub(super) fn enter(&self, now: Timestamp) -> Option<Guest> {
+    /// One must go before another comes.
+    pub(super) fn is_full(&self) -> bool {
+        self.strangers().here.len() >= MOST
+    }
+
+    /// Lets one more in.
+    ///
+    /// # Errors
+    /// All are new here, too; the oldest may be shown out then.
+    pub(super) fn enter(&self, now: Timestamp) -> Result<Guest, Timestamp> {
         let mut strangers = self.strangers();
-        if strangers.here.len() >= MOST {
-            let oldest = strangers.here.first_entry()?;
-            if now.since(oldest.get().0) < GRACE {
-                return None;
+        if strangers.here.len() >= MOST
+            && let Some(oldest) = strangers.here.first_entry()
+        {
+            let then = oldest.get().0.after(GRACE);
+            if now < then {
+                return Err(then);
             }
             oldest.remove().1.cancel();
         }
         strangers.came += 1;
         let (number, out) = (strangers.came, CancellationToken::new());
         strangers.here.insert(number, (now, out.clone()));
-        Some(Guest { number, out, place: Mutex::default() })
+        Ok(Guest { number, out, place: Mutex::default() })
+    }
+
+    /// Waits until somebody has gone.
+    pub(super) async fn room(&self) {
+        self.gone.notified().await;
     }
 
     /// Has shown a key, and is shown out no more; or has gone.
     pub(super) fn forget(&self, guest: &Guest) {
         self.strangers().here.remove(&guest.number);
+        self.gone.notify_one();
     }
 
     /// All strangers are shown out.

@@ -17,7 +17,7 @@ mod webhook;
 pub use entry::{Entry, Log};
 pub use key::{Key, Keys, SHORTEST};
 pub use once::Once;
-pub use serve::{Server, serve};
+pub use serve::{Server, open};
 pub use trigger::{Aim, Became, Runs, Told, Trigger, Unheard};
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The server: a connection a request, and nothing about it without bounds.
+//! The server: a connection a request, and nothing about it without bounds. It has a thread of its own: whatever the runs do
+//! that are driven beside it, whoever knocks is let in.
 
 use super::budget::Budget;
 use super::door::{Door, Guest};
@@ -18,11 +19,15 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener as Listener};
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +44,7 @@ const PLACES: u32 = 8;
 const TURN: Duration = Duration::from_secs(2);
 /// How long those that are being served have once the server is stopped.
 const LAST: Duration = Duration::from_secs(3);
-/// Before it is tried again to let somebody in.
+/// Before it is tried again to let somebody in for whom there was no file.
 const SOON: Duration = Duration::from_millis(5);
 /// How many triggers that mean no run are named in an answer.
 const SHOWN: usize = 5;
@@ -91,8 +96,31 @@ impl End {
     }
 }
 
-/// Serves until stopped. Then nobody is let in any more, and whoever is being served gets their answer.
-pub async fn serve(server: Arc<Server>, listener: TcpListener, stop: CancellationToken) {
+/// Serves on a thread of its own until stopped. Then nobody is let in any more, and whoever is being served gets their answer.
+///
+/// # Errors
+/// There is no thread to be had, or none that can wait for sockets.
+pub fn open(server: Server, listener: Listener, stop: CancellationToken) -> io::Result<JoinHandle<()>> {
+    listener.set_nonblocking(true)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    // A task among tasks: whoever lets in takes turns with those who were let in.
+    let serving = runtime.spawn(serve(Arc::new(server), listener, stop));
+    let work = move || {
+        let ended = runtime.block_on(serving);
+        // Whoever takes still longer is not waited for.
+        runtime.shutdown_background();
+        if let Err(error) = ended {
+            resume_unwind(error.into_panic());
+        }
+    };
+    thread::Builder::new().name("door".into()).spawn(work)
+}
+
+async fn serve(server: Arc<Server>, listener: TcpListener, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD).keep_alive(false);
     loop {
@@ -140,9 +168,16 @@ impl Server {
     /// Waits for room.
     async fn admit(&self) -> Guest {
         loop {
+            if self.door.is_full() {
+                // All who have said something are heard first: who is still a stranger then has been silent.
+                tokio::task::yield_now().await;
+            }
             match self.door.enter(self.clock.now()) {
-                Some(guest) => return guest,
-                None => self.pass(SOON).await,
+                Ok(guest) => return guest,
+                Err(then) => tokio::select! {
+                    () = self.clock.sleep_until(then) => {}
+                    () = self.door.room() => {}
+                },
             }
         }
     }
@@ -155,8 +190,6 @@ impl Server {
         from: SocketAddr,
         guest: Guest,
     ) {
-        // Small answers must not wait for more.
-        let _ = stream.set_nodelay(true);
         let guest = Arc::new(guest);
         let service = service_fn(|request: Request<Incoming>| {
             let (server, guest) = (self.clone(), guest.clone());

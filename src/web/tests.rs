@@ -130,11 +130,13 @@ fn a_budget_is_a_burst_and_so_many_a_second() {
 fn the_oldest_stranger_makes_way_and_nobody_with_a_key() {
     let door = Door::default();
     let guests: Vec<_> = (0..MOST).map(|_| door.enter(NOW).unwrap()).collect();
-    assert!(door.enter(NOW).is_none(), "all are new here");
-    door.forget(&guests[0]);
-    assert!(door.enter(NOW).is_some());
+    assert!(door.is_full());
     let late = NOW.after(GRACE);
-    assert!(door.enter(late).is_some());
+    assert_eq!(door.enter(NOW).err(), Some(late), "all are new here");
+    door.forget(&guests[0]);
+    assert!(!door.is_full());
+    assert!(door.enter(NOW).is_ok());
+    assert!(door.enter(late).is_ok());
     let out: Vec<bool> = guests.iter().map(|guest| guest.out.is_cancelled()).collect();
     assert_eq!(out.iter().filter(|out| **out).count(), 1);
     assert!(out[1] && !out[0], "the first has shown a key, so it was the second");

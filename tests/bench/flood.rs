@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops where it is, and prints")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures")]
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,16 +18,19 @@ const THREADS: usize = 3;
 const LASTS: Duration = Duration::from_secs(10);
 /// Between two triggers.
 const EVERY: Duration = Duration::from_millis(100);
+/// How many connections each thread keeps open, of those that say no more.
+const OPEN: usize = 250;
 
-/// What must not get in: keys that are wrong or missing, bodies that never come, and what is no HTTP.
-fn garbage() -> Vec<Vec<u8>> {
+/// What must not get in: keys that are wrong or missing, bodies that never come, what is no HTTP, and silence. Whether the
+/// connection stays open after it.
+fn garbage() -> Vec<(Vec<u8>, bool)> {
     let post = |path: &str, headers: &str, body: &str| {
         format!("POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
             .into_bytes()
     };
     let signed =
         "Switchover-Timestamp: 1\r\nSwitchover-Nonce: 0123456789abcdef\r\nSwitchover-Signature: v1=00\r\n";
-    vec![
+    let said = vec![
         post("/v1/alertmanager", "Authorization: Bearer 0123456789abcdef-no-token\r\n", "{}"),
         post("/v1/alertmanager", "", "{}"),
         post("/v1/webhook", signed, r#"{"plan":"app","reason":"let me in"}"#),
@@ -34,7 +38,14 @@ fn garbage() -> Vec<Vec<u8>> {
         b"GET / HTTP/1.0\r\n\r\n".to_vec(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
         vec![b'A'; 4096],
-    ]
+    ];
+    let slow = [
+        b"POST /v1/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n".to_vec(),
+        b"POST /v1/alertm".to_vec(),
+        Vec::new(),
+    ];
+    let over = said.into_iter().map(|bytes| (bytes, false));
+    over.chain(slow.into_iter().map(|bytes| (bytes, true))).collect()
 }
 
 /// A trigger from somebody who may, about a plan that is not under way.
@@ -59,8 +70,8 @@ fn main() {
     let token = std::env::var("SWITCHOVER_SERVE_TOKEN").expect("its token");
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let flood = || {
-        let kinds = garbage();
-        for bytes in kinds.iter().cycle() {
+        let (kinds, mut open) = (garbage(), VecDeque::new());
+        for (bytes, stays) in kinds.iter().cycle() {
             if over.load(Ordering::Relaxed) {
                 return;
             }
@@ -68,7 +79,12 @@ fn main() {
             if stream.write_all(bytes).is_ok() {
                 sent.fetch_add(1, Ordering::Relaxed);
             }
-            let _ = stream.shutdown(Shutdown::Write);
+            if *stays {
+                open.push_back(stream);
+                drop(open.drain(..open.len().saturating_sub(OPEN)));
+            } else {
+                let _ = stream.shutdown(Shutdown::Write);
+            }
         }
     };
     let start = Instant::now();

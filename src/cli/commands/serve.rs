@@ -8,12 +8,12 @@ use crate::cli::triggers::Kept;
 use crate::cli::{Context, Exit, Failure, alone, runtime, stored};
 use crate::report::Runbook;
 use crate::web::{self, Entry, Key, Keys, Log, Once, SHORTEST, Server};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +98,8 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
     let once = Once::in_folder(&context.state_dir.join("nonces"));
     let server = Server::new(keys, runs, once, Arc::new(SystemClock::wall()), log(lines));
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(web::serve(Arc::new(server), listener, stop.clone()));
+    let serving = web::open(server, listener, stop.clone())
+        .map_err(|error| Failure::new(Exit::Bug, "the server cannot be started").from_error(&error))?;
     let watching = hosted.clone().map(|hosted| tokio::spawn(alone::take_up(context.clone(), hosted)));
     signals.next().await;
     if let Some(watching) = watching {
@@ -109,7 +110,10 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
     if let Some(hosted) = hosted {
         let_go(context, &hosted, &mut signals).await;
     }
-    serving.await.map_err(|_| Failure::new(Exit::Bug, "the server ended by itself"))?;
+    let ended = tokio::task::spawn_blocking(move || serving.join()).await;
+    if !matches!(ended, Ok(Ok(()))) {
+        return Err(Failure::new(Exit::Bug, "the server ended by itself"));
+    }
     let _ = tokio::time::timeout(LAST, tokio::task::spawn_blocking(move || writer.join())).await;
     // It was asked to serve until then.
     Ok(Exit::Done)
@@ -119,7 +123,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(KNOCKING)
+    socket.listen(KNOCKING)?.into_std()
 }
 
 /// Pauses the runs that are driven here; by a second signal they are left as they are.
