@@ -1,5 +1,8 @@
-//! Garbage for `switchover serve`, each piece on a connection of its own, as much as some threads can send; and beside it, now
-//! and then, a trigger of somebody who has the token. Prints how much was sent, and how long the slowest answer took.
+//! Garbage for `switchover serve`, each piece on a connection of its own, at a steady pace; and beside it, now and then, a
+//! trigger of somebody who has the token. Prints how much was sent, and how long the slowest answer took.
+//!
+//! The pace is more than the server is to bear. Without one the threads that send would take whatever the server leaves of
+//! this machine's cores, and what is measured would be who gets them.
 //!
 //! ```text
 //! SWITCHOVER_SERVE_TOKEN=… cargo bench --bench flood -- 127.0.0.1:9180
@@ -14,7 +17,9 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const THREADS: usize = 3;
+const THREADS: u32 = 3;
+/// Between two pieces of a thread: 12,000 a second are sent by all of them.
+const PACE: Duration = Duration::from_micros(250);
 const LASTS: Duration = Duration::from_secs(10);
 /// Between two triggers.
 const EVERY: Duration = Duration::from_millis(100);
@@ -71,10 +76,13 @@ fn main() {
     let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let flood = || {
         let (kinds, mut open) = (garbage(), VecDeque::new());
+        let mut due = Instant::now();
         for (bytes, stays) in kinds.iter().cycle() {
             if over.load(Ordering::Relaxed) {
                 return;
             }
+            due += PACE;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let Ok(mut stream) = TcpStream::connect(&address) else { continue };
             if stream.write_all(bytes).is_ok() {
                 sent.fetch_add(1, Ordering::Relaxed);
