@@ -180,7 +180,7 @@ impl Draft<'_> {
             lines.put("");
         }
         if let Some(record) = self.record() {
-            self.health(lines, record);
+            health(lines, record);
             if !live {
                 self.approve(lines);
                 lines.put("");
@@ -240,44 +240,6 @@ impl Draft<'_> {
                 lines.put("within: 15m");
             });
         });
-    }
-
-    /// The new side is looked at before users come.
-    fn health(&self, lines: &mut Lines, record: &FoundRecord) {
-        let connect_to = match side(record) {
-            Side::Balancer(_, dns_name) => dns_name.map(ToString::to_string),
-            Side::Name(name) => Some(name),
-        };
-        match (url(record), connect_to) {
-            (Some(url), Some(connect_to)) => {
-                lines.say(
-                    "The new side is asked directly, before the name leads there. An address that tells of what it stands on, \
-                     such as its database, is better than its front page.",
-                );
-                lines.bare(
-                    "health",
-                    "http.check",
-                    |lines| {
-                        lines.pair("url", &url);
-                        lines.pair("connect_to", &connect_to);
-                        lines.put("expect: status == 200");
-                        lines.put("passes: 5");
-                    },
-                    |lines| lines.put("timeout: 3m"),
-                );
-                lines.put("");
-            }
-            _ => {
-                let Some(name) = hosts(record) else { return };
-                let why = "The targets of the new side are healthy before the name leads there.";
-                lines.step(why, "health", "monitor", |lines| {
-                    lines.put("for: 2m");
-                    lines.put("every: 15s");
-                    lines.inside("signals:", |lines| hosts_signal(lines, &name));
-                });
-                lines.put("");
-            }
-        }
     }
 
     fn switch(&self, lines: &mut Lines, record: &FoundRecord) {
@@ -356,6 +318,44 @@ impl Draft<'_> {
                 }
             });
         });
+    }
+}
+
+/// The new side is looked at before users come.
+fn health(lines: &mut Lines, record: &FoundRecord) {
+    let connect_to = match side(record) {
+        Side::Balancer(_, dns_name) => dns_name.map(ToString::to_string),
+        Side::Name(name) => Some(name),
+    };
+    match (url(record), connect_to) {
+        (Some(url), Some(connect_to)) => {
+            lines.say(
+                "The new side is asked directly, before the name leads there. An address that tells of what it stands on, \
+                 such as its database, is better than its front page.",
+            );
+            lines.bare(
+                "health",
+                "http.check",
+                |lines| {
+                    lines.pair("url", &url);
+                    lines.pair("connect_to", &connect_to);
+                    lines.put("expect: status == 200");
+                    lines.put("passes: 5");
+                },
+                |lines| lines.put("timeout: 3m"),
+            );
+            lines.put("");
+        }
+        _ => {
+            let Some(name) = hosts(record) else { return };
+            let why = "The targets of the new side are healthy before the name leads there.";
+            lines.step(why, "health", "monitor", |lines| {
+                lines.put("for: 2m");
+                lines.put("every: 15s");
+                lines.inside("signals:", |lines| hosts_signal(lines, &name));
+            });
+            lines.put("");
+        }
     }
 }
 
