@@ -4,6 +4,7 @@
 //! Not here: vendors, sockets, the wall clock, processes.
 
 mod attribute;
+mod budget;
 mod clock;
 mod compute;
 pub mod dns;
@@ -22,6 +23,7 @@ mod wiring;
 mod world;
 
 pub use attribute::{Attribute, Attributes, Owner};
+pub use budget::Budget;
 pub use clock::Clock;
 pub use compute::{
     Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task,

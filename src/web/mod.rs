@@ -5,7 +5,6 @@
 //! secrets come from, how log lines are written.
 
 mod alertmanager;
-mod budget;
 mod door;
 mod entry;
 mod key;

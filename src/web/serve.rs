@@ -1,7 +1,6 @@
 //! The server: a connection a request, and nothing about it without bounds. It has a thread of its own: whatever the runs do
 //! that are driven beside it, whoever knocks is let in.
 
-use super::budget::Budget;
 use super::door::{Door, Guest};
 use super::entry::{Entry, Log};
 use super::key::Keys;
@@ -9,7 +8,7 @@ use super::once::Once;
 use super::trigger::{Became, Runs, Told, Trigger};
 use super::{alertmanager, webhook};
 use crate::plan::Timestamp;
-use crate::port::Clock;
+use crate::port::{Budget, Clock};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::HeaderValue;

@@ -1,7 +1,6 @@
-//! What is told from what, without sockets: keys, nonces, bodies, budgets, the door. `tests/it` has the rest.
+//! What is told from what, without sockets: keys, nonces, bodies, the door. `tests/it` has the rest.
 
 use super::alertmanager;
-use super::budget::Budget;
 use super::door::{Door, GRACE, MOST};
 use super::key::{Key, Keys, NONCE, SIGNATURE, TIMESTAMP};
 use super::once::Once;
@@ -115,15 +114,6 @@ fn a_nonce_is_used_once_by_whichever_process() {
 fn wall() -> Timestamp {
     use crate::port::Clock;
     crate::adapter::SystemClock::wall().now()
-}
-
-#[test]
-fn a_budget_is_a_burst_and_so_many_a_second() {
-    let mut budget = Budget::new(3, 2);
-    let mut taken = |at: u64| (0..10).filter(|_| budget.take(Timestamp(NOW.0 + at))).count();
-    assert_eq!([taken(0), taken(499), taken(500), taken(1500), taken(60_000)], [3, 0, 1, 2, 3]);
-    // A clock that goes back gives nothing.
-    assert_eq!(taken(0), 0);
 }
 
 #[test]
