@@ -7,6 +7,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only AWS limits calls"))]
+mod budgets;
 mod clock;
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only zones ask authorities"))]
 mod dns;
@@ -25,6 +27,7 @@ mod targets;
 mod targets;
 mod world;
 
+pub use budgets::{Budgets, Share, shares};
 pub use clock::SystemClock;
 pub use files::PlanFiles;
 pub use http::Http;

@@ -1,9 +1,10 @@
 //! Targets in a build without AWS: each says so.
 
+use super::Budgets;
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Wiring,
-    WriteCompute, WriteDns, WriteTraffic,
+    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Urgency,
+    Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::sync::Arc;
@@ -20,16 +21,17 @@ pub async fn inventory(
     _: Option<&str>,
     _: Arc<dyn Clock>,
     _: Option<&Wiring>,
+    _: &Budgets,
 ) -> Result<(Caller, Arc<dyn ReadInventory>), Fault> {
     Err(Fault::permanent("an account is beyond this build; build it with `--features aws`"))
 }
 
 impl Targets {
-    pub(super) fn new(all: &[Arc<Target>], _: Arc<dyn Clock>, _: Option<Wiring>) -> Self {
+    pub(super) fn new(all: &[Arc<Target>], _: Arc<dyn Clock>, _: Option<Wiring>, _: Budgets) -> Self {
         Self(all.to_vec())
     }
 
-    pub(super) fn know(&mut self, _: Scope) {}
+    pub(super) fn know(&self, _: Scope) {}
 
     fn none<T>(&self, name: &str) -> Result<T, Fault> {
         let Some(target) = self.0.iter().find(|target| &*target.name == name) else {
@@ -45,28 +47,43 @@ impl Targets {
         let beyond = |target: &Arc<Target>| Some((target.name.clone(), self.none::<()>(&target.name).err()?));
         self.0.iter().filter(|target| matches!(&*target.kind, "aws" | "route53")).filter_map(beyond).collect()
     }
-    pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+    pub(super) fn dns(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadDns>, Fault> {
         self.none(name)
     }
-    pub(super) fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
+    pub(super) fn compute(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadCompute>, Fault> {
         self.none(name)
     }
-    pub(super) fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
+    pub(super) fn traffic(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadTraffic>, Fault> {
         self.none(name)
     }
-    pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
+    pub(super) fn metrics(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadMetrics>, Fault> {
         self.none(name)
     }
-    pub(super) fn parameters(&self, name: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
+    pub(super) fn parameters(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadParameters>, Fault> {
         self.none(name)
     }
-    pub(super) fn change_dns(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+    pub(super) fn change_dns(
+        &self,
+        name: &str,
+        _: Timestamp,
+        _: Urgency,
+    ) -> Result<Arc<dyn WriteDns>, Fault> {
         self.none(name)
     }
-    pub(super) fn change_traffic(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
+    pub(super) fn change_traffic(
+        &self,
+        name: &str,
+        _: Timestamp,
+        _: Urgency,
+    ) -> Result<Arc<dyn WriteTraffic>, Fault> {
         self.none(name)
     }
-    pub(super) fn change_compute(&self, name: &str, _: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
+    pub(super) fn change_compute(
+        &self,
+        name: &str,
+        _: Timestamp,
+        _: Urgency,
+    ) -> Result<Arc<dyn WriteCompute>, Fault> {
         self.none(name)
     }
 }

@@ -1,32 +1,34 @@
 //! The targets of a plan: each becomes a connection when it is first asked for, and two that mean the same place
 //! share one.
 
+use super::Budgets;
 use super::aws::{Account, HostedZone, Place, Transport};
 use super::dns::{self, Resolver};
 use super::named::target;
 use super::rfc2136::UpdatedZone;
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Wiring,
-    WriteCompute, WriteDns, WriteTraffic,
+    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Urgency,
+    Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(super) struct Targets {
     all: Vec<Arc<Target>>,
     clock: Arc<dyn Clock>,
     wiring: Option<Wiring>,
     /// What keys of targets name.
-    secrets: Scope,
+    secrets: OnceLock<Scope>,
     transport: Arc<Transport>,
+    budgets: Budgets,
     made: Mutex<Made>,
 }
 
 #[derive(Default)]
 struct Made {
-    accounts: Vec<(Place, Arc<Account>)>,
+    accounts: Vec<(Place, Account)>,
     zones: BTreeMap<Arc<str>, Arc<HostedZone>>,
     updated: BTreeMap<Arc<str>, Arc<UpdatedZone>>,
 }
@@ -40,66 +42,79 @@ pub async fn inventory(
     region: Option<&str>,
     clock: Arc<dyn Clock>,
     wiring: Option<&Wiring>,
+    budgets: &Budgets,
 ) -> Result<(Caller, Arc<dyn ReadInventory>), Fault> {
-    let account = Account::found(profile, region, clock, wiring).await?;
+    let account = Account::found(profile, region, clock, wiring, budgets).await?;
     Ok((account.caller(), Arc::new(account)))
 }
 
 impl Targets {
-    pub(super) fn new(all: &[Arc<Target>], clock: Arc<dyn Clock>, wiring: Option<Wiring>) -> Self {
-        let (secrets, transport, made) = (Scope::default(), Arc::default(), Mutex::default());
-        Self { all: all.to_vec(), clock, wiring, secrets, transport, made }
+    pub(super) fn new(
+        all: &[Arc<Target>],
+        clock: Arc<dyn Clock>,
+        wiring: Option<Wiring>,
+        budgets: Budgets,
+    ) -> Self {
+        let (secrets, transport, made) = (OnceLock::new(), Arc::default(), Mutex::default());
+        Self { all: all.to_vec(), clock, wiring, secrets, transport, budgets, made }
     }
 
-    /// Tells the secrets of the plan.
-    pub(super) fn know(&mut self, secrets: Scope) {
-        self.secrets = secrets;
+    /// Tells the secrets of the plan, once.
+    pub(super) fn know(&self, secrets: Scope) {
+        let _ = self.secrets.set(secrets);
     }
 
-    pub(super) fn dns(&self, name: &str) -> Result<Arc<dyn ReadDns>, Fault> {
+    pub(super) fn dns(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadDns>, Fault> {
         if self.is_updated(name) {
             return Ok(self.updated(name)?);
         }
-        Ok(self.zone(name)?)
+        Ok(self.zone(name, urgency)?)
     }
 
-    pub(super) fn change_dns(&self, name: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
+    pub(super) fn change_dns(
+        &self,
+        name: &str,
+        until: Timestamp,
+        urgency: Urgency,
+    ) -> Result<Arc<dyn WriteDns>, Fault> {
         if self.is_updated(name) {
             return Ok(Arc::new(self.updated(name)?.until(until)));
         }
-        Ok(Arc::new(self.zone(name)?.until(until)))
+        Ok(Arc::new(self.zone(name, urgency)?.until(until)))
     }
 
-    pub(super) fn compute(&self, name: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
-        Ok(self.account(name)?)
+    pub(super) fn compute(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadCompute>, Fault> {
+        Ok(self.account(name, urgency)?)
     }
 
     pub(super) fn change_compute(
         &self,
         name: &str,
         until: Timestamp,
+        urgency: Urgency,
     ) -> Result<Arc<dyn WriteCompute>, Fault> {
-        Ok(Arc::new(self.account(name)?.until(until)))
+        Ok(Arc::new(self.account(name, urgency)?.until(until)))
     }
 
-    pub(super) fn traffic(&self, name: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
-        Ok(self.account(name)?)
+    pub(super) fn traffic(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadTraffic>, Fault> {
+        Ok(self.account(name, urgency)?)
     }
 
     pub(super) fn change_traffic(
         &self,
         name: &str,
         until: Timestamp,
+        urgency: Urgency,
     ) -> Result<Arc<dyn WriteTraffic>, Fault> {
-        Ok(Arc::new(self.account(name)?.until(until)))
+        Ok(Arc::new(self.account(name, urgency)?.until(until)))
     }
 
-    pub(super) fn metrics(&self, name: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
-        Ok(self.account(name)?)
+    pub(super) fn metrics(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadMetrics>, Fault> {
+        Ok(self.account(name, urgency)?)
     }
 
-    pub(super) fn parameters(&self, name: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
-        Ok(self.account(name)?)
+    pub(super) fn parameters(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadParameters>, Fault> {
+        Ok(self.account(name, urgency)?)
     }
 
     /// The targets that cannot be looked at, each with why: accounts, or zones if nothing is wrong with those.
@@ -118,22 +133,22 @@ impl Targets {
 
     async fn look_at(&self, target: &Target) -> Result<(), Fault> {
         match &*target.kind {
-            "route53" => self.zone(&target.name)?.zone().await.map(drop),
+            "route53" => self.zone(&target.name, Urgency::default())?.zone().await.map(drop),
             "rfc2136" => self.updated(&target.name)?.check().await,
-            _ => self.account(&target.name)?.assert_account().await,
+            _ => self.account(&target.name, Urgency::default())?.assert_account().await,
         }
     }
 
-    fn zone(&self, name: &str) -> Result<Arc<HostedZone>, Fault> {
+    fn zone(&self, name: &str, urgency: Urgency) -> Result<Arc<HostedZone>, Fault> {
         let target = target(&self.all, name, "route53")?;
         if let Some(zone) = self.made().zones.get(name) {
-            return Ok(zone.clone());
+            return Ok(Arc::new(zone.serving(urgency)));
         }
         let text = |field: &str| {
             let missing = || Fault::permanent(format!("target `{name}` does not say its `{field}`"));
             target.says(field).ok_or_else(missing)
         };
-        let account = self.account(&text("aws")?)?;
+        let account = self.account(&text("aws")?, urgency)?;
         let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
         let port = self.wiring.as_ref().map_or(dns::PORT, |wiring| wiring.dns_port);
         let zone = Arc::new(HostedZone::new(account, &text("zone_id")?, resolver, port));
@@ -150,23 +165,26 @@ impl Targets {
         if let Some(zone) = self.made().updated.get(name) {
             return Ok(zone.clone());
         }
-        let zone = UpdatedZone::read(target, &self.secrets, self.clock.clone(), self.wiring.as_ref())?;
+        let secrets = self.secrets.get_or_init(Scope::default);
+        let zone = UpdatedZone::read(target, secrets, self.clock.clone(), self.wiring.as_ref())?;
         let zone = Arc::new(zone);
         self.made().updated.insert(name.into(), zone.clone());
         Ok(zone)
     }
 
-    fn account(&self, name: &str) -> Result<Arc<Account>, Fault> {
+    fn account(&self, name: &str, urgency: Urgency) -> Result<Arc<Account>, Fault> {
         let target = target(&self.all, name, "aws")?;
         let place = Place::read(target)?;
         let mut made = self.made();
         if let Some((_, account)) = made.accounts.iter().find(|(known, _)| *known == place) {
-            return Ok(account.clone());
+            return Ok(Arc::new(account.serving(urgency)));
         }
         let (clock, transport) = (self.clock.clone(), self.transport.clone());
-        let account = Arc::new(Account::new(place.clone(), clock, transport, self.wiring.as_ref()));
-        made.accounts.push((place, account.clone()));
-        Ok(account)
+        let account =
+            Account::new(place.clone(), clock, transport, self.wiring.as_ref(), self.budgets.clone());
+        let found = Arc::new(account.serving(urgency));
+        made.accounts.push((place, account));
+        Ok(found)
     }
 
     fn made(&self) -> MutexGuard<'_, Made> {

@@ -2,11 +2,11 @@
 
 use super::prometheus::Servers;
 use super::targets::Targets;
-use super::{Http, PlanFiles, Process, Secrets, Supervision, SystemClock};
+use super::{Budgets, Http, PlanFiles, Process, Secrets, Supervision, SystemClock};
 use crate::plan::{Plan, Scope, Target, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
-    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Wiring, WriteCompute, WriteDns, WriteHttp,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Urgency, Wiring, WriteCompute, WriteDns, WriteHttp,
     WriteProcess, WriteTraffic, WriteWorld,
 };
 use crate::run::Fault;
@@ -16,6 +16,11 @@ use std::sync::Arc;
 
 /// The real world, or the one on loopback that the wiring tells of. Nothing is connected before it is used.
 pub struct World {
+    connections: Arc<Connections>,
+    urgency: Urgency,
+}
+
+struct Connections {
     clock: SystemClock,
     files: PlanFiles,
     http: Arc<Http>,
@@ -25,89 +30,105 @@ pub struct World {
 }
 
 impl World {
-    /// For the targets of this plan, which stands in `folder`.
+    /// For the targets of this plan, which stands in `folder`. AWS is asked as often as `budgets` allow.
     #[must_use]
-    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
-        Self::of(&plan.targets, folder, wiring, supervision)
+    pub fn connect(
+        plan: &Plan,
+        folder: &Path,
+        wiring: Option<Wiring>,
+        supervision: Supervision,
+        budgets: &Budgets,
+    ) -> Self {
+        Self::of(&plan.targets, folder, wiring, supervision, budgets)
     }
 
-    fn of(targets: &[Arc<Target>], folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
+    fn of(
+        targets: &[Arc<Target>],
+        folder: &Path,
+        wiring: Option<Wiring>,
+        supervision: Supervision,
+        budgets: &Budgets,
+    ) -> Self {
         let clock = wiring.as_ref().map_or_else(SystemClock::wall, |w| SystemClock::scaled(w.time));
         let http = Arc::new(Http::new(wiring.as_ref()));
-        Self {
+        let connections = Connections {
             files: PlanFiles::within(folder),
             process: Process::new(clock, folder, supervision),
             servers: Servers::new(targets, http.clone(), wiring.as_ref()),
             http,
-            targets: Targets::new(targets, Arc::new(clock), wiring),
+            targets: Targets::new(targets, Arc::new(clock), wiring, budgets.clone()),
             clock,
-        }
+        };
+        Self { connections: Arc::new(connections), urgency: Urgency::default() }
     }
 
     /// The same, with the secrets that targets name.
     #[must_use]
-    pub fn knowing(mut self, secrets: &Secrets) -> Self {
-        self.targets.know(Scope { secrets: secrets.scope(), ..Scope::default() });
+    pub fn knowing(self, secrets: &Secrets) -> Self {
+        self.connections.targets.know(Scope { secrets: secrets.scope(), ..Scope::default() });
         self
     }
 
     /// The targets that cannot be looked at as whom the plan means, each with why. Changes nothing.
     pub async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
-        self.targets.unseen().await
+        self.connections.targets.unseen().await
     }
 }
 
 impl ReadWorld for World {
     fn clock(&self) -> &dyn Clock {
-        &self.clock
+        &self.connections.clock
     }
     fn dns(&self, target: &str) -> Result<Arc<dyn ReadDns>, Fault> {
-        self.targets.dns(target)
+        self.connections.targets.dns(target, self.urgency)
     }
     fn compute(&self, target: &str) -> Result<Arc<dyn ReadCompute>, Fault> {
-        self.targets.compute(target)
+        self.connections.targets.compute(target, self.urgency)
     }
     fn traffic(&self, target: &str) -> Result<Arc<dyn ReadTraffic>, Fault> {
-        self.targets.traffic(target)
+        self.connections.targets.traffic(target, self.urgency)
     }
     fn metrics(&self, target: &str) -> Result<Arc<dyn ReadMetrics>, Fault> {
-        self.targets.metrics(target)
+        self.connections.targets.metrics(target, self.urgency)
     }
     fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
-        self.targets.parameters(target)
+        self.connections.targets.parameters(target, self.urgency)
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
-        self.servers.find(target)
+        self.connections.servers.find(target)
     }
     fn files(&self) -> &dyn ReadFiles {
-        &self.files
+        &self.connections.files
     }
     fn http(&self) -> &dyn ReadHttp {
-        &*self.http
+        &*self.connections.http
     }
     fn process(&self) -> &dyn ReadProcess {
-        &self.process
+        &self.connections.process
     }
 }
 
 impl WriteWorld for World {
     fn change_dns(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
-        self.targets.change_dns(target, until)
+        self.connections.targets.change_dns(target, until, self.urgency)
     }
     fn change_compute(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteCompute>, Fault> {
-        self.targets.change_compute(target, until)
+        self.connections.targets.change_compute(target, until, self.urgency)
     }
     fn change_traffic(&self, target: &str, until: Timestamp) -> Result<Arc<dyn WriteTraffic>, Fault> {
-        self.targets.change_traffic(target, until)
+        self.connections.targets.change_traffic(target, until, self.urgency)
     }
     fn send_http(&self) -> &dyn WriteHttp {
-        &*self.http
+        &*self.connections.http
     }
     fn run_process(&self) -> &dyn WriteProcess {
-        &self.process
+        &self.connections.process
     }
     fn as_reads(&self) -> &dyn ReadWorld {
         self
+    }
+    fn serving(self: Arc<Self>, urgency: Urgency) -> Arc<dyn WriteWorld> {
+        Arc::new(Self { connections: self.connections.clone(), urgency })
     }
 }
 
@@ -119,14 +140,25 @@ pub struct Preview {
 impl Preview {
     /// For the targets of this plan, which stands in `folder`.
     #[must_use]
-    pub fn connect(plan: &Plan, folder: &Path, wiring: Option<Wiring>, supervision: Supervision) -> Self {
-        Self { world: World::connect(plan, folder, wiring, supervision) }
+    pub fn connect(
+        plan: &Plan,
+        folder: &Path,
+        wiring: Option<Wiring>,
+        supervision: Supervision,
+        budgets: &Budgets,
+    ) -> Self {
+        Self { world: World::connect(plan, folder, wiring, supervision, budgets) }
     }
 
     /// For these targets, of a plan that is yet to be written.
     #[must_use]
-    pub fn of(targets: &[Arc<Target>], wiring: Option<Wiring>, supervision: Supervision) -> Self {
-        Self { world: World::of(targets, Path::new(""), wiring, supervision) }
+    pub fn of(
+        targets: &[Arc<Target>],
+        wiring: Option<Wiring>,
+        supervision: Supervision,
+        budgets: &Budgets,
+    ) -> Self {
+        Self { world: World::of(targets, Path::new(""), wiring, supervision, budgets) }
     }
 
     /// The same, with the secrets that targets name.
@@ -174,7 +206,7 @@ impl ReadWorld for Preview {
 impl ReadProcess for Preview {
     async fn query(&self, command: Command) -> Result<Output, Fault> {
         if command.reads {
-            return self.world.process.query(command).await;
+            return self.world.connections.process.query(command).await;
         }
         let name = command.argv.first().map_or("", String::as_str);
         Err(Fault::blind(format!(
@@ -183,7 +215,7 @@ impl ReadProcess for Preview {
     }
 
     fn left_of(&self, step: &str) -> Result<Option<String>, Fault> {
-        self.world.process.left_of(step)
+        self.world.connections.process.left_of(step)
     }
 }
 
@@ -197,7 +229,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_preview_runs_only_what_is_marked() {
-        let preview = Preview::connect(&plan(Vec::new()), Path::new(""), Some(wiring()), supervision());
+        let (nothing, budgets) = (plan(Vec::new()), Budgets::default());
+        let preview = Preview::connect(&nothing, Path::new(""), Some(wiring()), supervision(), &budgets);
         let mut command = Command {
             argv: vec!["true".into()],
             environment: Vec::new(),
@@ -223,7 +256,9 @@ mod tests {
             kind: kind.into(),
             with: crate::plan::Value::from_json(&with, crate::plan::Span::default()),
         };
-        let world = |target| World::connect(&plan(vec![target]), Path::new(""), None, supervision());
+        let budgets = Budgets::default();
+        let world =
+            |target| World::connect(&plan(vec![target]), Path::new(""), None, supervision(), &budgets);
         let fault = world(target("aws", serde_json::json!({"account": "1"}))).compute("t").err().unwrap();
         assert_eq!(fault.kind, FaultKind::Permanent);
         let fault = world(target("route53", serde_json::json!({"aws": "t"}))).dns("u").err().unwrap();

@@ -36,7 +36,8 @@ impl Connected {
         }
         let actions = Actions::of(plan).map_err(|faults| unreadable(&faults))?;
         let secrets = secrets(context, plan, folder, wiring.as_ref()).await?;
-        let world = World::connect(plan, folder, wiring, context.supervision()).knowing(&secrets);
+        let world = World::connect(plan, folder, wiring, context.supervision(), &context.budgets);
+        let world = world.knowing(&secrets);
         Ok(Self { actions: Arc::new(actions), world: Arc::new(world), secrets, control })
     }
 

@@ -1,7 +1,7 @@
 //! Where a verb runs: the state directory, the terminal, who is there. The only place that reads the environment.
 
 use super::{Exit, Failure, Globals};
-use crate::adapter::Supervision;
+use crate::adapter::{Budgets, Supervision};
 use crate::mutant::{Mistake, on};
 use crate::report::{Commands, Looks};
 use crate::store::Faults;
@@ -52,6 +52,8 @@ pub struct Context {
     pub commands: Commands,
     /// What goes wrong on purpose with runs in a sandbox.
     pub faults: Faults,
+    /// How often AWS is asked: all runs of this process share it.
+    pub budgets: Budgets,
 }
 
 fn variable(name: &str) -> Option<OsString> {
@@ -131,6 +133,7 @@ impl Context {
             who: globals.name.clone().unwrap_or_else(somebody),
             commands: Commands { suffix, driven: false },
             faults: globals.faults.unwrap_or_default(),
+            budgets: Budgets::default(),
         })
     }
 

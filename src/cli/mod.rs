@@ -5,6 +5,7 @@ mod alone;
 mod commands;
 mod connected;
 mod context;
+mod crowds;
 mod exit;
 mod failure;
 mod herald;

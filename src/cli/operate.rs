@@ -7,7 +7,7 @@ use super::people::People;
 use super::sandbox::Control;
 use super::signals::Signals;
 use super::stored::{self, Known};
-use super::{Context, Exit, Failure, actions, orders, plans, runtime, screen};
+use super::{Context, Exit, Failure, actions, crowds, orders, plans, runtime, screen};
 use crate::adapter::{Http, SystemClock};
 use crate::driver::{DriveError, Driven, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
@@ -291,9 +291,14 @@ impl Session<'_> {
         let ended_by = Arc::new(Mutex::new(None));
         let watch = tokio::spawn(watch(signals, interruption.clone(), ended_by.clone(), show.clone()));
         let tick = tokio::spawn(tick(show.clone()));
+        let crowds = tokio::spawn(crowds::tell(self.context.budgets.clone(), {
+            let show = show.clone();
+            move |text: &str| Show::lock(&show).renderers.say(text)
+        }));
         let driven = self.drive(&show, interruption, args).await;
         watch.abort();
         tick.abort();
+        crowds.abort();
         {
             let show = &mut *Show::lock(&show);
             show.renderers.end(&show.story, show.clock.now());

@@ -3,12 +3,12 @@
 use super::connected::{secrets, unreadable};
 use super::plans::Loaded;
 use super::{Context, Exit, Failure, actions};
-use crate::adapter::{PlanFiles, Preview as PreviewWorld};
+use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
 use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
 use crate::plan::{Kind, Plan, Scope, StepIx, StepTraits, is_lock, parse_duration};
 use crate::port::dns::{Name, RecordType};
 use crate::port::{ReadWorld, Wiring};
-use crate::report::{DnsClock, Preview, PreviewStep, Runbook, Seen, preview_json, quoted};
+use crate::report::{CallShare, DnsClock, Preview, PreviewStep, Runbook, Seen, preview_json, quoted};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -27,8 +27,8 @@ pub(super) async fn take(
     let plan = &loaded.plan;
     let built = Arc::new(Actions::of(plan).map_err(|faults| unreadable(&faults))?);
     let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref()).await?;
-    let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision()).knowing(&secrets);
-    let world: Arc<dyn ReadWorld> = Arc::new(world);
+    let world = PreviewWorld::connect(plan, &loaded.folder, wiring, context.supervision(), &context.budgets);
+    let world: Arc<dyn ReadWorld> = Arc::new(world.knowing(&secrets));
     let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
     let redactor = Redactor::new(secrets.hidden());
     let steps = preview(plan, &built, &world, &scope, &redactor).await;
@@ -41,7 +41,20 @@ pub(super) async fn take(
         state_digest: state(plan, &steps),
         steps,
         clocks,
+        calls: calls(plan),
     })
+}
+
+/// What of the calls that AWS gives an account is ours; nothing where nobody asks AWS.
+fn calls(plan: &Plan) -> Vec<CallShare> {
+    let asks = plan.targets.iter().any(|target| &*target.kind == "aws");
+    let told = shares().filter(|_| asks).map(|share| CallShare {
+        service: share.service,
+        at_once: share.at_once,
+        a_second: share.a_second,
+        reserve: share.reserve,
+    });
+    told.collect()
 }
 
 fn seen(step: StepPreview) -> PreviewStep {

@@ -129,9 +129,10 @@ impl StageArgs {
             None | Some("" | "0" | "false") => None,
             Some(url) => Some(runtime()?.block_on(Control::at(url).wiring())?),
         };
-        let mut world = PreviewWorld::connect(plan, &loaded.folder, wiring.clone(), context.supervision());
+        let (folder, budgets) = (&loaded.folder, &context.budgets);
+        let mut world = PreviewWorld::connect(plan, folder, wiring.clone(), context.supervision(), budgets);
         if plan.targets.iter().any(|target| target.names_secrets()) {
-            let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref());
+            let secrets = secrets(context, plan, folder, wiring.as_ref());
             world = world.knowing(&runtime()?.block_on(secrets)?);
         }
         let derived = runtime()?.block_on(from_live(plan, &needs, params, &world)).map_err(|fault| {

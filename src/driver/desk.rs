@@ -6,7 +6,7 @@ use super::Actions;
 use super::work::Piece;
 use crate::action::{Record, Toward};
 use crate::plan::{Plan, Scope, StepIx, Timestamp};
-use crate::port::Call;
+use crate::port::{Call, Urgency};
 use crate::run::{Due, Event, Mode, Phase, Run, StepEvent, Stopped, Verdict, Work, due};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -130,7 +130,7 @@ impl Desk {
         }
         let woken = due.work == Work::Wake && self.woken == Some(due.from);
         let from = if woken { now.after(AGAIN) } else { due.from };
-        Piece::new(due, from, scope, record, toward, call.into())
+        Piece::new(due, from, scope, record, toward, call.into(), urgency(run, due.work))
     }
 
     /// This was answered.
@@ -183,6 +183,17 @@ fn toward(run: &Run, ix: StepIx, work: Work) -> Toward {
         Work::Undo(_) | Work::Confirm(_) => Toward::Prior,
         Work::Hold(_) => Toward::Desired(stages),
         _ => Toward::Desired(step.stage().min(stages)),
+    }
+}
+
+/// What its calls are for. A step that must finish before it is undone is awaited on the way back, too.
+fn urgency(run: &Run, work: Work) -> Urgency {
+    match work {
+        Work::Undo(_) => Urgency::Undoing,
+        Work::Settle(_) | Work::Confirm(_) => Urgency::Settling,
+        Work::Watch(_) if run.mode == Mode::Rollback => Urgency::Settling,
+        Work::Plan(_) | Work::Apply(_) => Urgency::Changing,
+        Work::Watch(_) | Work::Hold(_) | Work::Guard(_) | Work::Wake => Urgency::Watching,
     }
 }
 

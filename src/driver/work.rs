@@ -7,7 +7,7 @@ use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
-use crate::port::{Call, Clock, Reads, Stop, WriteWorld, Writes};
+use crate::port::{Call, Clock, Reads, Stop, Urgency, WriteWorld, Writes};
 use crate::run::{Answer, Curve, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
 use crate::signal::{Memory, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,6 +72,7 @@ pub(crate) struct Piece {
     toward: Toward,
     /// Names the step and a write of it; empty if it is of no step.
     call: Arc<Call>,
+    pub(super) urgency: Urgency,
     patience: Patience,
     /// The newest that a look said of how it goes.
     said: String,
@@ -122,6 +123,7 @@ impl Piece {
         record: Option<Record>,
         toward: Toward,
         call: Arc<Call>,
+        urgency: Urgency,
     ) -> Self {
         let stop = Stop::default();
         if due.stop {
@@ -137,6 +139,7 @@ impl Piece {
             kept: None,
             toward,
             call,
+            urgency,
             patience,
             said,
             gone: None,
@@ -160,6 +163,7 @@ impl Piece {
             kept: self.kept.clone(),
             toward: self.toward,
             call: self.call.clone(),
+            urgency: self.urgency,
             patience: self.patience.clone(),
             said: self.said.clone(),
             gone: self.gone,
@@ -202,7 +206,7 @@ impl Hands {
         let clock = self.world.clock();
         clock.sleep_until(piece.from).await;
         loop {
-            match self.turn(&mut piece).await {
+            match self.turn_in_time(&mut piece).await {
                 Turn::Answered(input) => return input,
                 Turn::Again(at, on_wall) => {
                     clock.sleep_until(at).await;
@@ -211,6 +215,21 @@ impl Hands {
                     }
                 }
                 Turn::Never => std::future::pending().await,
+            }
+        }
+    }
+
+    /// One turn. A guard's look may wait until it is let through, but not for longer than a source may be silent.
+    async fn turn_in_time(&self, piece: &mut Piece) -> Turn {
+        let Work::Guard(guard) = piece.due.work else { return self.turn(piece).await };
+        let clock = self.world.clock();
+        let limit = clock.now().after(SILENCE);
+        tokio::select! {
+            biased;
+            turn = self.turn(piece) => turn,
+            () = clock.sleep_until(limit) => {
+                let text = format!("no evidence for {}: a look is not through yet", format_duration(SILENCE));
+                Turn::Answered(Input::Tripped { guard, fault: Fault::blind(text) })
             }
         }
     }
@@ -280,13 +299,9 @@ impl Hands {
             Err(fault) => return Some(Err(fault)),
         }
         let Some(action) = self.actions.get(ix) else { return Some(Ok(Some(nothing()))) };
-        let tell = self.teller(ix);
-        let reads = Reads {
-            world: self.world.as_reads(),
-            step: &piece.call.step,
-            scope: &piece.scope,
-            progress: &tell,
-        };
+        let (tell, world) = (self.teller(ix), self.world_for(piece));
+        let reads =
+            Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: &tell };
         match action.plan(&reads).await {
             Ok(proposal) => Some(Ok(Some(proposal))),
             Err(fault) => self.again(piece, Timestamp::PAST, fault, &tell).map(Err),
@@ -315,28 +330,21 @@ impl Hands {
         else {
             return Ok(None);
         };
-        let tell = self.teller(ix);
-        let writes = self.writes(piece, &tell);
+        let (tell, world) = (self.teller(ix), self.world_for(piece));
+        let writes = writes(&*world, piece, &tell);
         self.in_time(piece, action.apply(&writes, stage, &record.prior)).await
     }
 
     async fn undo(&self, ix: StepIx, piece: &Piece) -> Result<Option<Memo>, Fault> {
         let (Some(action), Some(record)) = (self.actions.get(ix), &piece.record) else { return Ok(None) };
-        let tell = self.teller(ix);
-        let writes = self.writes(piece, &tell);
+        let (tell, world) = (self.teller(ix), self.world_for(piece));
+        let writes = writes(&*world, piece, &tell);
         self.in_time(piece, action.undo(&writes, record)).await
     }
 
-    fn writes<'a>(&'a self, piece: &'a Piece, tell: &'a (dyn Fn(&str) + Send + Sync)) -> Writes<'a> {
-        Writes {
-            world: &*self.world,
-            step: &piece.call.step,
-            scope: &piece.scope,
-            progress: tell,
-            token: &piece.call.token,
-            until: piece.due.until,
-            stop: &piece.stop,
-        }
+    /// The world, for calls as urgent as this is.
+    fn world_for(&self, piece: &Piece) -> Arc<dyn WriteWorld> {
+        self.world.clone().serving(piece.urgency)
     }
 
     /// An answer that has not come by the deadline of its intent is lost: nothing is sent from here on.
@@ -417,12 +425,9 @@ impl Hands {
         piece: &Piece,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Look, Fault> {
-        let reads = Reads {
-            world: self.world.as_reads(),
-            step: &piece.call.step,
-            scope: &piece.scope,
-            progress: tell,
-        };
+        let world = self.world_for(piece);
+        let reads =
+            Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: tell };
         match &piece.record {
             Some(record) => {
                 let record = Record { note: piece.note().cloned(), ..record.clone() };
@@ -491,13 +496,9 @@ impl Hands {
     /// Looks at a guard's signal once.
     async fn guard(&self, place: usize, piece: &mut Piece) -> Turn {
         let Some(watch) = self.actions.guard(place) else { return Turn::Never };
-        let clock = self.world.clock();
-        let reads = Reads {
-            world: self.world.as_reads(),
-            step: &piece.call.step,
-            scope: &piece.scope,
-            progress: &|_| (),
-        };
+        let (clock, world) = (self.world.clock(), self.world_for(piece));
+        let reads =
+            Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: &|_| () };
         let begun = || {
             // Once a bake is over it has long looked, and is only asked whether all is well.
             let is_asked = piece.due.until < Timestamp::NEVER;
@@ -536,6 +537,22 @@ impl Hands {
         }
         piece.from = clock.now().after(watch.period());
         Turn::Again(piece.from, Duration::ZERO)
+    }
+}
+
+fn writes<'a>(
+    world: &'a dyn WriteWorld,
+    piece: &'a Piece,
+    tell: &'a (dyn Fn(&str) + Send + Sync),
+) -> Writes<'a> {
+    Writes {
+        world,
+        step: &piece.call.step,
+        scope: &piece.scope,
+        progress: tell,
+        token: &piece.call.token,
+        until: piece.due.until,
+        stop: &piece.stop,
     }
 }
 

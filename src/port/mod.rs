@@ -19,6 +19,7 @@ mod process;
 mod query;
 pub mod stated;
 mod traffic;
+mod urgency;
 mod wiring;
 mod world;
 
@@ -41,5 +42,6 @@ pub use query::{Answered, Grid, Line, Query, ReadQueries};
 pub use traffic::{
     Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
 };
+pub use urgency::Urgency;
 pub use wiring::{Person, Wiring, WorldTime};
 pub use world::{ReadWorld, Reads, Stop, WriteWorld, Writes};

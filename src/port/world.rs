@@ -2,7 +2,7 @@
 
 use super::{
     Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
-    ReadTraffic, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    ReadTraffic, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};
@@ -77,6 +77,8 @@ pub trait WriteWorld: ReadWorld {
     fn run_process(&self) -> &dyn WriteProcess;
     /// The same world, for looking.
     fn as_reads(&self) -> &dyn ReadWorld;
+    /// The same world, for calls that are so urgent. Until it is said they are for watching.
+    fn serving(self: Arc<Self>, urgency: Urgency) -> Arc<dyn WriteWorld>;
 }
 
 /// What `plan` and `look` are given: they cannot write.

@@ -56,6 +56,19 @@ pub struct DnsClock {
     pub propagation: Duration,
 }
 
+/// What of the calls that a provider gives an account is ours, of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallShare {
+    /// `route53`.
+    pub service: &'static str,
+    /// Calls at once, at most.
+    pub at_once: u64,
+    /// Calls a second after that.
+    pub a_second: u64,
+    /// Of those at once, what only the way back may use.
+    pub reserve: u64,
+}
+
 /// A preview.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
@@ -71,6 +84,8 @@ pub struct Preview {
     pub steps: Vec<PreviewStep>,
     /// One a name that is switched.
     pub clocks: Vec<DnsClock>,
+    /// One a service that calls are limited of.
+    pub calls: Vec<CallShare>,
 }
 
 impl Preview {
@@ -139,7 +154,18 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
     for clock in &preview.clocks {
         lines.extend(clock_lines(clock, preview.at, &plan.policy));
     }
+    lines.extend(calls_line(&preview.calls));
     lines.join("\n") + "\n"
+}
+
+fn calls_line(calls: &[CallShare]) -> Option<String> {
+    let one = |share: &CallShare| {
+        let CallShare { service, at_once, a_second, reserve } = share;
+        format!("{service} {a_second}/s, {at_once} at once ({reserve})")
+    };
+    let all: Vec<String> = calls.iter().map(one).collect();
+    let told = "calls to an account, at most (of those at once, kept for the way back)";
+    (!all.is_empty()).then(|| format!("{told}: {}", all.join("; ")))
 }
 
 fn count(preview: &Preview) -> String {
@@ -315,6 +341,14 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
             })
         })
         .collect();
+    let calls: Vec<Json> = preview
+        .calls
+        .iter()
+        .map(|share| {
+            let CallShare { service, at_once, a_second, reserve } = share;
+            json!({"service": service, "at_once": at_once, "a_second": a_second, "reserve": reserve})
+        })
+        .collect();
     json!({
         "preview": "v1",
         "plan": &*plan.name,
@@ -324,6 +358,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         "state_digest": preview.state_digest,
         "changes_pending": preview.pending(),
         "dns": clocks,
+        "calls": calls,
         "steps": steps,
     })
 }

@@ -15,7 +15,7 @@ use crate::port::{
     Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
     ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask,
     Scaling, Service, SetScaling, Stop, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -297,6 +297,9 @@ impl WriteWorld for World {
         self
     }
     fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+    fn serving(self: Arc<Self>, _: Urgency) -> Arc<dyn WriteWorld> {
         self
     }
 }

@@ -1,8 +1,10 @@
 //! One AWS account as a target names it: credentials, region, the check that it is the right one, and its clients.
 
 use super::call::{self, Class, Failure};
+use crate::adapter::Budgets;
+use crate::adapter::budgets::{Queues, Service};
 use crate::plan::{Target, Timestamp};
-use crate::port::{Clock, Wiring};
+use crate::port::{Clock, Urgency, Wiring};
 use crate::run::Fault;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -80,13 +82,21 @@ pub(in crate::adapter) struct Changing {
     pub(super) until: Timestamp,
 }
 
-/// One account. Nothing is loaded or connected before the first call.
+/// One account, for calls that are so urgent. Nothing is loaded or connected before the first call.
+#[derive(Clone)]
 pub(in crate::adapter) struct Account {
-    pub(super) place: Place,
-    pub(super) clock: Arc<dyn Clock>,
+    connection: Arc<Connection>,
+    urgency: Urgency,
+}
+
+/// What calls of any urgency share.
+struct Connection {
+    place: Place,
+    clock: Arc<dyn Clock>,
     /// In a world that is not production: its keys and its certificate authority.
     wired: Option<(Credentials, String)>,
     transport: Arc<Transport>,
+    budgets: Budgets,
     config: OnceCell<SdkConfig>,
     checked: OnceCell<()>,
     route53: OnceLock<aws_sdk_route53::Client>,
@@ -105,17 +115,19 @@ impl Account {
         clock: Arc<dyn Clock>,
         transport: Arc<Transport>,
         wiring: Option<&Wiring>,
+        budgets: Budgets,
     ) -> Self {
         let wired = wiring.map(|wiring| {
             let (key, secret) = (&wiring.access_key, &wiring.secret_key);
             (Credentials::new(key, secret, None, None, "the world's wiring"), wiring.ca_pem.clone())
         });
         let endpoint = wiring.map(|wiring| wiring.aws_endpoint.as_str().into()).or(place.endpoint);
-        Self {
+        let connection = Connection {
             place: Place { endpoint, ..place },
             clock,
             wired,
             transport,
+            budgets,
             config: OnceCell::new(),
             checked: OnceCell::new(),
             route53: OnceLock::new(),
@@ -125,7 +137,42 @@ impl Account {
             cloudwatch: OnceLock::new(),
             logs: OnceLock::new(),
             ssm: OnceLock::new(),
+        };
+        Self { connection: Arc::new(connection), urgency: Urgency::default() }
+    }
+
+    /// The same, for calls that are so urgent.
+    pub(in crate::adapter) fn serving(&self, urgency: Urgency) -> Self {
+        Self { connection: self.connection.clone(), urgency }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.connection.place
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.connection.clock
+    }
+
+    /// Waits until a call of this service may be sent; not for longer than until its deadline, which is for the call to
+    /// see.
+    pub(super) async fn turn(&self, service: Service, until: Timestamp) {
+        let (budget, clock) = (self.budget(service), &**self.clock());
+        tokio::select! {
+            biased;
+            () = budget.turn(self.urgency, clock) => {}
+            () = clock.sleep_until(until) => {}
         }
+    }
+
+    /// AWS throttled a call of this service.
+    pub(super) fn throttled(&self, service: Service) {
+        self.budget(service).throttled(self.clock().now());
+    }
+
+    fn budget(&self, service: Service) -> Arc<Queues> {
+        let Place { account, region, endpoint, .. } = self.place();
+        self.connection.budgets.of(service, account, region, endpoint.as_ref())
     }
 
     /// The same, for changing what is in it until then.
@@ -135,7 +182,7 @@ impl Account {
 
     /// What a person does about credentials.
     pub(super) fn log_in(&self) -> String {
-        match &self.place.profile {
+        match &self.place().profile {
             Some(profile) => format!("log in (`aws sso login --profile {profile}`), then continue"),
             None => "renew the credentials of this shell, then continue".into(),
         }
@@ -143,43 +190,43 @@ impl Account {
 
     pub(super) async fn route53(&self) -> Result<&aws_sdk_route53::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.route53.get_or_init(|| aws_sdk_route53::Client::new(config)))
+        Ok(self.connection.route53.get_or_init(|| aws_sdk_route53::Client::new(config)))
     }
 
     pub(super) async fn ecs(&self) -> Result<&aws_sdk_ecs::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.ecs.get_or_init(|| aws_sdk_ecs::Client::new(config)))
+        Ok(self.connection.ecs.get_or_init(|| aws_sdk_ecs::Client::new(config)))
     }
 
     pub(super) async fn scaling(&self) -> Result<&aws_sdk_applicationautoscaling::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.scaling.get_or_init(|| aws_sdk_applicationautoscaling::Client::new(config)))
+        Ok(self.connection.scaling.get_or_init(|| aws_sdk_applicationautoscaling::Client::new(config)))
     }
 
     pub(super) async fn elbv2(&self) -> Result<&aws_sdk_elasticloadbalancingv2::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.elbv2.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(config)))
+        Ok(self.connection.elbv2.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(config)))
     }
 
     pub(super) async fn cloudwatch(&self) -> Result<&aws_sdk_cloudwatch::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(config)))
+        Ok(self.connection.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(config)))
     }
 
     pub(super) async fn logs(&self) -> Result<&aws_sdk_cloudwatchlogs::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(config)))
+        Ok(self.connection.logs.get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(config)))
     }
 
     pub(super) async fn ssm(&self) -> Result<&aws_sdk_ssm::Client, Failure> {
         let config = self.ready().await?;
-        Ok(self.ssm.get_or_init(|| aws_sdk_ssm::Client::new(config)))
+        Ok(self.connection.ssm.get_or_init(|| aws_sdk_ssm::Client::new(config)))
     }
 
     /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.
     async fn ready(&self) -> Result<&SdkConfig, Failure> {
-        let config = self.config.get_or_try_init(|| self.load()).await?;
-        self.checked.get_or_try_init(|| self.check(config)).await?;
+        let config = self.connection.config.get_or_try_init(|| self.load()).await?;
+        self.connection.checked.get_or_try_init(|| self.check(config)).await?;
         Ok(config)
     }
 
@@ -188,19 +235,20 @@ impl Account {
         self.ready()
             .await
             .map(drop)
-            .map_err(self.unseen("credentials", &format!("account {}", self.place.account)))
+            .map_err(self.unseen("credentials", &format!("account {}", self.place().account)))
     }
 
     pub(super) async fn load(&self) -> Result<SdkConfig, Failure> {
-        let region = Region::new(self.place.region.to_string());
+        let Connection { place, wired, transport, .. } = &*self.connection;
+        let region = Region::new(place.region.to_string());
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ANSWER)
             .operation_timeout(CALL)
             .build();
-        let authority = self.wired.as_ref().map(|(_, authority)| &**authority);
-        let http = self.transport.client(self.place.endpoint.as_deref(), authority)?;
-        if let (Some((keys, _)), Some(endpoint)) = (&self.wired, &self.place.endpoint) {
+        let authority = wired.as_ref().map(|(_, authority)| &**authority);
+        let http = transport.client(place.endpoint.as_deref(), authority)?;
+        if let (Some((keys, _)), Some(endpoint)) = (wired, &place.endpoint) {
             // Nothing of this machine's settings may reach into such a world.
             return Ok(SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
@@ -217,10 +265,10 @@ impl Account {
             .timeout_config(timeouts)
             .retry_config(RetryConfig::disabled())
             .http_client(http);
-        if let Some(profile) = &self.place.profile {
+        if let Some(profile) = &place.profile {
             loader = loader.profile_name(&**profile);
         }
-        if let Some(endpoint) = &self.place.endpoint {
+        if let Some(endpoint) = &place.endpoint {
             loader = loader.endpoint_url(&**endpoint);
         }
         if let Ok(name) = AppName::new("switchover") {
@@ -232,9 +280,10 @@ impl Account {
     /// Whose credentials these are.
     pub(super) async fn whose(&self, config: &SdkConfig) -> Result<String, Failure> {
         let client = aws_sdk_sts::Client::new(config);
-        let mut answer =
-            call::read(self, |watch| client.get_caller_identity().customize().interceptor(watch).send())
-                .await;
+        let mut answer = call::read(self, Service::Sts, |watch| {
+            client.get_caller_identity().customize().interceptor(watch).send()
+        })
+        .await;
         if let Err(failure) = &mut answer {
             failure.text = format!("sts was asked whose credentials these are: {}", failure.text);
         }
@@ -243,13 +292,13 @@ impl Account {
 
     async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {
         let found = self.whose(config).await?;
-        if found == *self.place.account {
+        if found == *self.place().account {
             return Ok(());
         }
-        let profile = self.place.profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default();
+        let profile = self.place().profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default();
         let text = format!(
             "the credentials{profile} are of account {found}, and the plan means {}; nothing was sent",
-            self.place.account
+            self.place().account
         );
         Err(Failure { class: Class::Unsent, code: None, text })
     }

@@ -1,6 +1,8 @@
-//! One call to AWS: when it may be sent, where to, when it is tried again, and what its failure means.
+//! One call to AWS: when it may be sent, where to, when it is tried again, and what its failure means. Each takes from the
+//! budget of its account and service.
 
 use super::account::Account;
+use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::Clock;
 use crate::run::Fault;
@@ -51,6 +53,12 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// The account asks too often; other things pass by themselves, too, such as a zone that is busy.
+    fn is_throttle(&self) -> bool {
+        let busy = |code: &str| matches!(code, "PriorRequestNotComplete" | "ConcurrentUpdateException");
+        self.class == Class::Later && self.code.as_deref().is_some_and(|code| !busy(code))
+    }
+
     /// As a fault of a look, or of a write.
     pub(super) fn fault(&self, what: &str, account: &Account, write: bool) -> Fault {
         let code = self.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
@@ -93,7 +101,7 @@ impl fmt::Debug for Watch {
 
 impl Watch {
     fn new(account: &Account, until: Timestamp) -> Self {
-        let (clock, endpoint) = (account.clock.clone(), account.place.endpoint.clone());
+        let (clock, endpoint) = (account.clock().clone(), account.place().endpoint.clone());
         Self { clock, until, endpoint, seen: Arc::default() }
     }
 
@@ -175,19 +183,24 @@ fn at_home(uri: &str, endpoint: Option<&str>) -> bool {
 }
 
 /// A look: whatever may pass is tried again a few times.
-pub(super) async fn read<T, E, F>(account: &Account, send: impl Fn(Watch) -> F) -> Result<T, Failure>
+pub(super) async fn read<T, E, F>(
+    account: &Account,
+    service: Service,
+    send: impl Fn(Watch) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let again = |class| matches!(class, Class::Later | Class::Lost);
-    repeat(account, LOOKS, Timestamp::NEVER, again, send).await
+    repeat(account, service, LOOKS, Timestamp::NEVER, again, send).await
 }
 
 /// A write: only what AWS certainly refused, and may not the next time, is tried again, until the deadline: a zone may be
 /// busy, and others may use up the account's share of calls, for longer than a few tries last.
 pub(super) async fn write<T, E, F>(
     account: &Account,
+    service: Service,
     until: Timestamp,
     send: impl Fn(Watch) -> F,
 ) -> Result<T, Failure>
@@ -195,11 +208,12 @@ where
     F: Future<Output = Result<T, SdkError<E>>>,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    repeat(account, u32::MAX, until, |class| class == Class::Later, send).await
+    repeat(account, service, u32::MAX, until, |class| class == Class::Later, send).await
 }
 
 async fn repeat<T, E, F>(
     account: &Account,
+    service: Service,
     tries: u32,
     until: Timestamp,
     again: impl Fn(Class) -> bool,
@@ -211,20 +225,41 @@ where
 {
     let mut pause = PAUSE;
     for _ in 1..tries {
-        let watch = Watch::new(account, until);
-        let failure = match send(watch.clone()).await {
+        let failure = match once(account, service, until, &send).await {
             Ok(answer) => return Ok(answer),
-            Err(error) => failure(&error, &watch),
+            Err(failure) => failure,
         };
-        let next = account.clock.now().after(pause);
+        let next = account.clock().now().after(pause);
         if !again(failure.class) || next >= until {
             return Err(failure);
         }
-        account.clock.sleep_until(next).await;
+        account.clock().sleep_until(next).await;
         pause = (pause * 2).min(LONGEST);
     }
+    once(account, service, until, &send).await
+}
+
+/// Sends it once it is its turn.
+async fn once<T, E, F>(
+    account: &Account,
+    service: Service,
+    until: Timestamp,
+    send: &impl Fn(Watch) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    account.turn(service, until).await;
     let watch = Watch::new(account, until);
-    send(watch.clone()).await.map_err(|error| failure(&error, &watch))
+    let failure = match send(watch.clone()).await {
+        Ok(answer) => return Ok(answer),
+        Err(error) => failure(&error, &watch),
+    };
+    if failure.is_throttle() {
+        account.throttled(service);
+    }
+    Err(failure)
 }
 
 fn failure<E>(error: &SdkError<E>, watch: &Watch) -> Failure

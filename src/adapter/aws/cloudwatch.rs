@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::call;
+use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
 use crate::run::Fault;
@@ -104,7 +105,7 @@ impl Account {
                     .interceptor(watch)
                     .send()
             };
-            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            let answer = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
             found.extend(answer.metric_alarms.unwrap_or_default().into_iter().map(of_metric));
             found.extend(answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms));
             match answer.next_token.filter(|token| !token.is_empty()) {
@@ -135,7 +136,7 @@ impl Account {
                     .interceptor(watch)
                     .send()
             };
-            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            let answer = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
             results.extend(answer.metric_data_results.unwrap_or_default());
             match answer.next_token.filter(|token| !token.is_empty()) {
                 Some(token) => next = Some(token),

@@ -8,6 +8,7 @@ mod shape;
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure, Watch};
 use super::scaling;
+use crate::adapter::budgets;
 use crate::port::{
     ReadCompute, RunTask, Scaling, Service, SetScaling, Task, TaskDefinition, TaskFilter, UpdateService,
     WriteCompute,
@@ -39,7 +40,7 @@ impl ReadCompute for Account {
                 .send();
             sending.await.map(|answer| (answer, watch.raw()))
         };
-        let (answer, raw) = call::read(self, ask).await.map_err(&unseen)?;
+        let (answer, raw) = call::read(self, budgets::Service::Ecs, ask).await.map_err(&unseen)?;
         if let Some(found) = answer.services.unwrap_or_default().into_iter().next() {
             return Ok(Some(shape::service(found, &raw["services"][0])));
         }
@@ -63,7 +64,7 @@ impl ReadCompute for Account {
                 .send();
             sending.await.map(|_| watch.raw())
         };
-        match call::read(self, ask).await {
+        match call::read(self, budgets::Service::Ecs, ask).await {
             Ok(raw) => shape::definition(raw).map(Some).ok_or_else(|| {
                 unseen(Failure {
                     class: Class::Lost,
@@ -105,7 +106,7 @@ impl ReadCompute for Account {
                     .interceptor(watch)
                     .send()
             };
-            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            let answer = call::read(self, budgets::Service::Ecs, ask).await.map_err(&unseen)?;
             tasks.extend(answer.tasks.unwrap_or_default().into_iter().map(shape::task));
         }
         if let TaskFilter::StartedBy(token) = filter {
@@ -152,7 +153,7 @@ impl Account {
                     .interceptor(watch)
                     .send()
             };
-            let answer = call::read(self, ask).await.map_err(&unseen)?;
+            let answer = call::read(self, budgets::Service::Ecs, ask).await.map_err(&unseen)?;
             found.extend(answer.task_arns.unwrap_or_default());
             match answer.next_token {
                 Some(token) => next = Some(token),
@@ -182,7 +183,8 @@ impl WriteCompute for Changing {
                 .interceptor(watch)
                 .send()
         };
-        let answer = call::write(account, self.until, send).await.map_err(&unwritten)?;
+        let answer =
+            call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(&unwritten)?;
         let arn = answer.task_definition.and_then(|definition| definition.task_definition_arn);
         arn.ok_or_else(|| unwritten(nameless("an ARN")))
     }
@@ -206,7 +208,8 @@ impl WriteCompute for Changing {
                 .interceptor(watch)
                 .send()
         };
-        let answer = call::write(account, self.until, send).await.map_err(&unwritten)?;
+        let answer =
+            call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(&unwritten)?;
         let deployments = answer.service.and_then(|service| service.deployments).unwrap_or_default();
         let primary =
             deployments.into_iter().find(|deployment| deployment.status.as_deref() == Some("PRIMARY"));
@@ -233,7 +236,8 @@ impl WriteCompute for Changing {
                 .interceptor(watch)
                 .send()
         };
-        let answer = call::write(account, self.until, send).await.map_err(&unwritten)?;
+        let answer =
+            call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(&unwritten)?;
         if let Some(arn) = answer.tasks.unwrap_or_default().into_iter().find_map(|task| task.task_arn) {
             return Ok(arn);
         }
@@ -261,7 +265,7 @@ impl WriteCompute for Changing {
                 .interceptor(watch)
                 .send()
         };
-        call::write(account, self.until, send).await.map_err(&unwritten)?;
+        call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(&unwritten)?;
         Ok(())
     }
 

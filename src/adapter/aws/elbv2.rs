@@ -5,6 +5,7 @@ mod shape;
 
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure};
+use crate::adapter::budgets::Service;
 use crate::port::{
     Attribute, Attributes, Listener, LoadBalancer, Owner, ReadTraffic, Rule, RuleAction, TargetHealth,
     WriteTraffic,
@@ -18,7 +19,7 @@ impl ReadTraffic for Account {
         let unseen = self.unseen("elbv2 DescribeLoadBalancers", name);
         let client = self.elbv2().await.map_err(&unseen)?;
         let ask = |watch| client.describe_load_balancers().names(name).customize().interceptor(watch).send();
-        let answer = match call::read(self, ask).await {
+        let answer = match call::read(self, Service::Elb, ask).await {
             Err(failure) if failure.code.as_deref() == Some("LoadBalancerNotFound") => return Ok(None),
             answer => answer.map_err(&unseen)?,
         };
@@ -53,7 +54,7 @@ impl ReadTraffic for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
             let groups = page.target_groups.unwrap_or_default();
             found.extend(groups.into_iter().filter_map(|group| group.target_group_arn));
             match page.next_marker.filter(|marker| !marker.is_empty()) {
@@ -69,7 +70,7 @@ impl ReadTraffic for Account {
         let ask = |watch| {
             client.describe_target_health().target_group_arn(group).customize().interceptor(watch).send()
         };
-        let answer = call::read(self, ask).await.map_err(&unseen)?;
+        let answer = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
         let descriptions = answer.target_health_descriptions.unwrap_or_default();
         Ok(descriptions
             .into_iter()
@@ -97,7 +98,7 @@ impl ReadTraffic for Account {
         let unseen = self.unseen("elbv2 DescribeTargetGroups", name);
         let client = self.elbv2().await.map_err(&unseen)?;
         let ask = |watch| client.describe_target_groups().names(name).customize().interceptor(watch).send();
-        let answer = match call::read(self, ask).await {
+        let answer = match call::read(self, Service::Elb, ask).await {
             Err(failure) if failure.code.as_deref() == Some("TargetGroupNotFound") => return Ok(None),
             answer => answer.map_err(&unseen)?,
         };
@@ -118,7 +119,7 @@ impl ReadTraffic for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
             found.extend(page.listeners.unwrap_or_default().into_iter().filter_map(shape::listener));
             match page.next_marker.filter(|marker| !marker.is_empty()) {
                 Some(marker) => next = Some(marker),
@@ -141,7 +142,7 @@ impl ReadTraffic for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
             found.extend(page.rules.unwrap_or_default().into_iter().map(shape::rule));
             match page.next_marker.filter(|marker| !marker.is_empty()) {
                 Some(marker) => next = Some(marker),
@@ -154,7 +155,7 @@ impl ReadTraffic for Account {
         let unseen = self.unseen("elbv2 DescribeRules", arn);
         let client = self.elbv2().await.map_err(&unseen)?;
         let ask = |watch| client.describe_rules().rule_arns(arn).customize().interceptor(watch).send();
-        let answer = match call::read(self, ask).await {
+        let answer = match call::read(self, Service::Elb, ask).await {
             Err(failure) if failure.code.as_deref() == Some("RuleNotFound") => return Ok(None),
             answer => answer.map_err(&unseen)?,
         };
@@ -189,7 +190,7 @@ impl WriteTraffic for Changing {
                     .interceptor(watch)
                     .send()
             };
-            return call::write(account, self.until, send).await.map(drop).map_err(&unwritten);
+            return call::write(account, Service::Elb, self.until, send).await.map(drop).map_err(&unwritten);
         }
         let send = |watch| {
             client
@@ -200,7 +201,7 @@ impl WriteTraffic for Changing {
                 .interceptor(watch)
                 .send()
         };
-        call::write(account, self.until, send).await.map(drop).map_err(&unwritten)
+        call::write(account, Service::Elb, self.until, send).await.map(drop).map_err(&unwritten)
     }
 
     async fn set_attributes(&self, owner: Owner, arn: &str, attributes: &Attributes) -> Result<(), Fault> {

@@ -2,6 +2,8 @@
 
 use super::account::{Account, Place, Transport};
 use super::call;
+use crate::adapter::Budgets;
+use crate::adapter::budgets::Service;
 use crate::port::dns::Name;
 use crate::port::{Caller, Clock, ListedBalancer, ListedZone, ReadInventory, Wiring};
 use crate::run::Fault;
@@ -23,6 +25,7 @@ impl Account {
         region: Option<&str>,
         clock: Arc<dyn Clock>,
         wiring: Option<&Wiring>,
+        budgets: &Budgets,
     ) -> Result<Self, Fault> {
         // Nothing of this machine's settings may reach into such a world.
         let profile = profile.filter(|_| wiring.is_none());
@@ -43,19 +46,19 @@ impl Account {
             endpoint: None,
         };
         let transport: Arc<Transport> = Arc::default();
-        let asking = Self::new(place(""), clock.clone(), transport.clone(), wiring);
+        let asking = Self::new(place(""), clock.clone(), transport.clone(), wiring, budgets.clone());
         let unseen = asking.unseen("sts GetCallerIdentity", "these credentials");
         let config = asking.load().await.map_err(&unseen)?;
         let account = asking.whose(&config).await.map_err(&unseen)?;
-        Ok(Self::new(place(&account), clock, transport, wiring))
+        Ok(Self::new(place(&account), clock, transport, wiring, budgets.clone()))
     }
 
     /// Whose account it is.
     pub(in crate::adapter) fn caller(&self) -> Caller {
         Caller {
-            account: self.place.account.to_string(),
-            region: self.place.region.to_string(),
-            profile: self.place.profile.as_ref().map(ToString::to_string),
+            account: self.place().account.to_string(),
+            region: self.place().region.to_string(),
+            profile: self.place().profile.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -80,14 +83,14 @@ fn short(arns: Option<Vec<String>>) -> impl Iterator<Item = String> {
 #[async_trait]
 impl ReadInventory for Account {
     async fn zones(&self) -> Result<Vec<ListedZone>, Fault> {
-        let unseen = self.unseen("route53 ListHostedZones", &format!("account {}", self.place.account));
+        let unseen = self.unseen("route53 ListHostedZones", &format!("account {}", self.place().account));
         let client = self.route53().await.map_err(&unseen)?;
         let (mut found, mut next) = (Vec::new(), None::<String>);
         loop {
             let ask = |watch| {
                 client.list_hosted_zones().set_marker(next.clone()).customize().interceptor(watch).send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Route53, ask).await.map_err(&unseen)?;
             found.extend(page.hosted_zones.into_iter().map(|zone| ListedZone {
                 id: zone.id.trim_start_matches("/hostedzone/").to_owned(),
                 name: Name::new(&zone.name),
@@ -117,7 +120,7 @@ impl ReadInventory for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Route53, ask).await.map_err(&unseen)?;
             found.extend(page.resource_record_sets.iter().map(|set| Name::new(&set.name)));
             if !page.is_truncated {
                 break;
@@ -130,14 +133,14 @@ impl ReadInventory for Account {
     }
 
     async fn clusters(&self) -> Result<Vec<String>, Fault> {
-        let unseen = self.unseen("ecs ListClusters", &format!("account {}", self.place.account));
+        let unseen = self.unseen("ecs ListClusters", &format!("account {}", self.place().account));
         let client = self.ecs().await.map_err(&unseen)?;
         let (mut found, mut next) = (Vec::new(), None::<String>);
         loop {
             let ask = |watch| {
                 client.list_clusters().set_next_token(next.clone()).customize().interceptor(watch).send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Ecs, ask).await.map_err(&unseen)?;
             found.extend(short(page.cluster_arns));
             match page.next_token {
                 Some(token) => next = Some(token),
@@ -161,7 +164,7 @@ impl ReadInventory for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Ecs, ask).await.map_err(&unseen)?;
             found.extend(short(page.service_arns));
             match page.next_token {
                 Some(token) => next = Some(token),
@@ -171,7 +174,7 @@ impl ReadInventory for Account {
     }
 
     async fn load_balancers(&self) -> Result<Vec<ListedBalancer>, Fault> {
-        let unseen = self.unseen("elbv2 DescribeLoadBalancers", &format!("account {}", self.place.account));
+        let unseen = self.unseen("elbv2 DescribeLoadBalancers", &format!("account {}", self.place().account));
         let client = self.elbv2().await.map_err(&unseen)?;
         let (mut found, mut next) = (Vec::new(), None::<String>);
         loop {
@@ -183,7 +186,7 @@ impl ReadInventory for Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(self, ask).await.map_err(&unseen)?;
+            let page = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
             found.extend(page.load_balancers.unwrap_or_default().into_iter().map(|one| ListedBalancer {
                 arn: one.load_balancer_arn.unwrap_or_default(),
                 name: one.load_balancer_name.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::call;
+use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::{Lines, LogQuery};
 use crate::run::Fault;
@@ -34,7 +35,7 @@ impl Account {
                     .interceptor(watch)
                     .send()
             };
-            let page = match call::read(self, ask).await {
+            let page = match call::read(self, Service::Logs, ask).await {
                 Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => {
                     return Ok(None);
                 }

@@ -7,18 +7,18 @@ mod record;
 
 use super::account::Account;
 use super::call::{self, Class, Failure};
+use crate::adapter::budgets::Service;
 use crate::adapter::dns::{self, Resolver};
 use crate::plan::Timestamp;
 use crate::port::dns::{
     Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
-use crate::port::{ReadDns, WriteDns};
+use crate::port::{ReadDns, Urgency, WriteDns};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_route53::types::{self, Change, ChangeAction, ChangeBatch};
 use std::net::IpAddr;
-use std::sync::Arc;
-use tokio::sync::OnceCell;
+use std::sync::{Arc, OnceLock};
 
 /// Record sets in one answer, the most that there may be.
 const PAGE: i32 = 300;
@@ -32,13 +32,20 @@ pub(in crate::adapter) struct HostedZone {
     resolver: Resolver,
     /// Where name servers answer.
     port: u16,
-    zone: OnceCell<Zone>,
+    zone: Arc<OnceLock<Zone>>,
 }
 
 impl HostedZone {
     pub(in crate::adapter) fn new(account: Arc<Account>, id: &str, resolver: Resolver, port: u16) -> Self {
         let id = id.trim_start_matches("/hostedzone/").into();
-        Self { account, id, resolver, port, zone: OnceCell::new() }
+        Self { account, id, resolver, port, zone: Arc::default() }
+    }
+
+    /// The same, for calls that are so urgent.
+    pub(in crate::adapter) fn serving(&self, urgency: Urgency) -> Self {
+        let account = Arc::new(self.account.serving(urgency));
+        let (id, zone) = (self.id.clone(), self.zone.clone());
+        Self { account, id, resolver: self.resolver, port: self.port, zone }
     }
 
     /// The same, for changing until then.
@@ -69,20 +76,22 @@ impl HostedZone {
 impl ReadDns for HostedZone {
     async fn zone(&self) -> Result<Zone, Fault> {
         // Its id, name and name servers never change.
-        let asking = async {
-            let unseen = self.account.unseen("route53 GetHostedZone", &self.named());
-            let client = self.account.route53().await.map_err(&unseen)?;
-            let ask = |watch| client.get_hosted_zone().id(&*self.id).customize().interceptor(watch).send();
-            let answer = call::read(&self.account, ask).await.map_err(&unseen)?;
-            let servers = answer.delegation_set.map(|set| set.name_servers).unwrap_or_default();
-            let name = answer.hosted_zone.map(|zone| zone.name).unwrap_or_default();
-            Ok(Zone {
-                id: self.id.to_string(),
-                name: Name::new(&name),
-                name_servers: servers.iter().map(|server| Name::new(server)).collect(),
-            })
+        if let Some(zone) = self.zone.get() {
+            return Ok(zone.clone());
+        }
+        let unseen = self.account.unseen("route53 GetHostedZone", &self.named());
+        let client = self.account.route53().await.map_err(&unseen)?;
+        let ask = |watch| client.get_hosted_zone().id(&*self.id).customize().interceptor(watch).send();
+        let answer = call::read(&self.account, Service::Route53, ask).await.map_err(&unseen)?;
+        let servers = answer.delegation_set.map(|set| set.name_servers).unwrap_or_default();
+        let name = answer.hosted_zone.map(|zone| zone.name).unwrap_or_default();
+        let zone = Zone {
+            id: self.id.to_string(),
+            name: Name::new(&name),
+            name_servers: servers.iter().map(|server| Name::new(server)).collect(),
         };
-        Box::pin(self.zone.get_or_try_init(|| asking)).await.cloned()
+        // Nobody waits for whoever else is asking: they may be in no hurry.
+        Ok(self.zone.get_or_init(|| zone).clone())
     }
 
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
@@ -105,7 +114,7 @@ impl ReadDns for HostedZone {
                     .interceptor(watch)
                     .send()
             };
-            let page = call::read(&self.account, ask).await.map_err(&unseen)?;
+            let page = call::read(&self.account, Service::Route53, ask).await.map_err(&unseen)?;
             for set in page.resource_record_sets {
                 if Name::new(&set.name) == *name {
                     found.push(record::listed(set)?);
@@ -124,7 +133,7 @@ impl ReadDns for HostedZone {
         let unseen = self.account.unseen("route53 GetChange", &format!("change {}", change.0));
         let client = self.account.route53().await.map_err(&unseen)?;
         let ask = |watch| client.get_change().id(&change.0).customize().interceptor(watch).send();
-        let answer = call::read(&self.account, ask).await.map_err(&unseen)?;
+        let answer = call::read(&self.account, Service::Route53, ask).await.map_err(&unseen)?;
         Ok(match answer.change_info.map(|info| info.status) {
             Some(types::ChangeStatus::Insync) => ChangeStatus::Insync,
             _ => ChangeStatus::Pending,
@@ -183,8 +192,9 @@ impl WriteDns for Changing {
                 .interceptor(watch)
                 .send()
         };
-        let answer =
-            call::write(account, self.until, send).await.map_err(|failure| refused(failure, &unwritten))?;
+        let answer = call::write(account, Service::Route53, self.until, send)
+            .await
+            .map_err(|failure| refused(failure, &unwritten))?;
         let change = answer.change_info.map(|info| info.id).unwrap_or_default();
         Ok(ChangeId(change.trim_start_matches("/change/").to_owned()))
     }

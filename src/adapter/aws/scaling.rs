@@ -2,6 +2,7 @@
 
 use super::account::{Account, Changing};
 use super::call;
+use crate::adapter::budgets::Service;
 use crate::port::{Scaling, SetScaling};
 use crate::run::Fault;
 use aws_sdk_applicationautoscaling::types::ScalableDimension::EcsServiceDesiredCount;
@@ -32,7 +33,11 @@ pub(super) async fn bounds(
             .interceptor(watch)
             .send()
     };
-    let told = call::read(account, ask).await.map_err(&unseen)?.scalable_targets.unwrap_or_default();
+    let told = call::read(account, Service::Scaling, ask)
+        .await
+        .map_err(&unseen)?
+        .scalable_targets
+        .unwrap_or_default();
     let own = told.into_iter().find(|found| found.resource_id == resource);
     let count = |tasks: i32| u32::try_from(tasks).unwrap_or_default();
     Ok(own.map(|found| Scaling { min: count(found.min_capacity), max: count(found.max_capacity) }))
@@ -61,5 +66,5 @@ pub(super) async fn set(changing: &Changing, setting: &SetScaling) -> Result<(),
             .interceptor(watch)
             .send()
     };
-    call::write(account, changing.until, send).await.map(drop).map_err(&unwritten)
+    call::write(account, Service::Scaling, changing.until, send).await.map(drop).map_err(&unwritten)
 }

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::call;
+use crate::adapter::budgets::Service;
 use crate::port::{Parameter, ReadParameters};
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ impl ReadParameters for Account {
         let ask = |watch| {
             client.get_parameter().name(name).with_decryption(false).customize().interceptor(watch).send()
         };
-        let answer = match call::read(self, ask).await {
+        let answer = match call::read(self, Service::Ssm, ask).await {
             Err(failure) if failure.code.as_deref() == Some("ParameterNotFound") => return Ok(None),
             answer => answer.map_err(&unseen)?,
         };

@@ -6,11 +6,12 @@ mod inventory;
 mod logs;
 mod parameters;
 mod rules;
+mod throttles;
 mod zone;
 
 use super::*;
-use crate::adapter::SystemClock;
 use crate::adapter::tests::{Certificate, Say, Seen, Server, wiring};
+use crate::adapter::{Budgets, SystemClock};
 use crate::plan::Timestamp;
 use crate::port::{Clock, ReadTraffic, Wiring};
 use crate::run::{Fault, FaultKind, Landed};
@@ -66,7 +67,8 @@ fn account(wiring: &Wiring) -> Arc<Account> {
         profile: Some("prod".into()),
         endpoint: None,
     };
-    Arc::new(Account::new(place, Arc::new(SystemClock::wall()), Arc::default(), Some(wiring)))
+    let (clock, budgets) = (Arc::new(SystemClock::wall()), Budgets::default());
+    Arc::new(Account::new(place, clock, Arc::default(), Some(wiring), budgets))
 }
 
 fn soon() -> Timestamp {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapter::tests::{Say, Server, plan, supervision, wiring};
-use crate::adapter::{Supervision, World};
+use crate::adapter::{Budgets, Supervision, World};
 use crate::plan::{Span, Value};
 use crate::port::{Grid, ReadWorld};
 use crate::run::FaultKind;
@@ -19,7 +19,7 @@ fn world(url: &str) -> World {
     let with = Value::from_json(&json!({"url": url}), Span::default());
     let target = Target { name: "prom".into(), kind: "prometheus".into(), with };
     let nowhere: Supervision = supervision();
-    World::connect(&plan(vec![target]), Path::new(""), None, nowhere)
+    World::connect(&plan(vec![target]), Path::new(""), None, nowhere, &Budgets::default())
 }
 
 fn query(text: &str) -> Query {
@@ -142,7 +142,8 @@ async fn in_a_sandbox_nobody_else_is_asked() {
     let wiring = Wiring { control: format!("http://{}", server.address), ..wiring() };
     let with = Value::from_json(&json!({"url": "https://prometheus.example.com"}), Span::default());
     let target = Target { name: "prom".into(), kind: "prometheus".into(), with };
-    let world = World::connect(&plan(vec![target]), Path::new(""), Some(wiring), supervision());
+    let world =
+        World::connect(&plan(vec![target]), Path::new(""), Some(wiring), supervision(), &Budgets::default());
     ask(&world, &query("up")).await.unwrap();
     assert!(server.seen()[0].head.starts_with("post /prometheus/api/v1/query "), "{:?}", server.seen());
 }

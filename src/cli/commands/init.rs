@@ -152,14 +152,16 @@ fn tell(args: &Args, context: &Context, name: &str, reading: &Reading) {
 async fn look(args: &Args, context: &Context, wiring: Option<&Wiring>) -> Result<Found, Failure> {
     let clock = wiring.map_or_else(SystemClock::wall, |wiring| SystemClock::scaled(wiring.time));
     let profile = args.profile.clone().or_else(context::aws_profile);
-    let asked = inventory(profile.as_deref(), args.region.as_deref(), Arc::new(clock), wiring).await;
+    let asked =
+        inventory(profile.as_deref(), args.region.as_deref(), Arc::new(clock), wiring, &context.budgets)
+            .await;
     let (caller, inventory) = asked.map_err(|fault| refused(Refusal::Unseen(fault)))?;
     let zone = match &args.from_route53 {
         Some(Pair(zone, _)) => Some(draft::zone(&*inventory, zone).await.map_err(refused)?),
         None => None,
     };
     let targets = draft::targets(&caller, zone.as_ref());
-    let world = PreviewWorld::of(&targets, wiring.cloned(), context.supervision());
+    let world = PreviewWorld::of(&targets, wiring.cloned(), context.supervision(), &context.budgets);
     let record = zone.zip(args.from_route53.as_ref()).map(|(zone, Pair(_, name))| {
         let name = Name::within(name, &zone.name);
         (zone, name)

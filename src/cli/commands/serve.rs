@@ -5,7 +5,7 @@ use crate::cli::context::{SERVE_SECRET, SERVE_TOKEN, secret};
 use crate::cli::hosted::Hosted;
 use crate::cli::signals::Signals;
 use crate::cli::triggers::Kept;
-use crate::cli::{Context, Exit, Failure, alone, runtime, stored};
+use crate::cli::{Context, Exit, Failure, alone, crowds, runtime, stored};
 use crate::report::Runbook;
 use crate::web::{self, Entry, Key, Keys, Log, Once, SHORTEST, Server};
 use std::net::{SocketAddr, TcpListener};
@@ -101,7 +101,12 @@ async fn serve(args: &Args, context: &Context, keys: Keys) -> Result<Exit, Failu
     let serving = web::open(server, listener, stop.clone())
         .map_err(|error| Failure::new(Exit::Bug, "the server cannot be started").from_error(&error))?;
     let watching = hosted.clone().map(|hosted| tokio::spawn(alone::take_up(context.clone(), hosted)));
+    let crowds = tokio::spawn(crowds::tell(context.budgets.clone(), {
+        let context = context.clone();
+        move |text: &str| context.say(text)
+    }));
     signals.next().await;
+    crowds.abort();
     if let Some(watching) = watching {
         watching.abort();
     }

@@ -146,3 +146,27 @@ fn what_is_done_is_held_to_all_of_its_stages() {
     answers(&mut run, blind());
     assert_eq!((run[IX].phase, toward(&run, IX, Work::Hold(IX))), (Phase::Done, Toward::Desired(3)));
 }
+
+#[test]
+fn what_calls_are_for_follows_from_the_work_and_the_way() {
+    use Urgency::{Changing, Settling, Undoing, Watching};
+    let mut run = begun();
+    let all = [
+        Work::Plan(IX),
+        Work::Apply(IX),
+        Work::Watch(IX),
+        Work::Hold(IX),
+        Work::Guard(0),
+        Work::Settle(IX),
+        Work::Undo(IX),
+        Work::Confirm(IX),
+    ];
+    let forward = [Changing, Changing, Watching, Watching, Watching, Settling, Undoing, Settling];
+    assert_eq!(all.map(|work| urgency(&run, work)), forward);
+    plans(&mut run, 1);
+    orders(&mut run, Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() });
+    // What must finish is awaited before it is undone.
+    assert_eq!(urgency(&run, Work::Watch(IX)), Settling);
+    let apply = found(&run, Work::Apply(IX));
+    assert_eq!(desk(&run).piece(&run, apply, Timestamp(1)).urgency, Changing);
+}

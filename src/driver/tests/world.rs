@@ -5,7 +5,7 @@ use crate::adapter::SystemClock;
 use crate::plan::{StepTraits, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
-    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop, WorldTime,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop, Urgency, WorldTime,
     WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::{Change, Fault, Look, Memo, Proposal};
@@ -233,12 +233,14 @@ impl AnyAction for Cell {
 /// A world with nothing but time.
 pub(in crate::driver) struct Empty<C = SystemClock> {
     pub(in crate::driver) clock: C,
+    /// What calls were for.
+    pub(in crate::driver) served: Mutex<Vec<Urgency>>,
 }
 
 impl Empty {
     pub(super) fn new() -> Self {
         let origin = SystemClock::wall().now();
-        Self { clock: SystemClock::scaled(WorldTime { origin, scale: SCALE }) }
+        Self { clock: SystemClock::scaled(WorldTime { origin, scale: SCALE }), served: Mutex::default() }
     }
 }
 
@@ -279,7 +281,7 @@ impl<C: Clock> ReadWorld for Empty<C> {
     }
 }
 
-impl<C: Clock> WriteWorld for Empty<C> {
+impl<C: Clock + 'static> WriteWorld for Empty<C> {
     fn change_dns(&self, _: &str, _: Timestamp) -> Result<Arc<dyn WriteDns>, Fault> {
         nothing()
     }
@@ -296,6 +298,10 @@ impl<C: Clock> WriteWorld for Empty<C> {
         self
     }
     fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+    fn serving(self: Arc<Self>, urgency: Urgency) -> Arc<dyn WriteWorld> {
+        self.served.lock().unwrap().push(urgency);
         self
     }
 }

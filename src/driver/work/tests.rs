@@ -142,7 +142,10 @@ struct Bench {
 impl Bench {
     /// Work that must have ended after a minute.
     fn of(work: Work) -> Self {
-        let (world, action) = (Arc::new(Empty { clock: Still::default() }), Arc::new(Told::default()));
+        let (world, action) = (
+            Arc::new(Empty { clock: Still::default(), served: Mutex::default() }),
+            Arc::new(Told::default()),
+        );
         let actions = Actions::from_parts(vec![Some(action.clone())], Vec::new());
         let hands = Hands {
             plan: Arc::new(chain(&["a"])),
@@ -153,8 +156,8 @@ impl Bench {
         };
         let due = Due { work, turn: 1, from: Timestamp::PAST, until: SOON, stop: false };
         let record = Record { prior: "null".into(), note: None, since: Timestamp::PAST, token: "t".into() };
-        let piece =
-            Piece::new(due, due.from, Arc::default(), Some(record), Toward::Desired(1), Arc::default());
+        let (toward, urgency) = (Toward::Desired(1), Urgency::default());
+        let piece = Piece::new(due, due.from, Arc::default(), Some(record), toward, Arc::default(), urgency);
         Self { world, action, hands, piece }
     }
 
@@ -202,6 +205,21 @@ async fn a_call_in_doubt_is_looked_at_until_it_can_land_no_more() {
     assert_eq!(settle.sees(60, Ok(Look::Prior)).await, Ok(Answer::Looked(Ok(Look::Prior))));
     let mut landed = Bench::of(Work::Settle(IX));
     assert_eq!(landed.sees(0, Ok(moving(None))).await, Ok(Answer::Looked(Ok(moving(None)))));
+}
+
+#[tokio::test]
+async fn the_world_is_told_what_calls_are_for() {
+    for work in [Work::Plan(IX), Work::Apply(IX), Work::Undo(IX), Work::Settle(IX), Work::Confirm(IX)] {
+        let mut bench = Bench::of(work);
+        bench.piece.urgency = Urgency::Settling;
+        bench.action.calls.lock().unwrap().push_back(Ok(None));
+        let _ = bench.sees(0, Ok(Look::Prior)).await;
+        assert_eq!(*bench.world.served.lock().unwrap(), [Urgency::Settling], "{work:?}");
+    }
+    let (mut guard, _) = guard_of(NoEvidence::Wait, Duration::ZERO);
+    guard.piece.urgency = Urgency::Watching;
+    guard.turns(0).await.unwrap_err();
+    assert_eq!(*guard.world.served.lock().unwrap(), [Urgency::Watching]);
 }
 
 #[tokio::test]
@@ -374,4 +392,54 @@ async fn a_guard_that_sees_nothing_for_a_quarter_of_an_hour_asks() {
     assert_eq!(guarded(wait, &[(0, fine), (3600, Some(0.5))]).await, Some((3600, FaultKind::Permanent)));
     assert_eq!(guarded(NoEvidence::Fail, &[(0, fine), (5, None)]).await, Some((5, FaultKind::Permanent)));
     assert_eq!(guarded(NoEvidence::Pass, &[(0, fine), (3600, None)]).await, None);
+}
+
+/// A clock that is where it is waited for.
+#[derive(Default)]
+struct Swift(AtomicU64);
+
+#[async_trait::async_trait]
+impl Clock for Swift {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+    async fn sleep_until(&self, moment: Timestamp) {
+        self.0.fetch_max(moment.0, Ordering::Relaxed);
+    }
+}
+
+/// A source that answers nobody, such as one that many others wait for.
+#[derive(Debug)]
+struct Crowded;
+
+#[async_trait::async_trait]
+impl Signal for Crowded {
+    fn decode(_: &mut crate::plan::Fields<'_>) -> Option<Self> {
+        None
+    }
+    fn period(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+    fn costs() -> &'static str {
+        ""
+    }
+    fn names() -> &'static [&'static str] {
+        &["value"]
+    }
+    async fn measure(&self, _: &Reads<'_>, _: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_guard_whose_look_is_not_let_through_asks_after_a_quarter_of_an_hour() {
+    let (bench, _) = guard_of(NoEvidence::Fail, Duration::ZERO);
+    let condition = bench.hands.actions.guard(0).unwrap().condition().clone();
+    let guards = vec![Watch::new(Arc::new(Crowded), condition)];
+    let world = Arc::new(Empty { clock: Swift::default(), served: Mutex::default() });
+    let actions = Arc::new(Actions::from_parts(Vec::new(), guards));
+    let hands = Arc::new(Hands { world: world.clone(), actions, ..bench.hands });
+    let input = hands.perform(bench.piece).await;
+    let Input::Tripped { guard: 0, fault } = input else { panic!("{input:?}") };
+    assert_eq!((fault.kind, world.clock.now()), (FaultKind::Blind, Timestamp(900_000)), "{fault}");
 }

@@ -23,8 +23,8 @@ use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
     Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
-    ReadTraffic, ReadWorld, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
-    dns::Name, dns::Zone,
+    ReadTraffic, ReadWorld, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    WriteWorld, dns::Name, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -206,6 +206,10 @@ impl WriteWorld for Ports {
         &*self.inside
     }
     fn as_reads(&self) -> &dyn ReadWorld {
+        self
+    }
+    /// Nothing here limits calls.
+    fn serving(self: Arc<Self>, _: Urgency) -> Arc<dyn WriteWorld> {
         self
     }
 }

@@ -15,7 +15,7 @@ pub(super) use server::Emulator;
 pub(super) use stage::{Part, Stage};
 
 use super::{Behind, Place, nowhere, plan, targets};
-use crate::adapter::World;
+use crate::adapter::{Budgets, World};
 use crate::plan::Plan;
 use exceptions::{EXCEPTIONS, Exception};
 use std::any::Any;
@@ -56,7 +56,7 @@ async fn place(stage: Stage) -> Place {
     let stage = Arc::new(stage);
     let wiring = stage.wiring(front::stand(stage.clone()).await);
     let plan = Plan { targets: targets(stage.account(), stage.zone()), ..plan() };
-    let world = World::connect(&plan, Path::new(""), Some(wiring), nowhere());
+    let world = World::connect(&plan, Path::new(""), Some(wiring), nowhere(), &Budgets::default());
     Place { world: Arc::new(world), behind: Behind::Emulator(stage) }
 }
 

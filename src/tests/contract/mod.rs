@@ -4,6 +4,7 @@
 
 mod alarms;
 mod attributes;
+mod budgets;
 mod compute;
 mod dns;
 mod emulators;
@@ -20,7 +21,7 @@ mod signals;
 mod traffic;
 mod updates;
 
-use crate::adapter::{Supervision, World};
+use crate::adapter::{Budgets, Supervision, World};
 use crate::plan::{Plan, Policy, Span, Target, Timestamp, Value};
 use crate::port::{Request, WriteWorld};
 use crate::run::{Fault, FaultKind, Landed};
@@ -123,7 +124,8 @@ async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let options = Options { scale: Some(600), traffic: false, ..Options::default() };
     let sandbox = start(text, "aep.yaml", options).await.unwrap();
     let plan = Plan { targets: targets(ACCOUNT, ZONE), ..plan() };
-    let world = World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere());
+    let world =
+        World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere(), &Budgets::default());
     contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
 }
 

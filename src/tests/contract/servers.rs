@@ -4,7 +4,7 @@
 //! `tests/tools.sh` unpacks them; where they are not, that is said aloud and nothing is tested.
 
 use super::{Behind, Place, nowhere, plan};
-use crate::adapter::{Secrets, World};
+use crate::adapter::{Budgets, Secrets, World};
 use crate::plan::{Span, Target, Timestamp, Value};
 use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
 use crate::port::{ReadWorld, WriteWorld};
@@ -193,7 +193,8 @@ pub(crate) fn target(server: SocketAddr, asked: SocketAddr, key: &str) -> Target
 fn connect(target: &Target, secret: &str) -> World {
     let mut plan = plan();
     plan.targets = vec![Arc::new(target.clone())];
-    World::connect(&plan, Path::new(""), None, nowhere()).knowing(&Secrets::of([("tsig", secret)]))
+    World::connect(&plan, Path::new(""), None, nowhere(), &Budgets::default())
+        .knowing(&Secrets::of([("tsig", secret)]))
 }
 
 /// As the shell finds it, or where `tests/tools.sh` unpacks it.

@@ -2,6 +2,7 @@
 
 use super::super::account::{Account, Changing};
 use super::super::call;
+use crate::adapter::budgets::Service;
 use crate::port::{Attribute, Attributes};
 use crate::run::Fault;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerAttribute, TargetGroupAttribute};
@@ -31,7 +32,7 @@ pub(super) async fn of_balancer(
             .interceptor(watch)
             .send()
     };
-    let answer = match call::read(account, ask).await {
+    let answer = match call::read(account, Service::Elb, ask).await {
         Err(failure) if failure.code.as_deref() == Some("LoadBalancerNotFound") => return Ok(None),
         answer => answer.map_err(&unseen)?,
     };
@@ -45,7 +46,7 @@ pub(super) async fn of_group(account: &Account, arn: &str) -> Result<Option<Attr
     let ask = |watch| {
         client.describe_target_group_attributes().target_group_arn(arn).customize().interceptor(watch).send()
     };
-    let answer = match call::read(account, ask).await {
+    let answer = match call::read(account, Service::Elb, ask).await {
         Err(failure) if failure.code.as_deref() == Some("TargetGroupNotFound") => return Ok(None),
         answer => answer.map_err(&unseen)?,
     };
@@ -77,7 +78,7 @@ pub(super) async fn set_of_balancer(
             .interceptor(watch)
             .send()
     };
-    call::write(account, changing.until, send).await.map(drop).map_err(&unwritten)
+    call::write(account, Service::Elb, changing.until, send).await.map(drop).map_err(&unwritten)
 }
 
 pub(super) async fn set_of_group(
@@ -99,5 +100,5 @@ pub(super) async fn set_of_group(
             .interceptor(watch)
             .send()
     };
-    call::write(account, changing.until, send).await.map(drop).map_err(&unwritten)
+    call::write(account, Service::Elb, changing.until, send).await.map(drop).map_err(&unwritten)
 }

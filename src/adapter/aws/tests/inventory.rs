@@ -12,14 +12,16 @@ fn clock() -> Arc<dyn Clock> {
 async fn the_account_is_asked_and_the_region_is_the_worlds() {
     let server = Server::plain(|_| identity("210987654321")).await;
     let wiring = wired(&server);
-    let found = Account::found(Some("prod"), None, clock(), Some(&wiring)).await.unwrap();
+    let found =
+        Account::found(Some("prod"), None, clock(), Some(&wiring), &Budgets::default()).await.unwrap();
     let (account, region) = ("210987654321".to_owned(), "eu-west-1".to_owned());
     assert_eq!(
         found.caller(),
         Caller { account, region, profile: None },
         "no profile reaches into such a world"
     );
-    let found = Account::found(None, Some("us-east-2"), clock(), Some(&wiring)).await.unwrap();
+    let found =
+        Account::found(None, Some("us-east-2"), clock(), Some(&wiring), &Budgets::default()).await.unwrap();
     assert_eq!(found.caller().region, "us-east-2");
 }
 
@@ -27,7 +29,7 @@ async fn the_account_is_asked_and_the_region_is_the_worlds() {
 async fn without_a_region_nothing_is_asked() {
     let server = Server::plain(|_| identity(ACCOUNT)).await;
     let wiring = Wiring { region: String::new(), ..wired(&server) };
-    let fault = Account::found(None, None, clock(), Some(&wiring)).await.err().unwrap();
+    let fault = Account::found(None, None, clock(), Some(&wiring), &Budgets::default()).await.err().unwrap();
     is(&fault, FaultKind::Permanent, Landed::No, &["no region is set", "--region"]);
     assert!(server.seen().is_empty());
 }
@@ -37,7 +39,8 @@ async fn credentials_that_are_not_taken_are_told_of() {
     let invalid = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>\
                    <Message>The security token is invalid</Message></Error></ErrorResponse>";
     let server = Server::plain(|_| Say::text(403, invalid)).await;
-    let fault = Account::found(None, None, clock(), Some(&wired(&server))).await.err().unwrap();
+    let fault =
+        Account::found(None, None, clock(), Some(&wired(&server)), &Budgets::default()).await.err().unwrap();
     is(&fault, FaultKind::Blind, Landed::No, &["sts", "The security token is invalid"]);
 }
 
