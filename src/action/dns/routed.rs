@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 /// The largest weight of a set.
 pub(super) const MOST: u32 = 255;
+/// What a name says whose sets say nothing.
+const ALIKE: &str =
+    "has weight 0 for each of its sets, by which all are served alike: give them weights first";
 
 /// The weights of a name whose sets are exactly those that a plan names, for each of its types.
 pub(super) fn shares(name: &Name, listed: &[RecordSet], named: &[Arc<str>]) -> Result<Vec<Share>, Fault> {
     let refused = |why: String| Err(Fault::permanent(format!("{name} {why}")));
     let mut shares: Vec<Share> = Vec::new();
     for set in listed {
-        if set.extra.contains_key("TrafficPolicyInstanceId") {
-            return refused("is managed by a traffic policy, which would undo any change".into());
-        }
+        sets::must_not_be_by_policy(name, set)?;
         let Some(weight) = sets::weight(set) else {
             return refused(format!(
                 "has no weights: it is {set}. A weighted set cannot stand beside one that is not: make weighted sets of it \
@@ -50,12 +51,25 @@ pub(super) fn shares(name: &Name, listed: &[RecordSet], named: &[Arc<str>]) -> R
         return refused("has no record whose weights could be changed".into());
     }
     if shares.iter().all(|share| share.weight == 0) {
-        return refused(
-            "has weight 0 for each of its sets, by which all are served alike: give them weights first"
-                .into(),
-        );
+        return refused(ALIKE.into());
     }
     Ok(shares)
+}
+
+/// Refuses sets of which one answer does not show what is listed: those of a record with one answer do, and each answer of
+/// weighted sets is one that has a weight.
+pub(super) fn must_be_simple_or_weighted(name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
+    if listed.iter().any(|set| sets::weight(set).is_none()) {
+        return sets::must_be_simple(name, listed);
+    }
+    for set in listed {
+        sets::must_not_be_by_policy(name, set)?;
+        let mut beside = listed.iter().filter(|other| other.kind == set.kind);
+        if beside.all(|other| sets::weight(other) == Some(0)) {
+            return Err(Fault::permanent(format!("{name} {ALIKE}")));
+        }
+    }
+    Ok(())
 }
 
 /// The same sets with other weights; nothing else of them changes.

@@ -94,14 +94,19 @@ pub(super) fn must_be_simple(name: &Name, sets: &[RecordSet]) -> Result<(), Faul
                 "{name} is a routed record (set {identifier}): only a record with one answer can be switched"
             )));
         }
-        if set.extra.contains_key("TrafficPolicyInstanceId") {
-            return Err(Fault::permanent(format!(
-                "{name} is managed by a traffic policy, which would undo any change"
-            )));
-        }
+        must_not_be_by_policy(name, set)?;
         if sets.iter().filter(|other| other.kind == set.kind).count() > 1 {
             return Err(Fault::permanent(format!("{name} has several sets of type {}", set.kind.0)));
         }
+    }
+    Ok(())
+}
+
+/// A traffic policy makes the sets of its name.
+pub(super) fn must_not_be_by_policy(name: &Name, set: &RecordSet) -> Result<(), Fault> {
+    if set.extra.contains_key("TrafficPolicyInstanceId") {
+        let text = format!("{name} is managed by a traffic policy, which would undo any change");
+        return Err(Fault::permanent(text));
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `dns.ttl`: lowers how long resolvers keep an answer, and waits until those who keep the old one have dropped it.
 //!
 //! The wait begins when every authority serves the new TTL, not when the change was accepted, and takes as long as the
-//! largest TTL that was served before.
+//! largest TTL that was served before. Weighted sets of a name have one TTL, so that all of them change in one batch.
 
 use super::place::{Found, Place};
+use super::routed;
 use super::served;
 use super::sets;
 use super::swap::{ARRIVES, Note, SKEW, Stands, Swap};
@@ -84,8 +85,9 @@ impl Action for LowerTtl {
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let (found, all) = self.place.changeable(reads).await?;
+        let (found, all) = self.place.routable(reads).await?;
         let listed = sets::leading(&all);
+        routed::must_be_simple_or_weighted(&found.name, &listed)?;
         if listed.is_empty() {
             return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
         }
@@ -131,7 +133,11 @@ impl LowerTtl {
     }
 
     fn change(&self, found: &Found, set: &RecordSet, old_ttl: Duration) -> Option<Change> {
-        let what = format!("TTL of {} {}", found.name, set.kind.0).into();
+        let of = match routed::identifier(set) {
+            "" => String::new(),
+            id => format!(" set {id}"),
+        };
+        let what = format!("TTL of {} {}{of}", found.name, set.kind.0).into();
         let Some(ttl) = set.ttl else {
             let from = format!("{} s, its target's", old_ttl.as_secs()).into();
             return Some(Change { what, from, to: "skipped: an alias has no TTL of its own".into() });

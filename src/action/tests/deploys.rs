@@ -249,6 +249,27 @@ async fn exactly_the_definition_that_ran_is_restored() {
     assert_eq!(world.state().services["web"].definition, OLD);
 }
 
+/// nomad#3836: going back killed what was healthy of the failed deployment before what came in its place was. Here the
+/// service is told what to run, and which tasks stop, and when, is left to who knows their health.
+#[tokio::test]
+async fn going_back_stops_no_task_and_is_over_when_those_of_before_run() {
+    let world = world();
+    let mut story = applied(&world).await;
+    world.state().services.get_mut("web").unwrap().deployments[0].running = 1;
+    let sent = story.writes().len();
+    story.undo().await.unwrap();
+    assert_eq!(
+        story.writes()[sent..],
+        [format!("update {OLD} None")],
+        "no task is stopped, no count lowered"
+    );
+    assert_eq!(world.state().services["web"].desired, 2);
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })), "they do not run yet");
+    world.complete("web", &digest('a'));
+    story.restored().await.unwrap();
+    assert_eq!(story.writes().len(), sent + 1);
+}
+
 #[tokio::test]
 async fn autoscaling_is_never_somebody_elses_change() {
     let world = world();

@@ -167,6 +167,27 @@ async fn what_is_not_a_weight_stays_and_the_undo_is_one_change() {
     assert_eq!(story.writes().len(), 3, "what is back is not written again");
 }
 
+/// nomad#10882: going back was a deployment like any other, and went through the canary phase before it helped anybody.
+#[tokio::test]
+async fn the_way_back_goes_through_no_weight_and_is_not_watched() {
+    let signals = json!([{"id": "look", "uses": "exec", "with": {"run": ["./look"]}}]);
+    for last in [1, 2] {
+        let world = world();
+        let mut story = Story::new(&world, "alb.weights", &with(&json!({"signals": signals})));
+        assert_eq!(story.plan().await.unwrap(), 2);
+        for stage in 1..=last {
+            apply(&mut story, stage).await.unwrap();
+        }
+        world.state().run = Box::new(|_| panic!("nothing is watched on the way back"));
+        let written = story.writes().len();
+        let begun = world.state().now;
+        story.undo().await.unwrap();
+        assert_eq!(dealt(&world), shares(&[("blue", 1)]), "at once, and all of it");
+        story.restored().await.unwrap();
+        assert_eq!((story.writes().len(), story.waited(begun)), (written + 1, Duration::ZERO));
+    }
+}
+
 #[tokio::test]
 async fn a_preview_names_who_is_not_shifted() {
     let world = world();

@@ -250,6 +250,74 @@ async fn sets_that_are_not_as_the_plan_names_them_are_refused() {
     assert!(story.writes().is_empty(), "what is there already is not written again");
 }
 
+/// terraform-provider-aws#11485: a simple record was to become a weighted one, and what was sent was refused half-way. Here
+/// it is refused before anything is sent, with what to do; also if it becomes a simple one while the run is under way.
+#[tokio::test]
+async fn a_simple_record_is_never_made_weighted_on_the_way() {
+    let simple = vec![record(APP, "CNAME", 60, &["old.elb.example"])];
+    let world = world();
+    meddle(&world, simple.clone());
+    let words = ["has no weights", "cannot stand beside one that is not", "make weighted sets of it first"];
+    fails(shift(&world).plan().await, FaultKind::Permanent, &words);
+    assert!(world.state().writes.is_empty());
+    meddle(&world, sets(&[("blue", 1), ("green", 0)]));
+    let mut story = planned(&world).await;
+    meddle(&world, simple.clone());
+    is_foreign(apply(&mut story, 1).await, &["CNAME old.elb.example", "somebody else"]);
+    is_foreign(story.undo().await, &["somebody else"]);
+    assert!(world.listed().contains(&simple[0]) && story.writes().is_empty(), "nothing was sent");
+}
+
+/// The weighted sets with this TTL.
+fn lasting(ttl: u32) -> Vec<RecordSet> {
+    let all = sets(&[("blue", 1), ("green", 0)]);
+    all.into_iter().map(|set| RecordSet { ttl: Some(ttl), ..set }).collect()
+}
+
+fn lower(world: &World) -> Story {
+    Story::new(world, "dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "60s"}))
+}
+
+/// hashicorp/terraform#5312: each weighted set was given its new TTL by itself, and refused, since all of a group have one.
+#[tokio::test]
+async fn the_ttl_of_weighted_sets_is_lowered_in_one_batch_and_put_back_in_one() {
+    let world = world();
+    meddle(&world, lasting(300));
+    world.pass(Duration::from_secs(1000));
+    world.state().lags[1] = Duration::from_secs(50);
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    let changes = format!("{:?}", story.proposal.as_ref().unwrap().changes);
+    for words in ["TTL of app.example.com CNAME set blue", "TTL of app.example.com CNAME set green"] {
+        assert!(changes.contains(words), "{words}: {changes}");
+    }
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    let out = story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= Duration::from_secs(50 + 300), "{:?}", story.waited(sent));
+    assert_eq!((at_app(&world), out["old_ttl"].as_u64()), (lasting(60), Some(300)));
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!((at_app(&world), story.writes().len()), (lasting(300), 2), "one batch there and one back");
+}
+
+#[tokio::test]
+async fn the_ttl_of_sets_that_one_answer_does_not_show_is_left_to_people() {
+    let mut nearest = lasting(300);
+    for set in &mut nearest {
+        let weight = set.extra.remove("Weight").unwrap();
+        set.extra.insert("Region".into(), format!("eu-west-{weight}"));
+    }
+    for (listed, words) in [
+        (nearest, "is a routed record (set blue)"),
+        (sets(&[("blue", 0), ("green", 0)]), "all are served alike"),
+    ] {
+        let world = world();
+        meddle(&world, listed);
+        fails(lower(&world).plan().await, FaultKind::Permanent, &[words]);
+    }
+}
+
 #[tokio::test]
 async fn by_hand_one_of_the_batches_fits_whichever_weight_is_there() {
     let world = world();

@@ -90,6 +90,23 @@ fn check(stage: &Stage, run: &Run, story: Story, aborted: bool, told: &str) {
     }
 }
 
+/// spinnaker#6443: an execution that nobody drove any more could not be cancelled, though each try was answered as if it
+/// had been. spinnaker#5952: nor one that had not begun.
+#[tokio::test]
+async fn an_abort_of_a_run_that_nobody_drives_is_carried_out_by_whoever_takes_it_up() {
+    for seq in [1, 3, 6] {
+        let stage = Stage::new(chain(&["a", "b"]), &[]);
+        stage.crash_at(Crash::After(seq));
+        assert!(stage.drive().await.is_err() && stage.has_crashed());
+        stage.order(&abort());
+        let run = stage.drive().await.unwrap().run;
+        assert_eq!(run.mode, Mode::Finished(Verdict::RolledBack), "{seq}: {:#?}", stage.journal());
+        assert_eq!([stage.value("a"), stage.value("b")], ["old", "old"], "{seq}");
+        let heard = stage.journal().iter().filter(|line| line.contains("order_taken")).count();
+        assert_eq!(heard, 1, "it is in the journal, once: {:#?}", stage.journal());
+    }
+}
+
 #[tokio::test]
 async fn a_crash_is_a_pause_forward() {
     let count = trials(Story::Completes).await;

@@ -141,6 +141,22 @@ fn an_abort_is_taken_while_an_approval_is_awaited() {
     say(&lines, &["enough", "RolledBack"]);
 }
 
+/// spinnaker#5716: it was stuck at the question, whatever somebody answered. No pauses, and whoever asks again is heard.
+#[test]
+fn an_approval_goes_on_whatever_is_answered() {
+    let lines = comes_to(Outcome::Completed, GO_LIVE, "smoke/people.reject");
+    say(&lines, &["not today", "Rejected", "Approve", "Completed"]);
+}
+
+/// spinnaker#4426: among those of runs that are stuck with no way out. Here an abort is one, wherever a run is.
+#[test]
+fn an_abort_is_a_way_out_of_every_step() {
+    for step in ["lower-ttl", "frontend", "smoke", "go", "switch", "soak"] {
+        let lines = comes_to(Outcome::RolledBack, GO_LIVE, &format!("{step}/people.abort"));
+        say(&lines, &["enough", "RolledBack"]);
+    }
+}
+
 /// kargo#1422: "stop the line".
 #[test]
 fn the_line_can_be_stopped() {
