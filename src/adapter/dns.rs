@@ -2,6 +2,12 @@
 //!
 //! Not here: zones and their records as a provider lists them (`aws`).
 
+mod https;
+mod silence;
+
+pub(super) use https::HttpsResolver;
+pub(super) use silence::Silence;
+
 use crate::port::dns::{Authority, Name, RecordType, Served};
 use crate::run::Fault;
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
@@ -180,9 +186,7 @@ pub(super) async fn authorities(
 
 /// Asks an authority, without recursion. Silence is a fault; whatever it says, it has said.
 pub(super) async fn ask(authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
-    let Ok(wanted) = rr::RecordType::from_str(&kind.0) else {
-        return Err(Fault::permanent(format!("`{}` is not a type of record", kind.0)));
-    };
+    let wanted = wanted(kind)?;
     let answer = exchange(authority.address, name, wanted, false).await.map_err(|error| {
         let address = authority.address;
         Fault::blind(format!(
@@ -193,6 +197,11 @@ pub(super) async fn ask(authority: &Authority, name: &Name, kind: &RecordType) -
         ))
     })?;
     Ok(served(&answer, name, wanted))
+}
+
+fn wanted(kind: &RecordType) -> Result<rr::RecordType, Fault> {
+    let odd = |_| Fault::permanent(format!("`{}` is not a type of record", kind.0));
+    rr::RecordType::from_str(&kind.0).map_err(odd)
 }
 
 fn served(answer: &Message, name: &Name, wanted: rr::RecordType) -> Served {
@@ -260,13 +269,7 @@ async fn connected(server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// One question over UDP, then over TCP if the answer did not fit.
-async fn exchange(
-    server: SocketAddr,
-    name: &Name,
-    kind: rr::RecordType,
-    recurse: bool,
-) -> io::Result<Message> {
+fn question(name: &Name, kind: rr::RecordType, recurse: bool) -> io::Result<Message> {
     let asked = on_wire(name).map_err(io::Error::other)?;
     let mut question = Message::query();
     question.metadata.recursion_desired = recurse;
@@ -274,13 +277,28 @@ async fn exchange(
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
     question.set_edns(edns);
+    Ok(question)
+}
+
+/// One question over UDP, then over TCP if the answer did not fit, or none came: some networks let only one of the two pass.
+async fn exchange(
+    server: SocketAddr,
+    name: &Name,
+    kind: rr::RecordType,
+    recurse: bool,
+) -> io::Result<Message> {
+    let question = question(name, kind, recurse)?;
     let bytes = question.to_vec().map_err(io::Error::other)?;
-    let answer = over_udp(server, &question, &bytes).await?;
-    if answer.metadata.truncation {
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing came over tcp in time");
-        return timeout(TCP_LIMIT, over_tcp(server, &question, &bytes)).await.map_err(late)?;
+    let by_datagram = over_udp(server, &question, &bytes).await;
+    if by_datagram.as_ref().is_ok_and(|answer| !answer.metadata.truncation) {
+        return by_datagram;
     }
-    Ok(answer)
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "nothing came in time");
+    let by_stream = timeout(TCP_LIMIT, over_tcp(server, &question, &bytes)).await.map_err(late).flatten();
+    by_stream.map_err(|tcp| match by_datagram {
+        Ok(_) => io::Error::new(tcp.kind(), format!("over tcp: {tcp}")),
+        Err(udp) => io::Error::new(tcp.kind(), format!("over udp: {udp}; over tcp: {tcp}")),
+    })
 }
 
 async fn over_udp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::Result<Message> {
@@ -325,11 +343,13 @@ async fn over_tcp(server: SocketAddr, question: &Message, bytes: &[u8]) -> io::R
 }
 
 fn accept(question: &Message, bytes: &[u8]) -> Option<Message> {
-    let answer = Message::from_vec(bytes).ok()?;
-    let same = answer.metadata.id == question.metadata.id
+    Message::from_vec(bytes).ok().filter(|answer| answers(question, answer))
+}
+
+fn answers(question: &Message, answer: &Message) -> bool {
+    answer.metadata.id == question.metadata.id
         && answer.metadata.message_type == MessageType::Response
-        && answer.queries == question.queries;
-    same.then_some(answer)
+        && answer.queries == question.queries
 }
 
 #[cfg(test)]

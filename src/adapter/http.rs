@@ -47,7 +47,7 @@ impl Http {
     }
 
     /// Sends once. `Landed::Maybe` as soon as a byte of it may have left.
-    async fn exchange(&self, request: Request) -> Result<Response, Fault> {
+    pub(super) async fn exchange(&self, request: Request) -> Result<Response, Fault> {
         let mut url = Url::parse(&request.url)
             .map_err(|error| Fault::permanent(format!("the url is not one: {error}")))?;
         let mut to = Endpoint::of(&url, request.connect_to.as_deref())?;

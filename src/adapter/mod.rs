@@ -10,7 +10,7 @@ mod aws;
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only AWS limits calls"))]
 mod budgets;
 mod clock;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only zones ask authorities"))]
+#[cfg_attr(not(feature = "aws"), allow(dead_code, unused_imports, reason = "only zones ask authorities"))]
 mod dns;
 mod files;
 mod http;

@@ -1,6 +1,6 @@
 //! Targets in a build without AWS: each says so.
 
-use super::Budgets;
+use super::{Budgets, Http};
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
     Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Urgency,
@@ -27,7 +27,13 @@ pub async fn inventory(
 }
 
 impl Targets {
-    pub(super) fn new(all: &[Arc<Target>], _: Arc<dyn Clock>, _: Option<Wiring>, _: Budgets) -> Self {
+    pub(super) fn new(
+        all: &[Arc<Target>],
+        _: Arc<dyn Clock>,
+        _: Arc<Http>,
+        _: Option<Wiring>,
+        _: Budgets,
+    ) -> Self {
         Self(all.to_vec())
     }
 

@@ -15,7 +15,7 @@ mod sets;
 mod tests;
 
 use super::dns::{self, Resolver};
-use crate::plan::{Data, Scope, Target, Template, Timestamp, Value, name_server};
+use crate::plan::{Scope, Target, Template, Timestamp, Value, name_server};
 use crate::port::dns::{
     Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
@@ -78,12 +78,7 @@ impl UpdatedZone {
             name_server(text).map(|(host, port)| (Name::new(host), port)).ok_or_else(odd)
         };
         let (host, port) = place(&server)?;
-        let stated = match target.with.get("name_servers").map(|value| &value.data) {
-            Some(Data::List(items)) => {
-                items.iter().filter_map(Value::as_text).map(|text| place(text)).collect()
-            }
-            _ => Ok(Vec::new()),
-        };
+        let stated: Result<Vec<(Name, u16)>, Fault> = target.lists("name_servers").map(place).collect();
         let primary = Primary { clock, zone, server: Server::Named(host, port), key: key(target, secrets)? };
         Ok(Self {
             primary,

@@ -1,15 +1,15 @@
 //! The targets of a plan: each becomes a connection when it is first asked for, and two that mean the same place
 //! share one.
 
-use super::Budgets;
 use super::aws::{Account, HostedZone, Place, Transport};
-use super::dns::{self, Resolver};
+use super::dns::{self, HttpsResolver, Resolver};
 use super::named::target;
 use super::rfc2136::UpdatedZone;
+use super::{Budgets, Http};
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Urgency,
-    Wiring, WriteCompute, WriteDns, WriteTraffic,
+    AskResolver, Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters,
+    ReadTraffic, Urgency, Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 pub(super) struct Targets {
     all: Vec<Arc<Target>>,
     clock: Arc<dyn Clock>,
+    http: Arc<Http>,
     wiring: Option<Wiring>,
     /// What keys of targets name.
     secrets: OnceLock<Scope>,
@@ -52,11 +53,12 @@ impl Targets {
     pub(super) fn new(
         all: &[Arc<Target>],
         clock: Arc<dyn Clock>,
+        http: Arc<Http>,
         wiring: Option<Wiring>,
         budgets: Budgets,
     ) -> Self {
         let (secrets, transport, made) = (OnceLock::new(), Arc::default(), Mutex::default());
-        Self { all: all.to_vec(), clock, wiring, secrets, transport, budgets, made }
+        Self { all: all.to_vec(), clock, http, wiring, secrets, transport, budgets, made }
     }
 
     /// Tells the secrets of the plan, once.
@@ -151,9 +153,17 @@ impl Targets {
         let account = self.account(&text("aws")?, urgency)?;
         let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
         let port = self.wiring.as_ref().map_or(dns::PORT, |wiring| wiring.dns_port);
-        let zone = Arc::new(HostedZone::new(account, &text("zone_id")?, resolver, port));
+        let zone = HostedZone::new(account, &text("zone_id")?, resolver, port);
+        let zone = Arc::new(zone.or_else_asking(self.stand_ins(target)));
         self.made().zones.insert(name.into(), zone.clone());
         Ok(zone)
+    }
+
+    fn stand_ins(&self, target: &Target) -> Vec<Arc<dyn AskResolver>> {
+        let instead = self.wiring.as_ref().and_then(|wiring| wiring.https_resolver.as_deref());
+        let resolver =
+            |url| -> Arc<dyn AskResolver> { Arc::new(HttpsResolver::new(url, instead, self.http.clone())) };
+        target.lists("resolvers").map(resolver).collect()
     }
 
     fn is_updated(&self, name: &str) -> bool {

@@ -216,6 +216,7 @@ pub(super) fn wiring() -> Wiring {
         resolver: nowhere,
         dns_port: 1,
         primary: None,
+        https_resolver: None,
         ports: BTreeMap::new(),
         ca_pem: String::new(),
         time: WorldTime { origin: Timestamp(0), scale: 1 },

@@ -55,8 +55,8 @@ impl World {
             files: PlanFiles::within(folder),
             process: Process::new(clock, folder, supervision),
             servers: Servers::new(targets, http.clone(), wiring.as_ref()),
+            targets: Targets::new(targets, Arc::new(clock), http.clone(), wiring, budgets.clone()),
             http,
-            targets: Targets::new(targets, Arc::new(clock), wiring, budgets.clone()),
             clock,
         };
         Self { connections: Arc::new(connections), urgency: Urgency::default() }

@@ -50,6 +50,26 @@ fn route53(fields: &mut Fields<'_>) {
     fields.required("zone_id", text(), "the hosted zone's id: several zones may share a name");
     fields.required("name", text(), "the zone's name, such as `example.com`");
     fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
+    let about = "public resolvers that are asked over HTTPS (RFC 8484) where no name server of the zone answers on port 53, \
+                 such as `https://dns.example/dns-query`";
+    let named = fields.optional("resolvers", list(text()), about).unwrap_or_default();
+    resolvers(fields, &named);
+}
+
+/// Reports what nobody should be asked at: what is not signed by anybody proves nothing.
+fn resolvers(fields: &mut Fields<'_>, named: &[Arc<str>]) {
+    let span = fields.span_of("resolvers");
+    let sound = |url: &Url| {
+        url.scheme() == "https"
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+    };
+    for text in named.iter().filter(|text| !Url::parse(text).is_ok_and(|url| sound(&url))) {
+        let problem = fields.problems().error(Code("SW1006"), span, format!("`{text}` is no such resolver"));
+        problem.help("a resolver is asked over HTTPS, at a URL such as `https://dns.example/dns-query`");
+    }
 }
 
 fn rfc2136(fields: &mut Fields<'_>) {

@@ -38,6 +38,15 @@ impl Target {
         }
     }
 
+    /// The texts that it lists under a field; none where it says nothing.
+    pub fn lists(&self, field: &str) -> impl Iterator<Item = &str> {
+        let items = match self.with.get(field).map(|value| &value.data) {
+            Some(Data::List(items)) => &items[..],
+            _ => &[],
+        };
+        items.iter().filter_map(Value::as_text).map(|text| &**text)
+    }
+
     /// Whether it can be reached only by who has the plan's secrets.
     #[must_use]
     pub fn names_secrets(&self) -> bool {

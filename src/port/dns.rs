@@ -4,7 +4,7 @@ use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// A domain name as Route 53 lists it, without the dot at its end: lower case, and each byte that is unusual as `\ooo`, in
 /// octal. Two are equal if they are one name to DNS.
@@ -215,10 +215,11 @@ pub struct Authority {
     pub address: SocketAddr,
 }
 
-/// What one authority serves for a name and type, asked directly and without recursion.
+/// What one authority serves for a name and type, asked directly and without recursion; or what a resolver keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// Whether it says that it is an authority for the name. If not, the rest is no evidence.
+    /// Whether it says that it is an authority for the name. If not, the rest is no evidence; of a resolver, it is what it
+    /// keeps, and its TTLs are what is left of them.
     pub authoritative: bool,
     /// Values in presentation form, normalised; empty if the name or type does not exist. A CNAME appears under the
     /// type that was asked for only if that type is CNAME.
@@ -246,6 +247,23 @@ pub trait ReadDns: Send + Sync {
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault>;
     /// The addresses that a name outside the zone has now, such as a load balancer's.
     async fn addresses(&self, name: &Name) -> Result<Vec<std::net::IpAddr>, Fault>;
+    /// The resolvers that stand in for the zone's name servers where none of these answers anything from here, over UDP or
+    /// TCP. Empty: one of them answers; then what a silent one serves is not known, and nobody can stand in for it.
+    ///
+    /// # Errors
+    /// Blind: none of them answers, and no resolver is named.
+    async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
+        Ok(Vec::new())
+    }
+}
+
+/// A public resolver, over a way that is open where port 53 is not.
+#[async_trait]
+pub trait AskResolver: Send + Sync {
+    /// As the plan names it.
+    fn url(&self) -> &str;
+    /// What it keeps of a name. Whatever else it says than that is no evidence: a blind fault with the reason.
+    async fn ask(&self, name: &Name, kind: &RecordType) -> Result<Served, Fault>;
 }
 
 /// Changing a zone.

@@ -30,7 +30,7 @@ pub use compute::{
     Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task,
     TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
-pub use dns::{ReadDns, WriteDns};
+pub use dns::{AskResolver, ReadDns, WriteDns};
 pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};

@@ -30,6 +30,9 @@ pub struct Wiring {
     /// Takes dynamic updates of zones that are not on AWS, signed by the credentials above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<SocketAddr>,
+    /// Answers for all names over HTTP (RFC 8484); stands for every resolver that a plan names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https_resolver: Option<String>,
     /// Ports that stand for others on the addresses of this world: 443 → 8443.
     pub ports: BTreeMap<u16, u16>,
     /// The certificate authority of this world.

@@ -202,6 +202,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("rfc2136", _) => "dns.list",
         ("dns", "ask") => "dns.ask",
         ("dns", "delegation") => "dns.delegation",
+        ("dns", "https") => "dns.https",
         ("dns", _) => "dns.resolve",
         ("ecs", "UpdateService") => "ecs.update",
         ("ecs", "RegisterTaskDefinition") => "ecs.register",

@@ -8,6 +8,7 @@ mod certificates;
 mod clock;
 mod control;
 mod faults;
+mod https_resolver;
 mod names;
 mod ports;
 mod primary;

@@ -3,9 +3,10 @@
 //!
 //! Name servers answer with authority and without recursion. The resolver keeps nothing: it asks one of them in turn.
 
+use super::clock;
 use super::shared::Shared;
 use crate::port::dns::Name;
-use crate::sim::{Line, Said, World};
+use crate::sim::{FaultKind, Line, Said, World};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::{self, RData, Record};
 use std::net::SocketAddr;
@@ -27,14 +28,29 @@ pub(super) enum Role {
     Resolver,
 }
 
+/// As faults name all that answers for names.
+pub(super) const SERVICE: &str = "dns";
+
+impl Role {
+    /// As faults name it: whatever is asked on port 53, or what this machine asks for all names.
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Authority(_) | Self::Root => "ask",
+            Self::Resolver => "resolve",
+        }
+    }
+}
+
 /// The longest answer over UDP, whatever the caller says it can take.
 const PAYLOAD: u16 = 1232;
 /// How long a TCP connection may be idle.
 const IDLE: Duration = Duration::from_secs(10);
+/// How often it is looked whether a port is open again, on the wall clock.
+const CLOSED: Duration = Duration::from_millis(50);
 static LOTS: AtomicU64 = AtomicU64::new(0);
 
 /// Answers over UDP until stopped.
-pub(super) async fn over_udp(shared: Arc<Shared>, socket: UdpSocket, role: Role) {
+pub(super) async fn over_udp(shared: Arc<Shared>, mut socket: UdpSocket, role: Role) {
     let mut buffer = [0u8; 4096];
     loop {
         let received = tokio::select! {
@@ -42,9 +58,42 @@ pub(super) async fn over_udp(shared: Arc<Shared>, socket: UdpSocket, role: Role)
             received = socket.recv_from(&mut buffer) => received,
         };
         let Ok((length, peer)) = received else { continue };
+        if let Some(fault) = blocking(&shared, role) {
+            let Ok(address) = socket.local_addr() else { return };
+            // Whoever asks meanwhile is refused.
+            drop(socket);
+            let Some(opened) = reopened(&shared, address, fault).await else { return };
+            socket = opened;
+            continue;
+        }
         if let Some(answer) = respond(&shared, &buffer[..length], role, true) {
             // Nobody waits for an answer that cannot be sent.
             let _ = socket.send_to(&answer, peer).await;
+        }
+    }
+}
+
+/// The fault that keeps a question from whoever it is for. One of all services is none of names.
+fn blocking(shared: &Shared, role: Role) -> Option<u64> {
+    shared.look(|world, _| {
+        if !world.faults.all().iter().any(|fault| fault.rule.service == SERVICE) {
+            return None;
+        }
+        let met = world.faults.meet(SERVICE, role.operation(), "").fate?;
+        (met.rule.kind == FaultKind::DropBefore).then_some(met.id)
+    })
+}
+
+/// A socket at the same address, as soon as the fault is gone; none: all is stopped.
+async fn reopened(shared: &Shared, address: SocketAddr, fault: u64) -> Option<UdpSocket> {
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return None,
+            () = clock::wait(CLOSED) => {}
+        }
+        let gone = shared.look(|world, _| !world.faults.in_place(fault));
+        if gone && let Ok(socket) = UdpSocket::bind(address).await {
+            return Some(socket);
         }
     }
 }
@@ -56,7 +105,9 @@ pub(super) async fn over_tcp(shared: Arc<Shared>, listener: TcpListener, role: R
             () = shared.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        if let Ok((stream, _)) = accepted {
+        if let Ok((stream, _)) = accepted
+            && blocking(&shared, role).is_none()
+        {
             tokio::spawn(tokio::time::timeout(IDLE, one_tcp(shared.clone(), stream, role)));
         }
     }
@@ -75,7 +126,7 @@ async fn one_tcp(shared: Arc<Shared>, mut stream: TcpStream, role: Role) -> Opti
 }
 
 /// The answer to one query in wire format; none to what is not one.
-fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<Vec<u8>> {
+pub(super) fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool) -> Option<Vec<u8>> {
     let query = Message::from_vec(query).ok()?;
     if query.metadata.message_type != MessageType::Query {
         return None;

@@ -31,6 +31,8 @@ pub(super) struct Sockets {
     pub(super) resolver: (UdpSocket, TcpListener),
     /// The primary server.
     pub(super) primary: TcpListener,
+    /// The resolver that is asked over HTTP.
+    pub(super) https_resolver: TcpListener,
     /// By load balancer: name, TLS, plain.
     pub(super) balancers: Vec<(String, TcpListener, TcpListener)>,
     /// Which ports were taken.
@@ -50,13 +52,22 @@ pub(super) struct Ports {
     pub(super) https: u16,
     /// In place of 80.
     pub(super) http: u16,
+    https_resolver: u16,
 }
 
 impl Ports {
     fn of(network: u8) -> Self {
         // Away from the ports that programs on a developer's machine like to take everywhere.
         let base = 20_000 + u16::from(network - NETWORKS.start) * 10;
-        Self { network, aws: base, control: base + 1, dns: base + 2, https: base + 3, http: base + 4 }
+        Self {
+            network,
+            aws: base,
+            control: base + 1,
+            dns: base + 2,
+            https: base + 3,
+            http: base + 4,
+            https_resolver: base + 5,
+        }
     }
 
     fn at(self, part: u8, place: u8) -> IpAddr {
@@ -76,6 +87,11 @@ impl Ports {
     /// Where all names are answered.
     pub(super) fn resolver(self) -> SocketAddr {
         (self.at(1, RESOLVER), self.dns).into()
+    }
+
+    /// Where all names are answered over HTTP.
+    pub(super) fn https_resolver(self) -> SocketAddr {
+        (self.at(254, 1), self.https_resolver).into()
     }
 
     /// Where updates of zones go.
@@ -115,6 +131,7 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
     let control = TcpListener::bind(ports.control()).await?;
     let resolver = names::bind(ports.resolver()).await?;
     let primary = TcpListener::bind(ports.primary()).await?;
+    let https_resolver = TcpListener::bind(ports.https_resolver()).await?;
     let root = names::bind((world.root.address, ports.dns).into()).await?;
     let mut authorities = Vec::new();
     for server in &world.name_servers {
@@ -126,5 +143,5 @@ async fn bind(world: &World, ports: Ports) -> io::Result<Sockets> {
         let plain = TcpListener::bind((balancer.address, ports.http)).await?;
         balancers.push((balancer.name.clone(), tls, plain));
     }
-    Ok(Sockets { aws, control, authorities, root, resolver, primary, balancers, ports })
+    Ok(Sockets { aws, control, authorities, root, resolver, primary, https_resolver, balancers, ports })
 }

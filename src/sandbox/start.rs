@@ -5,7 +5,7 @@ use super::clock::ScaledClock;
 use super::ports::{ClaimError, Sockets, claim};
 use super::report::Traffic;
 use super::shared::Shared;
-use super::{aws, balancer, clock, control, names, primary, prometheus, serve, tasks, users};
+use super::{aws, balancer, clock, control, https_resolver, names, primary, prometheus, serve, tasks, users};
 use crate::port::Wiring;
 use crate::sim::{World, WorldError, WorldFile};
 use std::collections::BTreeMap;
@@ -162,6 +162,7 @@ fn wiring(world: &World, sockets: &Sockets, clock: ScaledClock, ca_pem: &str, op
         resolver: ports.resolver(),
         dns_port: ports.dns,
         primary: Some(ports.primary()),
+        https_resolver: Some(format!("http://{}{}", ports.https_resolver(), https_resolver::PATH)),
         ports: BTreeMap::from([(443, ports.https), (80, ports.http)]),
         ca_pem: ca_pem.to_owned(),
         time: clock.0,
@@ -182,6 +183,10 @@ fn serve_all(
     let on_aws = shared.clone();
     tokio::spawn(serve::serve(sockets.aws, stop.clone(), move |request| {
         aws::handle(on_aws.clone(), request)
+    }));
+    let on_https = shared.clone();
+    tokio::spawn(serve::serve(sockets.https_resolver, stop.clone(), move |request| {
+        https_resolver::handle(on_https.clone(), request)
     }));
     let (on_control, told) = (shared.clone(), wiring.clone());
     tokio::spawn(serve::serve(sockets.control, stop, move |request| {

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
     /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `prometheus`; `http` at a load balancer; `app` at a task, where
-    /// health checks come too; empty: all.
+    /// health checks come too; `dns` at whoever answers for names; empty: all but that.
     pub service: String,
-    /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; empty: all.
+    /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; for `dns` `ask` at name servers, `resolve` at
+    /// the resolver of a machine, `https` at a public one; empty: all.
     pub operation: String,
     /// Only calls whose request has this text in it; for `http` the load balancer's name, for `app` the task's id.
     pub containing: String,

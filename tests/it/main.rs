@@ -4,6 +4,7 @@
 mod alarms;
 mod bake;
 mod beside_terraform;
+mod blocked;
 mod by_hand;
 mod cli_run;
 mod cli_store;

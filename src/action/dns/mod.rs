@@ -4,6 +4,7 @@ mod by_hand;
 mod held;
 mod lock;
 mod place;
+mod resolved;
 mod routed;
 mod served;
 mod sets;

@@ -1,6 +1,7 @@
 //! Which name of which zone a step is about.
 
 use super::by_hand::Hand;
+use super::resolved::Resolvers;
 use super::sets;
 use crate::plan::{Fields, Target, list, target, text};
 use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
@@ -146,7 +147,11 @@ impl Found {
     /// Refuses a zone that nobody is sent to: several may have one name, and a change of the wrong one is accepted, and
     /// served, and met by no user. Its parent may name fewer of its servers, or name them otherwise.
     async fn must_be_delegated_to(&self, place: &Place) -> Result<(), Fault> {
-        let (delegation, zone) = (self.dns.delegation().await?, &self.zone);
+        let delegation = match self.dns.delegation().await {
+            Ok(delegation) => delegation,
+            Err(fault) => Resolvers::instead_of(&*self.dns, fault).await?.name_servers().await?,
+        };
+        let zone = &self.zone;
         let own: Vec<IpAddr> =
             self.dns.authorities().await?.iter().map(|authority| authority.address.ip()).collect();
         let mut strangers = Vec::new();

@@ -4,7 +4,7 @@
 //! Not here: what a listing is for, and how long resolvers keep the one that went.
 
 use super::place::{Found, Place};
-use super::served::{self, Serving};
+use super::served::{self, Heard, Serving, Spans};
 use super::sets;
 use crate::action::{Seen, Toward};
 use crate::mutant::{Mistake, on};
@@ -41,13 +41,15 @@ pub(super) enum Stands {
     Short(Seen<Note>),
     /// Every authority has served what it should since then, with this TTL at most. What is to be recorded before
     /// anybody waits from then on.
-    Served { since: Timestamp, ttl: Duration, note: Option<Note> },
+    Served { since: Timestamp, ttl: Heard<Duration>, note: Option<Note> },
 }
 
 /// How long a change takes to every authority at most.
 pub(super) const ARRIVES: Duration = Duration::from_secs(15 * 60);
 /// The same, as a rule.
 pub(super) const PROPAGATION: Duration = Duration::from_secs(60);
+/// What a change gets for it that nobody can follow, neither at the provider nor at its servers.
+const UNFOLLOWED: Duration = Duration::from_secs(5 * 60);
 /// Clocks differ a little.
 pub(super) const SKEW: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(3);
@@ -134,7 +136,8 @@ impl Swap {
         Ok(Note::begun(change, writes.world.clock().now()))
     }
 
-    /// Whether the zone lists what it should, and since when every authority serves it.
+    /// Whether the zone lists what it should, and since when every authority serves it; what is to go was served with this
+    /// TTL at most.
     ///
     /// # Errors
     /// Foreign, if it lists neither; permanent, if an authority does not come to serve it.
@@ -144,6 +147,7 @@ impl Swap {
         reads: &Reads<'_>,
         toward: Toward,
         note: Option<&Note>,
+        old_ttl: Duration,
     ) -> Result<Stands, Fault> {
         let found = place.find(reads).await?;
         let listed = found.listed().await?;
@@ -154,7 +158,8 @@ impl Swap {
             Toward::Desired(_) if before => return Ok(Stands::Short(Seen::Prior)),
             Toward::Prior if made => return Ok(Stands::Short(Seen::Desired { out: Json::Null })),
             Toward::Prior if on(Mistake::OtherTtl) => {
-                return Ok(Stands::Served { since: Timestamp::PAST, ttl: Duration::ZERO, note: None });
+                let ttl = Heard::directly(Duration::ZERO);
+                return Ok(Stands::Served { since: Timestamp::PAST, ttl, note: None });
             }
             _ => return Err(self.foreign(&found, &listed)),
         };
@@ -163,15 +168,19 @@ impl Swap {
             // It is there, whoever heard the answer: that is recorded first.
             return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
-        let serving = serving(&found, &note, wanted, gone).await?;
+        let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), old_ttl).await?;
         let now = reads.world.clock().now();
-        let why = match serving {
+        let why = match what {
             Serving::Everywhere(ttl) => {
+                let ttl = Heard { what: ttl, instead };
                 let since = note.served_since.unwrap_or(now);
                 let note = note.served_since.is_none().then_some(Note { served_since: Some(now), ..note });
                 return Ok(Stands::Served { since, ttl, note });
             }
-            Serving::NotYet(why) => why,
+            Serving::NotYet(why) => match instead {
+                Some(instead) => format!("{why} ({instead})"),
+                None => why,
+            },
         };
         (reads.progress)(&why);
         if note.served_since.is_some() {
@@ -208,15 +217,35 @@ impl Note {
     }
 }
 
-/// What the provider says of its own servers comes first: from here one sees only the nearest of them.
+/// What the provider says of its own servers comes first: from here one sees only the nearest of them, or none.
 async fn serving(
+    reads: &Reads<'_>,
     found: &Found,
     note: &Note,
-    wanted: &[RecordSet],
-    gone: &[RecordSet],
-) -> Result<Serving, Fault> {
-    if found.is_insync(note.change.as_ref()).await? {
-        return served::everywhere(&*found.dns, &found.name, wanted, gone).await;
+    (wanted, gone): (&[RecordSet], &[RecordSet]),
+    old_ttl: Duration,
+) -> Result<Heard<Serving>, Fault> {
+    if !found.is_insync(note.change.as_ref()).await? {
+        let why = "accepted, and not yet on all servers of the provider (PENDING)".into();
+        return Ok(Heard::directly(Serving::NotYet(why)));
     }
-    Ok(Serving::NotYet("accepted, and not yet on all servers of the provider (PENDING)".into()))
+    let now = reads.world.clock().now();
+    let served = note.served_since.map(|since| now.since(since)).unwrap_or_default();
+    let spans = Spans { served, before: old_ttl };
+    let heard = served::everywhere(&*found.dns, &found.name, wanted, gone, spans).await?;
+    if heard.instead.is_some() && !note.can_be_followed() && now < note.awaited_since.after(UNFOLLOWED) {
+        let limit = format_duration(UNFOLLOWED);
+        let why =
+            format!("no answer names the change, so that nobody can say how far it is: it gets {limit}");
+        return Ok(Heard { what: Serving::NotYet(why), ..heard });
+    }
+    Ok(heard)
+}
+
+/// What a step gives to later ones, with how it is known where no name server could be asked.
+pub(super) fn gives(mut out: Json, instead: Option<String>) -> Json {
+    if let Some(instead) = instead {
+        out["asked"] = instead.into();
+    }
+    out
 }

@@ -4,9 +4,9 @@
 //! comes to the other side any more: the answer that it took away, and the connections made by it, have run out.
 
 use super::place::{Found, Place};
-use super::served::{self, ALIAS_TTL, Serving};
+use super::served::{self, ALIAS_TTL, Serving, Spans};
 use super::sets;
-use super::swap::{ARRIVES, Note, PROPAGATION, Stands, Swap};
+use super::swap::{self, ARRIVES, Note, PROPAGATION, Stands, Swap};
 use super::to::{self, To};
 use crate::action::alb::attribute_resource;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
@@ -139,14 +139,16 @@ impl Action for Switch {
         let made = self.make(&found, &listed, balancer.as_ref());
         refuse_conflicts(&found, &all, &made)?;
         let swap = Swap { before: listed, made };
-        let old_ttl = served::kept(&*found.dns, &found.name, &swap.before).await?;
+        let kept = served::kept(&*found.dns, &found.name, &swap.before).await?;
+        let old_ttl = kept.what;
         let new_ttl = served::lasts(&*found.dns, &found.zone, &swap.made).await?;
         let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::keep_alive);
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &swap.before)?;
-            changes = what_changes(&found, &swap).await?;
+            changes = what_changes(&found, &swap, new_ttl).await?;
         }
+        changes.extend(kept.unknown());
         let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
         let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
@@ -164,8 +166,9 @@ impl Action for Switch {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let prior = &record.prior;
+        let goes = if toward == Toward::Prior { prior.new_ttl } else { prior.old_ttl };
         let (since, ttl, note) =
-            match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
+            match prior.swap.look(&self.place, reads, toward, record.note.as_ref(), goes).await? {
                 Stands::Short(seen) => return Ok(seen),
                 Stands::Served { since, ttl, note } => (since, ttl, note),
             };
@@ -175,15 +178,14 @@ impl Action for Switch {
         if toward == Toward::Prior {
             return Ok(drained(reads, prior, since, note).await);
         }
-        Ok(Seen::Desired {
-            out: json!({
-                "switched_at": since.to_string(),
-                "ttl": ttl.as_secs(),
-                "old_ttl": prior.old_ttl.as_secs(),
-                "new_lookups_reach_it_by": since.after(prior.old_ttl).to_string(),
-                "rollback_reaches_clients_in": (PROPAGATION + ttl).as_secs(),
-            }),
-        })
+        let out = json!({
+            "switched_at": since.to_string(),
+            "ttl": ttl.what.as_secs(),
+            "old_ttl": prior.old_ttl.as_secs(),
+            "new_lookups_reach_it_by": since.after(prior.old_ttl).to_string(),
+            "rollback_reaches_clients_in": (PROPAGATION + ttl.what).as_secs(),
+        });
+        Ok(Seen::Desired { out: swap::gives(out, ttl.instead) })
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
@@ -280,14 +282,15 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, note: Optio
 }
 
 /// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.
-async fn what_changes(found: &Found, swap: &Swap) -> Result<Vec<Change>, Fault> {
+async fn what_changes(found: &Found, swap: &Swap, new_ttl: Duration) -> Result<Vec<Change>, Fault> {
     let mut changes = vec![Change {
         what: format!("record {}", found.name).into(),
         from: sets::describe(&swap.before).into(),
         to: sets::describe(&swap.made).into(),
     }];
-    let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made).await?;
-    if let Serving::NotYet(why) = now {
+    let spans = Spans { served: Duration::ZERO, before: new_ttl };
+    let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made, spans).await?;
+    if let Serving::NotYet(why) = now.what {
         let what = "name servers that do not serve yet what is listed".into();
         changes.push(Change { what, from: why.into(), to: "the new answer".into() });
     }

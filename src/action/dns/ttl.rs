@@ -5,9 +5,9 @@
 
 use super::place::{Found, Place};
 use super::routed;
-use super::served;
+use super::served::{self, Heard};
 use super::sets;
-use super::swap::{ARRIVES, Note, SKEW, Stands, Swap};
+use super::swap::{self, ARRIVES, Note, SKEW, Stands, Swap};
 use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
@@ -92,8 +92,10 @@ impl Action for LowerTtl {
             return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
         }
         let made: Vec<RecordSet> = listed.iter().map(|set| self.lowered(set)).collect();
-        let old_ttl = served::kept(&*found.dns, &found.name, &listed).await?;
-        let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl)).collect();
+        let kept = served::kept(&*found.dns, &found.name, &listed).await?;
+        let old_ttl = kept.what;
+        let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl));
+        let changes = changes.chain(kept.unknown()).collect();
         // With room for the drain to begin anew once.
         let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);
         let swap = Swap { before: listed, made };
@@ -113,7 +115,7 @@ impl Action for LowerTtl {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let prior = &record.prior;
-        match prior.swap.look(&self.place, reads, toward, record.note.as_ref()).await? {
+        match prior.swap.look(&self.place, reads, toward, record.note.as_ref(), prior.old_ttl).await? {
             Stands::Short(seen) => Ok(seen),
             Stands::Served { .. } if toward == Toward::Prior => Ok(Seen::Prior),
             Stands::Served { since, ttl, note } => Ok(drained(reads, prior, since, ttl, note)),
@@ -153,7 +155,7 @@ fn drained(
     reads: &Reads<'_>,
     prior: &Prior,
     since: Timestamp,
-    ttl: Duration,
+    ttl: Heard<Duration>,
     note: Option<Note>,
 ) -> Seen<Note> {
     let lowest = prior.swap.made.iter().filter_map(|set| set.ttl).max();
@@ -163,14 +165,13 @@ fn drained(
     let drained = if longer { since.after(prior.old_ttl + SKEW) } else { since };
     let now = reads.world.clock().now();
     if now >= drained {
-        return Seen::Desired {
-            out: json!({
-                "ttl": ttl.as_secs(),
-                "low_at": since.to_string(),
-                "old_ttl": prior.old_ttl.as_secs(),
-                "drained_at": drained.to_string(),
-            }),
-        };
+        let out = json!({
+            "ttl": ttl.what.as_secs(),
+            "low_at": since.to_string(),
+            "old_ttl": prior.old_ttl.as_secs(),
+            "drained_at": drained.to_string(),
+        });
+        return Seen::Desired { out: swap::gives(out, ttl.instead) };
     }
     let left = Duration::from_secs(drained.since(now).as_secs().max(1));
     (reads.progress)(&format!(

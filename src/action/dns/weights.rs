@@ -147,9 +147,10 @@ impl Action for Weights {
         let stages = shares::stages(&there, &self.new, &self.course.to, routed::MOST)
             .map_err(|why| Fault::permanent(format!("{}: {why}", found.name)))?;
         let kept = served::kept(&*found.dns, &found.name, &before).await?;
-        let ttl = kept.max(served::lasts(&*found.dns, &found.zone, &before).await?);
-        let changes =
+        let ttl = kept.what.max(served::lasts(&*found.dns, &found.zone, &before).await?);
+        let mut changes =
             if stages.is_empty() { Vec::new() } else { self.changes(&found, &before, &there, &stages, ttl) };
+        changes.extend(kept.unknown());
         // With room for the drain to begin anew once.
         let within = ARRIVES + PROPAGATION * 2 + (ttl + SKEW) * 2 + self.course.takes();
         let count = u32::try_from(stages.len()).unwrap_or(u32::MAX);
@@ -183,10 +184,11 @@ impl Action for Weights {
             Toward::Prior => prior.back(&self.place.find(reads).await?.listed().await?),
         };
         let known = record.note.as_ref();
-        let stands = swap.look(&self.place, reads, toward, known.map(|note| &note.swap)).await?;
-        let (since, news) = match stands {
+        let note = known.map(|note| &note.swap);
+        let stands = swap.look(&self.place, reads, toward, note, prior.ttl).await?;
+        let (since, news, instead) = match stands {
             Stands::Short(seen) => return Ok(short(seen, known)),
-            Stands::Served { since, note, .. } => (since, note),
+            Stands::Served { since, note, ttl } => (since, note, ttl.instead),
         };
         // Without a name there is no INSYNC to ask for, and a server that is late may answer as if it were not.
         let unfollowed = !known.is_some_and(|note| note.swap.can_be_followed());
@@ -194,7 +196,7 @@ impl Action for Weights {
         let drained = arrived.after(prior.ttl + SKEW);
         match toward {
             Toward::Prior => Ok(back(reads, drained, news, known)),
-            Toward::Desired(0) => Ok(Seen::Desired { out: self.out(0, prior) }),
+            Toward::Desired(0) => Ok(Seen::Desired { out: swap::gives(self.out(0, prior), instead) }),
             Toward::Desired(stage) => {
                 let watched = known.map(|note| note.watched.clone()).unwrap_or_default();
                 if let Some(swap) = news {
@@ -208,7 +210,9 @@ impl Action for Weights {
                         let note = note.zip(swap).map(|(watched, swap)| Note { swap, watched });
                         Seen::Moving { note, again }
                     }
-                    Seen::Desired { .. } => Seen::Desired { out: self.out(stage, prior) },
+                    Seen::Desired { .. } => {
+                        Seen::Desired { out: swap::gives(self.out(stage, prior), instead) }
+                    }
                     Seen::Prior => Seen::Prior,
                 })
             }

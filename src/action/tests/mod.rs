@@ -2,6 +2,7 @@
 //! somebody else was there, an answer was lost, or nobody can tell.
 
 mod attributes;
+mod blocked;
 mod both_sides;
 mod commands;
 mod deploys;

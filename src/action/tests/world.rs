@@ -3,13 +3,13 @@
 
 mod sources;
 mod traffic;
+mod zone;
 
 pub(super) use traffic::target_group;
+pub(super) use zone::Resolver;
 
 use crate::plan::{Scope, Timestamp};
-use crate::port::dns::{
-    Alias, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
-};
+use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
     Alarm, Answered, Attributes, Clock, Command, Deployment, Lines, LoadBalancer, LogQuery, Metric, Output,
     Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
@@ -57,6 +57,10 @@ pub(super) struct State {
     pub(super) lags: Vec<Duration>,
     /// This one is silent.
     pub(super) silent: Option<usize>,
+    /// Nothing on port 53 answers from here.
+    pub(super) blocked: bool,
+    /// A public resolver, if one is named.
+    pub(super) resolver: Option<Resolver>,
     pub(super) insync_after: Duration,
     pub(super) changes: Vec<Timestamp>,
     pub(super) addresses: BTreeMap<Name, Vec<IpAddr>>,
@@ -113,6 +117,8 @@ impl World {
             delegation: vec![Name::new("ns0.example"), Name::new("ns1.example")],
             lags: vec![Duration::ZERO; 2],
             silent: None,
+            blocked: false,
+            resolver: None,
             insync_after: Duration::ZERO,
             changes: Vec::new(),
             addresses: BTreeMap::new(),
@@ -199,15 +205,6 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-impl State {
-    fn served_by(&self, authority: usize) -> &[RecordSet] {
-        let behind = self.lags[authority].as_millis();
-        let moment = self.now.0.saturating_sub(u64::try_from(behind).unwrap());
-        let seen = self.listings.iter().rev().find(|(at, _)| at.0 <= moment);
-        seen.map_or(&[], |(_, sets)| sets)
     }
 }
 
@@ -301,104 +298,6 @@ impl WriteWorld for World {
     }
     fn serving(self: Arc<Self>, _: Urgency) -> Arc<dyn WriteWorld> {
         self
-    }
-}
-
-#[async_trait]
-impl ReadDns for World {
-    async fn zone(&self) -> Result<Zone, Fault> {
-        Ok(Zone {
-            id: "Z1".into(),
-            name: Name::new("example.com"),
-            name_servers: vec![Name::new("ns0.example"), Name::new("ns1.example")],
-        })
-    }
-    async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
-        drop(self.asked()?);
-        Ok(self.listed().into_iter().filter(|set| set.name == *name).collect())
-    }
-    async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
-        let state = self.state();
-        let sent = state.changes[change.0.parse::<usize>().unwrap()];
-        let there = state.now >= sent.after(state.insync_after);
-        Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })
-    }
-    async fn delegation(&self) -> Result<Vec<Name>, Fault> {
-        Ok(self.state().delegation.clone())
-    }
-    async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
-        let count = self.state().lags.len();
-        let one = |n: usize| Authority {
-            name: Name::new(&format!("ns{n}.example")),
-            address: ([127, 0, 0, u8::try_from(n).unwrap() + 1], 53).into(),
-        };
-        Ok((0..count).map(one).collect())
-    }
-    async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
-        let state = self.state();
-        let IpAddr::V4(ip) = authority.address.ip() else { unreachable!() };
-        let number = usize::from(ip.octets()[3] - 1);
-        if state.silent == Some(number) {
-            return Err(Fault::blind(format!("no answer from name server {}", authority.name)));
-        }
-        let mut here = state.served_by(number).iter().filter(|set| set.name == *name);
-        let weighs = |set: &&RecordSet| set.extra.get("Weight").is_none_or(|weight| weight != "0");
-        let set = here.clone().filter(weighs).find(|set| set.kind == *kind);
-        let answers = set.is_some() || here.any(|set| set.kind.0 == "CNAME");
-        let (mut values, ttl) = match set {
-            None => (Vec::new(), 0),
-            Some(RecordSet { alias: Some(alias), .. }) => {
-                let of_kind = |ip: &&IpAddr| ip.is_ipv4() == (kind.0 == "A");
-                let found = state.addresses.get(&alias.name).into_iter().flatten().filter(of_kind);
-                (found.map(ToString::to_string).collect(), 60)
-            }
-            Some(set) if kind.0 == "CNAME" => {
-                (set.values.iter().map(|to| Name::new(to).to_string()).collect(), set.ttl.unwrap())
-            }
-            Some(set) => (set.values.clone(), set.ttl.unwrap()),
-        };
-        values.sort();
-        let ttl = Duration::from_secs(ttl.into());
-        let negative_ttl = (!answers).then_some(Duration::from_mins(15));
-        Ok(Served { authoritative: true, values, ttl, negative_ttl })
-    }
-    async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
-        let found = self.state().addresses.get(name).cloned();
-        found.ok_or_else(|| Fault::blind(format!("{name} has no address")))
-    }
-}
-
-#[async_trait]
-impl WriteDns for World {
-    async fn change(&self, batch: &[RecordChange], _: &str) -> Result<ChangeId, Fault> {
-        let mut sets = self.listed();
-        for change in batch {
-            match change {
-                RecordChange::Delete(set) => {
-                    let Some(at) = sets.iter().position(|other| other == set) else {
-                        return Err(Fault::foreign(format!("tried to delete {set}, but it was not found")));
-                    };
-                    sets.remove(at);
-                }
-                RecordChange::Create(set) => {
-                    let id = |set: &RecordSet| set.extra.get("SetIdentifier").cloned();
-                    let same = |other: &RecordSet| other.name == set.name && other.kind == set.kind;
-                    if sets.iter().any(|other| same(other) && id(other) == id(set)) {
-                        return Err(Fault::foreign(format!("tried to create {set}, but it already exists")));
-                    }
-                    sets.push(set.clone());
-                }
-            }
-        }
-        let names = batch.iter().map(|change| match change {
-            RecordChange::Delete(set) => format!("-{set}"),
-            RecordChange::Create(set) => format!("+{set}"),
-        });
-        self.written(names.collect::<Vec<_>>().join(" "), |state| {
-            state.listings.push((state.now, sets));
-            state.changes.push(state.now);
-        })?;
-        Ok(ChangeId((self.state().changes.len() - 1).to_string()))
     }
 }
 

@@ -8,10 +8,10 @@ mod record;
 use super::account::Account;
 use super::call::{self, Class, Failure};
 use crate::adapter::budgets::Service;
-use crate::adapter::dns::{self, Resolver};
+use crate::adapter::dns::{self, Resolver, Silence};
 use crate::plan::Timestamp;
 use crate::port::dns::{
-    Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{ReadDns, Urgency, WriteDns};
 use crate::run::Fault;
@@ -32,20 +32,30 @@ pub(in crate::adapter) struct HostedZone {
     resolver: Resolver,
     /// Where name servers answer.
     port: u16,
+    /// Whom the plan names in their place.
+    stand_ins: Vec<Arc<dyn AskResolver>>,
+    silence: Arc<Silence>,
     zone: Arc<OnceLock<Zone>>,
 }
 
 impl HostedZone {
     pub(in crate::adapter) fn new(account: Arc<Account>, id: &str, resolver: Resolver, port: u16) -> Self {
         let id = id.trim_start_matches("/hostedzone/").into();
-        Self { account, id, resolver, port, zone: Arc::default() }
+        let (stand_ins, silence, zone) = (Vec::new(), Arc::default(), Arc::default());
+        Self { account, id, resolver, port, stand_ins, silence, zone }
+    }
+
+    /// The same, with these resolvers for when its name servers cannot be reached.
+    pub(in crate::adapter) fn or_else_asking(self, stand_ins: Vec<Arc<dyn AskResolver>>) -> Self {
+        Self { stand_ins, ..self }
     }
 
     /// The same, for calls that are so urgent.
     pub(in crate::adapter) fn serving(&self, urgency: Urgency) -> Self {
         let account = Arc::new(self.account.serving(urgency));
-        let (id, zone) = (self.id.clone(), self.zone.clone());
-        Self { account, id, resolver: self.resolver, port: self.port, zone }
+        let (id, stand_ins) = (self.id.clone(), self.stand_ins.clone());
+        let (silence, zone) = (self.silence.clone(), self.zone.clone());
+        Self { account, id, resolver: self.resolver, port: self.port, stand_ins, silence, zone }
     }
 
     /// The same, for changing until then.
@@ -55,6 +65,11 @@ impl HostedZone {
 
     fn named(&self) -> String {
         format!("zone {}", self.id)
+    }
+
+    /// Nobody is waited for who is known to be silent, and for whom others stand in.
+    fn must_be_heard(&self, zone: &Zone) -> Result<(), Fault> {
+        if self.stand_ins.is_empty() { Ok(()) } else { self.silence.must_be_over(&zone.name) }
     }
 
     /// A zone that anybody can ask.
@@ -141,7 +156,9 @@ impl ReadDns for HostedZone {
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
-        dns::delegation(self.resolver, self.port, &self.public().await?.name).await
+        let zone = self.public().await?;
+        self.must_be_heard(&zone)?;
+        dns::delegation(self.resolver, self.port, &zone.name).await
     }
 
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
@@ -152,11 +169,31 @@ impl ReadDns for HostedZone {
     }
 
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
+        self.must_be_heard(&self.zone().await?)?;
         dns::ask(authority, name, kind).await
     }
 
     async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
         self.resolver.addresses(name.as_str()).await
+    }
+
+    async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
+        let zone = self.public().await?;
+        let known = self.must_be_heard(&zone).is_err();
+        // That they have addresses is what the resolver of this machine answers.
+        if !known && self.silence.is_over(&self.authorities().await?, &zone.name).await {
+            return Ok(Vec::new());
+        }
+        if self.stand_ins.is_empty() {
+            return Err(Fault::blind(format!(
+                "no name server of {} answers anything on port {}, over udp or tcp, though the resolver of this machine \
+                 does: so it cannot be known whether users are sent to this zone, what each of its servers serves, and \
+                 since when; go on where the port is open, or name resolvers that are asked over HTTPS in the target \
+                 (`resolvers: [https://dns.example/dns-query]`)",
+                zone.name, self.port
+            )));
+        }
+        Ok(self.stand_ins.clone())
     }
 }
 

@@ -140,12 +140,21 @@ async fn what_does_not_fit_is_asked_over_tcp() {
 }
 
 #[tokio::test]
+async fn whoever_is_silent_over_udp_is_asked_over_tcp() {
+    let address = name_server(|bytes, tcp| if tcp { reply(bytes, tcp) } else { None }).await;
+    let authority = Authority { name: Name::new("ns1.example.com"), address };
+    let served = ask(&authority, &Name::new("lb.example.com"), &RecordType("A".into())).await.unwrap();
+    assert_eq!(served.values, ["127.77.0.1", "127.77.0.2"]);
+}
+
+#[tokio::test]
 async fn silence_is_blindness_and_names_the_port() {
     let authority = Authority { name: Name::new("ns1.example.com"), address: closed().await };
     let fault = ask(&authority, &Name::new("app.example.com"), &RecordType("A".into())).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Blind);
     let port = format!("is port {} open from here?", authority.address.port());
     assert!(fault.message.contains(&port), "{fault}");
+    assert!(fault.message.contains("over udp: ") && fault.message.contains("over tcp: "), "{fault}");
 }
 
 #[tokio::test]

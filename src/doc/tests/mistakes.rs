@@ -555,6 +555,32 @@ fn a_token_is_a_secret() {
 }
 
 #[test]
+fn a_resolver_is_asked_over_https_alone() {
+    let told = |resolvers: &str| {
+        problems(&format!(
+            "switchover: v1\nname: test\ntargets:\n  prod: {{ aws: {{ account: \"123456789012\", region: eu-west-1 }} }}\n  \
+             zone: {{ route53: {{ zone_id: Z1, name: a.example, aws: prod, resolvers: {resolvers} }} }}\nsteps:\n\
+             - {{ id: l, uses: look }}\n"
+        ))
+    };
+    let fine = told("[\"https://dns.example/dns-query\", \"https://192.0.2.53/dns-query\"]");
+    assert!(!fine.contains("SW1006"), "{fine}");
+    for wrong in [
+        "http://dns.example/dns-query",
+        "dns.example",
+        "192.0.2.53",
+        "tls://dns.example",
+        "https://me:word@dns.example/dns-query",
+        "https://dns.example/dns-query#x",
+    ] {
+        let said = told(&format!("[\"https://dns.example/dns-query\", \"{wrong}\"]"));
+        let line = format!("SW1006 plan.yaml:5:74 `{wrong}` is no such resolver");
+        assert_eq!(said.matches("SW1006").count(), 1, "{said}");
+        assert!(said.contains(&line), "{said}");
+    }
+}
+
+#[test]
 fn a_zone_on_a_primary_server() {
     insta::assert_snapshot!(problems(
         "switchover: v1

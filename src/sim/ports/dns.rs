@@ -3,7 +3,7 @@
 use super::call::{Account, Call, Class, Failure};
 use crate::plan::Timestamp;
 use crate::port::dns::{
-    Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
@@ -13,6 +13,7 @@ use crate::sim::{Line, Refusal, Said, Strike, Verb, World};
 use async_trait::async_trait;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where name servers answer.
@@ -28,6 +29,8 @@ pub(super) struct HostedZone {
     pub(super) account: Account,
     pub(super) id: String,
     pub(super) calls: &'static Calls,
+    /// Whom the plan names where name servers cannot be reached.
+    pub(super) resolvers: Vec<Arc<str>>,
 }
 
 /// What calls about a zone are called, where it is kept.
@@ -172,6 +175,52 @@ impl ReadDns for HostedZone {
             found.pop();
         }
         Ok(found)
+    }
+
+    async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
+        if self.resolvers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (zone, kind) = (self.zone().await?, RecordType("SOA".into()));
+        for authority in self.authorities().await? {
+            if self.ask(&authority, &zone.name, &kind).await.is_ok() {
+                return Ok(Vec::new());
+            }
+        }
+        let inside = &self.account.inside;
+        let resolver = |url: &Arc<str>| -> Arc<dyn AskResolver> {
+            Arc::new(Resolver { inside: inside.clone(), url: url.clone() })
+        };
+        Ok(self.resolvers.iter().map(resolver).collect())
+    }
+}
+
+/// A public resolver of the world. It keeps nothing.
+struct Resolver {
+    inside: Arc<super::Inside>,
+    url: Arc<str>,
+}
+
+#[async_trait]
+impl AskResolver for Resolver {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn ask(&self, name: &Name, kind: &RecordType) -> Result<Served, Fault> {
+        let resource = fmt::from_fn(|f| write!(f, "{} {name} {}", self.url, kind.0));
+        let strike = self.inside.ask(&question("https", &resource)).await;
+        if strike == Some(Strike::Silent) {
+            let text = format!("no answer from resolver {} about {name} {}", self.url, kind.0);
+            return Err(Fault::blind(text));
+        }
+        let turn = self.inside.turn();
+        let mut kept = served(&self.inside.look(|world, _| world.resolve(name, &kind.0, turn)), name, kind);
+        kept.authoritative = false;
+        if strike == Some(Strike::Partial) {
+            kept.values.pop();
+        }
+        Ok(kept)
     }
 }
 

@@ -19,12 +19,14 @@ fn seconds(count: u32) -> Duration {
     SECOND * count
 }
 
+const RESOLVER: &str = "https://dns.example/dns-query";
+
 pub(super) fn ports(world: World) -> Ports {
     let target = |name: &str, kind: &str, with| {
         let with = Value::from_json(&with, Span::default());
         Arc::new(Target { name: name.into(), kind: kind.into(), with })
     };
-    let zone = json!({"zone_id": "Z1", "name": "example.com", "aws": "aws"});
+    let zone = json!({"zone_id": "Z1", "name": "example.com", "aws": "aws", "resolvers": [RESOLVER]});
     let aws = json!({"account": "123456789012", "region": "eu-west-1"});
     Ports::new(world, vec![target("aws", "aws", aws), target("zone", "route53", zone)])
 }
@@ -573,4 +575,25 @@ fn a_strike_fits_what_it_has_a_meaning_for() {
         "refused denied unavailable before after late wrong reverted slow bad kill killed"
     );
     assert_eq!(fits("process", "unknown", false), "kill");
+}
+
+#[test]
+fn a_resolver_stands_in_where_every_name_server_is_silent_and_only_there() {
+    for (containing, stands_in) in [("", true), ("ns-1.example.net", false)] {
+        let mut world = world(ZONE);
+        let silent = Armed::once("dns", "ask", 0, Strike::Silent);
+        world.ledger.armed.push(Armed { times: 0, containing: containing.into(), ..silent });
+        let ports = ports(world);
+        let play = async {
+            let found = ports.dns("zone").unwrap().stand_ins().await.unwrap();
+            let urls: Vec<&str> = found.iter().map(|one| one.url()).collect();
+            assert_eq!(urls, [RESOLVER].get(..usize::from(stands_in)).unwrap());
+            for one in found {
+                let (name, kind) = (Name::new("app.example.com"), RecordType("CNAME".into()));
+                let kept = one.ask(&name, &kind).await.unwrap();
+                assert_eq!((kept.authoritative, &kept.values[..]), (false, &[OLD.to_owned()][..]));
+            }
+        };
+        ports.virtual_clock().drive(play).unwrap();
+    }
 }

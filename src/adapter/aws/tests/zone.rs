@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::adapter::dns::Resolver;
-use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordChange, RecordSet};
+use crate::adapter::tests::{closed, name_server};
+use crate::port::dns::{
+    AskResolver, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served,
+};
 use crate::port::{ReadDns, WriteDns};
+use hickory_proto::op::{Message, MessageType, ResponseCode};
 use serde_json::json;
 
 fn zone(server: &Server) -> Arc<HostedZone> {
@@ -234,6 +238,72 @@ async fn a_private_zone_says_what_cannot_be_verified() {
     let words = ["zone Z1 (example.com) is private", "can be verified", "inside that network"];
     is(&zone.delegation().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
     is(&zone.authorities().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
+}
+
+/// A zone on the name servers of two addresses, at this port.
+async fn on_two(port: u16) -> (Server, HostedZone) {
+    let text = "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
+        <CallerReference>r</CallerReference></HostedZone><DelegationSet><NameServers><NameServer>127.0.0.1</NameServer>\
+        <NameServer>127.0.0.9</NameServer></NameServers></DelegationSet></GetHostedZoneResponse>";
+    let server = aws(vec![Say::text(200, text)]).await;
+    let zone = HostedZone::new(account(&wired(&server)), "Z1", Resolver::System, port);
+    (server, zone)
+}
+
+/// A resolver that nobody asks here.
+struct Named(&'static str);
+
+#[async_trait::async_trait]
+impl AskResolver for Named {
+    fn url(&self) -> &str {
+        self.0
+    }
+    async fn ask(&self, name: &Name, _: &RecordType) -> Result<Served, Fault> {
+        panic!("{name} is not asked for")
+    }
+}
+
+#[tokio::test]
+async fn where_every_name_server_is_silent_it_is_said_what_cannot_be_known() {
+    let (_server, zone) = on_two(closed().await.port()).await;
+    let fault = zone.stand_ins().await.err().unwrap();
+    let words = [
+        "no name server of example.com",
+        "over udp or tcp",
+        "what each of its servers serves",
+        "resolvers: [",
+    ];
+    is(&fault, FaultKind::Blind, Landed::No, &words);
+}
+
+#[tokio::test]
+async fn resolvers_stand_in_for_name_servers_that_are_all_silent() {
+    let (_server, zone) = on_two(closed().await.port()).await;
+    let zone = zone.or_else_asking(vec![Arc::new(Named("https://dns.example/dns-query"))]);
+    let authorities = zone.authorities().await.unwrap();
+    let ask =
+        async || zone.ask(&authorities[0], &Name::new("app.example.com"), &RecordType("A".into())).await;
+    is(&ask().await.unwrap_err(), FaultKind::Blind, Landed::No, &["no answer from name server", "over tcp"]);
+    let found = zone.stand_ins().await.unwrap();
+    assert_eq!(found.iter().map(|one| one.url()).collect::<Vec<_>>(), ["https://dns.example/dns-query"]);
+    // Who is known to be silent is not waited for once more.
+    is(&ask().await.unwrap_err(), FaultKind::Blind, Landed::No, &["asked anew after 1m"]);
+    is(&zone.delegation().await.unwrap_err(), FaultKind::Blind, Landed::No, &["asked anew after 1m"]);
+}
+
+/// Also one that answers nothing but that it will not answer.
+#[tokio::test]
+async fn nobody_stands_in_while_one_name_server_answers_anything() {
+    let refusing = |bytes: &[u8], _| {
+        let mut answer = Message::from_vec(bytes).ok()?;
+        answer.metadata.message_type = MessageType::Response;
+        answer.metadata.response_code = ResponseCode::Refused;
+        answer.to_vec().ok()
+    };
+    let (_server, zone) = on_two(name_server(refusing).await.port()).await;
+    assert!(zone.stand_ins().await.unwrap().is_empty());
+    let zone = zone.or_else_asking(vec![Arc::new(Named("https://dns.example/dns-query"))]);
+    assert!(zone.stand_ins().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ impl Stage {
             resolver: nobody,
             dns_port: nobody.port(),
             primary: None,
+            https_resolver: None,
             ports: BTreeMap::new(),
             ca_pem: rcgen::generate_simple_self_signed(["nobody.example".to_owned()]).unwrap().cert.pem(),
             time: self.time,

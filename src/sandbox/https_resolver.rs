@@ -1,0 +1,36 @@
+//! The public resolver of a world, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one.
+
+use super::faults::{self, scripted};
+use super::names::{Role, SERVICE, respond};
+use super::serve::{Answer, Dropped, answer};
+use super::shared::Shared;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use std::sync::Arc;
+
+/// Where it is asked.
+pub(super) const PATH: &str = "/dns-query";
+/// A message as it is on the wire.
+const MESSAGE: &str = "application/dns-message";
+
+/// Answers one request.
+pub(super) async fn handle(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, Dropped> {
+    shared.touch();
+    let perform = async || Ok(perform(&shared, &request));
+    faults::meet(&shared, (SERVICE, "https", ""), |rule| scripted(&rule), perform).await
+}
+
+fn perform(shared: &Shared, request: &Request<Bytes>) -> Answer {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    if (method, path) != ("POST", PATH) {
+        return answer(404, "text/plain", format!("POST {PATH}"));
+    }
+    if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != MESSAGE) {
+        return answer(415, "text/plain", MESSAGE);
+    }
+    match respond(shared, request.body(), Role::Resolver, false) {
+        Some(message) => answer(200, MESSAGE, message),
+        None => answer(400, "text/plain", "this is no question"),
+    }
+}
