@@ -222,13 +222,15 @@ impl Hands {
     /// One turn. A guard's look may wait until it is let through, but not for longer than a source may be silent.
     async fn turn_in_time(&self, piece: &mut Piece) -> Turn {
         let Work::Guard(guard) = piece.due.work else { return self.turn(piece).await };
-        let clock = self.world.clock();
-        let limit = clock.now().after(SILENCE);
+        let Some(watch) = self.actions.guard(guard) else { return Turn::Never };
+        let (clock, patience) = (self.world.clock(), watch.patience());
+        let limit = clock.now().after(patience);
         tokio::select! {
             biased;
             turn = self.turn(piece) => turn,
             () = clock.sleep_until(limit) => {
-                let text = format!("no evidence for {}: a look is not through yet", format_duration(SILENCE));
+                let silence = format_duration(patience);
+                let text = format!("no evidence for {silence}: a look is not through yet");
                 Turn::Answered(Input::Tripped { guard, fault: Fault::blind(text) })
             }
         }

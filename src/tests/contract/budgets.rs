@@ -56,7 +56,8 @@ async fn throttles_slow_the_watching_and_never_the_undoing() {
         "{at_first}: what is left of ten at once, and five a second"
     );
 
-    let place = Place { world: watched.clone(), behind: Behind::Sandbox(sandbox) };
+    let wiring = Some(sandbox.wiring().clone());
+    let place = Place { world: watched.clone(), behind: Behind::Sandbox(sandbox), wiring };
     place.fault(json!({"operation": "ListResourceRecordSets", "kind": "throttle", "times": 1})).await;
     counted(&watched, &looks, two).await;
     let slowed = counted(&watched, &looks, two).await;

@@ -54,10 +54,11 @@ pub(super) fn holds(
 
 async fn place(stage: Stage) -> Place {
     let stage = Arc::new(stage);
-    let wiring = stage.wiring(front::stand(stage.clone()).await);
+    let wiring = Some(stage.wiring(front::stand(stage.clone()).await));
     let plan = Plan { targets: targets(stage.account(), stage.zone()), ..plan() };
-    let world = World::connect(&plan, Path::new(""), Some(wiring), nowhere(), &Budgets::default());
-    Place { world: Arc::new(world), behind: Behind::Emulator(stage) }
+    let world =
+        Arc::new(World::connect(&plan, Path::new(""), wiring.clone(), nowhere(), &Budgets::default()));
+    Place { world, behind: Behind::Emulator(stage), wiring }
 }
 
 /// What a panic says.
@@ -68,16 +69,22 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 #[test]
 fn each_exception_is_of_one_contract_and_says_why() {
-    use super::{alarms, attributes, compute, dns, logs, metrics, refusals, rules, traffic};
+    use super::{
+        alarms, attributes, compute, dns, inventory, logs, metrics, parameters, refusals, rules, scaling,
+        traffic,
+    };
     let all = [
         alarms::CONTRACTS,
         attributes::CONTRACTS,
         compute::CONTRACTS,
         dns::CONTRACTS,
+        inventory::CONTRACTS,
         logs::CONTRACTS,
         metrics::CONTRACTS,
+        parameters::CONTRACTS,
         refusals::CONTRACTS,
         rules::CONTRACTS,
+        scaling::CONTRACTS,
         traffic::CONTRACTS,
     ]
     .concat();

@@ -9,6 +9,7 @@ mod compute;
 mod dns;
 mod emulators;
 mod files;
+mod inventory;
 mod logs;
 mod metrics;
 mod parameters;
@@ -21,9 +22,9 @@ mod signals;
 mod traffic;
 mod updates;
 
-use crate::adapter::{Budgets, Supervision, World};
+use crate::adapter::{Budgets, Supervision, SystemClock, World};
 use crate::plan::{Plan, Policy, Span, Target, Timestamp, Value};
-use crate::port::{Request, WriteWorld};
+use crate::port::{Caller, ReadInventory, Request, Wiring, WriteWorld};
 use crate::run::{Fault, FaultKind, Landed};
 use crate::sandbox::{Options, Sandbox, shipped, start};
 use crate::sim::{FaultRule, Ports, WorldFile};
@@ -36,6 +37,8 @@ use std::time::Duration;
 pub(crate) struct Place {
     pub(crate) world: Arc<dyn WriteWorld>,
     behind: Behind,
+    /// How adapters reach it, where that is by sockets of AWS.
+    wiring: Option<Wiring>,
 }
 
 enum Behind {
@@ -66,6 +69,13 @@ impl Place {
                 assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
             }
         }
+    }
+
+    /// What is in the account that its credentials are of.
+    async fn inventory(&self) -> Result<(Caller, Arc<dyn ReadInventory>), Fault> {
+        let wiring = self.wiring.as_ref().unwrap();
+        let clock = Arc::new(SystemClock::scaled(wiring.time));
+        crate::adapter::inventory(None, None, clock, Some(wiring), &Budgets::default()).await
     }
 
     /// Whose account the target `prod` is.
@@ -115,7 +125,7 @@ fn in_memory(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let file = WorldFile::read(text, "aep.yaml", &|_| None).unwrap();
     let world = crate::sim::World::new(file, "aep", Timestamp(1_800_000_000_000), 77).unwrap();
     let ports = Arc::new(Ports::new(world, targets(ACCOUNT, ZONE)));
-    let place = Place { world: ports.clone(), behind: Behind::Memory(ports.clone()) };
+    let place = Place { world: ports.clone(), behind: Behind::Memory(ports.clone()), wiring: None };
     ports.virtual_clock().drive(contract(&place)).unwrap();
 }
 
@@ -124,9 +134,10 @@ async fn in_sandbox(text: &str, contract: impl AsyncFnOnce(&Place)) {
     let options = Options { scale: Some(600), traffic: false, ..Options::default() };
     let sandbox = start(text, "aep.yaml", options).await.unwrap();
     let plan = Plan { targets: targets(ACCOUNT, ZONE), ..plan() };
+    let wiring = Some(sandbox.wiring().clone());
     let world =
-        World::connect(&plan, Path::new(""), Some(sandbox.wiring().clone()), nowhere(), &Budgets::default());
-    contract(&Place { world: Arc::new(world), behind: Behind::Sandbox(sandbox) }).await;
+        Arc::new(World::connect(&plan, Path::new(""), wiring.clone(), nowhere(), &Budgets::default()));
+    contract(&Place { world, behind: Behind::Sandbox(sandbox), wiring }).await;
 }
 
 /// A plan of nothing.
@@ -154,6 +165,8 @@ fn nowhere() -> Supervision {
 /// Each contract is one test in memory and one in the sandbox: in the world that is shipped, or in a changed one.
 macro_rules! held_by_both {
     ($($contract:ident $(in $text:ident)?),* $(,)?) => {
+        crate::tests::contract::held_in_sandbox!($($contract $(in $text)?),*);
+
         mod in_memory {
             $(#[test]
             fn $contract() {
@@ -161,6 +174,12 @@ macro_rules! held_by_both {
                 crate::tests::contract::in_memory(&text, super::$contract);
             })*
         }
+    };
+}
+use held_by_both;
+
+macro_rules! held_in_sandbox {
+    ($($contract:ident $(in $text:ident)?),* $(,)?) => {
         mod in_sandbox {
             $(#[tokio::test]
             async fn $contract() {
@@ -170,13 +189,28 @@ macro_rules! held_by_both {
         }
     };
 }
-use held_by_both;
+use held_in_sandbox;
 
-/// The same, and one over each emulator of AWS, in which these parts of that world are made.
+/// One in memory, one in the sandbox, and one over each emulator of AWS, in which these parts of that world are made.
 macro_rules! held_everywhere {
     ($($part:ident)+; $($contract:ident $(in $text:ident)?),* $(,)?) => {
         crate::tests::contract::held_by_both!($($contract $(in $text)?),*);
+        crate::tests::contract::held_over_emulators!($($part)+; $($contract $(in $text)?),*);
+    };
+}
+use held_everywhere;
 
+/// The same of what worlds in memory do not have.
+macro_rules! held_by_adapters {
+    ($($part:ident)+; $($contract:ident $(in $text:ident)?),* $(,)?) => {
+        crate::tests::contract::held_in_sandbox!($($contract $(in $text)?),*);
+        crate::tests::contract::held_over_emulators!($($part)+; $($contract $(in $text)?),*);
+    };
+}
+use held_by_adapters;
+
+macro_rules! held_over_emulators {
+    ($($part:ident)+; $($contract:ident $(in $text:ident)?),* $(,)?) => {
         /// Their names.
         pub(super) const CONTRACTS: &[&str] = &[$(stringify!($contract)),*];
         const PARTS: &[crate::tests::contract::emulators::Part] =
@@ -200,7 +234,7 @@ macro_rules! held_everywhere {
         }
     };
 }
-use held_everywhere;
+use held_over_emulators;
 
 /// The shipped world, or what a change makes of it.
 fn world_text(changes: &[fn(&str) -> String]) -> String {

@@ -1,11 +1,12 @@
 //! Values that are kept under names.
 
-use super::{Place, held_by_both, worth};
+use super::{Place, held_everywhere, worth};
 use crate::port::Parameter;
 use crate::run::{Fault, FaultKind, Landed};
 use serde_json::json;
 
-held_by_both!(
+held_everywhere!(
+    Parameters;
     a_parameter_is_told_and_a_secret_is_not in with_parameters,
     a_parameter_may_say_something_else_later in with_parameters,
     parameters_meet_faults_on_their_way in with_parameters,
@@ -15,7 +16,7 @@ fn with_parameters(text: &str) -> String {
     let parameters = "
 parameters:
   /aep/stop: { value: 'false' }
-  /aep/empty: { value: '' }
+  /aep/blank: { value: ' ' }
   /aep/password: { value: hunter2, encrypted: true }
 ";
     format!("{text}{parameters}")
@@ -31,7 +32,7 @@ fn text(text: &str) -> Parameter {
 
 async fn a_parameter_is_told_and_a_secret_is_not(place: &Place) {
     assert_eq!(look(place, "/aep/stop").await, Ok(Some(text("false"))));
-    assert_eq!(look(place, "/aep/empty").await, Ok(Some(text(""))));
+    assert_eq!(look(place, "/aep/blank").await, Ok(Some(text(" "))));
     assert_eq!(look(place, "/aep/password").await, Ok(Some(Parameter::Secret)));
     for none in ["/aep", "/aep/stop/", "aep/stop", "/AEP/stop"] {
         assert_eq!(look(place, none).await, Ok(None), "{none}");
@@ -51,7 +52,7 @@ async fn a_parameter_may_say_something_else_later(place: &Place) {
         "the value of now, and not one that was kept"
     );
     assert_eq!(look(place, "/aep/new").await, Ok(Some(text("x"))));
-    assert_eq!(look(place, "/aep/empty").await, Ok(Some(text(""))), "others are as they were");
+    assert_eq!(look(place, "/aep/blank").await, Ok(Some(text(" "))), "others are as they were");
 }
 
 async fn parameters_meet_faults_on_their_way(place: &Place) {

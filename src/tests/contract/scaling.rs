@@ -1,12 +1,13 @@
 //! How far services are scaled: what is told is what was set, and the service follows.
 
-use super::{Place, held_by_both, worth};
+use super::{Place, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::{Scaling, SetScaling};
 use crate::run::{FaultKind, Landed};
 use serde_json::json;
 
-held_by_both!(
+held_everywhere!(
+    Balancers Services Scaling;
     bounds_are_set_and_set_back_to_what_they_were in scaled,
     a_service_follows_its_bounds in scaled,
     a_lost_change_of_bounds_is_in_doubt in scaled,

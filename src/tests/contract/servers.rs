@@ -136,7 +136,7 @@ impl Server {
     /// For contracts.
     pub(crate) fn place(self) -> Place {
         let world = Arc::new(self.world(self.front, KEY, SECRET));
-        Place { world, behind: Behind::Server(self) }
+        Place { world, behind: Behind::Server(self), wiring: None }
     }
 
     /// Puts a fault in its way, once.

@@ -82,7 +82,7 @@ impl ReadDns for World {
 /// It asks the first name server, and keeps what that says for as long as it may.
 #[async_trait]
 impl AskResolver for World {
-    fn url(&self) -> &str {
+    fn url(&self) -> &'static str {
         "https://dns.example/dns-query"
     }
     async fn ask(&self, name: &Name, kind: &RecordType) -> Result<Served, Fault> {

@@ -41,6 +41,12 @@ impl Stage {
         if parts.contains(&Part::Services) {
             self.make_services(world, &groups).await;
         }
+        if parts.contains(&Part::Scaling) {
+            self.make_scaling(world).await;
+        }
+        for (name, stated) in named(&world["parameters"]).filter(|_| parts.contains(&Part::Parameters)) {
+            self.put_parameter(name, stated).await;
+        }
         for (name, stated) in named(&world["alarms"]).filter(|_| parts.contains(&Part::Alarms)) {
             self.make_alarm(name, stated).await;
         }
@@ -208,6 +214,25 @@ impl Stage {
                 self.ecs("CreateService", &body).await;
             }
         }
+    }
+
+    async fn make_scaling(&self, world: &Json) {
+        for (cluster, services) in named(&world["clusters"]) {
+            for (name, service) in named(services).filter(|(_, service)| service["scaling"].is_object()) {
+                let body = json!({"ServiceNamespace": "ecs", "ResourceId": format!("service/{cluster}/{name}"),
+                    "ScalableDimension": "ecs:service:DesiredCount",
+                    "MinCapacity": service["scaling"]["min"], "MaxCapacity": service["scaling"]["max"]});
+                let target = "AnyScaleFrontendService.RegisterScalableTarget";
+                self.by_json("application-autoscaling", target, &body).await;
+            }
+        }
+    }
+
+    /// What it said before is replaced.
+    pub(super) async fn put_parameter(&self, name: &str, stated: &Json) {
+        let kind = if stated["encrypted"] == true { "SecureString" } else { "String" };
+        let body = json!({"Name": name, "Value": stated["value"], "Type": kind, "Overwrite": true});
+        self.by_json("ssm", "AmazonSSM.PutParameter", &body).await;
     }
 
     async fn cloudwatch(&self, action: &str, body: &Json) {

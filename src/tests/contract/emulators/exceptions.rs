@@ -136,6 +136,35 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         emulators: &[Ministack],
+        contracts: &["what_is_not_there_has_nothing_in_it"],
+        wrong: "a cluster that is not there has no services; AWS says ClusterNotFoundException",
+        words: "`Result::unwrap_err()` on an `Ok` value: ()",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &[
+            "bounds_are_set_and_set_back_to_what_they_were",
+            "a_service_follows_its_bounds",
+            "a_lost_change_of_bounds_is_in_doubt",
+            "what_bounds_cannot_be_is_refused",
+        ],
+        wrong: "nothing is scaled there; AWS has Application Auto Scaling",
+        words: "Unsupported service: application-autoscaling",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["a_service_follows_its_bounds"],
+        wrong: "bounds are kept and bind nobody; AWS brings the count of a service within them",
+        words: "4 to 6",
+    },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["what_bounds_cannot_be_is_refused"],
+        wrong: "a minimum above the maximum is taken; AWS says ValidationException",
+        words: "`Result::unwrap_err()` on an `Ok` value: ()",
+    },
+    Exception {
+        emulators: &[Ministack],
         contracts: &["a_running_task_tells_the_digest_of_its_image"],
         wrong: "a task tells no digest; AWS tells the one that it pulled",
         words: "no digest",

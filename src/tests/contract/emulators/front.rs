@@ -148,6 +148,9 @@ impl Stage {
         for (name, stated) in said["alarms"].as_object().into_iter().flatten() {
             self.set_alarm(name, stated).await;
         }
+        for (name, stated) in said["parameters"].as_object().into_iter().flatten() {
+            self.put_parameter(name, stated).await;
+        }
         for what in ["metrics", "logs"] {
             self.publish_from_now(what, &said[what]).await;
         }

@@ -26,6 +26,9 @@ pub(in crate::tests::contract) enum Part {
     Alarms,
     Metrics,
     Logs,
+    /// Of services, which must be there too.
+    Scaling,
+    Parameters,
 }
 
 /// Whose call it is, for moto. ministack takes a key of twelve digits for the account.
