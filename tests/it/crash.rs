@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use trial::{Course, Ended, Trial};
 
 /// Trials of a sample.
-const SAMPLE: usize = 14;
+const SAMPLE: usize = 8;
 /// At once: most of a trial is waiting.
 const AT_ONCE: usize = 20;
 
@@ -75,7 +75,7 @@ impl Wanted {
     /// Whether anything of a scenario is wanted. A sample takes some of them, the first among them.
     fn has(&self, place: usize, scenario: &Scenario) -> bool {
         match self {
-            Self::Sample => place.is_multiple_of(3),
+            Self::Sample => place.is_multiple_of(7),
             Self::All | Self::Parts(..) => true,
             Self::Named(name) => name.split('/').next().is_some_and(|first| first == scenario.name),
         }
