@@ -58,24 +58,25 @@ impl Service {
     }
 
     /// What AWS gives an account in a region: so many calls at once, and so many a second after that. Where each operation
-    /// has a bucket of its own, the smaller ones of those that are watched with.
+    /// has a bucket of its own, the smaller ones of those that are watched with. Those of Route 53 and of load balancers are as AWS
+    /// documents them; the others are estimates, and name the page to hold them to.
     fn bucket(self) -> (u64, u64) {
         match self {
             // Developer guide, "Throttling API requests": for an account, wherever it is asked from.
             Self::Route53 => (50, 10),
-            // API reference, "Request throttling": reads of services and tasks.
+            // Estimated. API reference, "Request throttling": reads of services and tasks.
             Self::Ecs => (50, 20),
             // User guide, "Request throttling": what changes nothing.
             Self::Elb => (40, 10),
-            // User guide, "Service quotas": 50 a second for GetMetricData, 9 for DescribeAlarms.
+            // Estimated. User guide, "Service quotas": GetMetricData and DescribeAlarms.
             Self::CloudWatch => (50, 20),
-            // User guide, "Quotas": FilterLogEvents.
+            // Estimated. User guide, "Quotas": FilterLogEvents.
             Self::Logs => (10, 5),
-            // General reference, "Systems Manager endpoints and quotas": GetParameter.
+            // Estimated. General reference, "Systems Manager endpoints and quotas": GetParameter.
             Self::Ssm => (40, 40),
-            // Not told.
+            // Estimated: AWS does not tell.
             Self::Scaling => (20, 10),
-            // IAM user guide, "Quotas": 600 a second, of which a connection needs one in its life.
+            // Estimated. IAM user guide, "Quotas"; a connection needs one in its life.
             Self::Sts => (200, 200),
         }
     }

@@ -17,7 +17,7 @@ const HOLDS: Duration = Duration::from_secs(60);
 pub(in crate::adapter) struct Silence(Mutex<Option<Instant>>);
 
 impl Silence {
-    /// Whether none of these answers anything, neither over UDP nor over TCP. Whatever one of them says, it has said.
+    /// Whether one of these answers anything, over UDP or TCP, whatever it says. If none does, that is kept.
     pub(in crate::adapter) async fn is_over(&self, authorities: &[Authority], zone: &Name) -> bool {
         let mut asked = JoinSet::new();
         for address in authorities.iter().map(|authority| authority.address) {
