@@ -1,5 +1,6 @@
 //! Faults that meet no call, but strike between two facts: deaths of the process, people, the world by itself.
 
+mod names;
 mod settings;
 
 use super::faults::Class;
@@ -30,11 +31,6 @@ pub(super) struct MomentFault {
 const STOPS: May = May { stop: true, ..May::NOTHING };
 /// Somebody else has taken away or changed what the way back, or users, stand on.
 const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..May::NOTHING };
-
-/// How late the last name server is.
-const LAGS: Duration = Duration::from_secs(300);
-/// For how long a resolver keeps an answer that ignores its TTL.
-const IGNORED: Duration = Duration::from_secs(1800);
 
 /// The lock of another run.
 const OTHER: &str = "\"switchover v1 run=OTHER plan=other by=bo@elsewhere since=2026-01-06T09:00:00Z \
@@ -273,38 +269,10 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: deploying,
         strike: |scene, _| every_job(scene, |how| how.unpullable = true),
     },
-    MomentFault {
-        name: "dns.one-lags",
-        text: "one name server serves changes five minutes late",
-        class: Class::Dns,
-        may: May { stop: true, delay: true, ..May::NOTHING },
-        targets: before_dns_changes,
-        strike: |scene, _| {
-            scene.world(|world, _| {
-                if let Some(server) = world.name_servers.last_mut() {
-                    server.delay = LAGS;
-                }
-            });
-        },
-    },
-    MomentFault {
-        name: "dns.pending",
-        text: "changes stay PENDING for ten minutes",
-        class: Class::Dns,
-        may: May { stop: true, delay: true, ..May::NOTHING },
-        targets: live,
-        strike: |scene, _| scene.world(|world, _| world.insync_after = Duration::from_secs(600)),
-    },
-    MomentFault {
-        name: "dns.ignores-ttl",
-        text: "a resolver keeps answers for half an hour, whatever their TTL",
-        class: Class::Dns,
-        may: May { hurt: true, ..May::NOTHING },
-        targets: with_users,
-        strike: |scene, _| {
-            scene.world(|world, _| world.users_mut().into_iter().for_each(|users| users.ignore_ttl(IGNORED)));
-        },
-    },
+    names::ONE_LAGS,
+    names::PENDING,
+    names::BLOCKED,
+    names::IGNORES_TTL,
 ];
 
 fn one() -> Vec<String> {
@@ -361,25 +329,6 @@ fn trip(scene: &mut Scene, name: &str) {
 /// A call is announced, and has not been sent.
 fn sending(scene: &Scene) -> Vec<String> {
     if crate::run::due(&scene.run).iter().any(|due| due.work.writes()) { one() } else { Vec::new() }
-}
-
-/// A record is about to be changed, and no other change is on its way.
-fn before_dns_changes(scene: &Scene) -> Vec<String> {
-    let run = &scene.run;
-    let writes = |ix: StepIx| {
-        let action = scene.setting.actions.get(ix);
-        let own = action
-            .is_some_and(|action| action.traits().resources.iter().any(|name| name.starts_with("dns:")));
-        own && matches!(run[ix].phase, Phase::Applying { .. } | Phase::Undoing { .. })
-    };
-    let quiet = scene
-        .world(|world, now| world.changes.last().is_none_or(|change| now.since(change.submitted) > LAGS));
-    if quiet && run.plan.places().any(writes) { one() } else { Vec::new() }
-}
-
-fn with_users(scene: &Scene) -> Vec<String> {
-    let has = scene.world(|world, _| world.users().is_some());
-    if has { live(scene) } else { Vec::new() }
 }
 
 fn before_approval(scene: &Scene) -> Vec<String> {

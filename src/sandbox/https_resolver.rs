@@ -1,9 +1,10 @@
 //! The public resolver of a world, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one.
 
 use super::faults::{self, scripted};
-use super::names::{Role, SERVICE, respond};
+use super::names::{Role, respond};
 use super::serve::{Answer, Dropped, answer};
 use super::shared::Shared;
+use crate::sim::NAMES;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
@@ -18,7 +19,7 @@ const MESSAGE: &str = "application/dns-message";
 pub(super) async fn handle(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, Dropped> {
     shared.touch();
     let perform = async || Ok(perform(&shared, &request));
-    faults::meet(&shared, (SERVICE, "https", ""), |rule| scripted(&rule), perform).await
+    faults::meet(&shared, (NAMES, "https", ""), |rule| scripted(&rule), perform).await
 }
 
 fn perform(shared: &Shared, request: &Request<Bytes>) -> Answer {

@@ -6,7 +6,7 @@
 use super::clock;
 use super::shared::Shared;
 use crate::port::dns::Name;
-use crate::sim::{FaultKind, Line, Said, World};
+use crate::sim::{Line, Said, World};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::{self, RData, Record};
 use std::net::SocketAddr;
@@ -27,9 +27,6 @@ pub(super) enum Role {
     /// For all names.
     Resolver,
 }
-
-/// As faults name all that answers for names.
-pub(super) const SERVICE: &str = "dns";
 
 impl Role {
     /// As faults name it: whatever is asked on port 53, or what this machine asks for all names.
@@ -73,15 +70,9 @@ pub(super) async fn over_udp(shared: Arc<Shared>, mut socket: UdpSocket, role: R
     }
 }
 
-/// The fault that keeps a question from whoever it is for. One of all services is none of names.
+/// The fault that keeps a question from whoever it is for.
 fn blocking(shared: &Shared, role: Role) -> Option<u64> {
-    shared.look(|world, _| {
-        if !world.faults.all().iter().any(|fault| fault.rule.service == SERVICE) {
-            return None;
-        }
-        let met = world.faults.meet(SERVICE, role.operation(), "").fate?;
-        (met.rule.kind == FaultKind::DropBefore).then_some(met.id)
-    })
+    shared.look(|world, _| world.faults.blocking(role.operation()))
 }
 
 /// A socket at the same address, as soon as the fault is gone; none: all is stopped.

@@ -5,6 +5,9 @@ use super::file::{Deed, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// As faults name all that answers for names.
+pub const NAMES: &str = "dns";
+
 /// A scripted fault, as a world file or a test states it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -171,7 +174,8 @@ impl Faults {
         let mut met = Met::default();
         for fault in &mut self.list {
             let rule = &fault.rule;
-            let fits = (rule.service.is_empty() || rule.service == service)
+            let any = rule.service.is_empty() && service != NAMES;
+            let fits = (any || rule.service == service)
                 && (rule.operation.is_empty() || rule.operation == operation)
                 && (rule.containing.is_empty() || request.contains(&rule.containing));
             if !fits {
@@ -188,5 +192,14 @@ impl Faults {
             }
         }
         met
+    }
+
+    /// The fault that keeps a question about a name from whoever it is for.
+    pub fn blocking(&mut self, operation: &str) -> Option<u64> {
+        if !self.list.iter().any(|fault| fault.rule.service == NAMES) {
+            return None;
+        }
+        let met = self.meet(NAMES, operation, "").fate?;
+        (met.rule.kind == FaultKind::DropBefore).then_some(met.id)
     }
 }

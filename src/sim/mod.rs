@@ -50,7 +50,7 @@ pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
 pub use derive::{Derived, OneCommand, asker_name, derive};
-pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met};
+pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met, NAMES};
 pub use file::{
     App, AttributesFile, Behaviour, Breaker, Deed, ParameterFile, RecordFile, RuleFile, Span, StatedAnswer,
     TrafficFile, WorldError, WorldFile,

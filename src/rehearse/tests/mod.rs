@@ -197,3 +197,12 @@ fn writes_that_are_left_behind_are_measured() {
         []
     );
 }
+
+/// A network begins to keep questions back in the middle of a run: whoever names a resolver goes on by it.
+#[test]
+fn a_network_that_blocks_port_53_from_some_moment_on_is_rehearsed() {
+    let setting = setting("tests/data/rehearse/blocked.yaml", Some("aep.yaml"));
+    let told = rehearsed(&setting, "dns.blocked");
+    assert_eq!(told.findings, []);
+    assert!(told.rows[&Class::Dns].scenarios > 0);
+}

@@ -24,6 +24,8 @@ const BAKE: &str = "bake";
 const SETS: &str = "weighted";
 const ATTRIBUTE: &str = "attribute";
 const SCALING: &str = "scaling";
+/// No name server of it can be asked.
+const BLOCKED: &str = "blocked";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -79,6 +81,9 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::UndoOverwrites, SCALING, "world.foreign-scaling", Law::ForeignKept),
     (Mistake::GraceIgnored, SCALING, "ecs.scaling.late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
+    (Mistake::ForeignOverwritten, BLOCKED, "world.foreign-record", Law::ForeignKept),
+    (Mistake::NoDrainBack, BLOCKED, "soak/people.abort", Law::Drained),
+    (Mistake::Impatient, BLOCKED, "dns.https.silent", Law::Patient),
 ];
 
 /// A plan by its name, in its world.
@@ -89,6 +94,7 @@ fn staged(plan: &str) -> Arc<Setting> {
         SHIFT | ATTRIBUTE => ("tests/data/rehearse", Some("blue-green.yaml")),
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),
+        BLOCKED => ("tests/data/rehearse", Some("blocked.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
         BAKE | DEADLINE => ("tests/data/rehearse", Some("one-record.yaml")),
         _ => ("tests/data/rehearse", None),
@@ -155,7 +161,7 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [ATTRIBUTE, BAKE, BARRIER, DEADLINE, FAMILY, GUARD, SCALING, SHIFT, VETO] {
+    for plan in [ATTRIBUTE, BAKE, BARRIER, BLOCKED, DEADLINE, FAMILY, GUARD, SCALING, SHIFT, VETO] {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

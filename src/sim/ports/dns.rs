@@ -227,7 +227,9 @@ impl AskResolver for Resolver {
 impl super::Inside {
     /// A question comes through. Whoever stays silent, or says something too late, was waited for.
     async fn ask(&self, call: &ledger::Call<'_>) -> Option<Strike> {
-        match self.enter(call).await.strike {
+        let strike = self.enter(call).await.strike;
+        let blocked = self.look(|world, _| world.faults.blocking(scripted(call.operation)));
+        match blocked.map_or(strike, |_| Some(Strike::Silent)) {
             Some(Strike::Slow(span)) if span < SILENCE => {
                 self.wait(span).await;
                 None
@@ -250,6 +252,16 @@ impl super::Inside {
             return Err(Fault::blind(format!("{name} has no address")));
         }
         Ok(found)
+    }
+}
+
+/// As a scripted fault names what is asked.
+fn scripted(operation: &str) -> &str {
+    match operation {
+        // A parent is a name server, too.
+        "delegation" => "ask",
+        "addresses" => "resolve",
+        other => other,
     }
 }
 

@@ -113,3 +113,17 @@ fn faults_meet_the_calls_that_they_name() {
     faults.remove(Some(id));
     assert!(faults.all().is_empty());
 }
+
+#[test]
+fn a_fault_keeps_a_question_back_only_where_it_is_one_of_names() {
+    use super::super::{FaultKind, FaultRule, Faults, NAMES};
+    let mut faults = Faults::default();
+    let of_all = FaultRule { times: Some(0), kind: FaultKind::DropBefore, ..FaultRule::default() };
+    faults.add(of_all.clone());
+    assert_eq!(faults.blocking("ask"), None);
+    let refuses = FaultRule { service: NAMES.into(), operation: "https".into(), ..FaultRule::default() };
+    faults.add(refuses);
+    let id = faults.add(FaultRule { service: NAMES.into(), operation: "ask".into(), ..of_all });
+    let ways = ["ask", "ask", "resolve", "https"];
+    assert_eq!(ways.map(|way| faults.blocking(way)), [Some(id), Some(id), None, None]);
+}
