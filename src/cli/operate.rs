@@ -12,7 +12,7 @@ use crate::adapter::{Http, SystemClock};
 use crate::driver::{DriveError, Driven, Driver, Interruption, Observer, Redactor, Rest};
 use crate::plan::StepIx;
 use crate::port::{Clock, WriteHttp};
-use crate::report::{Fact, Renderer, Runbook, Story};
+use crate::report::{self, Fact, Renderer, Runbook, Story};
 use crate::run::{Actor, Curve, Event, Order, Refusal, Run};
 use crate::store::{Owner, Recorded, SqliteStore, Takeover};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -179,10 +179,8 @@ impl Observer for Screen {
         Show::lock(&self.0).story.see_guard(guard, curve.clone());
     }
     fn on_takeover(&mut self, takeover: &Takeover) {
-        let Takeover { resource, run, reason } = takeover;
-        Show::lock(&self.0)
-            .renderers
-            .say(&format!("the lock on {resource} was taken from run {run}: {reason}"));
+        let Takeover { resource, reason, .. } = takeover;
+        Show::lock(&self.0).renderers.say(&format!("the lock on {resource} was {reason}"));
     }
     fn on_notice(&mut self, text: &str) {
         Show::lock(&self.0).renderers.say(text);
@@ -337,7 +335,12 @@ impl Session<'_> {
             None => Vec::new(),
         };
         let extras = actions::extras(story, traffic, self.context.commands.clone());
-        screen::tell(self.context, story, self.known.now(), &extras, Some(exit))?;
+        let now = self.known.now();
+        if let Err(failure) = screen::tell(self.context, story, now, &extras, Some(exit)) {
+            // How the run ended is not lost where it cannot be written.
+            self.context.say(&failure.render(self.context.err));
+            self.context.say(&report::summary(story, now, &extras, self.context.err));
+        }
         if let (Rest::Baking, Some(until), false) = (rest, story.run.bakes_until(), self.context.is_json()) {
             let suffix = &self.context.commands.suffix;
             self.context.say(&format!(

@@ -276,17 +276,17 @@ impl Driver {
         }
     }
 
-    /// Whoever had a lock before may have announced a call that is sent yet, or lands late: that is waited out before
-    /// anything is looked at. `Some` if this process is asked to stop meanwhile.
+    /// Whoever has a lock that is to be taken over may have announced a call that is sent yet, or lands late: that is waited
+    /// out before the lock changes hands, so that whoever comes after one that dies waiting waits, too. `Some` if this process
+    /// is asked to stop meanwhile.
     async fn lock(
         &mut self,
         journal: &mut Journal,
         heartbeat: &mut Heartbeat,
     ) -> Result<Option<Rest>, DriveError> {
         let mut quiet = Timestamp::PAST;
-        for takeover in journal.lock(self.locks.clone()).await? {
-            self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
-            if let Some(until) = journal.open_until(&takeover.run).await? {
+        for run in journal.bar(self.locks.clone()).await? {
+            if let Some(until) = journal.open_until(&run).await? {
                 quiet = quiet.max(until.after(self.plan.policy.grace));
             }
         }
@@ -303,6 +303,9 @@ impl Driver {
                 () = wall.sleep_until(journal.renewal()) => journal.renew().await?,
                 () = self.interruption.to_pause() => return Ok(Some(Rest::Interrupted)),
             }
+        }
+        for takeover in journal.lock(self.locks.clone()).await? {
+            self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
         }
         Ok(None)
     }

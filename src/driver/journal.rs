@@ -92,6 +92,12 @@ impl Journal {
         Ok(())
     }
 
+    /// Runs that nobody runs any more and that have locked what this one writes: they write nothing from now on.
+    pub(super) async fn bar(&self, resources: Vec<String>) -> Result<Vec<RunId>, StoreError> {
+        let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());
+        blocking(move || store.bar(&lease, &resources, now)).await
+    }
+
     /// Locks what the run writes.
     pub(super) async fn lock(&self, resources: Vec<String>) -> Result<Vec<Takeover>, StoreError> {
         let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());

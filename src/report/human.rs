@@ -65,6 +65,11 @@ pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
         (None, Some(cause)) => Some(paused(story, cause, extras)),
         (None, None) if let Some(until) = story.run.bakes_until() => Some(baking(story, until, with)),
         (None, None) if with.driven => None,
+        (None, None) if story.begun.is_none() => Some(Advice {
+            says: vec!["it had not begun: nothing was done, and there is no such run; start it anew".into()],
+            commands: Vec::new(),
+            see: Runbook::Interrupted,
+        }),
         (None, None) => Some(Advice {
             says: vec!["the process that drove this run is gone; nothing is lost".into()],
             commands: vec![("to go on where it stopped".into(), with.run("resume", id)), back],

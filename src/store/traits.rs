@@ -144,6 +144,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Lets it go.
     fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
+    /// The runs that nobody runs any more and that have locked some of these: each is fenced from now on, and keeps its
+    /// locks. What one of them announced may land yet: whoever waits for that before it locks leaves it to others to wait,
+    /// too, should it die meanwhile.
+    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError>;
     /// Locks all of these for the run, or none. Locks of a run that nobody runs any more are taken over.
     fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError>;
     /// Gives back all that the run has locked.

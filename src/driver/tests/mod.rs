@@ -292,36 +292,61 @@ async fn what_another_live_run_writes_is_refused() {
     assert!(completed(&second.drive().await.unwrap().run));
 }
 
-#[tokio::test]
-async fn a_call_that_another_run_announced_is_waited_out() {
+/// Calls may be sent for an hour, and land ten minutes later.
+fn late(ids: &[&str]) -> Plan {
     let policy =
         Policy { call: Duration::from_secs(3600), grace: Duration::from_secs(600), ..Policy::default() };
-    let plan = |ids: &[&str]| Plan { policy: policy.clone(), ..chain(ids) };
-    let undisturbed = Stage::new(plan(&["a"]), &[]);
+    Plan { policy, ..chain(ids) }
+}
+
+/// A run whose process died as soon as its call was announced, and until when that may land.
+async fn announced() -> (Stage, Timestamp) {
+    let undisturbed = Stage::new(late(&["a"]), &[]);
     undisturbed.drive().await.unwrap();
+    assert_eq!(undisturbed.seen.lock().unwrap().notices, Vec::<String>::new());
     let intent = undisturbed.journal().iter().position(|line| line.contains("applying")).unwrap();
-    // It dies as soon as its intent is on disk.
-    let first = Stage::new(plan(&["a"]), &[]);
+    let first = Stage::new(late(&["a"]), &[]);
     first.crash_at(Crash::After(intent as u64 + 1));
     assert!(first.drive().await.is_err());
     let last: Json = serde_json::from_str(first.journal().last().unwrap()).unwrap();
     let by = Timestamp(last["fact"]["by"].as_u64().unwrap());
+    (first, by.after(Duration::from_secs(600)))
+}
 
+/// Another run in the same store, that writes what it does.
+fn beside(first: &Stage, id: &str) -> Stage {
     let inner = Arc::new(crate::store::SqliteStore::open(first.directory.path()).unwrap());
-    let second = Stage::among(first.directory.clone(), inner, plan(&["z", "a"]), &[], Vec::new());
-    assert!(completed(&second.drive().await.unwrap().run));
-    let begun = second.store.read(&second.run, Seq(1)).unwrap()[0].at;
-    assert!(
-        begun >= by.after(policy.grace),
-        "it began at {begun}, and the call may land until {by} and later"
-    );
-    let seen = second.seen.lock().unwrap();
-    assert!(
-        matches!(&seen.notices[..], [notice] if notice.ends_with("that is waited for")),
-        "{:?}",
-        seen.notices
-    );
-    assert_eq!(undisturbed.seen.lock().unwrap().notices, Vec::<String>::new());
+    Stage::among(first.directory.clone(), inner, late(&[id, "a"]), &[], Vec::new())
+}
+
+/// It completes, and begins no earlier than that.
+#[track_caller]
+fn waited(stage: &Stage, driven: Result<Driven, DriveError>, lands: Timestamp) {
+    assert!(completed(&driven.unwrap().run));
+    let begun = stage.store.read(&stage.run, Seq(1)).unwrap()[0].at;
+    assert!(begun >= lands, "it began at {begun}, and the call may land until {lands}");
+    let seen = stage.seen.lock().unwrap();
+    let notices = &seen.notices[..];
+    assert!(matches!(notices, [notice] if notice.ends_with("that is waited for")), "{notices:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_another_run_announced_is_waited_out() {
+    let (first, lands) = announced().await;
+    let second = beside(&first, "z");
+    waited(&second, second.drive().await, lands);
+}
+
+/// One that is stopped while it waits has taken nothing over: whoever comes after it, or takes it up, waits anew.
+#[tokio::test]
+async fn whoever_comes_after_one_that_was_waiting_waits_too() {
+    let (first, lands) = announced().await;
+    let second = beside(&first, "z");
+    second.interruption.ask();
+    assert_eq!(second.drive().await.unwrap().rest, Rest::Interrupted);
+    assert_eq!(second.journal(), Vec::<String>::new());
+    let third = beside(&first, "y");
+    waited(&third, third.drive().await, lands);
 }
 
 #[tokio::test]

@@ -79,6 +79,9 @@ impl Store for Mortal {
     fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         self.inner.release(lease)
     }
+    fn bar(&self, lease: &Lease, wanted: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.inner.bar(lease, wanted, now)
+    }
     fn lock(&self, lease: &Lease, wanted: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError> {
         self.inner.lock(lease, wanted, now)
     }

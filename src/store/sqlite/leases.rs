@@ -129,6 +129,25 @@ pub(super) fn let_go(tx: &Transaction<'_>, run: &RunId, epoch: u64) -> Result<()
     Ok(())
 }
 
+pub(super) fn bar(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    resources: &[String],
+    now: Timestamp,
+) -> Result<Vec<RunId>, Failed> {
+    check(tx, lease)?;
+    let mut barred = Vec::new();
+    for resource in resources {
+        if let Some(run) = other_holder(tx, lease, resource)? {
+            fence(tx, resource, &run, now)?;
+            barred.push(run);
+        }
+    }
+    barred.sort();
+    barred.dedup();
+    Ok(barred)
+}
+
 pub(super) fn lock(
     tx: &Transaction<'_>,
     lease: &Lease,
@@ -138,41 +157,47 @@ pub(super) fn lock(
     check(tx, lease)?;
     let mut takeovers = Vec::new();
     for resource in resources {
-        let other: Option<String> = tx
-            .query_row("SELECT run FROM locks WHERE resource = ?", [resource], |row| row.get(0))
-            .optional()?;
-        let reason = match other.map(|id| RunId(id.into())) {
-            Some(run) if run == lease.run => continue,
+        let reason = match other_holder(tx, lease, resource)? {
             None => None,
             Some(run) => {
-                // Its guards turn it back, also where nobody drives it now.
-                if let Some(until) = listing::bakes_until(tx, &run) {
-                    return Err(StoreError::Baking { resource: resource.clone(), run, until }.into());
-                }
-                let row = row(tx, &run)?;
-                let reason = row.as_ref().map_or_else(|| Some("nobody holds it".into()), |r| r.free(now));
-                let reason = reason.or(on(Mistake::LockNotHeeded).then(String::new));
-                let Some(reason) = reason else {
-                    let holder = row.expect("somebody holds it").holder(now);
-                    let resource = resource.clone();
-                    return Err(StoreError::Locked { resource, run, holder }.into());
-                };
-                // It may only be silent: once its lock is another's it writes nothing more.
-                tx.execute(
-                    "UPDATE leases SET held = FALSE, epoch = epoch + 1 WHERE run = ? AND held",
-                    [&*run.0],
-                )?;
+                let reason = fence(tx, resource, &run, now)?;
                 let reason = format!("taken over from run {run}: {reason}");
                 takeovers.push(Takeover { resource: resource.clone(), run, reason: reason.clone() });
                 Some(reason)
             }
         };
         tx.execute(
-            "INSERT OR REPLACE INTO locks (resource, run, since, taken_over) VALUES (?, ?, ?, ?)",
+            "INSERT INTO locks (resource, run, since, taken_over) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (resource) DO UPDATE SET run = ?2, since = ?3, taken_over = ?4 WHERE run != ?2",
             params![resource, &*lease.run.0, far(now), reason],
         )?;
     }
     Ok(takeovers)
+}
+
+/// The run that has locked it, if it is another one.
+fn other_holder(tx: &Transaction<'_>, lease: &Lease, resource: &str) -> Result<Option<RunId>, Failed> {
+    let holder: Option<String> =
+        tx.query_row("SELECT run FROM locks WHERE resource = ?", [resource], |row| row.get(0)).optional()?;
+    Ok(holder.map(|id| RunId(id.into())).filter(|run| *run != lease.run))
+}
+
+/// Keeps the holder of a lock, which nobody runs any more, from writing; why it may be kept from it.
+fn fence(tx: &Transaction<'_>, resource: &str, run: &RunId, now: Timestamp) -> Result<String, Failed> {
+    // Its guards turn it back, also where nobody drives it now.
+    if let Some(until) = listing::bakes_until(tx, run) {
+        return Err(StoreError::Baking { resource: resource.into(), run: run.clone(), until }.into());
+    }
+    let row = row(tx, run)?;
+    let reason = row.as_ref().map_or_else(|| Some("nobody holds it".into()), |r| r.free(now));
+    let reason = reason.or(on(Mistake::LockNotHeeded).then(String::new));
+    let Some(reason) = reason else {
+        let holder = row.expect("somebody holds it").holder(now);
+        return Err(StoreError::Locked { resource: resource.into(), run: run.clone(), holder }.into());
+    };
+    // It may only be silent: once it is taken from, it writes nothing more.
+    tx.execute("UPDATE leases SET held = FALSE, epoch = epoch + 1 WHERE run = ? AND held", [&*run.0])?;
+    Ok(reason)
 }
 
 pub(super) fn unlock(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {

@@ -235,6 +235,14 @@ impl SqliteStore {
         gone.filter_map(|run| self.is_lost(&run).map(|lost| (run, lost)))
     }
 
+    /// Again, with the room that was set aside, where there is no other.
+    fn with_the_reserve<T>(&self, attempt: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match attempt() {
+            Err(StoreError::Full { .. }) if self.give_up_the_reserve() => attempt(),
+            told => told,
+        }
+    }
+
     fn give_up_the_reserve(&self) -> bool {
         self.reserve.as_ref().is_some_and(Reserve::free)
     }
@@ -360,11 +368,18 @@ impl Store for SqliteStore {
     }
 
     fn renew(&self, lease: &Lease, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
-        self.writing(&lease.run, |tx| leases::renew(tx, lease, now.after(ttl)))
+        if let Some(reserve) = &self.reserve {
+            reserve.is_there();
+        }
+        self.with_the_reserve(|| self.writing(&lease.run, |tx| leases::renew(tx, lease, now.after(ttl))))
     }
 
     fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         self.writing(&lease.run, |tx| leases::release(tx, lease))
+    }
+
+    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        self.writing(&lease.run, |tx| leases::bar(tx, lease, resources, now))
     }
 
     fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError> {
@@ -416,7 +431,7 @@ impl Store for SqliteStore {
     }
 
     fn order(&self, run: &RunId, by: &Actor, order: &OrderRecord, now: Timestamp) -> Result<u64, StoreError> {
-        let id = self.writing(run, |tx| orders::give(tx, run, by, order, now))?;
+        let id = self.with_the_reserve(|| self.writing(run, |tx| orders::give(tx, run, by, order, now)))?;
         self.own_orders.fetch_add(1, Ordering::Relaxed);
         Ok(id)
     }

@@ -67,11 +67,13 @@ pub(super) fn for_reading(directory: &Path) -> Result<(PathBuf, Connection), Sto
         Ok(connection)
     };
     let connection = open(&path, plain).or_else(|error: rusqlite::Error| {
-        // Nobody has it open, and we may not create what sharing needs: then it does not change either.
+        // Nobody has it open, and we may not create what sharing needs, or have no room for it: then it does not change either.
         let alone = !directory.join("switchover.db-wal").exists();
         let as_it_is = PathBuf::from(format!("file:{}?immutable=1", path.display()));
         match explain(&path, &error) {
-            StoreError::ReadOnly { .. } if alone => open(&as_it_is, plain | OpenFlags::SQLITE_OPEN_URI),
+            StoreError::ReadOnly { .. } | StoreError::Full { .. } if alone => {
+                open(&as_it_is, plain | OpenFlags::SQLITE_OPEN_URI)
+            }
             _ => Err(error),
         }
     });

@@ -14,13 +14,15 @@ const ROOM: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
+    set_aside: AtomicBool,
     in_use: AtomicBool,
 }
 
 impl Reserve {
     /// Nothing is set aside yet.
     pub(super) fn in_directory(directory: &Path) -> Self {
-        Self { path: directory.join("reserve"), in_use: AtomicBool::new(false) }
+        let (set_aside, in_use) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { path: directory.join("reserve"), set_aside, in_use }
     }
 
     /// Sets the room aside, unless it is already: before a run begins, or goes on.
@@ -32,6 +34,7 @@ impl Reserve {
                 explain_io(&self.path, &error)
             })?;
         }
+        self.set_aside.store(true, Ordering::Relaxed);
         self.in_use.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -39,6 +42,13 @@ impl Reserve {
     /// Gives the room up. False if it was given up before.
     pub(super) fn free(&self) -> bool {
         !self.in_use.swap(true, Ordering::Relaxed) && fs::remove_file(&self.path).is_ok()
+    }
+
+    /// Looks whether another process has given it up since it was set aside: then there is no other room.
+    pub(super) fn is_there(&self) {
+        if self.set_aside.load(Ordering::Relaxed) && !self.path.exists() {
+            self.in_use.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn is_in_use(&self) -> bool {

@@ -84,3 +84,70 @@ fn disks_of_every_size_are_full() {
         found_out("an append that takes a full disk for done", &wrong);
     }
 }
+
+/// One step that is at work until it is told to end; whoever undoes it ends at once.
+const LONG: &str = r#"
+switchover: v1
+name: long
+steps:
+  - id: long
+    uses: exec
+    with:
+      run: [sh, -c, "touch $OUT/began; until [ -e $OUT/go ]; do sleep 0.1; done"]
+      undo: ["true"]
+"#;
+
+/// Runs the plan `$3` with `$4` on a disk of 8 MiB that is full as soon as its step is at work, does `$5` then, waits
+/// until the run has ended, and tells how, and what can be read of it while the disk is full.
+const FILLED: &str = r#"
+root="$1" out="$2" plan="$3" tool="$4"
+mount -t tmpfs -o size=8m none "$root" || exit 77
+export OUT="$out" SWITCHOVER_STATE_DIR="$root/state"
+"$tool" run "$plan" --yes --on-pause exit >"$out/said" 2>&1 &
+run=$!
+until [ -e "$out/began" ]; do sleep 0.1; done
+dd if=/dev/zero of="$root/fill" bs=1k 2>/dev/null
+eval "$5"
+wait "$run"
+echo "run $?"
+dd if=/dev/zero of="$root/more" bs=1k 2>/dev/null
+for verb in runs status log report; do
+  case $verb in runs) about= ;; *) about=latest ;; esac
+  "$tool" $verb $about >/dev/null 2>"$out/why" && echo "$verb can be read" || { echo "$verb cannot:"; cat "$out/why"; }
+done
+"#;
+
+/// How a run ends whose disk is full while a step is at work, and what is done then.
+fn filled(then: &str) -> String {
+    let (root, out) = (folder(), folder());
+    let plan = out.path().join("plan.yaml");
+    std::fs::write(&plan, LONG).unwrap();
+    let tool = env!("CARGO_BIN_EXE_switchover");
+    let mut script = Command::new("unshare");
+    script.args(["--user", "--map-root-user", "--mount", "sh", "-c", FILLED, "sh"]);
+    script.args([root.path(), out.path(), &plan]).args([tool, then]);
+    let output = script.output().unwrap();
+    let said = std::fs::read_to_string(out.path().join("said")).unwrap_or_default();
+    format!("{}{said}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+const READ: [&str; 4] = ["runs can be read", "status can be read", "log can be read", "report can be read"];
+
+/// Nothing is appended while a step is at work; the lease is renewed, and orders come.
+#[test]
+fn a_disk_that_fills_while_a_step_is_at_work_pauses_the_run_and_takes_orders() {
+    if let Err(why) = is_possible() {
+        return skipped("a disk that fills meanwhile", &why);
+    }
+    let noticed = r#"until [ ! -e "$root/state/reserve" ]; do sleep 0.1; done; touch "$out/go""#;
+    let aborted = r#""$tool" abort latest --reason "the disk is full" >"$out/abort" 2>&1; echo "abort $?""#;
+    for (then, words) in [
+        (noticed, &["run 13", "paused", "what to do now", "switchover resume"][..]),
+        (aborted, &["abort 0", "run 10", "rolled back"]),
+    ] {
+        let told = filled(then);
+        for word in words.iter().chain(&READ) {
+            assert!(told.contains(word), "`{word}` is not in:\n{told}");
+        }
+    }
+}

@@ -255,7 +255,7 @@ impl Trial {
         }
         // Another run of what it locked finds nothing of it.
         let again = scene.run(&["run", "again.yaml"]);
-        if again.code != Some(0) || again.stderr.contains("was taken from run") {
+        if again.code != Some(0) || again.stderr.contains("taken over from run") {
             return Err(format!("a lock was left: {again:?}"));
         }
         let living = scene.living();
