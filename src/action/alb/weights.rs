@@ -192,12 +192,30 @@ impl Action for Weights {
             Standing::Other if !on(Mistake::UndoOverwrites) => return Err(self.foreign(prior, &rule)),
             Standing::At(_) | Standing::Other => {}
         }
-        writes.in_time()?;
         let before = prior.rule.forward().map(|forward| &forward.groups[..]).unwrap_or_default();
+        must_take_back(&*traffic, before).await?;
+        writes.in_time()?;
         let changing = writes.traffic(&self.place.target.name)?;
         changing.set_actions(&rule, &rule.dealing(before)).await?;
         Ok(None)
     }
+}
+
+/// Refuses to send requests back to where nobody could answer them. What cannot be known does not hold the way back up.
+async fn must_take_back(traffic: &dyn ReadTraffic, before: &[Share]) -> Result<(), Fault> {
+    for share in before.iter().filter(|share| share.weight > 0) {
+        let Ok(targets) = traffic.targets(&share.group).await else { continue };
+        if targets.iter().any(|target| matches!(&*target.state, "healthy" | "unused")) {
+            continue;
+        }
+        let group = shares::names(&[share.group.clone()]);
+        let count = targets.len();
+        return Err(Fault::permanent(format!(
+            "none of {count} targets of {group} is healthy, and requests sent back to it would all fail: nothing was \
+             changed; start its tasks again, then retry"
+        )));
+    }
+    Ok(())
 }
 
 impl Prior {

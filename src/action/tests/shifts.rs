@@ -388,3 +388,19 @@ fn weights_that_fall_or_are_not_watched_are_found_before_the_run() {
         "fail": "error_rate > 0.1", "breaches": 30}]);
     assert_eq!(found(json!({"signals": signal})), ["SW2007"]);
 }
+
+/// orca#3341: a rollback sent all requests to a side that had nothing running.
+#[tokio::test]
+async fn nothing_is_sent_back_to_where_nobody_can_answer() {
+    let world = world();
+    let mut story = planned(&world).await;
+    apply(&mut story, 1).await.unwrap();
+    let blue = shares(&[("blue", 1)])[0].group.clone();
+    world.state().healthy.insert(blue.clone(), 0);
+    let words = ["none of 2 targets of blue is healthy", "nothing was changed", "then retry"];
+    fails(story.undo().await, FaultKind::Permanent, &words);
+    assert_eq!(dealt(&world), shares(&[("blue", 90), ("green", 10)]));
+    world.state().healthy.insert(blue, 1);
+    story.undo().await.unwrap();
+    assert_eq!(dealt(&world), shares(&[("blue", 1)]));
+}
