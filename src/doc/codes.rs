@@ -68,6 +68,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2033"),
     page!("SW2034"),
     page!("SW2035"),
+    page!("SW2036"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

@@ -293,8 +293,8 @@ impl Draft<'_> {
                             lines.put("over: 5m");
                         },
                         |lines| {
-                            lines.put("fail: error_rate > 0.01");
-                            lines.put("min_samples: 20");
+                            lines.put("expected: 0.01");
+                            lines.put("fail: certainty > 0.999");
                         },
                     );
                 }

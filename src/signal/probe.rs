@@ -124,11 +124,16 @@ impl Probe {
     /// How long a good answer took, or what was wrong with it.
     fn judge(&self, answer: Result<Response, Fault>) -> Result<Duration, String> {
         let answer = answer.map_err(|fault| fault.message.to_string())?;
-        let good = match &self.expect {
-            None => answer.status < 400,
-            Some(expect) => expect.holds(&answer.variables()).unwrap_or(false),
-        };
-        if good { Ok(answer.elapsed) } else { Err(format!("status {}", answer.status)) }
+        let status = format!("status {}", answer.status);
+        match &self.expect {
+            None if answer.status < 400 => Ok(answer.elapsed),
+            None => Err(status),
+            Some(expect) => match expect.holds(&answer.variables()) {
+                Ok(true) => Ok(answer.elapsed),
+                Ok(false) => Err(format!("{status}, and not `{}`", expect.source())),
+                Err(error) => Err(format!("{status}, and `{}` has no value: {error}", expect.source())),
+            },
+        }
     }
 }
 

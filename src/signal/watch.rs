@@ -102,7 +102,7 @@ impl Condition {
             fields.or("breaches", integer(1..=1000), 1, "so many measurements in a row must break it");
         let words = &[("wait", NoEvidence::Wait), ("fail", NoEvidence::Fail), ("pass", NoEvidence::Pass)];
         let no_evidence = fields.or("no_evidence", one_of(words), NoEvidence::Wait, "what silence means");
-        Some(Self {
+        let condition = Self {
             fail: fail?,
             names,
             expected,
@@ -110,7 +110,26 @@ impl Condition {
             min_samples: u64::try_from(min_samples).unwrap_or(1),
             breaches: u32::try_from(breaches).unwrap_or(1),
             no_evidence,
-        })
+        };
+        condition.must_calculate(fields);
+        Some(condition)
+    }
+
+    /// Refuses arithmetic that never has a value: all that is measured has a fraction, and whole numbers are of another
+    /// kind. Such a condition would be silent for ever.
+    fn must_calculate(&self, fields: &mut Fields<'_>) {
+        let measured: Vec<_> = self.names.iter().map(|name| (*name, Json::from(0.5))).collect();
+        for (key, written) in [("fail", Some(&self.fail)), ("expected", self.expected.as_ref())] {
+            let told =
+                written.and_then(|written| written.eval(&measured).err()).map(|error| error.to_string());
+            if let Some(error) = told.filter(|error| error.contains(" binary operator ")) {
+                let span = fields.span_of(key);
+                fields
+                    .problems()
+                    .error(Code("SW2036"), span, format!("this never has a value: {error}"))
+                    .help("in arithmetic write whole numbers with a point: `error_rate * 100.0 > 1.0`");
+            }
+        }
     }
 
     /// What `value` is compared with, where that is one number.
