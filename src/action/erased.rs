@@ -3,7 +3,7 @@
 use super::{Action, ByHand, Known, Planned, Seen, Trouble};
 use crate::plan::{Scope, StepTraits, Timestamp};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Curve, Difference, Fault, Look, Memo, Proposal};
+use crate::run::{Curve, Difference, DnsClock, Fault, Look, Memo, Proposal};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
@@ -51,6 +51,10 @@ pub trait AnyAction: Debug + Send + Sync {
     /// What its signals measured lately, as it was noted.
     fn curves(&self, _note: &Memo) -> Vec<Curve> {
         Vec::new()
+    }
+    /// For how long clients go by what its name said before, if it planned this.
+    fn clock(&self, _prior: &Memo) -> Option<DnsClock> {
+        None
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need> {
@@ -102,6 +106,10 @@ impl<A: Action> AnyAction for A {
 
     fn curves(&self, note: &Memo) -> Vec<Curve> {
         read(note).map_or_else(|_| Vec::new(), |note| Action::curves(self, &note))
+    }
+
+    fn clock(&self, prior: &Memo) -> Option<DnsClock> {
+        Action::clock(self, &read::<A::Prior>(prior).ok()?)
     }
 
     fn needs(&self) -> Vec<Need> {

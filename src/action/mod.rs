@@ -28,7 +28,7 @@ use text::{aws, fill, known, quoted};
 
 use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Change, Curve, Difference, Fault};
+use crate::run::{Change, Curve, Difference, DnsClock, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
 
@@ -65,6 +65,10 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     /// What its signals measured lately.
     fn curves(&self, _note: &Self::Note) -> Vec<Curve> {
         Vec::new()
+    }
+    /// For how long clients go by what its name said before, if it planned to change that.
+    fn clock(&self, _prior: &Self::Prior) -> Option<DnsClock> {
+        None
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;

@@ -2,11 +2,10 @@
 
 use crate::action::{AnyAction, ByHand, Registry};
 use crate::driver::Actions;
-use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, StepTraits, Use};
+use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, Use};
 use crate::report::{Commands, Extras, Hand, Story};
-use crate::run::{Curve, Event, Phase, Receipt, StepEvent, Stuck};
+use crate::run::{Curve, DnsClock, Event, Phase, Receipt, StepEvent, Stuck};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The action of a step; `None` where it has none, or makes no sense to this version.
 pub(super) fn action(plan: &Plan, ix: StepIx) -> Option<Arc<dyn AnyAction>> {
@@ -23,20 +22,16 @@ pub(super) fn build(plan: &Plan, uses: &Use) -> Option<Arc<dyn AnyAction>> {
     Registry.build(&uses.kind, &mut Fields::new(&uses.with, &known, &mut problems))
 }
 
-/// What each action says of itself, by the places of the steps.
-pub(super) fn traits(plan: &Plan) -> Vec<Option<StepTraits>> {
-    plan.places().map(|ix| action(plan, ix).map(|action| action.traits())).collect()
-}
-
-/// What undoing each step takes until new lookups reach the prior side.
-fn reaches(plan: &Plan) -> Vec<Option<Duration>> {
-    traits(plan).into_iter().map(|traits| traits?.undo_reaches).collect()
+/// For how long clients go by what a name said before each step, by the places of the steps.
+fn clocks(story: &Story) -> Vec<Option<DnsClock>> {
+    let of = |ix| action(&story.plan, ix)?.clock(&story.run[ix].record.as_ref()?.proposal.prior);
+    story.plan.places().map(of).collect()
 }
 
 /// What a summary of a run tells besides its facts.
 pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
-    let (reaches, by_hand, curves) = (reaches(&story.plan), undone_by_hand(story), curves(story));
-    Extras { reaches, traffic, commands, by_hand, curves, columns: super::screen::columns() }
+    let (clocks, by_hand, curves) = (clocks(story), undone_by_hand(story), curves(story));
+    Extras { clocks, traffic, commands, by_hand, curves, columns: super::screen::columns() }
 }
 
 /// What the signals of each step measured last, as far as it is recorded, by the places of the steps.

@@ -2,21 +2,18 @@
 
 use super::connected::{secrets, unreadable};
 use super::plans::Loaded;
-use super::{Context, Exit, Failure, actions};
+use super::{Context, Exit, Failure};
 use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
 use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
-use crate::plan::{Kind, Plan, Scope, StepIx, StepTraits, is_lock, parse_duration};
-use crate::port::dns::{Name, RecordType};
+use crate::plan::{Kind, Plan, Scope, StepIx, is_lock, parse_duration};
 use crate::port::{ReadWorld, Wiring};
-use crate::report::{CallShare, DnsClock, Preview, PreviewStep, Runbook, Seen, preview_json, quoted};
+use crate::report::{CallShare, Preview, PreviewStep, Runbook, Seen, SwitchClock, preview_json, quoted};
+use crate::run::Memo;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long Route 53 says that a change generally takes until all of its servers have it.
-const PROPAGATION: Duration = Duration::from_secs(60);
 
 /// Looks at the world and says what each step would do. It is given only what reads.
 pub(super) async fn take(
@@ -33,7 +30,7 @@ pub(super) async fn take(
     let redactor = Redactor::new(secrets.hidden());
     let steps = preview(plan, &built, &world, &scope, &redactor).await;
     let steps: Vec<PreviewStep> = steps.into_iter().map(seen).collect();
-    let clocks = clocks(plan, &*world, &steps).await;
+    let clocks = clocks(plan, &built, &steps);
     Ok(Preview {
         at: world.clock().now(),
         digest: loaded.reading.digest.clone(),
@@ -89,59 +86,34 @@ fn state(plan: &Plan, steps: &[PreviewStep]) -> String {
     format!("sha256:{}", hex.concat())
 }
 
-/// One a name that a step switches.
-async fn clocks(plan: &Plan, world: &dyn ReadWorld, steps: &[PreviewStep]) -> Vec<DnsClock> {
-    let traits = actions::traits(plan);
-    let pending = |ix: usize| {
-        steps.iter().any(|s| s.step.index() == ix && matches!(&s.seen, Seen::Would(p) if p.stages > 0))
+/// One for each step that would change where a name leads.
+fn clocks(plan: &Plan, built: &Actions, steps: &[PreviewStep]) -> Vec<SwitchClock> {
+    let pending = |step: &PreviewStep| match &step.seen {
+        Seen::Would(proposal) if proposal.stages > 0 => Some((step.step, proposal.prior.clone())),
+        _ => None,
     };
-    let mut found = Vec::new();
-    for (place, told) in traits.iter().enumerate().filter_map(|(place, told)| Some((place, told.as_ref()?))) {
-        if !told.switches || !pending(place) {
-            continue;
-        }
-        for resource in &told.resources {
-            let shares = |told: &StepTraits| told.lowers_ttl && told.resources.contains(resource);
-            let lowers = plan
-                .places()
-                .zip(&traits)
-                .find(|(ix, told)| told.as_ref().is_some_and(shares) && pending(ix.index()));
-            let lowered = lowers.and_then(|(ix, _)| ttl_of(plan, ix));
-            if let Some(clock) = clock(plan, world, resource, lowered).await {
-                found.push(clock);
-            }
-        }
-    }
-    found
+    let pending: Vec<(StepIx, Memo)> = steps.iter().filter_map(pending).collect();
+    let lowers = |resources: &[String]| {
+        let ix = pending.iter().map(|(ix, _)| *ix).find(|ix| {
+            let told = built.get(*ix).map(|action| action.traits());
+            told.is_some_and(|told| {
+                told.lowers_ttl && told.resources.iter().any(|one| resources.contains(one))
+            })
+        });
+        ttl_of(plan, ix?)
+    };
+    let clock = |(ix, prior): &(StepIx, Memo)| {
+        let action = built.get(*ix)?;
+        let clock = action.clock(prior)?;
+        Some(SwitchClock { clock, lowered: lowers(&action.traits().resources) })
+    };
+    pending.iter().filter_map(clock).collect()
 }
 
 /// What a step that lowers a TTL lowers it to.
 fn ttl_of(plan: &Plan, ix: StepIx) -> Option<Duration> {
     let Kind::Act(Some(uses)) = &plan[ix].kind else { return None };
     parse_duration(uses.with.get("ttl")?.as_text()?).ok()
-}
-
-/// `dns:Z0123456789ABC/app.example.com`: what its authorities serve now. `None` where nobody can tell.
-async fn clock(
-    plan: &Plan,
-    world: &dyn ReadWorld,
-    resource: &str,
-    lowered: Option<Duration>,
-) -> Option<DnsClock> {
-    let (zone, name) = resource.strip_prefix("dns:")?.split_once('/')?;
-    let target = plan.targets.iter().find(|target| target.place() == zone)?;
-    let (dns, name) = (world.dns(&target.name).ok()?, Name::new(name));
-    let (mut served, mut authorities) = (Duration::ZERO, 0);
-    for authority in dns.authorities().await.ok()? {
-        authorities += 1;
-        for kind in ["CNAME", "A", "AAAA"] {
-            let answer = dns.ask(&authority, &name, &RecordType(kind.into())).await.ok()?;
-            if answer.authoritative && !answer.values.is_empty() {
-                served = served.max(answer.ttl);
-            }
-        }
-    }
-    Some(DnsClock { name: name.to_string(), served, authorities, lowered, propagation: PROPAGATION })
 }
 
 /// Saves a preview, so that a run can be bound to it.

@@ -335,6 +335,12 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         "ended": story.ended.map(moment),
         "lasted_seconds": story.lasted(now).as_secs(),
         "steps": steps,
+        "dns": summary::dns_clocks(story, extras).map(|(ix, clock)| json!({
+            "step": words::step_name(&story.plan, ix),
+            "name": &*clock.name,
+            "rollback_seconds": clock.rollback().as_secs(),
+            "connections_seconds": clock.connections.as_secs(),
+        })).collect::<Vec<_>>(),
         "traffic": extras.traffic,
         "to_do": advice,
     })

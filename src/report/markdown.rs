@@ -48,6 +48,9 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
         lines.extend(sparkline::lines(&measured, plain, usize::MAX));
         lines.push("```".into());
     }
+    if let Some(clock) = summary::dns_clock(story, extras) {
+        lines.extend([String::new(), clock]);
+    }
     if !extras.traffic.is_empty() {
         lines.extend([String::new(), "## Traffic".into(), String::new()]);
         lines.extend(extras.traffic.iter().map(|told| format!("- {told}")));

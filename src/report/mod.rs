@@ -28,7 +28,7 @@ pub use live::Live;
 pub use looks::{Looks, Tone};
 pub use markdown::markdown;
 pub use plain::Plain;
-pub use preview::{CallShare, DnsClock, Preview, PreviewStep, Seen, preview_json, preview_text};
+pub use preview::{CallShare, Preview, PreviewStep, Seen, SwitchClock, preview_json, preview_text};
 pub use rehearsal::{
     Cut, Progress, Rehearsed, annotations, catalogue_json, catalogue_text, junit, rehearsal_json,
     rehearsal_text, scenario_end, scenario_json, struck, timeline_json, timeline_text,

@@ -2,7 +2,7 @@
 
 use super::{Looks, Tone, TreeRow, change_line, tree, words};
 use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
-use crate::run::{Change, Difference, Fault, FaultKind, Proposal};
+use crate::run::{Change, Difference, DnsClock, Fault, FaultKind, Proposal};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -43,17 +43,23 @@ pub struct PreviewStep {
 
 /// How soon users can be moved, and moved back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DnsClock {
-    /// The name that is switched.
-    pub name: String,
-    /// The largest TTL that its authorities serve now.
-    pub served: Duration,
-    /// How many authorities were asked.
-    pub authorities: usize,
-    /// What a step lowers it to, if that is yet to be done.
+pub struct SwitchClock {
+    /// As the switch is planned now.
+    pub clock: DnsClock,
+    /// What a step before it lowers the TTL to, if that is yet to be done.
     pub lowered: Option<Duration>,
-    /// How long a change takes until all authorities serve it, at most.
-    pub propagation: Duration,
+}
+
+impl SwitchClock {
+    /// How long it takes until the switch is safe.
+    fn wait(&self) -> Duration {
+        self.lowered.map_or(Duration::ZERO, |_| DnsClock::PROPAGATION + self.clock.before)
+    }
+
+    /// Within how long the switch reaches all new lookups.
+    fn switch(&self) -> Duration {
+        DnsClock::PROPAGATION + self.lowered.unwrap_or(self.clock.before)
+    }
 }
 
 /// What of the calls that a provider gives an account is ours, of one service.
@@ -83,7 +89,7 @@ pub struct Preview {
     /// All steps.
     pub steps: Vec<PreviewStep>,
     /// One a name that is switched.
-    pub clocks: Vec<DnsClock>,
+    pub clocks: Vec<SwitchClock>,
     /// One a service that calls are limited of.
     pub calls: Vec<CallShare>,
 }
@@ -260,33 +266,29 @@ fn asks(plan: &Plan, ix: StepIx) -> String {
     format!("asks {} of {by}: {}", approval.by.any, approval.message)
 }
 
-fn clock_lines(clock: &DnsClock, at: Timestamp, policy: &Policy) -> Vec<String> {
+fn clock_lines(clock: &SwitchClock, at: Timestamp, policy: &Policy) -> Vec<String> {
+    let SwitchClock { clock: DnsClock { name, before, connections, .. }, lowered } = clock;
     let mut lines = vec![format!(
-        "DNS clock of {}: {} authorities serve it with a TTL of {}",
-        clock.name,
-        clock.authorities,
-        words::span(clock.served)
+        "DNS clock of {name}: resolvers keep what is there now for up to {}",
+        words::span(*before)
     )];
-    let (wait, ttl) = match clock.lowered {
-        Some(lowered) => (clock.propagation + clock.served, lowered),
-        None => (Duration::ZERO, clock.served),
-    };
-    if wait.is_zero() {
-        lines.push("  nothing has to drain first: it may be switched at once".into());
+    let wait = clock.wait();
+    if lowered.is_none() {
+        lines.push("  nothing is to drain before a switch".into());
     } else {
         lines.push(format!(
             "  the earliest safe switch is at {}, in {}: up to {} until all serve the lowered TTL, then {} until the old answer is forgotten",
             at.after(wait),
             words::span(wait),
-            words::span(clock.propagation),
-            words::span(clock.served)
+            words::span(DnsClock::PROPAGATION),
+            words::span(*before)
         ));
     }
-    let reach = clock.propagation + ttl;
+    let reach = clock.clock.rollback();
     let held = policy.veto.unwrap_or_default();
     let holds = match policy.rto {
         Some(rto) if reach + held > rto && reach <= rto => format!(
-            ", and a rollback is held for {} before that: more than the plan's rto of {}",
+            ", and is held for {} before that: more than the plan's rto of {}",
             words::span(held),
             words::span(rto)
         ),
@@ -294,10 +296,12 @@ fn clock_lines(clock: &DnsClock, at: Timestamp, policy: &Policy) -> Vec<String> 
         Some(rto) => format!(" (the plan's rto is {})", words::span(rto)),
         None => String::new(),
     };
-    lines.push(format!(
-        "  from then on users follow a switch, or a rollback, within {}{holds}",
-        words::span(reach)
-    ));
+    lines.push(format!("  a switch reaches new lookups within {}", words::span(clock.switch())));
+    lines.push(format!("  a rollback reaches new lookups within {}{holds}", words::span(reach)));
+    if !connections.is_zero() {
+        let worst = words::span(reach + *connections);
+        lines.push(format!("  and clients that keep a connection to the new side within {worst}"));
+    }
     lines
 }
 
@@ -333,11 +337,14 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         .clocks
         .iter()
         .map(|clock| {
-            let wait = clock.lowered.map_or(Duration::ZERO, |_| clock.propagation + clock.served);
+            let DnsClock { name, before, connections, .. } = &clock.clock;
             json!({
-                "name": clock.name,
-                "served_ttl_seconds": clock.served.as_secs(),
-                "earliest_safe_switch": preview.at.after(wait).to_string(),
+                "name": &**name,
+                "served_ttl_seconds": before.as_secs(),
+                "earliest_safe_switch": preview.at.after(clock.wait()).to_string(),
+                "switch_seconds": clock.switch().as_secs(),
+                "rollback_seconds": clock.clock.rollback().as_secs(),
+                "connections_seconds": connections.as_secs(),
             })
         })
         .collect();

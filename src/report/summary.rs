@@ -2,14 +2,14 @@
 
 use super::{Advice, Commands, Looks, Story, Tone, brief, human, sparkline, words};
 use crate::plan::{Kind, Part, StepIx, Timestamp};
-use crate::run::{Curve, Ending, Mode, Phase, Receipt, Stuck, ending};
+use crate::run::{Curve, DnsClock, Ending, Mode, Phase, Receipt, Stuck, ending};
 use std::time::Duration;
 
 /// What a summary tells besides the facts.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// What undoing each step takes until new lookups reach the prior side, by place, where its action knows.
-    pub reaches: Vec<Option<Duration>>,
+    /// For how long clients go by what a name said before each step, by place, where it recorded that.
+    pub clocks: Vec<Option<DnsClock>>,
     /// What the users of the sandbox met, line by line.
     pub traffic: Vec<String>,
     /// How commands are written.
@@ -263,15 +263,31 @@ fn changes_back(story: &Story, ix: StepIx) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// How long a rollback would take now to reach those who look the name up.
-fn dns_clock(story: &Story, extras: &Extras) -> Option<String> {
+/// Of the steps that are in force.
+pub(super) fn dns_clocks<'a>(
+    story: &'a Story,
+    extras: &'a Extras,
+) -> impl Iterator<Item = (StepIx, &'a DnsClock)> {
     let in_force = |ix: &StepIx| story.phase(*ix) == Phase::Done;
-    let switched =
-        story.plan.places().filter(in_force).filter_map(|ix| Some((ix, (*extras.reaches.get(ix.index())?)?)));
-    let (ix, within) = switched.max_by_key(|(_, within)| *within)?;
+    let clock = |ix: StepIx| Some((ix, extras.clocks.get(ix.index())?.as_ref()?));
+    story.plan.places().filter(in_force).filter_map(clock)
+}
+
+/// How long a rollback would take now to reach those who look the name up, and those who are connected.
+pub(super) fn dns_clock(story: &Story, extras: &Extras) -> Option<String> {
+    let (ix, clock) =
+        dns_clocks(story, extras).max_by_key(|(_, clock)| clock.rollback() + clock.connections)?;
+    let connected = if clock.connections.is_zero() {
+        String::new()
+    } else {
+        format!(
+            ", and connections that are open within {}",
+            words::span(clock.rollback() + clock.connections)
+        )
+    };
     Some(format!(
-        "DNS clock: a rollback of {} now reaches new lookups within {}",
+        "DNS clock: a rollback of {} now reaches new lookups within {}{connected}",
         words::step_name(&story.plan, ix),
-        words::span(within)
+        words::span(clock.rollback())
     ))
 }

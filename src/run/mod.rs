@@ -32,7 +32,9 @@ pub use event::{
     Actor, Cause, Event, IllegalEvent, Input, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck,
     Verdict,
 };
-pub use outcome::{Answer, Change, Curve, Difference, Fault, FaultKind, Landed, Look, Memo, Proposal};
+pub use outcome::{
+    Answer, Change, Curve, Difference, DnsClock, Fault, FaultKind, Landed, Look, Memo, Proposal,
+};
 pub use state::{Announced, Bake, Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};
 pub use steps::{Piece, Steps};

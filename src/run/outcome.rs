@@ -100,6 +100,30 @@ pub struct Difference {
     pub to: Option<Arc<str>>,
 }
 
+/// For how long clients go by what a name said before, as a step that changes where it leads was planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsClock {
+    /// The name.
+    pub name: Arc<str>,
+    /// For how long resolvers may keep what is there now; where nothing is, that there is nothing.
+    pub before: Duration,
+    /// For how long they may keep what is put there.
+    pub after: Duration,
+    /// For how long the new side may still get requests of clients that kept a connection to it when its answer was gone.
+    pub connections: Duration,
+}
+
+impl DnsClock {
+    /// How long Route 53 says that a change generally takes until all of its servers have it.
+    pub const PROPAGATION: Duration = Duration::from_secs(60);
+
+    /// Within how long a rollback reaches all new lookups.
+    #[must_use]
+    pub fn rollback(&self) -> Duration {
+        Self::PROPAGATION + self.after
+    }
+}
+
 /// What a step would do, from what is there now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proposal {

@@ -24,6 +24,9 @@ pub(crate) struct Balancer {
     zone_id: String,
     groups: Vec<String>,
     keep_alive: Duration,
+    /// Runs of before it was asked for have none on record.
+    #[serde(default)]
+    idle_timeout: Duration,
 }
 
 /// Which load balancer, as a plan says it.
@@ -100,6 +103,7 @@ impl Balancer {
             zone_id: found.zone_id,
             groups,
             keep_alive: found.keep_alive,
+            idle_timeout: found.idle_timeout,
         })
     }
 
@@ -112,8 +116,10 @@ impl Balancer {
     pub(crate) fn zone_id(&self) -> &str {
         &self.zone_id
     }
-    pub(crate) fn keep_alive(&self) -> Duration {
-        self.keep_alive
+    /// For how long it may still get requests once no name leads to it: a connection is kept for as long as it may be,
+    /// and its last request may be answered as late as it may be.
+    pub(crate) fn tail(&self) -> Duration {
+        self.keep_alive + self.idle_timeout
     }
 
     pub(crate) fn groups(&self) -> &[String] {

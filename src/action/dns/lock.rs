@@ -115,7 +115,7 @@ impl Zone {
         let found = first.find(reads).await?;
         let mut listed = Vec::new();
         for place in &self.0 {
-            let name = place.within(&found.zone);
+            let name = place.name();
             let all = found.dns.record_sets(&name).await?;
             listed.push((name, all));
         }

@@ -102,13 +102,20 @@ impl Place {
     pub(super) async fn find(&self, reads: &Reads<'_>) -> Result<Found, Fault> {
         let dns = reads.world.dns(&self.target.name)?;
         let zone = dns.zone().await?;
-        let name = self.within(&zone);
-        Ok(Found { dns, zone, name })
+        self.must_be_of(&zone)?;
+        Ok(Found { dns, zone, name: self.name() })
     }
 
-    /// The whole name, in the zone as it is.
-    pub(super) fn within(&self, zone: &Zone) -> Name {
-        Name::within(&self.record, &zone.name)
+    /// Refuses a zone that has another name than the plan says: locks, clock and commands go by the plan's.
+    fn must_be_of(&self, zone: &Zone) -> Result<(), Fault> {
+        let (target, stated) = (&self.target, self.target.says("name").unwrap_or_default());
+        if Name::new(&stated) == zone.name {
+            return Ok(());
+        }
+        Err(Fault::permanent(format!(
+            "target `{}` says that zone {} is {stated}, and it is {}: correct its `name` or its `zone_id`",
+            target.name, zone.id, zone.name
+        )))
     }
 
     /// The zone, for changing.

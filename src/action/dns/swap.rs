@@ -11,7 +11,7 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{Timestamp, format_duration};
 use crate::port::dns::{ChangeId, RecordChange, RecordSet};
 use crate::port::{Reads, Writes};
-use crate::run::Fault;
+use crate::run::{DnsClock, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(super) enum Stands {
 /// How long a change takes to every authority at most.
 pub(super) const ARRIVES: Duration = Duration::from_secs(15 * 60);
 /// The same, as a rule.
-pub(super) const PROPAGATION: Duration = Duration::from_secs(60);
+pub(super) const PROPAGATION: Duration = DnsClock::PROPAGATION;
 /// What a change gets for it that nobody can follow, neither at the provider nor at its servers.
 const UNFOLLOWED: Duration = Duration::from_secs(5 * 60);
 /// Clocks differ a little.
@@ -140,7 +140,8 @@ impl Swap {
     /// TTL at most.
     ///
     /// # Errors
-    /// Foreign, if it lists neither; permanent, if an authority does not come to serve it.
+    /// Foreign, if it lists neither; blind, if an authority does not come to serve it: nothing has failed by that, and who
+    /// turns back goes the same slow way.
     pub(super) async fn look(
         &self,
         place: &Place,
@@ -189,7 +190,7 @@ impl Swap {
         }
         if now.since(note.awaited_since) > ARRIVES {
             let waited = format_duration(ARRIVES);
-            return Err(Fault::permanent(format!("not served everywhere after {waited}: {why}")));
+            return Err(Fault::blind(format!("not served everywhere after {waited}: {why}")));
         }
         short(None, POLL)
     }

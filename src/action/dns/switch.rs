@@ -17,7 +17,7 @@ use crate::plan::{
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
 use crate::port::{Attribute, Reads, Writes, need::Need};
-use crate::run::{Change, Fault};
+use crate::run::{Change, DnsClock, Fault};
 use crate::signal::balancer::{Balancer, idle_since};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -40,7 +40,7 @@ pub(in crate::action) struct Prior {
     old_ttl: Duration,
     /// For how long resolvers may keep the new answer.
     new_ttl: Duration,
-    /// For how long clients may keep a connection to the new side.
+    /// For how long clients may keep a connection to the new side, and wait there for an answer.
     keep_alive: Duration,
     /// The new side, where it is a load balancer: its traffic can be measured.
     balancer: Option<Balancer>,
@@ -86,8 +86,8 @@ impl Action for Switch {
             writes: true,
             has_undo: true,
             switches: true,
-            // What is an alias has the TTL of its target.
-            by_name: !matches!(self.from, Some(Stated::Alias(_))),
+            // What is an alias has the TTL of its target, and what is not there has none to lower.
+            by_name: !matches!(self.from, Some(Stated::Alias(_) | Stated::Absent)),
             resources: vec![self.place.resource()],
             goes_by: self.goes_by(),
             data: self.data,
@@ -123,6 +123,12 @@ impl Action for Switch {
         prior.swap.undo_by_hand(&self.place)
     }
 
+    fn clock(&self, prior: &Prior) -> Option<DnsClock> {
+        let Prior { old_ttl: before, new_ttl: after, keep_alive: connections, .. } = *prior;
+        let name = self.place.name().as_str().into();
+        prior.swap.changes().then_some(DnsClock { name, before, after, connections })
+    }
+
     fn needs(&self) -> Vec<Need> {
         let ttl = match &self.to {
             To::LoadBalancer { .. } | To::Alias { .. } => None,
@@ -142,7 +148,7 @@ impl Action for Switch {
         let kept = served::kept(&*found.dns, &found.name, &swap.before).await?;
         let old_ttl = kept.what;
         let new_ttl = served::lasts(&*found.dns, &found.zone, &swap.made).await?;
-        let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::keep_alive);
+        let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::tail);
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &swap.before)?;

@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Share, Writes, need::Need};
-use crate::run::{Change, Curve, Fault};
+use crate::run::{Change, Curve, DnsClock, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -131,6 +131,12 @@ impl Action for Weights {
 
     fn curves(&self, note: &Note) -> Vec<Curve> {
         self.course.curves(&note.watched)
+    }
+
+    fn clock(&self, prior: &Prior) -> Option<DnsClock> {
+        let name = self.place.name().as_str().into();
+        let clock = DnsClock { name, before: prior.ttl, after: prior.ttl, connections: Duration::ZERO };
+        (!prior.stages.is_empty()).then_some(clock)
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -40,7 +40,7 @@ struct Story {
     round: u32,
 }
 
-/// What a plan with three targets knows.
+/// What a plan with these targets knows.
 fn known() -> Known {
     let target = |name: &str, kind: &str, with: Json| {
         Arc::new(Target { name: name.into(), kind: kind.into(), with: value(&with) })
@@ -52,7 +52,9 @@ fn known() -> Known {
     let key = json!({"name": "switchover", "secret": "${{ secrets.tsig }}"});
     let with = json!({"server": "ns1.example.com:5353", "name": "example.com", "key": key});
     let updated = target("updated", "rfc2136", with);
-    Known { targets: vec![prod, zone, prom, updated], ..Known::default() }
+    let other = json!({"zone_id": "Z1", "name": "example.org", "aws": "prod"});
+    let misnamed = target("misnamed", "route53", other);
+    Known { targets: vec![prod, zone, prom, updated, misnamed], ..Known::default() }
 }
 
 /// Reads `with`; the codes of what is wrong with it, errors and warnings.
