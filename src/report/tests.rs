@@ -279,7 +279,7 @@ fn announced() -> Vec<(Timestamp, Event)> {
 fn a_rollback_that_is_announced_counts_down_and_says_how_to_say_no() {
     let page = Page::default();
     let story = told(&announced(), JsonLines(page.clone()));
-    insta::assert_snapshot!(page.text().lines().last().unwrap(), @r#"{"seq":17,"at":"2026-11-18T11:08:40Z","run":"01RUN","event":"rollback.announced","cause":{"kind":"failed","step":"switch"},"begins":"2026-11-18T11:10:10Z","text":"rolls back in 1m30s, unless somebody says no: switch failed"}"#);
+    insta::assert_snapshot!(page.text().lines().last().unwrap(), @r#"{"seq":17,"at":"2026-11-18T11:08:40Z","run":"01RUN","event":"rollback.announced","cause":{"kind":"failed","step":"switch"},"begins":"2026-11-18T11:10:10Z","text":"rolls back in 1m30s, unless somebody says no: switch failed (`switchover pause 01RUN` says no)"}"#);
     let at_first = end(&announced());
     insta::assert_snapshot!(at_first, @r"
     small rolls back in 1m30s, unless somebody says no: switch failed (run 01RUN)
@@ -314,7 +314,7 @@ fn a_rollback_that_is_announced_counts_down_and_says_how_to_say_no() {
     told(&announced(), Plain::new(page.clone(), Looks::default(), &plan()));
     let told_last = page.text();
     let last = told_last.lines().last().unwrap();
-    assert!(last.ends_with("run     rolls back in 1m30s, unless somebody says no: switch failed"), "{last}");
+    assert!(last.ends_with("run     rolls back in 1m30s, unless somebody says no: switch failed (`switchover pause 01RUN` says no)"), "{last}");
     // Asked to stop, it still says so.
     let mut stopped = announced();
     stopped.push((at(125), Event::RunPaused { cause: PauseCause::Interrupted }));
