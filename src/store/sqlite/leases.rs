@@ -139,7 +139,9 @@ pub(super) fn bar(
     let mut barred = Vec::new();
     for resource in resources {
         if let Some(run) = other_holder(tx, lease, resource)? {
-            fence(tx, resource, &run, now)?;
+            why_free(tx, resource, &run, now)?;
+            // Who had it, and why it may be taken from them, is told when it is taken.
+            tx.execute("UPDATE leases SET epoch = epoch + 1 WHERE run = ? AND held", [&*run.0])?;
             barred.push(run);
         }
     }
@@ -160,7 +162,12 @@ pub(super) fn lock(
         let reason = match other_holder(tx, lease, resource)? {
             None => None,
             Some(run) => {
-                let reason = fence(tx, resource, &run, now)?;
+                let reason = why_free(tx, resource, &run, now)?;
+                // It may only be silent: once its lock is another's it writes nothing more.
+                tx.execute(
+                    "UPDATE leases SET held = FALSE, epoch = epoch + 1 WHERE run = ? AND held",
+                    [&*run.0],
+                )?;
                 let reason = format!("taken over from run {run}: {reason}");
                 takeovers.push(Takeover { resource: resource.clone(), run, reason: reason.clone() });
                 Some(reason)
@@ -182,8 +189,8 @@ fn other_holder(tx: &Transaction<'_>, lease: &Lease, resource: &str) -> Result<O
     Ok(holder.map(|id| RunId(id.into())).filter(|run| *run != lease.run))
 }
 
-/// Keeps the holder of a lock, which nobody runs any more, from writing; why it may be kept from it.
-fn fence(tx: &Transaction<'_>, resource: &str, run: &RunId, now: Timestamp) -> Result<String, Failed> {
+/// Why a lock may be taken from its holder: nobody runs that any more.
+fn why_free(tx: &Transaction<'_>, resource: &str, run: &RunId, now: Timestamp) -> Result<String, Failed> {
     // Its guards turn it back, also where nobody drives it now.
     if let Some(until) = listing::bakes_until(tx, run) {
         return Err(StoreError::Baking { resource: resource.into(), run: run.clone(), until }.into());
@@ -191,13 +198,11 @@ fn fence(tx: &Transaction<'_>, resource: &str, run: &RunId, now: Timestamp) -> R
     let row = row(tx, run)?;
     let reason = row.as_ref().map_or_else(|| Some("nobody holds it".into()), |r| r.free(now));
     let reason = reason.or(on(Mistake::LockNotHeeded).then(String::new));
-    let Some(reason) = reason else {
+    let locked = || {
         let holder = row.expect("somebody holds it").holder(now);
-        return Err(StoreError::Locked { resource: resource.into(), run: run.clone(), holder }.into());
+        StoreError::Locked { resource: resource.into(), run: run.clone(), holder }
     };
-    // It may only be silent: once it is taken from, it writes nothing more.
-    tx.execute("UPDATE leases SET held = FALSE, epoch = epoch + 1 WHERE run = ? AND held", [&*run.0])?;
-    Ok(reason)
+    Ok(reason.ok_or_else(locked)?)
 }
 
 pub(super) fn unlock(tx: &Transaction<'_>, lease: &Lease) -> Result<(), Failed> {

@@ -68,7 +68,8 @@ pub(super) fn for_reading(directory: &Path) -> Result<(PathBuf, Connection), Sto
     };
     let connection = open(&path, plain).or_else(|error: rusqlite::Error| {
         // Nobody has it open, and we may not create what sharing needs, or have no room for it: then it does not change either.
-        let alone = !directory.join("switchover.db-wal").exists();
+        // Whoever tried may have left an empty log.
+        let alone = fs::metadata(directory.join("switchover.db-wal")).map_or(true, |log| log.len() == 0);
         let as_it_is = PathBuf::from(format!("file:{}?immutable=1", path.display()));
         match explain(&path, &error) {
             StoreError::ReadOnly { .. } | StoreError::Full { .. } if alone => {
