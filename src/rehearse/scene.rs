@@ -18,7 +18,7 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
 use crate::port::Clock;
 use crate::run::{Event, Input, Mode, Order, Rewind, Run, StepEvent, Work, due, follow};
-use crate::sim::{Armed, Cell, Common, Ports, Strike, World};
+use crate::sim::{Armed, Cell, Common, Fault, NAMES, Ports, Strike, World};
 use crate::store::record::EventRecord;
 use foldhash::quality::{FixedState, FoldHasher};
 use std::collections::{BTreeMap, BTreeSet};
@@ -420,9 +420,16 @@ impl Scene {
                 let source = matches!(&*armed.service, "logs" | "monitoring" | "prometheus" | "dns");
                 armed.strike == Strike::Silent && armed.times == 0 && armed.met > 0 && source
             };
-            if matches!(event, StepEvent::Succeeded { .. })
-                && self.world(|world, _| world.ledger.armed.first().is_some_and(silent))
-            {
+            // Where nobody could be asked anyway, others are.
+            let stood_in = |world: &World, armed: &Armed| {
+                let blocked = |fault: &Fault| fault.rule.service == NAMES && fault.rule.operation == "ask";
+                matches!(&*armed.operation, "ask" | "delegation") && world.faults.all().iter().any(blocked)
+            };
+            let in_silence = |world: &mut World, _: Timestamp| {
+                let first = world.ledger.armed.first();
+                first.is_some_and(|armed| silent(armed) && !stood_in(world, armed))
+            };
+            if matches!(event, StepEvent::Succeeded { .. }) && self.world(in_silence) {
                 self.witness.passed_in_silence(&self.setting, *ix);
             }
             // Of two faults the first is the step's own.

@@ -71,7 +71,10 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
         Event::RollbackAnnounced { cause, at: turns } => {
             let (left, why) = (span(turns.since(at)), why_back(plan, cause));
             let how = format!("`switchover pause {}` says no", story.id);
-            ("run".into(), (Tone::Bad, format!("rolls back in {left}, unless somebody says no: {why} ({how})")))
+            (
+                "run".into(),
+                (Tone::Bad, format!("rolls back in {left}, unless somebody says no: {why} ({how})")),
+            )
         }
         Event::RollbackStarted { cause, rewind } => {
             let text = format!("rolling back{}: {}", how_far(plan, *rewind), why_back(plan, cause));

@@ -116,6 +116,7 @@ impl World {
     /// What is listed, what each name server serves, and what is still on its way.
     fn names_situation(&self, hash: &mut impl Hasher) {
         let slowest = self.slowest();
+        (self.insync_after, slowest).hash(hash);
         for zone in &self.zones {
             zone.id.hash(hash);
             for (print, at) in zone.travelling(self.now, slowest) {

@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// How late the last name server is.
 const LAGS: Duration = Duration::from_secs(300);
-/// Longer than anybody waits for it.
-const PENDS: Duration = Duration::from_secs(1200);
 /// For how long a resolver keeps an answer that ignores its TTL.
 const IGNORED: Duration = Duration::from_secs(1800);
 
@@ -36,11 +34,11 @@ pub(super) const ONE_LAGS: MomentFault = MomentFault {
 
 pub(super) const PENDING: MomentFault = MomentFault {
     name: "dns.pending",
-    text: "changes stay PENDING for twenty minutes",
+    text: "changes stay PENDING for ten minutes",
     class: Class::Dns,
     may: DELAYS,
     targets: live,
-    strike: |scene, _| scene.world(|world, _| world.insync_after = PENDS),
+    strike: |scene, _| scene.world(|world, _| world.insync_after = Duration::from_secs(600)),
 };
 
 /// Where the plan names nobody who could be asked over HTTPS, it is what a name server is that is silent.

@@ -82,7 +82,6 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::GraceIgnored, SCALING, "ecs.scaling.late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
     (Mistake::ForeignOverwritten, BLOCKED, "world.foreign-record", Law::ForeignKept),
-    (Mistake::NoDrainBack, BLOCKED, "soak/people.abort", Law::Drained),
     (Mistake::Impatient, BLOCKED, "dns.https.silent", Law::Patient),
 ];
 
