@@ -3,7 +3,7 @@
 use super::{Action, ByHand, Known, Planned, Seen, Trouble};
 use crate::plan::{Scope, StepTraits, Timestamp};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Curve, Difference, DnsClock, Fault, Look, Memo, Proposal};
+use crate::run::{Curve, DnsClock, Fault, Look, Memo, Proposal, Told};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
@@ -62,9 +62,9 @@ pub trait AnyAction: Debug + Send + Sync {
     }
     /// What it would do.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault>;
-    /// What it would put in place, field by field, where it planned this.
-    async fn differences(&self, _reads: &Reads<'_>, _prior: &Memo) -> Result<Vec<Difference>, Fault> {
-        Ok(Vec::new())
+    /// What a preview tells beside what it planned.
+    async fn told(&self, _reads: &Reads<'_>, _prior: &Memo) -> Result<Told, Fault> {
+        Ok(Told::default())
     }
     /// Writes one stage.
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault>;
@@ -121,8 +121,8 @@ impl<A: Action> AnyAction for A {
         Ok(Proposal { prior: write(&prior)?, stages, within, call, must_finish, changes })
     }
 
-    async fn differences(&self, reads: &Reads<'_>, prior: &Memo) -> Result<Vec<Difference>, Fault> {
-        Action::differences(self, reads, &read::<A::Prior>(prior)?).await
+    async fn told(&self, reads: &Reads<'_>, prior: &Memo) -> Result<Told, Fault> {
+        Action::told(self, reads, &read::<A::Prior>(prior)?).await
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {

@@ -28,7 +28,7 @@ use text::{aws, fill, known, quoted};
 
 use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Change, Curve, Difference, DnsClock, Fault};
+use crate::run::{Change, Curve, DnsClock, Fault, Told};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
 
@@ -74,10 +74,9 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     fn needs(&self) -> Vec<Need>;
     /// What it would do from what is there now.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
-    /// What a preview tells beside [`Planned::changes`]: the thing that it would put in place, field by field. It is not
-    /// recorded.
-    async fn differences(&self, _reads: &Reads<'_>, _prior: &Self::Prior) -> Result<Vec<Difference>, Fault> {
-        Ok(Vec::new())
+    /// What a preview tells beside [`Planned::changes`].
+    async fn told(&self, _reads: &Reads<'_>, _prior: &Self::Prior) -> Result<Told, Fault> {
+        Ok(Told::default())
     }
     /// Writes one stage, from 1.
     async fn apply(

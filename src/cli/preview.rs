@@ -8,7 +8,7 @@ use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
 use crate::plan::{Kind, Plan, Scope, StepIx, is_lock, parse_duration};
 use crate::port::{ReadWorld, Wiring};
 use crate::report::{CallShare, Preview, PreviewStep, Runbook, Seen, SwitchClock, preview_json, quoted};
-use crate::run::Memo;
+use crate::run::{Memo, Told};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -55,10 +55,10 @@ fn calls(plan: &Plan) -> Vec<CallShare> {
 }
 
 fn seen(step: StepPreview) -> PreviewStep {
-    let mut differences = Vec::new();
+    let mut told = Told::default();
     let seen = match step.found {
-        Previewed::Would(proposal, told) => {
-            differences = told;
+        Previewed::Would(proposal, beside) => {
+            told = beside;
             Seen::Would(proposal)
         }
         Previewed::Skipped => Seen::Skipped,
@@ -68,7 +68,7 @@ fn seen(step: StepPreview) -> PreviewStep {
         Previewed::Join => Seen::Nothing,
         Previewed::Unknown(fault) => Seen::Unknown(fault),
     };
-    PreviewStep { step: step.step, seen, differences, undo: step.undo }
+    PreviewStep { step: step.step, seen, told, undo: step.undo }
 }
 
 /// What was seen, in one number: what each step changes, from what. Who is at work at the moment is no part of it.

@@ -4,7 +4,7 @@ use super::{Actions, Redactor};
 use crate::action::AnyAction;
 use crate::plan::{Data, Kind, Plan, Reversibility, Scope, Step, StepIx, Undo, Value};
 use crate::port::{ReadWorld, Reads};
-use crate::run::{Answer, Difference, Fault, Proposal};
+use crate::run::{Answer, Fault, Proposal, Told};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -22,8 +22,8 @@ pub struct StepPreview {
 /// What a preview knows of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Previewed {
-    /// This: 0 stages is a check, a wait, or a change that is there already. And what it would put in place, field by field.
-    Would(Proposal, Vec<Difference>),
+    /// This: 0 stages is a check, a wait, or a change that is there already. And what there is to tell beside it.
+    Would(Proposal, Told),
     /// Its `when` says no.
     Skipped,
     /// It depends on what these steps give, which is known only when they have run.
@@ -93,13 +93,13 @@ async fn of_step(
         (Kind::Act(_), Some(action)) => {
             let reads = Reads { world, step: "", scope, progress: &|_| () };
             let planned = action.plan(&reads).await;
-            let differences = match &planned {
-                Ok(proposal) if proposal.stages > 0 => action.differences(&reads, &proposal.prior).await,
-                _ => Ok(Vec::new()),
+            let told = match &planned {
+                Ok(proposal) if proposal.stages > 0 => action.told(&reads, &proposal.prior).await,
+                _ => Ok(Told::default()),
             };
-            match (redactor.answer(Answer::Planned(planned.map(Some))), differences) {
-                (Answer::Planned(Ok(Some(proposal))), Ok(found)) => {
-                    Previewed::Would(proposal, found.iter().map(|one| redactor.difference(one)).collect())
+            match (redactor.answer(Answer::Planned(planned.map(Some))), told) {
+                (Answer::Planned(Ok(Some(proposal))), Ok(told)) => {
+                    Previewed::Would(proposal, redactor.told(&told))
                 }
                 (Answer::Planned(Err(fault)), _) => Previewed::Unknown(fault),
                 (_, Err(fault)) => Previewed::Unknown(redactor.fault(&fault)),

@@ -2,7 +2,7 @@
 //!
 //! Not here: where secrets come from.
 
-use crate::run::{Answer, Difference, Fault, Look, Memo, Proposal};
+use crate::run::{Answer, Difference, Fault, Look, Memo, Proposal, Told};
 use serde_json::Value as Json;
 use std::{borrow::Cow, sync::Arc};
 
@@ -102,14 +102,18 @@ impl Redactor {
         Fault { message: self.shared(&fault.message), ..fault.clone() }
     }
 
-    /// A field that may be shown.
+    /// What may be shown of what a preview tells.
     #[must_use]
-    pub fn difference(&self, difference: &Difference) -> Difference {
+    pub fn told(&self, told: &Told) -> Told {
         let shared = |text: &Option<Arc<str>>| text.as_ref().map(|text| self.shared(text));
-        Difference {
+        let difference = |difference: &Difference| Difference {
             field: self.shared(&difference.field),
             from: shared(&difference.from),
             to: shared(&difference.to),
+        };
+        Told {
+            differences: told.differences.iter().map(difference).collect(),
+            notes: told.notes.iter().map(|note| self.shared(note)).collect(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Services, their deployments, and one-off tasks.
 
+use super::{DeploymentFilter, ServiceDeployment, Strategy};
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,10 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// Target groups, as ARN.
     pub target_groups: Vec<String>,
+    /// Target groups that take turns with another of the service, and that one, as ARN.
+    pub alternates: Vec<(String, String)>,
+    /// How it takes over a new definition.
+    pub strategy: Strategy,
     /// The newest events first, a few.
     pub events: Vec<String>,
     /// Network configuration as the provider gives it, for tasks that should run beside the service.
@@ -199,6 +204,13 @@ pub trait ReadCompute: Send + Sync {
     async fn definition(&self, name: &str) -> Result<Option<TaskDefinition>, Fault>;
     /// Tasks.
     async fn tasks(&self, cluster: &str, filter: &TaskFilter) -> Result<Vec<Task>, Fault>;
+    /// Service deployments of a service, the newest first.
+    async fn service_deployments(
+        &self,
+        cluster: &str,
+        service: &str,
+        filter: &DeploymentFilter,
+    ) -> Result<Vec<ServiceDeployment>, Fault>;
     /// Within which bounds a service is scaled; `None`: nothing scales it.
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault>;
 }
@@ -210,6 +222,9 @@ pub trait WriteCompute: Send + Sync {
     async fn register(&self, content: &Json) -> Result<String, Fault>;
     /// Sets a service; returns the id of the PRIMARY deployment after it.
     async fn update(&self, update: &UpdateService) -> Result<String, Fault>;
+    /// Turns a service deployment that is under way back (`stopType` ROLLBACK, the only one that is documented). One that is
+    /// being turned back already goes on with that; one that is over is refused.
+    async fn turn_back(&self, arn: &str) -> Result<(), Fault>;
     /// Starts a task; returns its ARN.
     async fn run_task(&self, task: &RunTask) -> Result<String, Fault>;
     /// Stops a task.

@@ -17,6 +17,7 @@ pub mod need;
 mod parameters;
 mod process;
 mod query;
+mod service_deployment;
 pub mod stated;
 mod traffic;
 mod urgency;
@@ -39,6 +40,10 @@ pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series
 pub use parameters::{Parameter, ReadParameters};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};
+pub use service_deployment::{
+    DeploymentFilter, DeploymentStatus, GivesUp, Hook, HookSeen, Monitors, ServiceDeployment, Shift,
+    Strategy, StrategyKind,
+};
 pub use traffic::{
     Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
 };

@@ -208,6 +208,8 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("ecs", "RegisterTaskDefinition") => "ecs.register",
         ("ecs", "RunTask") => "ecs.run",
         ("ecs", "StopTask") => "ecs.stop",
+        ("ecs", "StopServiceDeployment") => "ecs.turn-back",
+        ("ecs", "ListServiceDeployments" | "DescribeServiceDeployments") => "ecs.deployments",
         ("ecs", "DescribeServices") => "ecs.services",
         ("ecs", "DescribeTaskDefinition") => "ecs.definition",
         ("ecs", _) => "ecs.tasks",

@@ -2,6 +2,7 @@
 
 mod names;
 mod settings;
+mod stages;
 
 use super::faults::Class;
 use super::laws::May;
@@ -253,6 +254,8 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: deploying,
         strike: |scene, _| every_new_image(scene, |how| how.unpullable = true),
     },
+    stages::TURNED_BACK,
+    stages::STOPPED,
     MomentFault {
         name: "task.fails",
         text: "the one-off task exits with 1",

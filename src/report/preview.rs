@@ -2,7 +2,7 @@
 
 use super::{Looks, Tone, TreeRow, change_line, tree, words};
 use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
-use crate::run::{Change, Difference, DnsClock, Fault, FaultKind, Proposal};
+use crate::run::{Change, Difference, DnsClock, Fault, FaultKind, Proposal, Told};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ pub struct PreviewStep {
     pub step: StepIx,
     /// What is known.
     pub seen: Seen,
-    /// What it would put in place, field by field, where it tells.
-    pub differences: Vec<Difference>,
+    /// What there is to tell beside that.
+    pub told: Told,
     /// How it would be undone, where there is something to undo.
     pub undo: Option<String>,
 }
@@ -230,12 +230,12 @@ fn row_lines(plan: &Plan, preview: &Preview, row: &TreeRow, width: usize, looks:
             let same = |one: &Difference| {
                 one.from.as_ref() == Some(&change.from) && one.to.as_ref() == Some(&change.to)
             };
-            !step.differences.iter().any(same)
+            !step.told.differences.iter().any(same)
         };
         let changes = proposal.changes.iter().filter(told).map(|change| change_line(change, looks));
-        lines.extend(
-            changes.chain(difference_lines(&step.differences, looks)).map(|line| format!("{indent}{line}")),
-        );
+        let notes = step.told.notes.iter().map(|note| looks.safe(note));
+        let all = changes.chain(difference_lines(&step.told.differences, looks)).chain(notes);
+        lines.extend(all.map(|line| format!("{indent}{line}")));
     }
     if let Some(undo) = step.and_then(|step| step.undo.as_ref()) {
         lines.push(format!("{indent}{}", looks.tint(Tone::Dim, &looks.safe(&format!("undo: {undo}")))));
@@ -317,7 +317,10 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
             let (seen, more) = match &step.seen {
                 Seen::Would(proposal) => (
                     if proposal.stages > 0 { "changes" } else { "nothing to change" },
-                    json!({"stages": proposal.stages, "changes": proposal.changes, "differences": step.differences}),
+                    json!({
+                        "stages": proposal.stages, "changes": proposal.changes,
+                        "differences": step.told.differences, "notes": step.told.notes,
+                    }),
                 ),
                 Seen::Skipped => ("skipped", json!({})),
                 Seen::Later(steps) => ("later", json!({"needs": steps})),

@@ -33,7 +33,7 @@ pub use event::{
     Verdict,
 };
 pub use outcome::{
-    Answer, Change, Curve, Difference, DnsClock, Fault, FaultKind, Landed, Look, Memo, Proposal,
+    Answer, Change, Curve, Difference, DnsClock, Fault, FaultKind, Landed, Look, Memo, Proposal, Told,
 };
 pub use state::{Announced, Bake, Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};

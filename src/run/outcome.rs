@@ -124,6 +124,15 @@ impl DnsClock {
     }
 }
 
+/// What a preview tells of a step beside its changes, for people. It is not recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The thing that it would put in place, field by field.
+    pub differences: Vec<Difference>,
+    /// How it goes, a sentence each: how long it takes, whom it needs, what may end it.
+    pub notes: Vec<Arc<str>>,
+}
+
 /// What a step would do, from what is there now.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proposal {

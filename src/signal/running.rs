@@ -116,6 +116,8 @@ mod tests {
             definition: "app:1".into(),
             deployments: vec![deployment("ecs-svc/2", true, failed), deployment("ecs-svc/1", false, 9)],
             target_groups: Vec::new(),
+            alternates: Vec::new(),
+            strategy: crate::port::Strategy::default(),
             events: Vec::new(),
             network: None,
         }

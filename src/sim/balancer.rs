@@ -91,6 +91,8 @@ pub struct Target {
     pub address: Ipv4Addr,
     /// What is thought of it.
     pub state: Health,
+    /// Requests come to it, if it is well; else only if nobody else is there.
+    pub sent: bool,
     /// How many checks in a row said the opposite of `state` (or, at first, yes).
     pub streak: u32,
     /// Why it is not healthy: `Target.ResponseCodeMismatch`.
@@ -191,14 +193,23 @@ impl TargetGroup {
         }
     }
 
-    /// Who may get a request: the healthy ones; if there are none, all that are not leaving ("fail open").
+    /// Who may get a request.
     #[must_use]
     pub fn candidates(&self) -> Vec<&String> {
-        let of = |wanted: fn(&Health) -> bool| -> Vec<&String> {
-            self.targets.iter().filter(|(_, t)| wanted(&t.state)).map(|(id, _)| id).collect()
-        };
-        let healthy = of(|h| *h == Health::Healthy);
-        if healthy.is_empty() { of(|h| !matches!(h, Health::Draining(_))) } else { healthy }
+        let open = self.open_to();
+        self.targets.iter().filter(|(_, target)| open(target)).map(|(id, _)| id).collect()
+    }
+
+    /// Which targets may get a request: the healthy ones that requests should come to, else those that are healthy; if there
+    /// are none, all that are not leaving ("fail open").
+    pub(super) fn open_to(&self) -> fn(&Target) -> bool {
+        let any = |which: fn(&Target) -> bool| self.targets.values().any(which);
+        let ways: [fn(&Target) -> bool; 2] = [
+            |target| target.sent && target.state == Health::Healthy,
+            |target| target.state == Health::Healthy,
+        ];
+        let open = ways.into_iter().find(|which| any(*which));
+        open.unwrap_or(|target| !matches!(target.state, Health::Draining(_)))
     }
 
     /// The hosts at the end of each of these minutes, as far as there were any.

@@ -202,6 +202,8 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         group: group.clone(),
         grace: file.grace.0,
         breaker: file.breaker,
+        strategy: file.deployment,
+        rollouts: Common::default(),
         settled: (definition.arn.clone(), id.clone()),
         next_start: now,
         created: now,
@@ -220,6 +222,7 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
             let target = Target {
                 address: found.address,
                 state: Health::Healthy,
+                sent: true,
                 streak: 0,
                 reason: None,
                 next_check: now,

@@ -138,6 +138,7 @@ impl World {
             };
             service.deployments.insert(0, new);
             service.next_start = now;
+            self.begin_service_deployment(place, now);
         }
         self.settle(now);
         Ok(&self.services[place])

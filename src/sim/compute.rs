@@ -2,7 +2,8 @@
 //! `calls`.
 
 use super::common::Common;
-use super::file::Breaker;
+use super::file::{Breaker, StrategyFile};
+use super::service_deployment::ServiceDeployment;
 use crate::plan::Timestamp;
 use crate::port::Scaling;
 use serde_json::{Value as Json, json};
@@ -92,6 +93,10 @@ pub struct Service {
     pub grace: Duration,
     /// What happens to failing deployments.
     pub breaker: Breaker,
+    /// How it takes over a new definition.
+    pub strategy: StrategyFile,
+    /// Its service deployments, the newest first.
+    pub rollouts: Common<Vec<ServiceDeployment>>,
     /// The definition and id of the last deployment that completed.
     pub settled: (String, String),
     /// No task is started before.

@@ -5,11 +5,14 @@
 
 mod deed;
 mod quantity;
+mod strategy;
 
 pub(super) use deed::Rule;
 pub use deed::{AttributesFile, Deed, RuleFile};
 pub(super) use quantity::Scale;
 pub use quantity::Span;
+pub(super) use strategy::PAUSED_AT;
+pub use strategy::StrategyFile;
 
 use super::logs::LogFile;
 use super::stated::{AlarmFile, MetricFile, QueryFile};
@@ -299,6 +302,9 @@ pub struct ServiceFile {
     /// Whether failing deployments are given up, and rolled back.
     #[serde(default, skip_serializing_if = "is_default")]
     pub breaker: Breaker,
+    /// How it takes over a new definition: `{ strategy: canary, percent: 10, step_bake: 2m, bake: 5m, pause: 1h }`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deployment: StrategyFile,
 }
 
 /// The circuit breaker of a service.

@@ -4,6 +4,7 @@
 //! file is passed around. Not here: what is made up all the same (`derive`).
 
 use super::derive::{Derived, Facts, FoundBalancer, FoundDefinition, FoundZone, with_facts};
+use super::file::StrategyFile;
 use crate::plan::Plan;
 use crate::port::dns::Name;
 use crate::port::need::{ANY, Account, Asker, Leads, Need, Runs, Zone};
@@ -158,6 +159,11 @@ impl Reading<'_> {
                 "service {name} of {cluster} is moving: {running} of {desired} tasks run; here it is settled"
             ));
         }
+        if service.strategy.hooks.iter().any(|hook| hook.person) {
+            self.note(format!(
+                "deployments of service {name} of {cluster} wait for somebody (PAUSE): here nobody is waited for"
+            ));
+        }
         self.facts.services.insert(key, found(&definition, Some(&service)));
         Ok(())
     }
@@ -211,5 +217,6 @@ fn found(definition: &TaskDefinition, service: Option<&Service>) -> FoundDefinit
         containers: containers.map(|c| (c.name.clone(), c.image.clone(), port(&c.name))).collect(),
         desired: service.map_or(0, |service| service.desired),
         groups: service.map_or_else(Vec::new, |service| service.target_groups.clone()),
+        deployment: service.map_or_else(StrategyFile::default, |service| StrategyFile::of(&service.strategy)),
     }
 }

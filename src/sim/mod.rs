@@ -28,6 +28,7 @@ mod resolver;
 mod rule;
 mod scaling;
 mod schedule;
+mod service_deployment;
 mod situation;
 mod standing;
 mod stated;
@@ -53,7 +54,7 @@ pub use derive::{Derived, OneCommand, asker_name, derive};
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met, NAMES};
 pub use file::{
     App, AttributesFile, Behaviour, Breaker, Deed, ParameterFile, RecordFile, RuleFile, Span, StatedAnswer,
-    TrafficFile, WorldError, WorldFile,
+    StrategyFile, TrafficFile, WorldError, WorldFile,
 };
 pub use from_live::from_live;
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
@@ -61,6 +62,7 @@ pub use logs::LogFile;
 pub use metric::{Asked, Measured};
 pub use ports::{Ports, VirtualClock};
 pub use rule::{LISTENERS, ListenerRule};
+pub use service_deployment::{REQUESTED, ServiceDeployment, Stage};
 pub use stated::{AlarmFile, AlarmSeen, AlarmWord, MetricFile, QueryFile};
 pub use strike::Strike;
 pub use users::{Cache, ResolverKind, Tally, Trouble, UserFailure, Users};

@@ -3,12 +3,13 @@
 //! One deterministic step per moment; the world calls it for each moment at which something is due.
 
 use super::balancer::{Check, Health, Target, TargetGroup};
-use super::compute::{Deployment, Event, Phase, Rollout, Service, Stopped, Task};
+use super::compute::{Event, Phase, Rollout, Service, Stopped, Task};
 use super::fault::{FaultKind, FaultRule, Met};
 use super::file::{App, Breaker};
 use super::ledger::Whose;
 use super::world::World;
 use crate::plan::Timestamp;
+use crate::port::DeploymentStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ impl World {
         for index in 0..self.services.len() {
             self.stop_unhealthy(index, now);
             self.trip(index, now);
+            self.pass_stages(index, now);
             while self.schedule_task(index, now) {}
         }
         self.forget(now);
@@ -76,7 +78,8 @@ impl World {
         let graces = self.services.iter().flat_map(|s| {
             self.unhealthy(s).filter_map(|task| task.started).map(|started| started.after(s.grace))
         });
-        let soonest = tasks.chain(starts).chain(targets).chain(graces).chain(minute).min();
+        let stages = self.services.iter().filter_map(Service::stage_ends);
+        let soonest = tasks.chain(starts).chain(stages).chain(targets).chain(graces).chain(minute).min();
         // What should have happened already, but for a caller that came at this very moment, happens at once.
         soonest.unwrap_or(Timestamp::NEVER).max(self.now.after(Duration::from_millis(1)))
     }
@@ -143,10 +146,12 @@ impl World {
         task.started = Some(now);
         let address = task.address;
         let Some(name) = task.service.clone() else { return };
-        let cluster = task.cluster.clone();
-        let group = self.service(&cluster, &name).and_then(|s| s.group.clone());
+        let (cluster, definition) = (task.cluster.clone(), task.definition.clone());
+        let Some(service) = self.service(&cluster, &name) else { return };
+        let (group, sent) = (service.group.clone(), service.sends_to(&definition));
         let Some(group) = group.and_then(|g| self.groups.get_mut(&g)) else { return };
-        let target = Target { address, state: Health::Initial, streak: 0, reason: None, next_check: now };
+        let target =
+            Target { address, state: Health::Initial, sent, streak: 0, reason: None, next_check: now };
         group.targets.insert(id.into(), target);
     }
 
@@ -257,7 +262,8 @@ impl World {
         let threshold = service.desired.div_ceil(2).clamp(3, 200);
         let primary = &service.deployments[0];
         let tripped = primary.rollout == Rollout::InProgress && primary.failed >= threshold;
-        if !tripped || service.breaker == Breaker::Off {
+        // "The deployment circuit breaker can only be used for services using the rolling update."
+        if !tripped || service.breaker == Breaker::Off || service.strategy.has_stages() {
             return;
         }
         let service = &mut self.services[index];
@@ -266,25 +272,14 @@ impl World {
         primary.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
         primary.updated = now;
         let said = format!("(deployment {}) deployment failed: tasks failed to start.", primary.id);
-        let (definition, settled) = service.settled.clone();
-        let rolls_back = service.breaker == Breaker::Rollback && definition != primary.definition;
+        let (definition, settled) = &service.settled;
+        let rolls_back = service.breaker == Breaker::Rollback && *definition != primary.definition;
+        let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {settled}.");
         self.say(index, now, &said);
         if rolls_back {
-            self.acting(Whose::Provider, |world| {
-                world.note_service(index, Some(&definition), None, false, now);
-            });
-            let reason = format!("ECS deployment circuit breaker: rolling back to deploymentId {settled}.");
-            let back = Deployment {
-                id: self.fresh_deployment(),
-                definition,
-                rollout: Rollout::InProgress,
-                reason,
-                failed: 0,
-                created: now,
-                updated: now,
-            };
-            self.services[index].deployments.insert(0, back);
-            self.say(index, now, &format!("rolling back to deployment {settled}."));
+            self.acting(Whose::Provider, |world| world.go_back(index, &reason, now));
+        } else {
+            self.end_service_deployment(index, DeploymentStatus::Stopped);
         }
     }
 
@@ -313,7 +308,7 @@ impl World {
             return true;
         }
         let primary = &service.deployments[0];
-        if primary.rollout == Rollout::InProgress {
+        if primary.rollout == Rollout::InProgress && !service.keeps_old() {
             let own = |task: &Task| task.started_by.as_ref() == Some(&primary.id);
             let gone = self.tasks_of(service).all(|t| matches!(t.phase, Phase::Over(..)) || own(t));
             let live = self.tasks_of(service).filter(|t| !t.leaves() && own(t));
@@ -338,7 +333,7 @@ impl World {
         if of_primary > service.desired {
             return live().filter(own).last();
         }
-        if old == 0 {
+        if old == 0 || service.keeps_old() {
             return None;
         }
         // minimumHealthyPercent is 100: one that is well goes only if enough others are.
@@ -357,6 +352,7 @@ impl World {
         primary.updated = now;
         service.settled = (primary.definition.clone(), primary.id.clone());
         let said = format!("(deployment {}) deployment completed.", primary.id);
+        self.end_service_deployment(index, DeploymentStatus::Successful);
         self.say(index, now, &said);
         self.say(index, now, "has reached a steady state.");
     }

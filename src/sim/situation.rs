@@ -131,6 +131,7 @@ impl World {
     fn service_situation(&self, service: &Service, hash: &mut impl Hasher) {
         (service.desired, self.left(service.next_start), &service.settled.0).hash(hash);
         (service.load, service.scaling).hash(hash);
+        service.stages_situation(self.now, hash);
         for deployment in &service.deployments {
             (&deployment.definition, deployment.rollout.word(), deployment.failed).hash(hash);
         }
@@ -166,7 +167,7 @@ impl World {
             Health::Draining(at) => Some(self.left(at)),
             _ => None,
         };
-        (target.state.word(), target.streak, target.reason, leaves).hash(hash);
+        (target.sent, target.state.word(), target.streak, target.reason, leaves).hash(hash);
         check.map(|at| self.left(at)).hash(hash);
     }
 

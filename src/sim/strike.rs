@@ -39,7 +39,7 @@ pub enum Strike {
     /// - a rule deals the other way round;
     /// - attributes are a second off;
     /// - a service may have one task more;
-    /// - no task is started or stopped;
+    /// - no task is started or stopped, and no service deployment turned back;
     /// - a program forgets what was sent to it;
     /// - a command does nothing.
     Wrong,
@@ -64,9 +64,11 @@ pub enum Strike {
 }
 
 /// Looks whose answer comes from copies that lag.
-const LAGGING: [&str; 11] = [
+const LAGGING: [&str; 13] = [
     "ListResourceRecordSets",
     "DescribeServices",
+    "ListServiceDeployments",
+    "DescribeServiceDeployments",
     "DescribeTaskDefinition",
     "ListTasks",
     "DescribeTasks",
@@ -78,10 +80,12 @@ const LAGGING: [&str; 11] = [
     "DescribeScalableTargets",
 ];
 /// Looks that find many.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 14] = [
     "ListResourceRecordSets",
     "ListTasks",
     "DescribeTasks",
+    "ListServiceDeployments",
+    "DescribeServiceDeployments",
     "DescribeTargetGroups",
     "DescribeTargetHealth",
     "DescribeListeners",
@@ -111,7 +115,9 @@ impl Strike {
                 aws || http || command
             }
             Self::LostAfter | Self::Late(_) | Self::Wrong | Self::KillAfter => writes,
-            Self::Reverted(_) => writes && !http && operation != "StopTask",
+            Self::Reverted(_) => {
+                writes && !http && !matches!(operation, "StopTask" | "StopServiceDeployment")
+            }
             Self::Slow(_) => aws || http || dns || command,
             Self::Stale => ask || (aws && LAGGING.contains(&operation)),
             Self::Partial => {

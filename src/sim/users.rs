@@ -5,7 +5,7 @@
 //! A world that is served has users with real sockets instead.
 
 use super::app::bear;
-use super::balancer::{Health, Outcome, minute};
+use super::balancer::{Outcome, minute};
 use super::common::Common;
 use super::file::{TrafficFile, WorldError};
 use super::resolver::Resolver;
@@ -506,14 +506,12 @@ impl Tick<'_> {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.clear();
         let found = group.and_then(|place| world.groups.values().nth(place));
-        let targets = || found.into_iter().flat_map(|group| &group.targets);
-        let healthy = targets().filter(|(_, target)| target.state == Health::Healthy).count();
-        // Nobody is healthy: all that are not leaving get requests ("fail open").
-        let open = |state: Health| match healthy {
-            0 => !matches!(state, Health::Draining(_)),
-            _ => state == Health::Healthy,
+        let candidates = || {
+            found.into_iter().flat_map(|group| {
+                let open = group.open_to();
+                group.targets.iter().filter(move |(_, target)| open(target))
+            })
         };
-        let candidates = || targets().filter(|(_, target)| open(target.state));
         let all = u64::try_from(candidates().count()).unwrap_or(u64::MAX);
         if all == 0 {
             outcomes.push((Outcome::Nobody, requests));

@@ -10,6 +10,7 @@ use super::compute::{Definition, Phase, Refusal, Service, Task};
 use super::course::Course;
 use super::fault::Faults;
 use super::file::{Behaviour, Deed, ParameterFile, Rule, Scale, TrafficFile, WorldFile};
+use super::ledger::Whose;
 use super::logs::LogFile;
 use super::stated::{AlarmFile, History, MetricFile, QueryFile};
 use super::zone::{ChangeInfo, Records, SetKey, Zone, written};
@@ -316,6 +317,14 @@ impl World {
             let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));
             let (cluster, name) = (cluster.to_owned(), name.to_owned());
             self.update_service(&cluster, &name, Some(&definition), None, false, now)?;
+        }
+        for (service, reason) in deed.turn_back {
+            let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));
+            let found = self.service(cluster, name).and_then(|service| service.under_way());
+            let none = || Refusal::new("NoSuchThing", format!("nothing is under way at `{service}`"));
+            let arn = found.ok_or_else(none)?.arn.clone();
+            // Whoever asks for it, it is the provider that carries it out.
+            self.acting(Whose::Provider, |world| world.turn_back(&arn, &reason, now))?;
         }
         for (service, scaling) in deed.set_scaling {
             let (cluster, name) = service.split_once('/').unwrap_or(("default", &service));

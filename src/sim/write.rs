@@ -4,6 +4,7 @@ use super::attribute;
 use super::cell::Cell;
 use super::change::Verb;
 use super::ledger::Whose;
+use super::service_deployment::REQUESTED;
 use super::world::World;
 use super::zone::SetKey;
 use super::{Refusal, Reply, RunTask};
@@ -38,6 +39,8 @@ pub(super) enum Write {
         desired: Option<u32>,
         force: bool,
     },
+    /// A service deployment, by its ARN, goes back.
+    TurnBack(String),
     /// Within which bounds a service is scaled.
     Scale {
         cluster: String,
@@ -121,6 +124,10 @@ impl World {
             Write::Update { cluster, service, definition, desired, force } => {
                 let found = self.update_service(cluster, service, Some(definition), *desired, *force, now)?;
                 found.deployments[0].id.clone()
+            }
+            Write::TurnBack(arn) => {
+                self.turn_back(arn, REQUESTED, now)?;
+                arn.clone()
             }
             Write::Scale { cluster, service, min, max } => {
                 self.scale(cluster, service, *min, *max, now)?;

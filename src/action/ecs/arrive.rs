@@ -1,11 +1,12 @@
 //! Whether a deployment has arrived, and why one did not: by its id, its tasks' image digests and its targets' health.
 
 use super::deploy::{Deploy, Note};
+use super::follow::{Followed, progress};
 use super::moving;
 use super::standing::reason;
 use crate::action::{Known, Seen};
 use crate::mutant::{Mistake, on};
-use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskFilter};
+use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TargetHealth, TaskFilter};
 use crate::run::Fault;
 use serde_json::json;
 use std::time::Duration;
@@ -27,8 +28,7 @@ impl Deploy {
     ) -> Result<Seen<Note>, Fault> {
         match &record.note {
             None if stage > 0 => {
-                let note = Note { definition: primary.definition.clone(), deployment: primary.id.clone() };
-                return Ok(Seen::Moving { note: Some(note), again: Duration::ZERO });
+                return Ok(Seen::Moving { note: Some(Note::of(primary)), again: Duration::ZERO });
             }
             Some(note) if note.deployment != primary.id => {
                 return self.replaced(reads, note, primary, record);
@@ -36,6 +36,10 @@ impl Deploy {
             _ => {}
         }
         let compute = reads.world.compute(&self.target.name)?;
+        let unasked = match self.follow(reads, &*compute, service, primary, record).await? {
+            Followed::Told(seen) => return Ok(seen),
+            Followed::ById(unasked) => unasked,
+        };
         match primary.rollout {
             Rollout::Failed => Err(self.failed(&*compute, service, primary).await),
             Rollout::InProgress => {
@@ -44,7 +48,12 @@ impl Deploy {
                 } else {
                     String::new()
                 };
-                Ok(moving(reads, &format!("{} of {} tasks run{failed}", primary.running, primary.desired)))
+                let by_id =
+                    unasked.map(|why| format!("; followed by its id alone: {why}")).unwrap_or_default();
+                Ok(moving(
+                    reads,
+                    &format!("{} of {} tasks run{failed}{by_id}", primary.running, primary.desired),
+                ))
             }
             Rollout::Completed => self.healthy(reads, &*compute, service, primary, record).await,
         }
@@ -70,8 +79,13 @@ impl Deploy {
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         for group in &service.target_groups {
-            let targets = traffic.targets(group).await?;
-            let healthy = targets.iter().filter(|target| target.state == "healthy").count();
+            let mut targets = traffic.targets(group).await?;
+            if let Some((_, other)) = service.alternates.iter().find(|(one, _)| one == group) {
+                // Requests come to one of the two, and which one it is changes each time.
+                let others = traffic.targets(other).await?;
+                targets = if healthy_of(&others) > healthy_of(&targets) { others } else { targets };
+            }
+            let healthy = healthy_of(&targets);
             if healthy < self.healthy.targets {
                 let others = targets.iter().filter(|target| target.state != "healthy");
                 let others: Vec<String> = others
@@ -162,12 +176,30 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let Some(note) = &record.note else { return Ok(Seen::Prior) };
-        if gave_up(service, primary, note) {
+        let gave_up = gave_up(service, primary, note);
+        // The same deployment as before we called: what is told may be older than the call.
+        let stale = primary.id == record.prior.deployment && may_be_stale(reads, record);
+        if !(service.strategy.is_plain() && (gave_up || stale)) {
+            let found = match self.ours(reads, compute, note, record).await {
+                Err(_) if !service.strategy.has_stages() => None,
+                found => found?,
+            };
+            match found {
+                Some(found) if found.status.is_turned_back() => {
+                    return Err(self.ended_early(compute, service, &found).await);
+                }
+                // PRIMARY is told late.
+                Some(found) if service.strategy.has_stages() && found.status.is_under_way() => {
+                    return Ok(moving(reads, &progress(&found, &service.strategy, primary)));
+                }
+                _ => {}
+            }
+        }
+        if gave_up {
             let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
             return Err(self.failed(compute, service, ours.unwrap_or(primary)).await);
         }
-        // The same deployment as before we called: what is told may be older than the call.
-        if primary.id == record.prior.deployment && may_be_stale(reads, record) {
+        if stale {
             return Ok(moving(reads, "the new deployment is not listed yet"));
         }
         Ok(Seen::Prior)
@@ -207,6 +239,10 @@ impl Deploy {
                 Err(self.failed(&*compute, service, primary).await)
             }
             Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),
+            // Turning back brings no count back: that is for another call.
+            Rollout::Completed if !counted && record.note.as_ref().is_some_and(Note::turns_back) => {
+                Ok(Seen::Desired { out: json!(null) })
+            }
             Rollout::Completed | Rollout::InProgress => Ok(moving(
                 reads,
                 &format!("{} of {} tasks run {}", primary.running, primary.desired, primary.definition),
@@ -214,8 +250,18 @@ impl Deploy {
         }
     }
 
-    /// Why a deployment was given up, with what its tasks and the service said.
+    /// Why a deployment was given up.
     async fn failed(&self, compute: &dyn ReadCompute, service: &Service, deployment: &Deployment) -> Fault {
+        Fault::permanent(format!(
+            "the deployment of {} failed and was rolled back{}{}",
+            self.name(),
+            reason(deployment),
+            self.reasons(compute, service).await
+        ))
+    }
+
+    /// What its tasks and the service said last, each after a `; `.
+    pub(super) async fn reasons(&self, compute: &dyn ReadCompute, service: &Service) -> String {
         let filter = TaskFilter::StoppedOf(self.service.to_string());
         let stopped = compute.tasks(&self.cluster, &filter).await.unwrap_or_default();
         let mut reasons: Vec<String> = Vec::new();
@@ -236,12 +282,7 @@ impl Deploy {
         reasons.truncate(REASONS);
         let newest = service.events.iter().take(REASONS).map(|event| format!("event: {event}"));
         let told: Vec<String> = reasons.iter().map(|r| format!("task: {r}")).chain(newest).collect();
-        let told = if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) };
-        Fault::permanent(format!(
-            "the deployment of {} failed and was rolled back{}{told}",
-            self.name(),
-            reason(deployment)
-        ))
+        if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
     }
 }
 
@@ -251,6 +292,10 @@ fn gave_up(service: &Service, primary: &Deployment, note: &Note) -> bool {
     ours.is_some_and(|ours| ours.rollout == Rollout::Failed)
         || primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker"))
         || service.events.iter().any(|event| event.contains(&note.deployment) && event.contains("failed"))
+}
+
+fn healthy_of(targets: &[TargetHealth]) -> usize {
+    targets.iter().filter(|target| target.state == "healthy").count()
 }
 
 fn said(reason: Option<&str>) -> String {

@@ -114,7 +114,7 @@ impl Deploy {
             desired,
         };
         let deployment = writes.compute(&self.target.name)?.update(&update).await?;
-        Ok(Note { definition, deployment })
+        Ok(Note::new(definition, deployment))
     }
 }
 

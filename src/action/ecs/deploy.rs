@@ -7,6 +7,7 @@
 use super::arrive::{may_be_stale, was_replaced};
 use super::diff;
 use super::standing::{Standing, primary};
+use super::strategy;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
@@ -14,7 +15,7 @@ use crate::plan::{
 };
 use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{Deployment, POLL, Reads, Writes};
-use crate::run::{Difference, Fault};
+use crate::run::{Fault, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
@@ -63,6 +64,9 @@ pub(in crate::action) struct Prior {
     pub(super) to: Option<String>,
     /// Images by container, where the plan states them.
     pub(super) images: Vec<(String, String)>,
+    /// Requests move in stages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stages: bool,
 }
 
 /// What a call returned.
@@ -72,11 +76,23 @@ pub(in crate::action) struct Note {
     pub(super) definition: String,
     /// The PRIMARY deployment after that.
     pub(super) deployment: String,
+    /// The service deployment that does it, as ARN, where it is followed; of an undo, the one that is turned back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) service_deployment: Option<String>,
 }
 
 impl Note {
-    fn of(primary: &Deployment) -> Self {
-        Self { definition: primary.definition.clone(), deployment: primary.id.clone() }
+    pub(super) fn of(primary: &Deployment) -> Self {
+        Self::new(primary.definition.clone(), primary.id.clone())
+    }
+
+    pub(super) fn new(definition: String, deployment: String) -> Self {
+        Self { definition, deployment, service_deployment: None }
+    }
+
+    /// Of an undo: a service deployment is turned back, and nothing else was set.
+    pub(super) fn turns_back(&self) -> bool {
+        self.service_deployment.is_some()
     }
 }
 
@@ -104,7 +120,12 @@ impl Action for Deploy {
             nested(|fields| {
                 let targets =
                     fields.or("targets", integer(0..=10_000), 1, "healthy targets in each target group");
-                let within = fields.or("within", duration(), WITHIN, "how long the deployment may take");
+                let within = fields.or(
+                    "within",
+                    duration(),
+                    WITHIN,
+                    "how long the deployment may take, with all stages of the service's strategy",
+                );
                 Some(Healthy { targets: usize::try_from(targets).unwrap_or(0), within })
             }),
             Healthy { targets: 1, within: WITHIN },
@@ -160,7 +181,9 @@ impl Action for Deploy {
     }
 
     fn undo_by_hand(&self, prior: &Prior, _: &Scope) -> Vec<String> {
-        vec![self.update_by_hand(&prior.definition, self.desired.map(|_| prior.desired))]
+        let mut commands = if prior.stages { self.turn_back_by_hand() } else { Vec::new() };
+        commands.push(self.update_by_hand(&prior.definition, self.desired.map(|_| prior.desired)));
+        commands
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -200,16 +223,25 @@ impl Action for Deploy {
             content,
             to,
             images,
+            stages: service.strategy.has_stages(),
         };
         let stages = u32::from(!already || desired.is_some());
+        if stages > 0 {
+            self.has_time(&service)?;
+            self.nobody_deploys(&*compute, &service).await?;
+        }
         let changes = if stages == 0 { Vec::new() } else { changes };
         Ok(Planned { prior, stages, within: self.healthy.within, call: None, must_finish: false, changes })
     }
 
-    async fn differences(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Vec<Difference>, Fault> {
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
         let running = self.active(&*compute, &prior.definition).await?;
-        Ok(diff::differences(&running.content, &prior.content))
+        let strategy = self.service(&*compute).await?.strategy;
+        Ok(Told {
+            differences: diff::differences(&running.content, &prior.content),
+            notes: strategy::notes(&strategy, self.healthy.within),
+        })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
@@ -222,6 +254,7 @@ impl Action for Deploy {
                 Standing::Before(_) | Standing::Other => Err(self.foreign(&*compute, &service, prior).await),
             };
         }
+        self.nobody_deploys(&*compute, &service).await?;
         let definition = self.registered(writes, &*compute, prior).await?;
         self.update(writes, definition, self.desired).await.map(Some)
     }
@@ -235,6 +268,12 @@ impl Action for Deploy {
         let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         let standing = self.standing(&*compute, &service, &record.prior, record.note.as_ref()).await?;
+        if toward == Toward::Prior && service.strategy.has_stages() {
+            let turning = self.look_turning(reads, &*compute, &service, standing, record).await?;
+            if let Some(seen) = turning {
+                return Ok(seen);
+            }
+        }
         match (toward, standing) {
             // Nothing was to be written: what was there before is what was asked for.
             (Toward::Desired(0), Standing::Before(primary)) => {
@@ -265,10 +304,21 @@ impl Action for Deploy {
         let service = self.service(&*compute).await?;
         let prior = &record.prior;
         let counted = self.desired.map(|_| prior.desired);
-        match self.standing(&*compute, &service, prior, record.note.as_ref()).await? {
+        let standing = self.standing(&*compute, &service, prior, record.note.as_ref()).await?;
+        let is_old = matches!(standing, Standing::Before(primary) if was_replaced(&reads, record, primary));
+        if service.strategy.has_stages() && !matches!(standing, Standing::Other) {
+            if let Some(note) = self.turned_back(writes, &*compute, record).await? {
+                return Ok(Some(note));
+            }
+            // What is under way can only be turned back, and may not be listed yet.
+            if is_old && !self.is_back(&reads, &*compute, record).await? {
+                return Err(Fault::transient("the new deployment is not listed yet"));
+            }
+        }
+        match standing {
             Standing::Before(primary)
                 if counted.is_none_or(|count| count == service.desired)
-                    && !was_replaced(&reads, record, primary) =>
+                    && (service.strategy.has_stages() || !is_old) =>
             {
                 Ok(Some(Note::of(primary)))
             }
@@ -300,6 +350,19 @@ impl Deploy {
         let count = count.map(|count| format!(" --desired-count {count}")).unwrap_or_default();
         let update = format!("--cluster {cluster} --service {service} --task-definition {definition}{count}");
         aws(&self.target, &format!("ecs update-service {update}"))
+    }
+
+    /// For commands: what is under way is not overtaken.
+    fn turn_back_by_hand(&self) -> Vec<String> {
+        let (cluster, service) = (&self.cluster, &self.service);
+        let list = format!("--cluster {cluster} --service {service} --status PENDING IN_PROGRESS");
+        let list = aws(&self.target, &format!("ecs list-service-deployments {list}"));
+        let stop = "ecs stop-service-deployment --service-deployment-arn <its ARN> --stop-type ROLLBACK";
+        let stop = aws(&self.target, stop);
+        vec![
+            format!("{list}   # none: go on with the last command"),
+            format!("{stop}   # and wait until it is ROLLBACK_SUCCESSFUL"),
+        ]
     }
 }
 

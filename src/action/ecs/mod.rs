@@ -4,9 +4,12 @@ mod arrive;
 mod change;
 mod deploy;
 mod diff;
+mod follow;
 mod scaling;
 mod standing;
+mod strategy;
 mod task;
+mod turn;
 
 pub(super) use deploy::Deploy;
 pub(super) use scaling::Hold;

@@ -83,14 +83,25 @@ impl Deploy {
         if primary.definition == prior.definition {
             return Ok(Standing::Before(primary));
         }
-        let known = note.is_some_and(|note| note.definition == primary.definition);
-        if known || prior.to.as_ref() == Some(&primary.definition) {
-            return Ok(Standing::Ours(primary));
+        let ours = self.made(compute, &primary.definition, prior, note).await?;
+        Ok(if ours { Standing::Ours(primary) } else { Standing::Other })
+    }
+
+    /// Whether the step made this definition, or was to set the service to it.
+    pub(super) async fn made(
+        &self,
+        compute: &dyn ReadCompute,
+        definition: &str,
+        prior: &Prior,
+        note: Option<&Note>,
+    ) -> Result<bool, Fault> {
+        let known = note.is_some_and(|note| note.definition == definition);
+        if known || prior.to.as_deref() == Some(definition) {
+            return Ok(true);
         }
         // Registered by a call whose answer was lost: known by all that it says.
-        let found = compute.definition(&primary.definition).await?;
-        let equal = found.is_some_and(|found| prior.to.is_none() && found.content == prior.content);
-        Ok(if equal { Standing::Ours(primary) } else { Standing::Other })
+        let found = compute.definition(definition).await?;
+        Ok(found.is_some_and(|found| prior.to.is_none() && found.content == prior.content))
     }
 
     /// Names what was found and what was expected.

@@ -8,18 +8,18 @@ use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
-const OLD: &str = "arn:aws:ecs:eu-west-1:1:task-definition/web:1";
-const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1";
+pub(super) const OLD: &str = "arn:aws:ecs:eu-west-1:1:task-definition/web:1";
+pub(super) const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1";
 
-fn digest(letter: char) -> String {
+pub(super) fn digest(letter: char) -> String {
     format!("sha256:{}", letter.to_string().repeat(64))
 }
 
-fn image(letter: char) -> String {
+pub(super) fn image(letter: char) -> String {
     format!("repo/web@{}", digest(letter))
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let world = World::new();
     {
         let mut state = world.state();
@@ -29,7 +29,7 @@ fn world() -> World {
     world
 }
 
-fn with(more: &Json) -> Json {
+pub(super) fn with(more: &Json) -> Json {
     let mut with = json!({"target": "prod", "cluster": "main", "service": "web"});
     for (key, value) in more.as_object().unwrap() {
         with[key] = value.clone();

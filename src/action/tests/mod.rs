@@ -15,6 +15,7 @@ mod scaling;
 mod shifts;
 mod signals;
 mod silence;
+mod stages;
 mod tasks;
 mod traffic;
 mod updated;

@@ -8,14 +8,16 @@ mod zone;
 pub(super) use traffic::target_group;
 pub(super) use zone::Resolver;
 
+use super::stages::rollout;
 use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
-    Alarm, Answered, Attributes, Clock, Command, Deployment, Lines, LoadBalancer, LogQuery, Metric, Output,
-    Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
-    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask,
-    Scaling, Service, SetScaling, Stop, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
-    Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Lines,
+    LoadBalancer, LogQuery, Metric, Output, Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles,
+    ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request,
+    Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Stop, Strategy, Task,
+    TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency, WriteCompute, WriteDns, WriteHttp,
+    WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -69,6 +71,12 @@ pub(super) struct State {
     pub(super) definitions: Vec<TaskDefinition>,
     pub(super) tasks: Vec<Task>,
     pub(super) healthy: BTreeMap<String, usize>,
+    /// Service deployments, the newest first.
+    pub(super) rollouts: Vec<ServiceDeployment>,
+    /// Nobody may ask for service deployments, and this is why.
+    pub(super) closed: Option<Fault>,
+    /// How they stand once somebody calls to turn one back.
+    pub(super) meanwhile: Option<Vec<ServiceDeployment>>,
     /// By service; those that are not in here are not scaled.
     pub(super) scaling: BTreeMap<String, Scaling>,
     // The rest.
@@ -126,6 +134,9 @@ impl World {
             definitions: Vec::new(),
             tasks: Vec::new(),
             healthy: BTreeMap::new(),
+            rollouts: Vec::new(),
+            closed: None,
+            meanwhile: None,
             scaling: BTreeMap::new(),
             balancers: Vec::new(),
             rules: Vec::new(),
@@ -335,6 +346,8 @@ pub(super) fn service(name: &str, definition: &str) -> Service {
         definition: definition.into(),
         deployments: vec![deployment("ecs-svc/0", definition, Rollout::Completed)],
         target_groups: vec!["arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1".into()],
+        alternates: Vec::new(),
+        strategy: Strategy::default(),
         events: Vec::new(),
         network: Some(serde_json::json!({"launchType": "FARGATE"})),
     }
@@ -424,6 +437,23 @@ impl ReadCompute for World {
         };
         Ok(self.state().tasks.iter().filter(fits).cloned().collect())
     }
+    async fn service_deployments(
+        &self,
+        _: &str,
+        _: &str,
+        filter: &DeploymentFilter,
+    ) -> Result<Vec<ServiceDeployment>, Fault> {
+        let state = self.asked()?;
+        if let Some(fault) = &state.closed {
+            return Err(fault.clone());
+        }
+        let fits = |one: &&ServiceDeployment| match filter {
+            DeploymentFilter::UnderWay => one.status.is_under_way(),
+            DeploymentFilter::Since(since) => one.created > *since,
+            DeploymentFilter::Named(arn) => one.arn == *arn,
+        };
+        Ok(state.rollouts.iter().filter(fits).cloned().collect())
+    }
     async fn scaling(&self, _: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         Ok(self.asked()?.scaling.get(service).copied())
     }
@@ -451,8 +481,25 @@ impl WriteCompute for World {
                 old.primary = false;
             }
             service.deployments.insert(0, new);
+            if !service.strategy.is_plain() {
+                let arn = format!("arn:service-deployment/{}", state.rollouts.len() + 1);
+                state.rollouts.insert(0, rollout(&arn, &update.definition, state.now));
+            }
         })?;
         Ok(id)
+    }
+    async fn turn_back(&self, arn: &str) -> Result<(), Fault> {
+        {
+            let mut state = self.state();
+            state.rollouts = state.meanwhile.take().unwrap_or_else(|| state.rollouts.clone());
+            if state.rollouts.iter().all(|one| one.arn != arn || !one.status.is_under_way()) {
+                return Err(Fault::permanent("ConflictException: it is over"));
+            }
+        }
+        self.written(format!("turn back {arn}"), |state| {
+            let found = state.rollouts.iter_mut().find(|one| one.arn == arn).unwrap();
+            found.status = DeploymentStatus::RollbackInProgress;
+        })
     }
     async fn run_task(&self, run: &RunTask) -> Result<String, Fault> {
         let arn = format!("arn:task/{}", run.token);

@@ -3,6 +3,7 @@
 //! What a definition says, and how a service is networked, goes through as the JSON that ECS sent: so nothing that
 //! this SDK has not heard of is lost on the way back.
 
+mod service_deployment;
 mod shape;
 
 use super::account::{Account, Changing};
@@ -10,8 +11,8 @@ use super::call::{self, Class, Failure, Watch};
 use super::scaling;
 use crate::adapter::budgets;
 use crate::port::{
-    ReadCompute, RunTask, Scaling, Service, SetScaling, Task, TaskDefinition, TaskFilter, UpdateService,
-    WriteCompute,
+    DeploymentFilter, ReadCompute, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Task,
+    TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -115,6 +116,15 @@ impl ReadCompute for Account {
         Ok(tasks)
     }
 
+    async fn service_deployments(
+        &self,
+        cluster: &str,
+        service: &str,
+        filter: &DeploymentFilter,
+    ) -> Result<Vec<ServiceDeployment>, Fault> {
+        service_deployment::list(self, cluster, service, filter).await
+    }
+
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         scaling::bounds(self, cluster, service).await
     }
@@ -216,6 +226,10 @@ impl WriteCompute for Changing {
         primary
             .and_then(|deployment| deployment.id)
             .ok_or_else(|| unwritten(nameless("a PRIMARY deployment")))
+    }
+
+    async fn turn_back(&self, arn: &str) -> Result<(), Fault> {
+        service_deployment::turn_back(self, arn).await
     }
 
     async fn run_task(&self, task: &RunTask) -> Result<String, Fault> {

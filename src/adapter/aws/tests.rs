@@ -6,6 +6,7 @@ mod inventory;
 mod logs;
 mod parameters;
 mod rules;
+mod service_deployments;
 mod throttles;
 mod zone;
 

@@ -91,4 +91,5 @@ fn commands_that_somebody_else_undoes_or_that_fail_for_good() {
 fn records_and_deployments() {
     ends_the_same(&setting("plans/one-record.yaml", Some("one-record.yaml")));
     ends_the_same(&setting("plans/parallel-deploys.yaml", Some("one-record.yaml")));
+    ends_the_same(&setting("tests/data/rehearse/canary.yaml", Some("canary.world.yaml")));
 }

@@ -26,6 +26,7 @@ const ATTRIBUTE: &str = "attribute";
 const SCALING: &str = "scaling";
 /// No name server of it can be asked.
 const BLOCKED: &str = "blocked";
+const CANARY: &str = "canary";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -80,6 +81,10 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::ForeignOverwritten, SCALING, "world.foreign-scaling", Law::ForeignKept),
     (Mistake::UndoOverwrites, SCALING, "world.foreign-scaling", Law::ForeignKept),
     (Mistake::GraceIgnored, SCALING, "ecs.scaling.late", Law::AsBefore),
+    (Mistake::DoubtIsNotUndone, CANARY, "ecs.update.lost-answer", Law::AsBefore),
+    (Mistake::UndoOverwrites, CANARY, "world.foreign-service", Law::ForeignKept),
+    (Mistake::GraceIgnored, CANARY, "ecs.update.late", Law::AsBefore),
+    (Mistake::SentTooLate, CANARY, "process.wakes-late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
     (Mistake::ForeignOverwritten, BLOCKED, "world.foreign-record", Law::ForeignKept),
     (Mistake::Impatient, BLOCKED, "dns.https.silent", Law::Patient),
@@ -94,6 +99,7 @@ fn staged(plan: &str) -> Arc<Setting> {
         EXEC | RECORD | DEPLOYS => ("plans", Some("one-record.yaml")),
         FAMILY => ("tests/data/rehearse", Some("one-family.world.yaml")),
         BLOCKED => ("tests/data/rehearse", Some("blocked.world.yaml")),
+        CANARY => ("tests/data/rehearse", Some("canary.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
         BAKE | DEADLINE => ("tests/data/rehearse", Some("one-record.yaml")),
         _ => ("tests/data/rehearse", None),
@@ -160,7 +166,8 @@ fn without_a_mistake_the_same_faults_find_nothing() {
 /// By any fault at all.
 #[test]
 fn small_plans_have_no_findings() {
-    for plan in [ATTRIBUTE, BAKE, BARRIER, BLOCKED, DEADLINE, FAMILY, GUARD, SCALING, SHIFT, VETO] {
+    let small = [ATTRIBUTE, BAKE, BARRIER, BLOCKED, CANARY, DEADLINE, FAMILY, GUARD, SCALING, SHIFT, VETO];
+    for plan in small {
         let found = rehearsed(&staged(plan), "").findings;
         assert!(found.is_empty(), "{plan}: {found:#?}");
     }

@@ -1,5 +1,7 @@
 //! ECS as JSON 1.1: clusters, services, task definitions, tasks.
 
+mod service_deployment;
+
 use super::super::serve::{Answer, answer};
 use super::{Call, unknown};
 use crate::plan::Timestamp;
@@ -22,6 +24,10 @@ pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<
         }
         "DescribeTaskDefinition" => describe_definition(world, &input),
         "ListTaskDefinitions" => Ok(list_definitions(world, &input)),
+        "ListServiceDeployments" => service_deployment::list(world, &input),
+        "DescribeServiceDeployments" => Ok(service_deployment::describe(world, &input)),
+        "DescribeServiceRevisions" => Ok(service_deployment::revisions(world, &input)),
+        "StopServiceDeployment" => service_deployment::stop(world, &input, now),
         "RunTask" => run_task(world, &input, now),
         "StopTask" => {
             let task = text(&input, "task").unwrap_or_default();
@@ -168,13 +174,7 @@ fn service_json(world: &World, service: &Service) -> Json {
         "taskDefinition": service.deployments[0].definition, "deployments": deployments, "events": events,
         "loadBalancers": balancers, "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
-        "deploymentConfiguration": {
-            "maximumPercent": 200, "minimumHealthyPercent": 100,
-            "deploymentCircuitBreaker": {
-                "enable": service.breaker != crate::sim::Breaker::Off,
-                "rollback": service.breaker == crate::sim::Breaker::Rollback,
-            },
-        },
+        "deploymentConfiguration": service_deployment::configuration(service),
         "healthCheckGracePeriodSeconds": service.grace.as_secs(),
         "networkConfiguration": service.network(), "createdAt": seconds(service.created),
         "propagateTags": "NONE", "enableECSManagedTags": false, "enableExecuteCommand": false,

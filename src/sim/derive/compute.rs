@@ -2,7 +2,8 @@
 //! other load balancers, and the programs that are run once.
 
 use super::super::file::{
-    App, Behaviour, CheckFile, ContainerFile, DefinitionFile, ServiceFile, Span, StatedAnswer, WorldFile,
+    App, Behaviour, CheckFile, ContainerFile, DefinitionFile, ServiceFile, Span, StatedAnswer, StrategyFile,
+    WorldFile,
 };
 use super::answers::Stated;
 use super::facts::{Facts, FoundDefinition};
@@ -291,6 +292,7 @@ impl Service {
             containers: before(&self.name, &self.images),
             desired: self.tasks.max(2),
             groups: Vec::new(),
+            deployment: StrategyFile::default(),
         });
         // A family is in a world once, and what is run once must end.
         let taken = |family: &str, file: &WorldFile| {
@@ -315,6 +317,7 @@ impl Service {
             check: CheckFile { path: "/health/ready".into(), ..CheckFile::default() },
             grace: Span::seconds(GRACE),
             breaker: super::super::file::Breaker::default(),
+            deployment: running.deployment,
         };
         file.clusters.entry(self.cluster).or_default().insert(self.name, service);
     }
@@ -380,6 +383,7 @@ fn elsewhere(
         check: CheckFile { path: "/health/ready".into(), every: Span::seconds(30), ..CheckFile::default() },
         grace: Span::seconds(GRACE),
         breaker: super::super::file::Breaker::default(),
+        deployment: StrategyFile::default(),
     };
     file.clusters.entry(ELSEWHERE.into()).or_default().insert(name.clone(), service);
     name

@@ -1,6 +1,6 @@
 //! What was really found, in place of what would be made up.
 
-use super::super::file::{DnsFile, Span};
+use super::super::file::{DnsFile, Span, StrategyFile};
 use crate::port::dns::{Name, RecordSet};
 use crate::port::{Attributes, LoadBalancer, Scaling};
 use std::collections::BTreeMap;
@@ -49,6 +49,8 @@ pub(in crate::sim) struct FoundDefinition {
     pub(in crate::sim) desired: u32,
     /// Its target groups.
     pub(in crate::sim) groups: Vec<String>,
+    /// How it takes over a new definition.
+    pub(in crate::sim) deployment: StrategyFile,
 }
 
 /// How long after a change the name servers of a zone serve it, one after the other.

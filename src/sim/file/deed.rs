@@ -40,6 +40,9 @@ pub struct Deed {
     /// Somebody else sets a service's task definition: `cluster/service: family:revision`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_service: BTreeMap<String, String>,
+    /// A service deployment that is under way is turned back, for this reason: `cluster/service: reason`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub turn_back: BTreeMap<String, String>,
     /// Somebody else sets within which bounds a service is scaled: `cluster/service: { min: 2, max: 10 }`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_scaling: BTreeMap<String, Scaling>,

@@ -3,8 +3,9 @@
 use super::call::{Account, Call};
 use crate::plan::Timestamp;
 use crate::port::{
-    Container, Deployment, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task, TaskContainer,
-    TaskDefinition, TaskFilter, UpdateService, WriteCompute,
+    Container, Deployment, DeploymentFilter, HookSeen, ReadCompute, Rollout, RunTask, Scaling, Service,
+    ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
+    WriteCompute,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
@@ -94,6 +95,36 @@ impl ReadCompute for Account {
         Ok(tasks)
     }
 
+    async fn service_deployments(
+        &self,
+        cluster: &str,
+        service: &str,
+        filter: &DeploymentFilter,
+    ) -> Result<Vec<ServiceDeployment>, Fault> {
+        let arns = match filter {
+            DeploymentFilter::Named(arn) => vec![arn.clone()],
+            DeploymentFilter::UnderWay => {
+                self.rollouts(cluster, service, |one| one.status.is_under_way()).await?
+            }
+            DeploymentFilter::Since(since) => {
+                self.rollouts(cluster, service, |one| one.created > *since).await?
+            }
+        };
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = matches!(filter, DeploymentFilter::Named(_));
+        let looking = self.look(look("DescribeServiceDeployments", &service), |world, _| {
+            let found = arns.iter().filter_map(|arn| world.service_deployment(arn));
+            let told = found.map(|found| {
+                let told = service_deployment_of(found);
+                ServiceDeployment { definition: told.definition.filter(|_| !named), ..told }
+            });
+            Ok(told.collect::<Vec<_>>())
+        });
+        looking.await
+    }
+
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         let resource = fmt::from_fn(|f| write!(f, "service/{}/{}", short(cluster), short(service)));
         let call = Call { service: SCALING, ..look("DescribeScalableTargets", &resource) };
@@ -105,6 +136,23 @@ impl ReadCompute for Account {
 }
 
 impl Account {
+    async fn rollouts(
+        &self,
+        cluster: &str,
+        service: &str,
+        which: impl Fn(&sim::ServiceDeployment) -> bool + Send + Sync,
+    ) -> Result<Vec<String>, Fault> {
+        let resource = fmt::from_fn(|f| write!(f, "{service} in {cluster}"));
+        let looking = self.look(look("ListServiceDeployments", &resource), |world, _| {
+            world.cluster_exists(short(cluster))?;
+            let none = || Refusal::new("ServiceNotFoundException", "Service not found.");
+            let found = world.service(short(cluster), short(service)).ok_or_else(none)?;
+            let own = found.rollouts.iter().filter(|one| which(one));
+            Ok(own.map(|one| one.arn.clone()).collect())
+        });
+        looking.await
+    }
+
     async fn list(
         &self,
         cluster: &str,
@@ -152,11 +200,30 @@ fn service_of(world: &World, service: &sim::Service) -> Service {
         running: running(None),
         definition: service.deployments[0].definition.clone(),
         deployments: service.deployments.iter().enumerate().map(deployment).collect(),
+        alternates: Vec::new(),
+        strategy: service.strategy.told(service.breaker),
         target_groups: group.map(|group| group.arn.clone()).into_iter().collect(),
         events: service.events.iter().take(EVENTS).map(|event| event.message.clone()).collect(),
         network: Some(json!({
             "networkConfiguration": service.network(), "launchType": "FARGATE", "platformVersion": "LATEST",
         })),
+    }
+}
+
+fn service_deployment_of(found: &sim::ServiceDeployment) -> ServiceDeployment {
+    let paused = found.stage == Some(sim::Stage::Paused) && !found.status.is_stopping();
+    let hook = HookSeen { person: true, status: "AWAITING_ACTION".into(), expires: found.until, back: true };
+    ServiceDeployment {
+        arn: found.arn.clone(),
+        status: found.status,
+        reason: (!found.reason.is_empty()).then(|| found.reason.clone()),
+        created: found.created,
+        definition: Some(found.definition.clone()),
+        stage: found.stage.map(|stage| stage.word().to_owned()),
+        share: found.stage.map(|_| f64::from(found.share)),
+        hooks: paused.then_some(hook).into_iter().collect(),
+        breaker: found.is_broken(),
+        alarms: Vec::new(),
     }
 }
 
@@ -253,6 +320,10 @@ impl WriteCompute for Changing {
             force: false,
         };
         self.write("UpdateService", &resource, setting).await
+    }
+
+    async fn turn_back(&self, arn: &str) -> Result<(), Fault> {
+        self.write("StopServiceDeployment", &arn, Write::TurnBack(arn.to_owned())).await.map(drop)
     }
 
     async fn run_task(&self, task: &RunTask) -> Result<String, Fault> {

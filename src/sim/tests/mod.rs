@@ -7,6 +7,7 @@ mod forks;
 mod logs;
 mod names;
 mod rules;
+mod stages;
 mod strikes;
 mod users;
 mod worlds;

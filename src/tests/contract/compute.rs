@@ -2,10 +2,11 @@
 
 use super::{Place, held_everywhere};
 use crate::plan::Timestamp;
-use crate::port::{Rollout, RunTask, Task, TaskFilter, UpdateService};
+use crate::port::{DeploymentFilter, DeploymentStatus, Rollout, RunTask, Task, TaskFilter, UpdateService};
 use crate::run::Landed;
 use crate::sandbox::shipped;
 use serde_json::json;
+use std::time::Duration;
 
 held_everywhere!(
     Balancers Services;
@@ -13,6 +14,7 @@ held_everywhere!(
     a_running_task_tells_the_digest_of_its_image,
     a_task_runs_once_for_its_token,
     a_deployment_that_the_service_gave_up_is_seen_by_its_id,
+    a_deployment_has_a_service_deployment,
 );
 
 async fn a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had(place: &Place) {
@@ -88,7 +90,7 @@ async fn a_task_runs_once_for_its_token(place: &Place) {
 }
 
 /// The backend's new image, as the world states it.
-fn world_image() -> String {
+pub(super) fn world_image() -> String {
     let text = shipped("aep").unwrap();
     let line = text.lines().find(|line| line.trim_start().starts_with("backend_image:")).unwrap();
     line.split_once(": ").unwrap().1.trim().to_owned()
@@ -125,6 +127,41 @@ async fn a_deployment_that_the_service_gave_up_is_seen_by_its_id(place: &Place) 
         assert_eq!((container.exit_code, &container.image_digest), (None, &None), "it never ran");
         assert!(container.reason.is_some(), "{task:?}");
     }
+}
+
+/// Also where tasks are only replaced: it is told by which definition it brings, and when it is over.
+async fn a_deployment_has_a_service_deployment(place: &Place) {
+    let (cluster, service) = ("aep-prod", "aep-backend-prod");
+    let compute = place.world.compute("prod").unwrap();
+    let before = compute.service(cluster, service).await.unwrap().unwrap();
+    let mut content = compute.definition(&before.definition).await.unwrap().unwrap().content;
+    content["containerDefinitions"][0]["image"] = world_image().into();
+    let write = place.world.change_compute("prod", Timestamp::NEVER).unwrap();
+    let definition = write.register(&content).await.unwrap();
+    let since = DeploymentFilter::Since(place.world.clock().now());
+    place.world.clock().sleep_until(place.world.clock().now().after(Duration::from_secs(5))).await;
+    let update = UpdateService {
+        cluster: cluster.into(),
+        service: service.into(),
+        definition: definition.clone(),
+        desired: None,
+    };
+    write.update(&update).await.unwrap();
+    let listed = async |filter| compute.service_deployments(cluster, service, filter).await.unwrap();
+    let brings = async |status| {
+        let found = listed(&since).await;
+        let own = found.first().filter(|one| one.definition.as_ref() == Some(&definition));
+        own.is_some_and(|one| one.status == status)
+    };
+    place.until(async || brings(DeploymentStatus::Successful).await).await;
+    let arn = listed(&since).await.remove(0).arn;
+    let named = DeploymentFilter::Named(arn.clone());
+    let one = listed(&named).await;
+    assert_eq!(
+        one.iter().map(|one| (&one.arn, one.status)).collect::<Vec<_>>(),
+        [(&arn, DeploymentStatus::Successful)]
+    );
+    assert_eq!(listed(&DeploymentFilter::UnderWay).await, []);
 }
 
 /// An image that is nowhere.

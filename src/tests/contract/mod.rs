@@ -19,6 +19,7 @@ mod rules;
 mod scaling;
 pub(crate) mod servers;
 mod signals;
+mod stages;
 mod traffic;
 mod updates;
 

@@ -1,5 +1,6 @@
 //! What ECS says, in our words.
 
+use super::service_deployment;
 use crate::port::{Container, Deployment, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition};
 use aws_sdk_ecs::types::{self, DeploymentRolloutState};
 use serde_json::{Map, Value as Json, json};
@@ -33,6 +34,10 @@ pub(super) fn service(found: types::Service, raw: &Json) -> Service {
         .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()))
         .collect();
     let groups = found.load_balancers.unwrap_or_default();
+    let alternate = |balancer: &types::LoadBalancer| {
+        let other = balancer.advanced_configuration.as_ref()?.alternate_target_group_arn.clone()?;
+        Some((balancer.target_group_arn.clone()?, other))
+    };
     let events = found.events.unwrap_or_default();
     Service {
         name: found.service_name.unwrap_or_default(),
@@ -41,6 +46,11 @@ pub(super) fn service(found: types::Service, raw: &Json) -> Service {
         running: count(found.running_count),
         definition: found.task_definition.unwrap_or_default(),
         deployments,
+        alternates: groups.iter().filter_map(alternate).collect(),
+        strategy: service_deployment::strategy(
+            found.deployment_configuration,
+            found.deployment_controller.as_ref(),
+        ),
         target_groups: groups.into_iter().filter_map(|balancer| balancer.target_group_arn).collect(),
         events: events.into_iter().filter_map(|event| event.message).take(EVENTS).collect(),
         network: (!beside.is_empty()).then_some(Json::Object(beside)),

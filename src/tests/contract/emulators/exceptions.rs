@@ -195,6 +195,18 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         emulators: &[Moto],
+        contracts: &["a_deployment_has_a_service_deployment"],
+        wrong: "has no service deployments, and answers with a page of HTML; AWS has one for each deployment",
+        words: "ecs ListServiceDeployments of aep-backend-prod in aep-prod",
+    },
+    Exception {
+        emulators: &[Ministack],
+        contracts: &["a_deployment_has_a_service_deployment"],
+        wrong: "lists no service deployments; AWS has one for each deployment",
+        words: "it never came",
+    },
+    Exception {
+        emulators: &[Moto],
         contracts: &["a_service_is_set_to_a_definition_and_back_to_the_very_one_it_had"],
         wrong: "an update leaves the deployment as it was; AWS makes one, with an id of its own",
         words: "left: (\"ecs-svc/",
