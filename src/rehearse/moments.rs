@@ -1,5 +1,7 @@
 //! Faults that meet no call, but strike between two facts: deaths of the process, people, the world by itself.
 
+mod foreign;
+mod images;
 mod names;
 mod settings;
 mod stages;
@@ -8,12 +10,11 @@ use super::faults::Class;
 use super::laws::May;
 use super::operator::{Answer, alert, operator};
 use super::scene::Scene;
-use crate::plan::{Kind, StepIx, Timestamp, Value, parse_duration};
-use crate::port::dns::RecordSet;
+use crate::plan::{Kind, StepIx};
 use crate::port::need::Need;
 use crate::run::{Mode, Order, Phase, Rewind};
-use crate::sim::{Behaviour, Deed, Definition, ParameterFile, RecordFile, RuleFile, Span, World};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sim::{Deed, ParameterFile, World};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A fault that strikes between two facts.
@@ -32,10 +33,6 @@ pub(super) struct MomentFault {
 const STOPS: May = May { stop: true, ..May::NOTHING };
 /// Somebody else has taken away or changed what the way back, or users, stand on.
 const FOREIGN: May = May { stop: true, stick: true, delay: true, hurt: true, ..May::NOTHING };
-
-/// The lock of another run.
-const OTHER: &str = "\"switchover v1 run=OTHER plan=other by=bo@elsewhere since=2026-01-06T09:00:00Z \
-                     until=2026-01-06T13:00:00Z\"";
 
 /// All of them.
 pub(super) const MOMENTS: &[MomentFault] = &[
@@ -130,54 +127,12 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: webhooks,
         strike: trip,
     },
-    MomentFault {
-        name: "signal.breach-at-the-edge",
-        text: "what was deployed fails its users from just before the last look of a monitor on",
-        class: Class::Check,
-        may: May { stop: true, hurt: true, must_fire: true, ..May::NOTHING },
-        targets: while_watched,
-        strike: |scene, _| fail_at_the_edge(scene),
-    },
-    MomentFault {
-        name: "world.foreign-record",
-        text: "somebody else changes the record",
-        class: Class::World,
-        may: FOREIGN,
-        targets: records,
-        strike: |scene, target| put(scene, target, "A", "203.0.113.9"),
-    },
-    MomentFault {
-        name: "world.locked",
-        text: "another run has the lock of the record",
-        class: Class::World,
-        may: FOREIGN,
-        targets: locks,
-        strike: |scene, target| put(scene, target, "TXT", OTHER),
-    },
-    MomentFault {
-        name: "world.foreign-weight",
-        text: "somebody else changes the weight of a record set",
-        class: Class::World,
-        may: FOREIGN,
-        targets: weighted,
-        strike: |scene, target| foreign_weight(scene, target),
-    },
-    MomentFault {
-        name: "world.foreign-service",
-        text: "somebody else deploys",
-        class: Class::World,
-        may: FOREIGN,
-        targets: services,
-        strike: foreign_service,
-    },
-    MomentFault {
-        name: "world.foreign-rule",
-        text: "somebody else changes the weights of the rule",
-        class: Class::World,
-        may: FOREIGN,
-        targets: rules,
-        strike: foreign_rule,
-    },
+    images::BREACH_AT_THE_EDGE,
+    foreign::RECORD,
+    foreign::LOCK,
+    foreign::WEIGHT,
+    foreign::SERVICE,
+    foreign::RULE,
     settings::ATTRIBUTE,
     settings::SCALING,
     MomentFault {
@@ -210,14 +165,7 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: old_sides,
         strike: |scene, target| deed(scene, Deed { tear_down: Some(target.into()), ..Deed::default() }),
     },
-    MomentFault {
-        name: "world.new-side-fails",
-        text: "what was deployed fails its users from then on",
-        class: Class::Deployment,
-        may: May { stop: true, hurt: true, must_fire: true, ..May::NOTHING },
-        targets: while_watched,
-        strike: |scene, _| change_images(scene, new_side(scene), |how| how.error_rate = 1.0),
-    },
+    images::NEW_SIDE_FAILS,
     MomentFault {
         name: "world.tasks-crash",
         text: "tasks crash after they were healthy",
@@ -226,52 +174,13 @@ pub(super) const MOMENTS: &[MomentFault] = &[
         targets: services_done,
         strike: |scene, target| deed(scene, Deed { stop_tasks: Some(target.into()), ..Deed::default() }),
     },
-    MomentFault {
-        name: "deploy.never-stable",
-        text: "the new tasks never become ready",
-        class: Class::Deployment,
-        may: May { stop: true, ..May::NOTHING },
-        targets: deploying,
-        strike: |scene, _| {
-            every_new_image(scene, |how| how.starts_in = Some(Span(Duration::from_secs(86_400))));
-        },
-    },
-    MomentFault {
-        name: "deploy.crashes",
-        text: "the new tasks crash as they begin: the circuit breaker rolls back",
-        class: Class::Deployment,
-        may: May { stop: true, ..May::NOTHING },
-        targets: deploying,
-        strike: |scene, _| {
-            every_new_image(scene, |how| how.crashes_after = Some(Span(Duration::from_secs(3))));
-        },
-    },
-    MomentFault {
-        name: "deploy.image-missing",
-        text: "the new image cannot be pulled",
-        class: Class::Deployment,
-        may: May { stop: true, ..May::NOTHING },
-        targets: deploying,
-        strike: |scene, _| every_new_image(scene, |how| how.unpullable = true),
-    },
+    images::NEVER_STABLE,
+    images::CRASHES,
+    images::IMAGE_MISSING,
     stages::TURNED_BACK,
     stages::STOPPED,
-    MomentFault {
-        name: "task.fails",
-        text: "the one-off task exits with 1",
-        class: Class::Deployment,
-        may: May { stop: true, ..May::NOTHING },
-        targets: deploying,
-        strike: |scene, _| every_job(scene, |how| how.exit_code = 1),
-    },
-    MomentFault {
-        name: "task.exit-code-absent",
-        text: "the one-off task never runs: it has no exit code",
-        class: Class::Deployment,
-        may: May { stop: true, ..May::NOTHING },
-        targets: deploying,
-        strike: |scene, _| every_job(scene, |how| how.unpullable = true),
-    },
+    images::TASK_FAILS,
+    images::TASK_NEVER_RUNS,
     names::ONE_LAGS,
     names::PENDING,
     names::BLOCKED,
@@ -378,91 +287,6 @@ fn is_busy(scene: &Scene) -> bool {
     }
 }
 
-fn records(scene: &Scene) -> Vec<String> {
-    names(scene, "dns:")
-}
-
-/// Names by which the plan locks its records.
-fn locks(scene: &Scene) -> Vec<String> {
-    names(scene, "lock:")
-}
-
-fn names(scene: &Scene, kind: &str) -> Vec<String> {
-    let places = if is_busy(scene) { written(scene, kind) } else { BTreeSet::new() };
-    places.iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect()
-}
-
-fn put(scene: &Scene, name: &str, kind: &str, value: &str) {
-    let (name, kind, values) = (name.into(), kind.into(), vec![value.into()]);
-    let record = RecordFile { name, kind, ttl: Some(60), values, ..RecordFile::default() };
-    deed(scene, Deed { set_record: Some(record), ..Deed::default() });
-}
-
-/// Names whose weights the plan changes.
-fn weighted(scene: &Scene) -> Vec<String> {
-    let all = records(scene).into_iter();
-    all.filter(|name| scene.world(|world, _| heaviest(world, name).is_some())).collect()
-}
-
-/// The set of a name that has the largest weight.
-fn heaviest(world: &World, name: &str) -> Option<RecordSet> {
-    let weight = |set: &RecordSet| set.extra.get("Weight").and_then(|weight| weight.parse::<u8>().ok());
-    let sets = world.zones.iter().flat_map(|zone| zone.newest().values());
-    let own = sets.filter(|set| set.name.as_str() == name && weight(set).is_some());
-    own.max_by_key(|set| weight(set)).cloned()
-}
-
-/// Somebody gives it a weight that no plan does.
-fn foreign_weight(scene: &Scene, name: &str) {
-    let Some(set) = scene.world(|world, _| heaviest(world, name)) else { return };
-    let alias = set.alias.as_ref().and_then(|alias| {
-        scene.world(|world, _| {
-            let all = world.balancers.values();
-            all.filter(|one| one.dns_name == alias.name).map(|one| one.name.clone()).next()
-        })
-    });
-    let record = RecordFile {
-        name: name.into(),
-        kind: set.kind.0,
-        ttl: set.ttl,
-        values: set.values,
-        alias,
-        set: set.extra.get("SetIdentifier").cloned(),
-        weight: Some(203),
-    };
-    deed(scene, Deed { set_record: Some(record), ..Deed::default() });
-}
-
-/// `load balancer/port/priority`, of the rules that the plan shifts.
-fn rules(scene: &Scene) -> Vec<String> {
-    if !is_busy(scene) {
-        return Vec::new();
-    }
-    let places = written(scene, "alb:");
-    let three = |place: &String| {
-        let mut parts = place.rsplitn(4, '/');
-        let (rule, port) = (parts.next()?, parts.next()?);
-        Some(format!("{}/{port}/{rule}", parts.next()?))
-    };
-    places.iter().filter_map(three).collect()
-}
-
-/// Somebody deals to all groups of a rule, and to none as much as to another.
-fn foreign_rule(scene: &mut Scene, target: &str) {
-    let parts: Vec<&str> = target.split('/').collect();
-    let [balancer, port, rule] = parts[..] else { return };
-    let (Ok(port), priority) = (port.parse::<u16>(), rule.parse::<u32>().ok()) else { return };
-    let weights = scene.world(|world, _| {
-        let found = world.balancers.get(balancer)?;
-        let own = |one: &&crate::sim::ListenerRule| one.port == port && one.priority == priority;
-        let shares = &found.rules.iter().find(own)?.shares;
-        Some(shares.iter().zip(301..).map(|((group, _), weight)| (group.clone(), weight)).collect())
-    });
-    let Some(weights) = weights else { return };
-    let rule = RuleFile { load_balancer: balancer.into(), port, priority, weights };
-    deed(scene, Deed { set_rule: Some(rule), ..Deed::default() });
-}
-
 /// `cluster/service`, of the services that the plan deploys.
 fn services(scene: &Scene) -> Vec<String> {
     if !is_busy(scene) {
@@ -499,131 +323,7 @@ fn first_image(scene: &Scene, target: &str) -> Option<String> {
     Some(definition.containers().first()?.image.clone())
 }
 
-fn foreign_service(scene: &mut Scene, target: &str) {
-    let Some((cluster, name)) = target.split_once('/') else { return };
-    scene.world(|world, now| {
-        let Some(found) = world.service(cluster, name) else { return };
-        let Some(definition) = world.definition(&found.deployments[0].definition) else { return };
-        let mut content = definition.content.clone();
-        content["tags"] = serde_json::json!([{"key": "by", "value": "somebody else"}]);
-        content["cpu"] = "128".into();
-        let Ok(registered) = world.register(content, now) else { return };
-        let arn = registered.arn.clone();
-        let set_service = BTreeMap::from([(target.to_owned(), arn)]);
-        let _ = world.perform(Deed { set_service, ..Deed::default() }, now);
-    });
-}
-
 /// Load balancers that users were led to at first.
 fn old_sides(scene: &Scene) -> Vec<String> {
     scene.setting.home.clone()
-}
-
-/// Images that nothing ran at first: what the plan deploys.
-fn new_images(scene: &Scene) -> Vec<String> {
-    let world = &scene.setting.world;
-    let old: BTreeSet<String> = world
-        .definitions
-        .iter()
-        .flat_map(|definition| definition.containers())
-        .map(|container| container.image)
-        .collect();
-    world.images.keys().filter(|image| !old.contains(*image)).cloned().collect()
-}
-
-/// Images that run where users were not led at first: behind other load balancers, or in target groups that no rule dealt
-/// requests to.
-fn new_side(scene: &Scene) -> Vec<String> {
-    let at_first = |group: &str| {
-        let mut rules = scene.setting.world.balancers.values().flat_map(|balancer| &balancer.rules);
-        rules.any(|rule| rule.shares.iter().any(|(name, weight)| name == group && *weight > 0))
-    };
-    scene.world(|world, _| {
-        let away = |service: &&crate::sim::Service| {
-            let group = service.group.as_ref().and_then(|group| world.groups.get(group));
-            group.is_some_and(|group| !scene.setting.home.contains(&group.balancer) || !at_first(&group.name))
-        };
-        let definitions = world.services.iter().filter(away);
-        let definitions =
-            definitions.filter_map(|service| world.definition(&service.deployments[0].definition));
-        definitions.flat_map(Definition::containers).map(|container| container.image).collect()
-    })
-}
-
-fn change_images(scene: &Scene, images: Vec<String>, change: impl Fn(&mut Behaviour)) {
-    let image = changed_images(scene, images, change);
-    deed(scene, Deed { image, ..Deed::default() });
-}
-
-fn changed_images(
-    scene: &Scene,
-    images: Vec<String>,
-    change: impl Fn(&mut Behaviour),
-) -> BTreeMap<String, Behaviour> {
-    scene.world(|world, _| {
-        let changed = images.into_iter().filter_map(|image| {
-            let mut how = world.images.get(&image)?.clone();
-            change(&mut how);
-            Some((image, how))
-        });
-        changed.collect()
-    })
-}
-
-fn every_new_image(scene: &Scene, change: impl Fn(&mut Behaviour)) {
-    change_images(scene, new_images(scene), change);
-}
-
-fn every_job(scene: &Scene, change: impl Fn(&mut Behaviour)) {
-    let world = &scene.setting.world;
-    let jobs = world.images.iter().filter(|(_, how)| how.app == crate::sim::App::Job);
-    change_images(scene, jobs.map(|(image, _)| image.clone()).collect(), change);
-}
-
-/// How long before its last look a monitor is met at its edge, in milliseconds.
-const EDGE: u64 = 1000;
-
-/// What was deployed fails just before a monitor is over; at once, if it does not say how long it watches.
-fn fail_at_the_edge(scene: &mut Scene) {
-    let run = &scene.run;
-    let last = run.plan.places().find_map(|ix| {
-        let Kind::Act(Some(uses)) = &run.plan[ix].kind else { return None };
-        let length =
-            uses.with.get("for").and_then(Value::as_text).and_then(|text| parse_duration(text).ok())?;
-        matches!(run[ix].phase, Phase::Watching { .. })
-            .then(|| run.since(ix).map(|since| since.after(length)))?
-    });
-    let at = last.map_or(scene.now(), |last| Timestamp(last.0.saturating_sub(EDGE)));
-    let image = changed_images(scene, new_side(scene), |how| how.error_rate = 1.0);
-    scene.world(|world, _| world.schedule(at, Deed { image, ..Deed::default() }));
-}
-
-/// A step that deploys or runs something is about to write.
-fn deploying(scene: &Scene) -> Vec<String> {
-    let run = &scene.run;
-    let writes = |ix: StepIx| {
-        let action = scene.setting.actions.get(ix);
-        let own =
-            action.is_some_and(|action| action.traits().resources.iter().any(|name| name.starts_with("ecs")));
-        own && matches!(run[ix].phase, Phase::Applying { .. })
-    };
-    if run.mode == Mode::Forward && run.plan.places().any(writes) { one() } else { Vec::new() }
-}
-
-/// How long after its beginning a monitor, or a switch, is struck by what it should find out.
-const EARLY: Duration = Duration::from_secs(90);
-
-/// Users are on the new side: whoever relies on the plan relies on somebody seeing it there.
-fn while_watched(scene: &Scene) -> Vec<String> {
-    let run = &scene.run;
-    let switched = run.plan.places().any(|ix| run.plan[ix].writes.is_some() && run[ix].phase == Phase::Done);
-    let early = |ix: StepIx| run.since(ix).is_some_and(|since| scene.now().since(since) < EARLY);
-    let monitors =
-        |ix: StepIx| matches!(&run.plan[ix].kind, Kind::Act(Some(uses)) if &*uses.kind == "monitor");
-    let watched = run.plan.places().any(monitors);
-    let begins = |ix: StepIx| monitors(ix) && matches!(run[ix].phase, Phase::Watching { .. }) && early(ix);
-    let users = scene.world(|world, _| world.users().is_some());
-    let now = !watched || run.plan.places().any(begins);
-    // At its very end a monitor may have seen enough; from the middle on it is not asked of it.
-    if run.mode == Mode::Forward && switched && users && now { one() } else { Vec::new() }
 }
