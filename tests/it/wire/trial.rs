@@ -29,11 +29,12 @@ struct Way {
     locks: bool,
 }
 
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 5] = [
     Way { name: "go-live", change: || json!({}), code: 0, own: usize::MAX, ..GO_LIVE },
     Way { name: "go-live-back", change: scans_fail, code: 10, own: 5, ..GO_LIVE },
     Way { name: "shift", change: named, code: 0, own: usize::MAX, ..SHIFT },
     Way { name: "shift-back", change: green_fails, code: 10, own: 1, ..SHIFT },
+    Way { name: "takeover-back", change: never_ready, code: 10, own: usize::MAX, ..TAKEOVER },
 ];
 const GO_LIVE: Way = Way {
     name: "",
@@ -46,6 +47,9 @@ const GO_LIVE: Way = Way {
 };
 const SHIFT: Way =
     Way { run: &["run", "plans/blue-green.yaml"], world: "blue-green.yaml", locks: false, ..GO_LIVE };
+const TAKEOVER: Way = Way { run: &["run", "tests/data/rehearse/canary.yaml"], ..SHIFT };
+
+const GREEN: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
 
 /// The soak of the new side finds that it serves no scans.
 fn scans_fail() -> Json {
@@ -62,10 +66,20 @@ fn named() -> Json {
 
 /// Green passes its health checks, and fails whoever asks for more.
 fn green_fails() -> Json {
-    let image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
-    let image = json!({ image: {"app": "frontend", "error_rate": 1.0} });
+    let image = json!({ GREEN: {"app": "frontend", "error_rate": 1.0} });
     let mut world = named();
     world["on"] = json!([{"step": "shift", "event": "started", "do": {"image": image}}]);
+    world
+}
+
+/// A service takes over in stages, and what it should take over never becomes ready: it is turned back while it is under way.
+fn never_ready() -> Json {
+    let canary = json!({"strategy": "canary", "percent": 50, "step_bake": "1m", "bake": "1m"});
+    let service = json!({"task_definition": "web-blue", "desired": 1, "deployment": canary});
+    let image = json!({ GREEN: {"app": "frontend", "starts_in": "1d"} });
+    let mut world = named();
+    world["clusters"] = json!({"main": {"web": service}});
+    world["on"] = json!([{"step": "web", "event": "started", "do": {"image": image}}]);
     world
 }
 
