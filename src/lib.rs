@@ -19,6 +19,7 @@ pub mod signal;
 pub mod sim;
 pub mod store;
 pub mod web;
+mod xml;
 
 #[cfg(test)]
 mod tests;

@@ -29,10 +29,11 @@ pub(super) enum Service {
     Ssm,
     Scaling,
     Sts,
+    Iam,
 }
 
 impl Service {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Route53,
         Self::Ecs,
         Self::Elb,
@@ -41,6 +42,7 @@ impl Service {
         Self::Ssm,
         Self::Scaling,
         Self::Sts,
+        Self::Iam,
     ];
 
     /// As people are told of its calls.
@@ -54,6 +56,7 @@ impl Service {
             Self::Ssm => "ssm",
             Self::Scaling => "application-autoscaling",
             Self::Sts => "sts",
+            Self::Iam => "iam",
         }
     }
 
@@ -78,12 +81,14 @@ impl Service {
             Self::Scaling => (20, 10),
             // Estimated. IAM user guide, "Quotas"; a connection needs one in its life.
             Self::Sts => (200, 200),
+            // Estimated: AWS does not tell. Only previews ask.
+            Self::Iam => (20, 10),
         }
     }
 
     /// It counts the calls of an account in all regions together.
     fn is_global(self) -> bool {
-        self == Self::Route53
+        matches!(self, Self::Route53 | Self::Iam)
     }
 
     fn share(self) -> Share {

@@ -3,8 +3,8 @@
 use super::{Budgets, Http};
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
-    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadTraffic, Urgency,
-    Wiring, WriteCompute, WriteDns, WriteTraffic,
+    Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters, ReadPermissions,
+    ReadTraffic, Urgency, Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::sync::Arc;
@@ -66,6 +66,9 @@ impl Targets {
         self.none(name)
     }
     pub(super) fn parameters(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadParameters>, Fault> {
+        self.none(name)
+    }
+    pub(super) fn permissions(&self, name: &str, _: Urgency) -> Result<Arc<dyn ReadPermissions>, Fault> {
         self.none(name)
     }
     pub(super) fn change_dns(

@@ -9,7 +9,7 @@ use super::{Budgets, Http};
 use crate::plan::{Scope, Target, Timestamp};
 use crate::port::{
     AskResolver, Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters,
-    ReadTraffic, Urgency, Wiring, WriteCompute, WriteDns, WriteTraffic,
+    ReadPermissions, ReadTraffic, Urgency, Wiring, WriteCompute, WriteDns, WriteTraffic,
 };
 use crate::run::Fault;
 use std::collections::BTreeMap;
@@ -116,6 +116,14 @@ impl Targets {
     }
 
     pub(super) fn parameters(&self, name: &str, urgency: Urgency) -> Result<Arc<dyn ReadParameters>, Fault> {
+        Ok(self.account(name, urgency)?)
+    }
+
+    pub(super) fn permissions(
+        &self,
+        name: &str,
+        urgency: Urgency,
+    ) -> Result<Arc<dyn ReadPermissions>, Fault> {
         Ok(self.account(name, urgency)?)
     }
 

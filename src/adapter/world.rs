@@ -6,8 +6,8 @@ use super::{Budgets, Http, PlanFiles, Process, Secrets, Supervision, SystemClock
 use crate::plan::{Plan, Scope, Target, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
-    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Urgency, Wiring, WriteCompute, WriteDns, WriteHttp,
-    WriteProcess, WriteTraffic, WriteWorld,
+    ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Urgency, Wiring, WriteCompute,
+    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -93,6 +93,9 @@ impl ReadWorld for World {
     }
     fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         self.connections.targets.parameters(target, self.urgency)
+    }
+    fn permissions(&self, target: &str) -> Result<Arc<dyn ReadPermissions>, Fault> {
+        self.connections.targets.permissions(target, self.urgency)
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.connections.servers.find(target)
@@ -186,6 +189,9 @@ impl ReadWorld for Preview {
     }
     fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         self.world.parameters(target)
+    }
+    fn permissions(&self, target: &str) -> Result<Arc<dyn ReadPermissions>, Fault> {
+        self.world.permissions(target)
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         self.world.queries(target)

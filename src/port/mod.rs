@@ -15,6 +15,7 @@ mod logs;
 mod metrics;
 pub mod need;
 mod parameters;
+mod permission;
 mod process;
 mod query;
 mod service_deployment;
@@ -38,6 +39,10 @@ pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};
 pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use parameters::{Parameter, ReadParameters};
+pub use permission::{
+    Asked, Denier, Judged, Needed, ReadPermissions, Ruling, Thing, call_of, global_region, needed_for,
+    partition, services,
+};
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};
 pub use service_deployment::{

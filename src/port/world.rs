@@ -1,8 +1,9 @@
 //! Everything an action is given.
 
 use super::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
-    ReadTraffic, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions,
+    ReadProcess, ReadQueries, ReadTraffic, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess,
+    WriteTraffic,
 };
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp};
@@ -38,6 +39,11 @@ pub trait ReadWorld: Send + Sync {
     /// # Errors
     /// As [`ReadWorld::dns`].
     fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault>;
+    /// A target of kind `aws`.
+    ///
+    /// # Errors
+    /// As [`ReadWorld::dns`].
+    fn permissions(&self, target: &str) -> Result<Arc<dyn ReadPermissions>, Fault>;
     /// A target of kind `prometheus`.
     ///
     /// # Errors

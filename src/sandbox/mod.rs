@@ -19,7 +19,6 @@ mod shared;
 mod start;
 mod tasks;
 mod users;
-mod xml;
 
 pub use report::{Side, Traffic};
 pub use start::{Options, SHIPPED, Sandbox, SandboxError, shipped, start};

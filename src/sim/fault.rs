@@ -12,7 +12,7 @@ pub const NAMES: &str = "dns";
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
-    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `prometheus`; `http` at a load balancer; `app` at a task, where
+    /// `route53`, `ecs`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `iam`, `prometheus`; `http` at a load balancer; `app` at a task, where
     /// health checks come too; `dns` at whoever answers for names; empty: all but that.
     pub service: String,
     /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; for `dns` `ask` at name servers, `resolve` at
@@ -22,7 +22,8 @@ pub struct FaultRule {
     pub containing: String,
     /// The first call that it meets, from 1.
     pub nth: Option<u32>,
-    /// How many calls it meets: 1 unless stated; 0: all from then on.
+    /// How many calls it meets: 1 unless stated; 0: all from then on. One that refuses all calls by `AccessDenied`, from the
+    /// first on, is what these credentials may not do: who asks beforehand is told so.
     pub times: Option<u32>,
     /// What happens.
     pub kind: FaultKind,

@@ -14,10 +14,10 @@ use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
     Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Lines,
     LoadBalancer, LogQuery, Metric, Output, Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles,
-    ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request,
-    Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Stop, Strategy, Task,
-    TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency, WriteCompute, WriteDns, WriteHttp,
-    WriteProcess, WriteTraffic, WriteWorld, Writes,
+    ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
+    Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Stop,
+    Strategy, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency, WriteCompute,
+    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -273,6 +273,9 @@ impl ReadWorld for World {
     }
     fn parameters(&self, _: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
         Ok(Arc::new(self.clone()))
+    }
+    fn permissions(&self, _: &str) -> Result<Arc<dyn ReadPermissions>, Fault> {
+        Err(Fault::permanent("no step asks what it may do"))
     }
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {
         Ok(Arc::new(self.clone()))

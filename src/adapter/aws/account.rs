@@ -76,6 +76,15 @@ impl Transport {
     }
 }
 
+/// Whose credentials they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Twelve digits.
+    pub(super) account: String,
+    /// Of a user, or of a session of a role.
+    pub(super) arn: String,
+}
+
 /// An account, for changing what is in it until a deadline.
 pub(in crate::adapter) struct Changing {
     pub(super) account: Arc<Account>,
@@ -98,7 +107,7 @@ struct Connection {
     transport: Arc<Transport>,
     budgets: Budgets,
     config: OnceCell<SdkConfig>,
-    checked: OnceCell<()>,
+    checked: OnceCell<Identity>,
     route53: OnceLock<aws_sdk_route53::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     scaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
@@ -225,9 +234,14 @@ impl Account {
 
     /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.
     async fn ready(&self) -> Result<&SdkConfig, Failure> {
+        self.identified().await.map(|(config, _)| config)
+    }
+
+    /// The same, with whose they are.
+    pub(super) async fn identified(&self) -> Result<(&SdkConfig, &Identity), Failure> {
         let config = self.connection.config.get_or_try_init(|| self.load()).await?;
-        self.connection.checked.get_or_try_init(|| self.check(config)).await?;
-        Ok(config)
+        let identity = self.connection.checked.get_or_try_init(|| self.check(config)).await?;
+        Ok((config, identity))
     }
 
     /// Whether the credentials are there, and of the account that the plan means.
@@ -278,7 +292,7 @@ impl Account {
     }
 
     /// Whose credentials these are.
-    pub(super) async fn whose(&self, config: &SdkConfig) -> Result<String, Failure> {
+    pub(super) async fn whose(&self, config: &SdkConfig) -> Result<Identity, Failure> {
         let client = aws_sdk_sts::Client::new(config);
         let mut answer = call::read(self, Service::Sts, |watch| {
             client.get_caller_identity().customize().interceptor(watch).send()
@@ -287,17 +301,19 @@ impl Account {
         if let Err(failure) = &mut answer {
             failure.text = format!("sts was asked whose credentials these are: {}", failure.text);
         }
-        Ok(answer?.account.unwrap_or_default())
+        let answer = answer?;
+        Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
     }
 
-    async fn check(&self, config: &SdkConfig) -> Result<(), Failure> {
+    async fn check(&self, config: &SdkConfig) -> Result<Identity, Failure> {
         let found = self.whose(config).await?;
-        if found == *self.place().account {
-            return Ok(());
+        if found.account == *self.place().account {
+            return Ok(found);
         }
         let profile = self.place().profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default();
         let text = format!(
-            "the credentials{profile} are of account {found}, and the plan means {}; nothing was sent",
+            "the credentials{profile} are of account {}, and the plan means {}; nothing was sent",
+            found.account,
             self.place().account
         );
         Err(Failure { class: Class::Unsent, code: None, text })

@@ -8,10 +8,13 @@ use crate::port::Clock;
 use crate::run::Fault;
 use aws_sdk_sts::config::Intercept;
 use aws_sdk_sts::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_sts::config::{ConfigBag, RuntimeComponents};
 use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 use serde_json::Value as Json;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +25,9 @@ const LOOKS: u32 = 4;
 /// How long it waits before the second try; twice as long each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// No answer of AWS is longer, in bytes: whatever is comes from somebody else.
+const LONGEST_ANSWER: usize = 32 << 20;
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +153,18 @@ impl Intercept for Watch {
             return self.stop(Class::Late, "the deadline of this call passed before it was sent".into());
         }
         self.seen().sent = true;
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, LONGEST_ANSWER));
         Ok(())
     }
 

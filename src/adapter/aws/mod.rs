@@ -1,4 +1,4 @@
-//! AWS: Route 53, ECS, Elastic Load Balancing and `CloudWatch`, through their SDK.
+//! AWS: Route 53, ECS, Elastic Load Balancing and `CloudWatch`, through their SDK; IAM by what that SDK is made of.
 //!
 //! The SDK tries nothing again by itself: a lost answer to a write is for the run to settle by looking. What AWS
 //! certainly refused (throttling, a zone that is busy) is tried again here, within the deadline of the intent.
@@ -9,8 +9,10 @@ mod call;
 mod cloudwatch;
 mod ecs;
 mod elbv2;
+mod iam;
 mod inventory;
 mod logs;
+mod permissions;
 mod route53;
 mod scaling;
 mod ssm;

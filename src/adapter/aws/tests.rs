@@ -5,6 +5,7 @@ mod compute;
 mod inventory;
 mod logs;
 mod parameters;
+mod permissions;
 mod rules;
 mod service_deployments;
 mod throttles;

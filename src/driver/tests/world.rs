@@ -5,8 +5,8 @@ use crate::adapter::SystemClock;
 use crate::plan::{StepTraits, Timestamp};
 use crate::port::{
     Clock, Command, Output, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
-    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop, Urgency, WorldTime,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop,
+    Urgency, WorldTime, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::{Change, Fault, Look, Memo, Proposal};
 use async_trait::async_trait;
@@ -265,6 +265,9 @@ impl<C: Clock> ReadWorld for Empty<C> {
         nothing()
     }
     fn parameters(&self, _: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
+        nothing()
+    }
+    fn permissions(&self, _: &str) -> Result<Arc<dyn ReadPermissions>, Fault> {
         nothing()
     }
     fn queries(&self, _: &str) -> Result<Arc<dyn ReadQueries>, Fault> {

@@ -1,10 +1,10 @@
 //! `CloudWatch` metrics and alarms, in each of the protocols that clients speak today: CBOR RPC, JSON 1.0, and query.
 
 use super::super::serve::{Answer, answer, header};
-use super::super::xml::Writer;
 use super::{Call, cbor, json_refusal, query, unknown};
 use crate::plan::Timestamp;
 use crate::sim::{AlarmSeen, Asked, Measured, Refusal, World};
+use crate::xml::Writer;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 

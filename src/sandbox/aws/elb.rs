@@ -5,11 +5,11 @@ mod attributes;
 mod rules;
 
 use super::super::serve::Answer;
-use super::super::xml::Writer;
 use super::{Call, query, unknown};
 use crate::plan::Timestamp;
 use crate::port::Owner;
 use crate::sim::{BALANCER_ZONE, Balancer, Refusal, TargetGroup, World};
+use crate::xml::Writer;
 
 pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 

@@ -7,6 +7,7 @@ mod cbor;
 mod cloudwatch;
 mod ecs;
 mod elb;
+mod iam;
 mod logs;
 mod query;
 mod route53;
@@ -47,6 +48,7 @@ enum Service {
     Logs,
     Ssm,
     Scaling,
+    Iam,
 }
 
 impl Service {
@@ -60,6 +62,7 @@ impl Service {
             "logs" => Self::Logs,
             "ssm" => Self::Ssm,
             "application-autoscaling" => Self::Scaling,
+            "iam" => Self::Iam,
             _ => return None,
         })
     }
@@ -74,6 +77,7 @@ impl Service {
             Self::Logs => "logs",
             Self::Ssm => "ssm",
             Self::Scaling => "application-autoscaling",
+            Self::Iam => "iam",
         }
     }
 }
@@ -112,7 +116,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         code: "NotImplemented".into(),
         message: format!(
             "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs, ssm, \
-             application-autoscaling"
+             application-autoscaling, iam"
         ),
     })?;
     let path = request.uri().path().to_owned();
@@ -126,7 +130,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
         Service::CloudWatch if !header("x-amz-target").is_empty() => after_dot(header("x-amz-target")),
-        Service::Sts | Service::Elb | Service::CloudWatch => {
+        Service::Sts | Service::Elb | Service::CloudWatch | Service::Iam => {
             let form = pairs(&String::from_utf8_lossy(&body));
             form.into_iter().find(|(key, _)| key == "Action").map(|(_, value)| value).unwrap_or_default()
         }
@@ -157,7 +161,8 @@ fn perform(shared: &Shared, call: &Call) -> Answer {
     if call.access_key != shared.access_key && !call.access_key.starts_with("ASIASANDBOX") {
         return refused(call, &wrong_key(call.service));
     }
-    let reads = ["Describe", "List", "Get", "Filter"].iter().any(|verb| call.operation.starts_with(verb));
+    let reads =
+        ["Describe", "List", "Get", "Filter", "Simulate"].iter().any(|verb| call.operation.starts_with(verb));
     let outcome = if reads {
         shared.look(|world, now| dispatch(world, call, now))
     } else {
@@ -181,6 +186,7 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::Logs => logs::perform(world, call),
         Service::Ssm => ssm::perform(world, call),
         Service::Scaling => scaling::perform(world, call, now),
+        Service::Iam => iam::perform(world, call),
     }
 }
 
@@ -189,7 +195,7 @@ fn wrong_key(service: Service) -> Refusal {
         Service::Ecs | Service::CloudWatch | Service::Logs | Service::Ssm | Service::Scaling => {
             (400, "UnrecognizedClientException")
         }
-        Service::Route53 | Service::Sts | Service::Elb => (403, "InvalidClientTokenId"),
+        Service::Route53 | Service::Sts | Service::Elb | Service::Iam => (403, "InvalidClientTokenId"),
     };
     let message = "The security token included in the request is invalid.".into();
     Refusal { status, code: code.into(), message }
@@ -205,6 +211,7 @@ fn refused(call: &Call, refusal: &Refusal) -> Answer {
         Service::Route53 => query::refusal(route53::NAMESPACE, refusal, &call.request_id),
         Service::Sts => query::refusal(sts::NAMESPACE, refusal, &call.request_id),
         Service::Elb => query::refusal(elb::NAMESPACE, refusal, &call.request_id),
+        Service::Iam => query::refusal(iam::NAMESPACE, refusal, &call.request_id),
     };
     header(&mut out, "x-amzn-requestid", &call.request_id);
     out

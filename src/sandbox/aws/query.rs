@@ -1,9 +1,9 @@
 //! The query protocol: forms in, XML out; and the shape of refusals that REST-XML shares with it.
 
 use super::super::serve::{Answer, answer};
-use super::super::xml::Writer;
 use super::Call;
 use crate::sim::Refusal;
+use crate::xml::Writer;
 
 /// The fields of the form.
 pub(super) fn form(call: &Call) -> Vec<(String, String)> {

@@ -1,11 +1,11 @@
 //! Route 53 as REST-XML: zones, record sets with paging and escapes, changes.
 
 use super::super::serve::{Answer, answer};
-use super::super::xml::{Element, Writer};
 use super::{Call, iso, unknown};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::sim::{ChangeInfo, Refusal, SetKey, Verb, World, Zone, written};
+use crate::xml::{Element, Writer};
 use std::collections::BTreeMap;
 
 pub(super) const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";

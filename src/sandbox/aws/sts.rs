@@ -3,7 +3,7 @@
 use super::super::serve::Answer;
 use super::{Call, iso, query, unknown};
 use crate::plan::Timestamp;
-use crate::sim::{Refusal, World};
+use crate::sim::{Refusal, USER, World};
 use std::time::Duration;
 
 pub(super) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -12,7 +12,7 @@ pub(super) fn perform(world: &World, call: &Call, now: Timestamp) -> Result<Answ
     let account = &world.account;
     match call.operation.as_str() {
         "GetCallerIdentity" => Ok(query::result(call, NAMESPACE, |w| {
-            w.text("Arn", &format!("arn:aws:iam::{account}:user/sandbox"));
+            w.text("Arn", &format!("arn:aws:iam::{account}:user/{USER}"));
             w.text("UserId", "AIDASANDBOX").text("Account", account);
         })),
         "AssumeRole" => assume_role(call, account, now),

@@ -171,7 +171,7 @@ impl Account {
     }
 
     /// The account is asserted once: nothing is even looked at in a wrong one.
-    async fn ready(&self) -> Result<(), Failure> {
+    pub(super) async fn ready(&self) -> Result<(), Failure> {
         let Some(number) = &self.number else { return Ok(()) };
         if self.inside.known().accounts.contains(number) {
             return Ok(());

@@ -12,6 +12,7 @@ mod gate;
 mod http;
 mod metrics;
 mod parameters;
+mod permissions;
 mod process;
 mod queries;
 mod traffic;
@@ -22,9 +23,9 @@ use super::common::Common;
 use super::world::World;
 use crate::plan::{Target, Timestamp};
 use crate::port::{
-    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadProcess, ReadQueries,
-    ReadTraffic, ReadWorld, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic,
-    WriteWorld, dns::Name, dns::Zone,
+    Clock, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Urgency, WriteCompute, WriteDns, WriteHttp,
+    WriteProcess, WriteTraffic, WriteWorld, dns::Name, dns::Zone,
 };
 use crate::run::Fault;
 use call::Account;
@@ -174,6 +175,9 @@ impl ReadWorld for Ports {
         Ok(Arc::new(self.account(target)?))
     }
     fn parameters(&self, target: &str) -> Result<Arc<dyn ReadParameters>, Fault> {
+        Ok(Arc::new(self.account(target)?))
+    }
+    fn permissions(&self, target: &str) -> Result<Arc<dyn ReadPermissions>, Fault> {
         Ok(Arc::new(self.account(target)?))
     }
     fn queries(&self, target: &str) -> Result<Arc<dyn ReadQueries>, Fault> {

@@ -70,8 +70,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
 #[test]
 fn each_exception_is_of_one_contract_and_says_why() {
     use super::{
-        alarms, attributes, compute, dns, inventory, logs, metrics, parameters, refusals, rules, scaling,
-        traffic,
+        alarms, attributes, compute, dns, inventory, logs, metrics, parameters, permissions, refusals, rules,
+        scaling, traffic,
     };
     let all = [
         alarms::CONTRACTS,
@@ -82,6 +82,7 @@ fn each_exception_is_of_one_contract_and_says_why() {
         logs::CONTRACTS,
         metrics::CONTRACTS,
         parameters::CONTRACTS,
+        permissions::CONTRACTS,
         refusals::CONTRACTS,
         rules::CONTRACTS,
         scaling::CONTRACTS,

@@ -13,6 +13,7 @@ mod inventory;
 mod logs;
 mod metrics;
 mod parameters;
+mod permissions;
 mod queries;
 mod refusals;
 mod rules;

@@ -2,11 +2,11 @@
 //! else.
 
 use super::super::super::serve::Answer;
-use super::super::super::xml::Writer;
 use super::super::{Call, query};
 use super::{Form, NAMESPACE, by_arn};
 use crate::plan::Timestamp;
 use crate::sim::{LISTENERS, ListenerRule, Refusal, World};
+use crate::xml::Writer;
 use std::time::Duration;
 
 pub(super) fn listeners(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {

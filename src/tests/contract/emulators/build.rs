@@ -3,6 +3,7 @@
 use super::server::Emulator;
 use super::stage::{Part, Stage, elements};
 use crate::plan::Timestamp;
+use crate::sim::USER;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
 /// Versions of the APIs that take forms.
 const EC2: &str = "2016-11-15";
 const ELB: &str = "2015-12-01";
+const IAM: &str = "2010-05-08";
+const STS: &str = "2011-06-15";
 
 /// Target groups, by the names of their services.
 type Groups = BTreeMap<String, String>;
@@ -46,6 +49,9 @@ impl Stage {
         }
         for (name, stated) in named(&world["parameters"]).filter(|_| parts.contains(&Part::Parameters)) {
             self.put_parameter(name, stated).await;
+        }
+        if parts.contains(&Part::Permissions) {
+            self.make_role(&world["faults"]).await;
         }
         for (name, stated) in named(&world["alarms"]).filter(|_| parts.contains(&Part::Alarms)) {
             self.make_alarm(name, stated).await;
@@ -233,6 +239,35 @@ impl Stage {
         let kind = if stated["encrypted"] == true { "SecureString" } else { "String" };
         let body = json!({"Name": name, "Value": stated["value"], "Type": kind, "Overwrite": true});
         self.by_json("ssm", "AmazonSSM.PutParameter", &body).await;
+    }
+
+    /// Who may do everything but what these faults deny. It is a role, since the keys of its sessions are of its account
+    /// wherever there are several.
+    async fn make_role(&mut self, faults: &Json) {
+        let mut statements = vec![json!({"Effect": "Allow", "Action": "*", "Resource": "*"})];
+        for fault in faults.as_array().into_iter().flatten() {
+            let (service, operation) = (text(&fault["service"]), text(&fault["operation"]));
+            let resource = format!("arn:aws:{service}:*:*:{}*", text(&fault["containing"]));
+            let action = format!("{service}:{operation}");
+            statements.push(json!({"Effect": "Deny", "Action": action, "Resource": resource}));
+        }
+        let policy = |statements: Json| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let trust = json!([{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]);
+        let (trust, policy) = (policy(trust), policy(statements.into()));
+        let create = [("Action", "CreateRole"), ("RoleName", USER), ("AssumeRolePolicyDocument", &trust)];
+        let made = self.by_form("iam", IAM, &create).await;
+        let put = [
+            ("Action", "PutRolePolicy"),
+            ("RoleName", USER),
+            ("PolicyName", "all"),
+            ("PolicyDocument", &policy),
+        ];
+        self.by_form("iam", IAM, &put).await;
+        let arn = elements(&made, "Arn")[0];
+        let assume = [("Action", "AssumeRole"), ("RoleArn", arn), ("RoleSessionName", "contract")];
+        let session = self.by_form("sts", STS, &assume).await;
+        let told = |name| elements(&session, name)[0].to_owned();
+        self.keys = Some((told("AccessKeyId"), told("SecretAccessKey")));
     }
 
     async fn cloudwatch(&self, action: &str, body: &Json) {

@@ -211,4 +211,10 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         wrong: "an update leaves the deployment as it was; AWS makes one, with an id of its own",
         words: "left: (\"ecs-svc/",
     },
+    Exception {
+        emulators: &[Moto],
+        contracts: &["what_is_denied_is_told_and_all_else_is_allowed", "questions_meet_faults_on_their_way"],
+        wrong: "has no SimulatePrincipalPolicy (500); AWS evaluates the policies of whoever asks",
+        words: "500 Internal Server Error",
+    },
 ];

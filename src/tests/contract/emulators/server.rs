@@ -64,7 +64,7 @@ impl Emulator {
                 .env("IOT_MTLS_ENABLED", "0")
                 .env("SFTP_ENABLED", "0")
                 .env("DOCKER_HOST", "unix:///nonexistent")
-                .env("SERVICES", "route53,ecs,elbv2,cloudwatch,logs,sts,ec2,ssm"),
+                .env("SERVICES", "route53,ecs,elbv2,cloudwatch,logs,sts,ec2,ssm,iam"),
         };
         command
     }

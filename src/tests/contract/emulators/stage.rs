@@ -29,6 +29,8 @@ pub(in crate::tests::contract) enum Part {
     /// Of services, which must be there too.
     Scaling,
     Parameters,
+    /// A role that may do all but what the world's faults deny.
+    Permissions,
 }
 
 /// Whose call it is, for moto. ministack takes a key of twelve digits for the account.
@@ -44,6 +46,8 @@ pub(in crate::tests::contract) struct Stage {
     server: SocketAddr,
     account: String,
     pub(super) zone: String,
+    /// Whose calls they are that come from outside; else the account's.
+    pub(super) keys: Option<(String, String)>,
     client: Client<HttpConnector, Full<Bytes>>,
     time: WorldTime,
     pub(super) faults: Mutex<Faults>,
@@ -62,6 +66,7 @@ impl Stage {
             server,
             account,
             zone: String::new(),
+            keys: None,
             client: Client::builder(TokioExecutor::new()).build_http(),
             time,
             faults: Mutex::default(),
@@ -87,14 +92,16 @@ impl Stage {
     /// How the adapters reach it: all calls go to `front`, and nobody answers for names.
     pub(super) fn wiring(&self, front: SocketAddr) -> Wiring {
         let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let (access_key, secret_key) =
+            self.keys.clone().unwrap_or_else(|| (self.account.clone(), "not-a-secret".into()));
         Wiring {
             world: format!("{:?}", self.emulator),
             ends_with_run: false,
             control: format!("http://{nobody}"),
             aws_endpoint: format!("http://{front}"),
             region: "eu-west-1".into(),
-            access_key: self.account.clone(),
-            secret_key: "not-a-secret".into(),
+            access_key,
+            secret_key,
             resolver: nobody,
             dns_port: nobody.port(),
             primary: None,

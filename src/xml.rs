@@ -2,13 +2,13 @@
 
 /// An element.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     /// Its name, without prefix.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The text in it.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The elements in it.
-    pub(super) children: Vec<Element>,
+    pub(crate) children: Vec<Element>,
 }
 
 /// How deep elements may be nested.
@@ -16,7 +16,7 @@ const DEPTH: usize = 32;
 
 impl Element {
     /// The document's element.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text.trim_start_matches('\u{feff}');
         let mut open: Vec<Self> = Vec::new();
         loop {
@@ -66,12 +66,12 @@ impl Element {
     }
 
     /// The first element of this name in it.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first element of this name in it.
-    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.trim())
     }
 }
@@ -101,11 +101,11 @@ fn unescaped(text: &str) -> Result<String, String> {
 
 /// Writes elements one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Writer(String);
+pub(crate) struct Writer(String);
 
 impl Writer {
     /// Opens an element, runs `inside`, closes it.
-    pub(super) fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
+    pub(crate) fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
         self.0.extend(["<", name, ">"]);
         inside(self);
         self.0.extend(["</", name, ">"]);
@@ -113,12 +113,12 @@ impl Writer {
     }
 
     /// An element with text.
-    pub(super) fn text(&mut self, name: &str, text: &str) -> &mut Self {
+    pub(crate) fn text(&mut self, name: &str, text: &str) -> &mut Self {
         self.element(name, |w| w.0.push_str(&escaped(text)))
     }
 
     /// As a document whose element is in a namespace.
-    pub(super) fn document(root: &str, namespace: &str, inside: impl FnOnce(&mut Self)) -> String {
+    pub(crate) fn document(root: &str, namespace: &str, inside: impl FnOnce(&mut Self)) -> String {
         let mut writer =
             Self(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"{namespace}\">"));
         inside(&mut writer);
