@@ -4,10 +4,15 @@ use super::connected::{secrets, unreadable};
 use super::plans::Loaded;
 use super::{Context, Exit, Failure};
 use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
-use crate::driver::{Actions, Previewed, Redactor, StepPreview, preview};
+use crate::driver::{
+    Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, permissions, preview,
+};
 use crate::plan::{Kind, Plan, Scope, StepIx, is_lock, parse_duration};
 use crate::port::{ReadWorld, Wiring};
-use crate::report::{CallShare, Preview, PreviewStep, Runbook, Seen, SwitchClock, preview_json, quoted};
+use crate::report::{
+    CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock, preview_json,
+    quoted,
+};
 use crate::run::{Memo, Told};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -15,12 +20,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A preview that was taken, and what it was taken with.
+pub(super) struct Taken {
+    pub(super) preview: Preview,
+    actions: Arc<Actions>,
+    world: Arc<dyn ReadWorld>,
+    steps: Vec<StepPreview>,
+}
+
+impl Taken {
+    /// Asks what the credentials of each target may do of these calls.
+    pub(super) async fn probe(&mut self, plan: &Plan, calls: &[Called]) {
+        let found = permissions(plan, &self.actions, &*self.world, &self.steps, calls).await;
+        self.preview.permissions = found.into_iter().map(permitted).collect();
+    }
+}
+
 /// Looks at the world and says what each step would do. It is given only what reads.
 pub(super) async fn take(
     context: &Context,
     loaded: &Loaded,
     wiring: Option<Wiring>,
-) -> Result<Preview, Failure> {
+) -> Result<Taken, Failure> {
     let plan = &loaded.plan;
     let built = Arc::new(Actions::of(plan).map_err(|faults| unreadable(&faults))?);
     let secrets = secrets(context, plan, &loaded.folder, wiring.as_ref()).await?;
@@ -28,10 +49,10 @@ pub(super) async fn take(
     let world: Arc<dyn ReadWorld> = Arc::new(world.knowing(&secrets));
     let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
     let redactor = Redactor::new(secrets.hidden());
-    let steps = preview(plan, &built, &world, &scope, &redactor).await;
-    let steps: Vec<PreviewStep> = steps.into_iter().map(seen).collect();
+    let found = preview(plan, &built, &world, &scope, &redactor).await;
+    let steps: Vec<PreviewStep> = found.iter().cloned().map(seen).collect();
     let clocks = clocks(plan, &built, &steps);
-    Ok(Preview {
+    let preview = Preview {
         at: world.clock().now(),
         digest: loaded.reading.digest.clone(),
         params_digest: loaded.reading.params_digest.clone(),
@@ -39,7 +60,24 @@ pub(super) async fn take(
         steps,
         clocks,
         calls: calls(plan),
-    })
+        permissions: Vec::new(),
+    };
+    Ok(Taken { preview, actions: built, world, steps: found })
+}
+
+fn permitted(found: Permitted) -> Permissions {
+    let told = |(wish, why): (Wish, String)| {
+        let Wish { action, resource, by, only_back } = wish;
+        Permission { action, resource, by, only_back, why }
+    };
+    let Permitted { target, who, allowed, denied, unknown } = found;
+    Permissions {
+        target,
+        who,
+        allowed,
+        denied: denied.into_iter().map(|(wish, denier)| told((wish, denier.to_string()))).collect(),
+        unknown: unknown.into_iter().map(told).collect(),
+    }
 }
 
 /// What of the calls that AWS gives an account is ours; nothing where nobody asks AWS.
@@ -158,7 +196,7 @@ pub(super) async fn still_holds(
     if told("params_digest") != loaded.reading.params_digest {
         return Err(stale("the params have other values now"));
     }
-    let now = take(context, loaded, wiring).await?;
+    let now = take(context, loaded, wiring).await?.preview;
     if told("state_digest") != now.state_digest {
         let failure = stale("the world is not as it was seen");
         return Err(differences(&then, &preview_json(&loaded.plan, &now))

@@ -7,10 +7,10 @@ use super::sandbox::{Control, WorldArgs, read_world};
 use super::signals::Signals;
 use super::{Context, Exit, Failure, runtime};
 use crate::adapter::{Preview as PreviewWorld, SystemClock};
-use crate::driver::Actions;
+use crate::driver::{Actions, Called};
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
-use crate::rehearse::{BEFORE, Estimate, Options, Rehearsal, Setting, rehearse, timeline};
+use crate::rehearse::{BEFORE, Estimate, Options, Rehearsal, Setting, outlook, rehearse};
 use crate::report::{Cut, Progress, Runbook, quoted};
 use crate::sandbox::shipped;
 use crate::sim::{Derived, World, WorldError, WorldFile, asker_name, derive, from_live};
@@ -186,13 +186,13 @@ fn begins(plan: &Plan) -> Result<Timestamp, Failure> {
         .see(Runbook::Closed))
 }
 
-/// How long a plan takes, as a rehearsal without faults in the world that is named, or belongs to it, tells. Nothing where
-/// there is none: a preview is no worse for it.
-pub(super) fn timeline_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> Vec<Estimate> {
+/// How long a plan takes, and which calls it makes, as a rehearsal without faults in the world that is named, or belongs to
+/// it, tells. Nothing where there is none: a preview is no worse for it.
+pub(super) fn outlook_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> (Vec<Estimate>, Vec<Called>) {
     let args =
         StageArgs { world: world.map(str::to_owned), from_live: false, sandbox: None, save_world: None };
     let (Ok(actions), Ok(begins)) = (Actions::of(&loaded.plan), begins(&loaded.plan)) else {
-        return Vec::new();
+        return Default::default();
     };
     let stated = args.stated(plan).ok().flatten();
     let Found { name, file, .. } = stated.unwrap_or_else(|| {
@@ -201,7 +201,7 @@ pub(super) fn timeline_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> 
     });
     let setting = World::new(file, &name, earlier(begins), NETWORK)
         .and_then(|world| Setting::new(loaded.plan.clone(), Arc::new(actions), world));
-    setting.map_or_else(|_| Vec::new(), |setting| timeline(&Arc::new(setting)))
+    setting.map_or_else(|_| Default::default(), |setting| outlook(&Arc::new(setting)))
 }
 
 /// How much is played.

@@ -1,6 +1,7 @@
 //! The page of each code: `explain SW1003` prints it.
 //!
-//! `SW1…` are mistakes of the language, `SW2…` of one kind of step or signal, `SW3…` lints: the plan runs all the same.
+//! `SW1…` are mistakes of the language, `SW2…` of one kind of step or signal, `SW3…` lints: the plan runs all the same;
+//! `SW4…` are findings of a preview.
 
 macro_rules! page {
     ($code:literal) => {
@@ -80,6 +81,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW3009"),
     page!("SW3010"),
     page!("SW3011"),
+    page!("SW4001"),
 ];
 
 /// All codes, in order.

@@ -11,6 +11,7 @@ mod interrupt;
 mod journal;
 mod lock;
 mod observe;
+mod permissions;
 mod preview;
 mod redact;
 mod tasks;
@@ -22,6 +23,7 @@ pub use drive::{DriveError, Driven, Driver, Rest};
 pub use interrupt::Interruption;
 pub use lock::locked;
 pub use observe::Observer;
+pub use permissions::{Called, Permitted, Wish, permissions};
 pub use preview::{Previewed, StepPreview, preview};
 pub use redact::Redactor;
 

@@ -159,21 +159,31 @@ pub(super) fn undisturbed(setting: &Arc<Setting>) -> Course {
     follow(Scene::start(setting), false)
 }
 
-/// How long the way back takes from here, if somebody aborts now; `None`: it does not lead back by itself.
-pub(super) fn turned_back(leg: &Leg) -> Option<Duration> {
+/// The way back from somewhere, if somebody aborts there.
+pub(super) struct Back {
+    /// How long it takes; `None`: it does not lead back by itself.
+    pub(super) takes: Option<Duration>,
+    /// The calls that come, and whose work makes them.
+    pub(super) calls: Vec<(Work, CallSeen)>,
+}
+
+/// The way back from here; `None`: there is none now.
+pub(super) fn turned_back(leg: &Leg) -> Option<Back> {
     let mut scene = leg.begin()?;
     if scene.run.mode != Mode::Forward || scene.run.held_back(scene.now()).is_some() {
         return None;
     }
+    scene.world(|world, _| world.ledger.recording = true);
     let order = Order::Rollback { rewind: Rewind::Safe, reason: "to see the way back".into() };
     let now = scene.now();
     scene.operator.will(now, operator(), order);
-    loop {
+    let over = loop {
         match scene.next() {
             Next::Facts(events, run) => scene.record(events, *run),
-            Next::Over => break,
-            Next::Rests | Next::Died | Next::Hangs => return None,
+            Next::Over => break true,
+            Next::Rests | Next::Died | Next::Hangs => break false,
         }
-    }
-    Some(scene.now().since(scene.witness.times.turned?))
+    };
+    let turned = scene.witness.times.turned.filter(|_| over);
+    Some(Back { takes: turned.map(|turned| scene.now().since(turned)), calls: scene.witness.calls })
 }

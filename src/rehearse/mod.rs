@@ -11,6 +11,7 @@
 //! played many times. Two scenes in one situation have one future, which is played once.
 //! Not here: how it looks (`report`), which files are read (`cli`), what the world does (`sim`).
 
+mod calls;
 mod course;
 mod explore;
 mod faults;
@@ -34,7 +35,7 @@ pub use faults::{Class, catalogue};
 pub use laws::{Breach, Law};
 pub use setting::{BEFORE, Setting};
 pub use story::{NoSuchScenario, Story, repeat};
-pub use tally::{Diverges, Estimate, Finding, Rehearsal, Row, Slowest, Spread, timeline};
+pub use tally::{Diverges, Estimate, Finding, Rehearsal, Row, Slowest, Spread, outlook};
 pub use trial::Outcome;
 
 #[cfg(test)]

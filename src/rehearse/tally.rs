@@ -1,11 +1,13 @@
 //! What came of all scenarios, counted. Plain data that can be saved; how it looks is not known here.
 
+use super::calls::Calls;
 use super::course::{Course, turned_back, undisturbed};
 use super::explore::{Ground, Options, Variant};
 use super::faults::Class;
 use super::laws::Law;
 use super::setting::Setting;
 use super::trial::{Outcome, Tale};
+use crate::driver::Called;
 use crate::plan::StepIx;
 use crate::run::{Event, StepEvent};
 use serde::{Deserialize, Serialize};
@@ -407,17 +409,20 @@ fn estimates(forward: &Course) -> Vec<Estimate> {
     all
 }
 
-/// How long each step takes, and the way back right after it, where nothing goes wrong: a rehearsal without faults.
+/// A rehearsal without faults: how long each step takes, and the way back right after it; and all calls there and back.
 #[must_use]
-pub fn timeline(setting: &Arc<Setting>) -> Vec<Estimate> {
+pub fn outlook(setting: &Arc<Setting>) -> (Vec<Estimate>, Vec<Called>) {
     let forward = undisturbed(setting);
     let mut all = estimates(&forward);
+    let mut calls = Calls::default();
+    calls.take(forward.legs.iter().flat_map(|leg| &leg.calls), false);
     for leg in &forward.legs {
-        let Some(ix) = leg.step else { continue };
+        let Some((ix, back)) = leg.step.zip(turned_back(leg)) else { continue };
+        calls.take(&back.calls, true);
         let id = setting.plan[ix].id.to_string();
-        if let (Some(estimate), Some(back)) = (all.iter_mut().find(|one| one.step == id), turned_back(leg)) {
-            estimate.back = estimate.back.max(Some(back));
+        if let Some(estimate) = all.iter_mut().find(|one| one.step == id) {
+            estimate.back = estimate.back.max(back.takes);
         }
     }
-    all
+    (all, calls.told())
 }

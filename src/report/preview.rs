@@ -1,6 +1,6 @@
 //! What a plan would do from what is there now, for people and for machines.
 
-use super::{Looks, Tone, TreeRow, change_line, tree, words};
+use super::{Looks, Permissions, Tone, TreeRow, change_line, permissions, tree, words};
 use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
 use crate::run::{Change, Difference, DnsClock, Fault, FaultKind, Proposal, Told};
 use serde_json::{Value as Json, json};
@@ -92,6 +92,8 @@ pub struct Preview {
     pub clocks: Vec<SwitchClock>,
     /// One a service that calls are limited of.
     pub calls: Vec<CallShare>,
+    /// One a target whose credentials were asked for; none where nobody has asked.
+    pub permissions: Vec<Permissions>,
 }
 
 impl Preview {
@@ -111,6 +113,16 @@ impl Preview {
     #[must_use]
     pub fn refused(&self) -> Vec<StepIx> {
         self.faulty(|kind| matches!(kind, FaultKind::Permanent | FaultKind::Foreign))
+    }
+
+    /// The steps and guards whose calls would be refused for want of a permission.
+    #[must_use]
+    pub fn denied(&self) -> Vec<&str> {
+        let denied = self.permissions.iter().flat_map(|of| &of.denied);
+        let mut by: Vec<&str> = denied.flat_map(|one| one.by.iter().map(String::as_str)).collect();
+        by.sort_unstable();
+        by.dedup();
+        by
     }
 
     fn faulty(&self, of: impl Fn(FaultKind) -> bool) -> Vec<StepIx> {
@@ -161,6 +173,7 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
         lines.extend(clock_lines(clock, preview.at, &plan.policy));
     }
     lines.extend(calls_line(&preview.calls));
+    lines.extend(permissions::lines(&preview.permissions, looks));
     lines.join("\n") + "\n"
 }
 
@@ -369,6 +382,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         "changes_pending": preview.pending(),
         "dns": clocks,
         "calls": calls,
+        "permissions": permissions::json(&preview.permissions),
         "steps": steps,
     })
 }

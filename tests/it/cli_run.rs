@@ -340,3 +340,59 @@ fn a_zone_that_users_do_not_reach_is_refused_before_anything_is_changed() {
         }
     }
 }
+
+/// What the credentials of a world may not do: what its faults always refuse for want of permission.
+#[test]
+fn a_preview_finds_what_these_credentials_may_not_do() {
+    let desk = Desk::new();
+    let (plan, world) = (desk.path("small.yaml"), desk.path("denied.yaml"));
+    let aep = std::fs::read_to_string("plans/worlds/aep.yaml").unwrap();
+    let look = |faults: &str, more: &[&str]| {
+        std::fs::write(&world, format!("{aep}\nfaults:\n{faults}")).unwrap();
+        let place = ["preview", &plan, "--sandbox", "--world", &world, "--time", "300x", "--no-traffic"];
+        desk.say(&[&place[..], more].concat())
+    };
+    let denies = |service: &str, operation: &str, message: &str| {
+        format!(
+            "  - {{ service: {service}, operation: {operation}, times: 0, status: 403, code: AccessDenied, message: '{message}' }}\n"
+        )
+    };
+    let well = desk.say(&["preview", &plan, "--sandbox", "--world", "aep", "--time", "300x", "--no-traffic"]);
+    assert_eq!(well.code, Some(0), "{}{}", well.stdout, well.stderr);
+    let line = "target prod: user sandbox may make the 4 kinds of calls of this run, there and back\n";
+    assert!(well.stdout.contains(line), "{}", well.stdout);
+
+    let boundary = "no permissions boundary allows it";
+    let faults =
+        denies("route53", "ChangeResourceRecordSets", boundary) + &denies("route53", "GetChange", "");
+    let said = look(&faults, &[]);
+    assert_eq!(said.code, Some(4), "{}{}", said.stdout, said.stderr);
+    for words in [
+        "target prod: user sandbox may make 2 kinds of calls\n",
+        "  ! SW4001: may not route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/Z0123456789ABC: the permissions \
+         boundary does not allow it; lower needs it\n",
+        "  ! SW4001: may not route53:GetChange on arn:aws:route53:::change/C",
+    ] {
+        assert!(said.stdout.contains(words), "`{words}` is not in {}", said.stdout);
+    }
+    assert!(said.stderr.contains("lower first") && said.stderr.contains("explain SW4001"), "{}", said.stderr);
+    let said = look(&faults, &["--output", "json"]);
+    let told: Json = serde_json::from_str(&said.stdout).unwrap();
+    let of = &told["permissions"][0];
+    assert_eq!(
+        (&of["target"], &of["allowed"], of["denied"].as_array().unwrap().len()),
+        (&"prod".into(), &2.into(), 2)
+    );
+    assert_eq!(of["denied"][0]["needed_by"], serde_json::json!(["lower"]));
+
+    // Who may not ask is told so, and nothing follows from it.
+    let said = look(&denies("iam", "SimulatePrincipalPolicy", "not yours"), &[]);
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    let words =
+        "AccessDenied: not yours; these credentials may not look; allow them `iam:SimulatePrincipalPolicy`";
+    assert!(
+        said.stdout.contains("? could not be known of route53:") && said.stdout.contains(words),
+        "{}",
+        said.stdout
+    );
+}

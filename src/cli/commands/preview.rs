@@ -1,7 +1,7 @@
 //! `preview`: what each step would change from what is there now. It cannot write.
 
 use crate::cli::plans::PlanArgs;
-use crate::cli::rehearsal::timeline_of;
+use crate::cli::rehearsal::outlook_of;
 use crate::cli::sandbox::{self, PlaceArgs};
 use crate::cli::{Context, Exit, Failure, preview, runtime, screen};
 use crate::plan::StepIx;
@@ -36,8 +36,12 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
     let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
     let loaded = args.plan.load(context, given)?;
     let runtime = runtime()?;
-    let seen = runtime.block_on(preview::take(context, &loaded, wiring))?;
-    let timeline = timeline_of(&args.plan.plan, &loaded, args.place.world());
+    let (timeline, calls) = outlook_of(&args.plan.plan, &loaded, args.place.world());
+    let seen = runtime.block_on(async {
+        let mut taken = preview::take(context, &loaded, wiring).await?;
+        taken.probe(&loaded.plan, &calls).await;
+        Ok::<_, Failure>(taken.preview)
+    })?;
     if context.is_json() {
         let mut told = preview_json(&loaded.plan, &seen);
         told["timeline"] = timeline_json(&timeline);
@@ -63,6 +67,14 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
     if !refused.is_empty() {
         return Err(failure(Exit::Gate, &refused, "would fail before changing anything")
             .hint("what each of them says is above: a run would end there"));
+    }
+    let denied = seen.denied();
+    if let Some(first) = denied.first() {
+        let text =
+            format!("{} of its steps and guards may not make a call of the run, {first} first", denied.len());
+        return Err(Failure::new(Exit::Credentials, text)
+            .hint("what is denied, and by what, is above; `switchover explain SW4001` says more")
+            .see(Runbook::Credentials));
     }
     Ok(if args.detailed_exitcode && seen.pending() > 0 { Exit::Pending } else { Exit::Done })
 }

@@ -6,6 +6,7 @@ mod locks;
 mod long_soaks;
 mod merging;
 mod mutants;
+mod permissions;
 
 use super::{Class, Law, Options, Rehearsal, Setting, rehearse, repeat};
 use crate::action::Registry;
