@@ -195,10 +195,12 @@ pub(super) fn outlook_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> (
         return Default::default();
     };
     let stated = args.stated(plan).ok().flatten();
-    let Found { name, file, .. } = stated.unwrap_or_else(|| {
+    let Found { name, mut file, .. } = stated.unwrap_or_else(|| {
         let derived = derive(&loaded.plan, &actions.needs(), &loaded.reading.params);
         Found::derived("derived from the plan", &loaded.plan, derived)
     });
+    // What is refused there would hide the calls that come after it.
+    file.faults.clear();
     let setting = World::new(file, &name, earlier(begins), NETWORK)
         .and_then(|world| Setting::new(loaded.plan.clone(), Arc::new(actions), world));
     setting.map_or_else(|_| Default::default(), |setting| outlook(&Arc::new(setting)))
