@@ -417,7 +417,8 @@ pub fn outlook(setting: &Arc<Setting>) -> (Vec<Estimate>, Vec<Called>) {
     let mut calls = Calls::default();
     calls.take(forward.legs.iter().flat_map(|leg| &leg.calls), false);
     for leg in &forward.legs {
-        let Some((ix, back)) = leg.step.zip(turned_back(leg)) else { continue };
+        let Some(ix) = leg.step else { continue };
+        let Some(back) = turned_back(leg) else { continue };
         calls.take(&back.calls, true);
         let id = setting.plan[ix].id.to_string();
         if let Some(estimate) = all.iter_mut().find(|one| one.step == id) {

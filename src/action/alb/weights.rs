@@ -208,7 +208,7 @@ async fn must_take_back(traffic: &dyn ReadTraffic, before: &[Share]) -> Result<(
         if targets.iter().any(|target| matches!(&*target.state, "healthy" | "unused")) {
             continue;
         }
-        let group = shares::names(&[share.group.clone()]);
+        let group = shares::names(std::slice::from_ref(&share.group));
         let count = targets.len();
         return Err(Fault::permanent(format!(
             "none of {count} targets of {group} is healthy, and requests sent back to it would all fail: nothing was \

@@ -159,7 +159,9 @@ impl<'a> Things<'a> {
     ) -> BTreeMap<&'static str, String> {
         let mut context = BTreeMap::from([("aws:RequestedRegion", needed.on.region(at).to_owned())]);
         let cluster = match needed.on {
-            Thing::Service => name.split_once('/').map(|(cluster, _)| cluster.to_owned()),
+            Thing::Service | Thing::ServiceDeployment | Thing::ServiceRevision => {
+                name.split_once('/').map(|(cluster, _)| cluster.to_owned())
+            }
             Thing::Task | Thing::ContainerInstance => Some(name.to_owned()),
             Thing::Definition if needed.action == "ecs:RunTask" => {
                 self.needs_of(by).find_map(|need| named(need, Thing::Task, at))
@@ -249,9 +251,10 @@ fn named(need: &Need, thing: Thing, at: &Account) -> Option<String> {
         return None;
     }
     match (thing, need) {
-        (Thing::Service, Need::Service { cluster, name, .. } | Need::Scaling { cluster, name, .. }) => {
-            Some(format!("{}/{}", short(cluster), short(name)))
-        }
+        (
+            Thing::Service | Thing::ServiceDeployment | Thing::ServiceRevision,
+            Need::Service { cluster, name, .. } | Need::Scaling { cluster, name, .. },
+        ) => Some(format!("{}/{}", short(cluster), short(name))),
         (
             Thing::Task | Thing::ContainerInstance,
             Need::Service { cluster, .. } | Need::Scaling { cluster, .. } | Need::Definition { cluster, .. },

@@ -15,6 +15,10 @@ pub enum Thing {
     Change,
     /// `service/cluster/name`.
     Service,
+    /// A deployment of a service in stages, which has no id yet.
+    ServiceDeployment,
+    /// What such a deployment leads to or comes from.
+    ServiceRevision,
     /// A task of a cluster, which has no id yet.
     Task,
     /// Whoever runs tasks in a cluster.
@@ -62,6 +66,8 @@ impl Thing {
             Self::Zone => format!("arn:{partition}:route53:::hostedzone/{name}"),
             Self::Change => format!("arn:{partition}:route53:::change/C{SOME_ID}"),
             Self::Service => own("ecs", format!("service/{name}")),
+            Self::ServiceDeployment => own("ecs", format!("service-deployment/{name}/{SOME_ID}")),
+            Self::ServiceRevision => own("ecs", format!("service-revision/{name}/{SOME_ID}")),
             Self::Task => own("ecs", format!("task/{name}/{SOME_ID}")),
             Self::ContainerInstance => own("ecs", format!("container-instance/{name}/{SOME_ID}")),
             Self::Cluster => own("ecs", format!("cluster/{name}")),
@@ -120,6 +126,10 @@ const ROWS: &[Row] = &[
     ("ecs", "ListServices", &[on(Thing::Any, "ecs:ListServices")]),
     ("ecs", "DescribeServices", &[on(Thing::Service, "ecs:DescribeServices")]),
     ("ecs", "UpdateService", &[on(Thing::Service, "ecs:UpdateService"), PASSES]),
+    ("ecs", "ListServiceDeployments", &[on(Thing::Service, "ecs:ListServiceDeployments")]),
+    ("ecs", "DescribeServiceDeployments", &[on(Thing::ServiceDeployment, "ecs:DescribeServiceDeployments")]),
+    ("ecs", "DescribeServiceRevisions", &[on(Thing::ServiceRevision, "ecs:DescribeServiceRevisions")]),
+    ("ecs", "StopServiceDeployment", &[on(Thing::ServiceDeployment, "ecs:StopServiceDeployment")]),
     ("ecs", "DescribeTaskDefinition", &[on(Thing::Any, "ecs:DescribeTaskDefinition")]),
     ("ecs", "RegisterTaskDefinition", &[on(Thing::Definition, "ecs:RegisterTaskDefinition"), PASSES]),
     ("ecs", "ListTasks", &[on(Thing::ContainerInstance, "ecs:ListTasks")]),

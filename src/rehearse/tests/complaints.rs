@@ -87,7 +87,10 @@ fn a_soak_that_nobody_watched_begins_anew() {
 #[test]
 fn the_value_that_failed_is_told() {
     let lines = comes_to(Outcome::RolledBack, GO_LIVE, "soak/world.new-side-fails");
-    say(&lines, &["requests failed, the last with status 500; certainty 0.99", "RolledBack"]);
+    say(
+        &lines,
+        &["requests failed, the last with status 500; certainty 1.0000: certainty > 0.999", "RolledBack"],
+    );
 }
 
 /// ecs-deploy#8: the revision before was the last bad build. ecspresso#673: the one in use was deregistered.

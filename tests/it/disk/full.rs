@@ -143,7 +143,7 @@ fn a_disk_that_fills_while_a_step_is_at_work_pauses_the_run_and_takes_orders() {
     let aborted = r#""$tool" abort latest --reason "the disk is full" >"$out/abort" 2>&1; echo "abort $?""#;
     for (then, words) in [
         (noticed, &["run 13", "paused", "what to do now", "switchover resume"][..]),
-        (aborted, &["abort 0", "run 10", "rolled back"]),
+        (aborted, &["abort 0", "run 12", "rolled back"]),
     ] {
         let told = filled(then);
         for word in words.iter().chain(&READ) {
