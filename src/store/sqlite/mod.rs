@@ -369,7 +369,7 @@ impl Store for SqliteStore {
 
     fn renew(&self, lease: &Lease, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
         if let Some(reserve) = &self.reserve {
-            reserve.is_there();
+            reserve.notice_if_gone();
         }
         self.with_the_reserve(|| self.writing(&lease.run, |tx| leases::renew(tx, lease, now.after(ttl))))
     }

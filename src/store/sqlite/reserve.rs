@@ -45,7 +45,7 @@ impl Reserve {
     }
 
     /// Looks whether another process has given it up since it was set aside: then there is no other room.
-    pub(super) fn is_there(&self) {
+    pub(super) fn notice_if_gone(&self) {
         if self.set_aside.load(Ordering::Relaxed) && !self.path.exists() {
             self.in_use.store(true, Ordering::Relaxed);
         }
