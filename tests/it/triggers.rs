@@ -82,10 +82,17 @@ impl Scene {
         self.stage.wait_until(fact, || self.stage.log().contains(fact));
     }
 
-    /// Starts the run, until it waits.
+    /// Starts a run, until it waits.
     pub(crate) fn begin(&self) -> Child {
+        // Until it is there, the newest is the one before it.
+        let began = |log: &str| log.lines().next().map(str::to_owned);
+        let before = began(&self.stage.log());
         let run = self.start(&["--on-pause", "wait"]);
-        self.until(r#""event":"step.planned","step":"state""#);
+        let fact = r#""event":"step.planned","step":"state""#;
+        self.stage.wait_until(fact, || {
+            let log = self.stage.log();
+            began(&log) != before && log.contains(fact)
+        });
         run
     }
 
