@@ -6,8 +6,8 @@ export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-neve
 . tests/tools.sh
 
 cargo test --locked --lib --bins
-# Each runs a world of its own in accelerated time: one after the other, so that real sockets keep up. Some only wait for the
-# wall's time: they wait together.
-waiting=(bake:: heartbeat:: veto::)
-cargo test --locked --test it -- --test-threads=1 "${waiting[@]/#/--skip=}"
-cargo test --locked --test it -- --test-threads=6 "${waiting[@]}"
+# Most run a world of their own in accelerated time, and wait for it: four of them keep a core busy. What takes all there is,
+# kills at some moment, or asks how soon something happens runs alone.
+alone=(beside_terraform:: crash:: disk:: exec:: kills:: process:: races:: rehearse:: serve:: signals:: triggers:: wire:: zombies::)
+cargo test --locked --test it -- --test-threads=4 "${alone[@]/#/--skip=}"
+cargo test --locked --test it -- --test-threads=1 "${alone[@]}"
