@@ -8,7 +8,6 @@ mod dns;
 mod drain;
 mod ecs;
 mod erased;
-mod evidence;
 mod exec;
 mod http;
 mod monitor;
@@ -29,11 +28,9 @@ use text::{aws, fill, known, quoted};
 use crate::plan::{Fields, Scope, StepTraits};
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, Curve, DnsClock, Fault, Told};
+pub use crate::signal::Trouble;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, time::Duration};
-
-/// Breaches in a row, bad observations that still count, and moments since which evidence is missing, or counts.
-pub type Trouble = (u32, usize, Vec<crate::plan::Timestamp>);
 
 /// A kind of step.
 #[async_trait::async_trait]

@@ -4,7 +4,6 @@
 //! time begins anew. So it is where nobody looked, because the machine was asleep or the process dead. Where there is no time
 //! left for that, a human is asked.
 
-use super::evidence::{Evidence, Kept};
 use super::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
@@ -13,7 +12,7 @@ use crate::plan::{
 };
 use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Curve, Fault};
-use crate::signal::{Condition, SignalRegistry, Verdict, Watch};
+use crate::signal::{Condition, Evidence, FORGIVEN, Kept, SignalRegistry, Verdict, Watch};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
@@ -37,8 +36,7 @@ struct Line {
 const EVERY: Duration = Duration::from_secs(30);
 /// How long evidence may be missing, unless the plan says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// A hole of so long is forgiven: what windows hold reaches back as far, and so is one of a few looks.
-const FORGIVEN: Duration = Duration::from_secs(5 * 60);
+/// A hole of a few looks is forgiven, too.
 const FORGIVEN_LOOKS: u32 = 3;
 /// How long `until` may take, unless the step has a `timeout`.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -100,11 +98,7 @@ impl Action for Monitor {
     }
 
     fn curves(&self, note: &Evidence) -> Vec<Curve> {
-        let curve = |(line, kept): (&Line, &Kept)| Curve {
-            name: line.id.clone(),
-            values: kept.values.clone(),
-            limit: line.watch.condition().limit(&kept.memory),
-        };
+        let curve = |(line, kept): (&Line, &Kept)| line.watch.curve(&line.id, kept);
         self.signals.iter().zip(&note.signals).map(curve).collect()
     }
 

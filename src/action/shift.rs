@@ -2,12 +2,12 @@
 //!
 //! Not here: what has weights, and how they are set.
 
-use super::evidence::Evidence;
 use super::monitor::Monitor;
 use super::{Action, Known, Seen, Trouble};
 use crate::plan::{Code, Fields, Timestamp, integer, list};
 use crate::port::{Reads, need::Need};
 use crate::run::{Curve, Fault};
+use crate::signal::Evidence;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{fmt, sync::Arc, time::Duration};

@@ -3,8 +3,9 @@
 use crate::action::{AnyAction, ByHand, Registry};
 use crate::driver::Actions;
 use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, Use};
-use crate::report::{Commands, Extras, Hand, Story};
+use crate::report::{Commands, Extras, Hand, Story, Watched};
 use crate::run::{Curve, DnsClock, Event, Phase, Receipt, StepEvent, Stuck};
+use crate::signal::{self, Evidence};
 use std::sync::Arc;
 
 /// The action of a step; `None` where it has none, or makes no sense to this version.
@@ -31,13 +32,29 @@ fn clocks(story: &Story) -> Vec<Option<DnsClock>> {
 /// What a summary of a run tells besides its facts.
 pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
     let (clocks, by_hand, curves) = (clocks(story), undone_by_hand(story), curves(story));
-    Extras { clocks, traffic, commands, by_hand, curves, columns: super::screen::columns() }
+    let guards = (0..story.plan.guards.len()).map(|guard| watched(story, guard)).collect();
+    Extras { clocks, traffic, commands, by_hand, curves, guards, columns: super::screen::columns() }
 }
 
 /// What the signals of each step measured last, as far as it is recorded, by the places of the steps.
 fn curves(story: &Story) -> Vec<Vec<Curve>> {
     let of = |ix| Some(action(&story.plan, ix)?.curves(story.run[ix].record.as_ref()?.note.as_ref()?));
     story.plan.places().map(|ix| of(ix).unwrap_or_default()).collect()
+}
+
+/// What a guard has seen, as far as it is recorded.
+fn watched(story: &Story, place: usize) -> Option<Watched> {
+    let evidence = Evidence::of(story.run.guards[place].note.as_ref()?)?;
+    let (kept, guard) = (evidence.signals.first()?, &story.plan.guards[place]);
+    let curve = signal::watch(&guard.uses, &story.plan).ok()?.curve(&guard.id, kept);
+    let says = kept.last.as_ref().map(|sample| sample.text.clone()).unwrap_or_default();
+    Some(Watched { curve, passes: kept.passes, says })
+}
+
+/// The curve of the guard that a fact is about, where it notes something; `told` has taken it.
+pub(super) fn seen(told: &Story, event: &Event) -> Option<(usize, Curve)> {
+    let Event::GuardNoted { guard, .. } = event else { return None };
+    Some((*guard, watched(told, *guard)?.curve))
 }
 
 /// The same, of the step that a fact is about, where it notes something.

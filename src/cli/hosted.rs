@@ -82,7 +82,8 @@ async fn driven(context: Context, run: RunId, interruption: Interruption) -> Res
         Ok::<_, Failure>((store, known))
     });
     let (store, known) = found.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-    let lines = Plain::new(Named::new(&known.record.id, io::stderr()), context.err, &known.plan);
+    let named = Named::new(&known.record.id, io::stderr());
+    let lines = Plain::new(named, context.err, &known.plan).without_routine();
     operate::drive_beside(&context, store, known, interruption, Box::new(lines)).await
 }
 

@@ -13,7 +13,7 @@ pub(super) fn live(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
     match context.output {
         Output::Auto | Output::Live if context.drawable => vec![Box::new(Live::new(plan, looks, size()))],
         Output::Auto | Output::Live | Output::Plain | Output::Json => {
-            vec![Box::new(Plain::new(io::stderr(), looks, plan))]
+            vec![Box::new(Plain::new(io::stderr(), looks, plan).without_routine())]
         }
         Output::Jsonl => vec![Box::new(JsonLines(io::stdout()))],
         Output::Github => vec![Box::new(GitHub::new(io::stderr(), looks))],

@@ -130,7 +130,11 @@ impl Desk {
         }
         let woken = due.work == Work::Wake && self.woken == Some(due.from);
         let from = if woken { now.after(AGAIN) } else { due.from };
-        Piece::new(due, from, scope, record, toward, call.into(), urgency(run, due.work))
+        let noted = match due.work {
+            Work::Guard(guard) => run.guards[guard].note.clone(),
+            _ => None,
+        };
+        Piece::new(due, from, scope, record, toward, call.into(), urgency(run, due.work)).from_note(noted)
     }
 
     /// This was answered.

@@ -73,7 +73,7 @@ impl Redactor {
     }
 
     /// JSON stays JSON.
-    fn memo(&self, memo: &Memo) -> Memo {
+    pub(super) fn memo(&self, memo: &Memo) -> Memo {
         if !self.finds(memo) {
             return memo.clone();
         }

@@ -3,13 +3,15 @@
 //! Reads are repeated until there is something to say; writes are sent once. Between two looks a piece is plain data, so
 //! that a rehearsal can go on from there many times. Not here: what follows from an answer, and who waits.
 
+mod guard;
+
+use self::guard::Watching;
 use super::{Actions, Redactor};
 use crate::action::{AnyAction, Record, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Call, Clock, Reads, Stop, Urgency, WriteWorld, Writes};
 use crate::run::{Answer, Curve, Due, Fault, FaultKind, Input, Landed, Look, Memo, Proposal, Work};
-use crate::signal::{Memory, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -80,6 +82,8 @@ pub(crate) struct Piece {
     gone: Option<bool>,
     /// Since when the world looks as if somebody else had been there.
     doubted: Option<Timestamp>,
+    /// What a guard has noted before.
+    noted: Option<Memo>,
     watching: Option<Box<Watching>>,
 }
 
@@ -93,17 +97,6 @@ struct Kept {
 
 /// What a piece has seen that is not over: tries, whether it doubts, breaches in a row, bad observations, and what it keeps.
 pub(crate) type Unsettled = (u32, bool, u32, usize, Option<Trouble>);
-
-/// What a guard has seen.
-#[derive(Clone)]
-struct Watching {
-    since: Timestamp,
-    /// When there was evidence last.
-    seen: Timestamp,
-    memory: Memory,
-    /// Of a [`Curve`].
-    values: Vec<Option<f64>>,
-}
 
 /// What one turn of work came to.
 pub(crate) enum Turn {
@@ -144,8 +137,14 @@ impl Piece {
             said,
             gone: None,
             doubted: None,
+            noted: None,
             watching: None,
         }
+    }
+
+    /// The same, of a guard that has noted this before.
+    pub(super) fn from_note(self, noted: Option<Memo>) -> Self {
+        Self { noted, ..self }
     }
 
     /// The same, for another world: whoever stops one does not stop the other.
@@ -168,13 +167,14 @@ impl Piece {
             said: self.said.clone(),
             gone: self.gone,
             doubted: self.doubted,
+            noted: self.noted.clone(),
             watching: self.watching.clone(),
         }
     }
 
     /// What it has seen that is not over: reads that failed, a change that is not believed yet, bad samples.
     pub(crate) fn trouble(&self) -> Unsettled {
-        let (broken, bad) = self.watching.as_ref().map_or((0, 0), |watching| watching.memory.bad());
+        let (broken, bad) = self.watching.as_ref().map_or((0, 0), |watching| watching.bad());
         let kept = self.kept.as_ref().and_then(|kept| kept.trouble.clone());
         (self.patience.tries, self.gone == Some(true) || self.doubted.is_some(), broken, bad, kept)
     }
@@ -206,7 +206,11 @@ impl Hands {
         let clock = self.world.clock();
         clock.sleep_until(piece.from).await;
         loop {
-            match self.turn_in_time(&mut piece).await {
+            let turn = match piece.due.work {
+                Work::Guard(guard) => self.guard_in_time(guard, &mut piece).await,
+                _ => self.turn(&mut piece).await,
+            };
+            match turn {
                 Turn::Answered(input) => return input,
                 Turn::Again(at, on_wall) => {
                     clock.sleep_until(at).await;
@@ -215,23 +219,6 @@ impl Hands {
                     }
                 }
                 Turn::Never => std::future::pending().await,
-            }
-        }
-    }
-
-    /// One turn. A guard's look may wait until it is let through, but not for longer than a source may be silent.
-    async fn turn_in_time(&self, piece: &mut Piece) -> Turn {
-        let Work::Guard(guard) = piece.due.work else { return self.turn(piece).await };
-        let Some(watch) = self.actions.guard(guard) else { return Turn::Never };
-        let (clock, patience) = (self.world.clock(), watch.patience());
-        let limit = clock.now().after(patience);
-        tokio::select! {
-            biased;
-            turn = self.turn(piece) => turn,
-            () = clock.sleep_until(limit) => {
-                let silence = format_duration(patience);
-                let text = format!("no evidence for {silence}: a look is not through yet");
-                Turn::Answered(Input::Tripped { guard, fault: Fault::blind(text) })
             }
         }
     }
@@ -270,7 +257,7 @@ impl Hands {
         let (step, answer) = match work {
             Work::Wake => return Input::Tick,
             Work::Guard(guard) => {
-                return Input::Tripped { guard, fault: Fault::blind(fault().message) };
+                return Input::Tripped { guard, note: None, fault: Fault::blind(fault().message) };
             }
             Work::Plan(ix) => (ix, Answer::Planned(Err(fault()))),
             // It may have been sent.
@@ -493,52 +480,6 @@ impl Hands {
         let (pace, on_wall) = if piece.gone == Some(true) { (PACE, BELIEVED) } else { (HOLD, HOLD_ON_WALL) };
         piece.from = self.world.clock().now().after(pace);
         Turn::Again(piece.from, on_wall)
-    }
-
-    /// Looks at a guard's signal once.
-    async fn guard(&self, place: usize, piece: &mut Piece) -> Turn {
-        let Some(watch) = self.actions.guard(place) else { return Turn::Never };
-        let (clock, world) = (self.world.clock(), self.world_for(piece));
-        let reads =
-            Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: &|_| () };
-        let begun = || {
-            // Once a bake is over it has long looked, and is only asked whether all is well.
-            let is_asked = piece.due.until < Timestamp::NEVER;
-            let since = if is_asked { clock.now() } else { watch.begins(clock.now()) };
-            Box::new(Watching { since, seen: since, memory: Memory::default(), values: Vec::new() })
-        };
-        let watching = piece.watching.get_or_insert_with(begun);
-        if clock.now() < watching.since {
-            piece.from = watching.since;
-            return Turn::Again(piece.from, Duration::ZERO);
-        }
-        let sample = watch.look(&reads, watching.since, &mut watching.memory).await;
-        self.tell(|| {
-            Curve::add(&mut watching.values, sample.value);
-            let (name, values) = (self.plan.guards[place].id.clone(), watching.values.clone());
-            Progress::Guard(place, Curve { name, values, limit: watch.condition().limit(&watching.memory) })
-        });
-        let fault = match sample.verdict {
-            Verdict::Fail => Some(Fault::permanent(sample.text)),
-            // Nobody is watching: that is no pass.
-            Verdict::NoEvidence if clock.now().since(watching.seen) >= watch.patience() => {
-                let silence = format_duration(watch.patience());
-                Some(Fault::blind(format!("no evidence for {silence}: {}", sample.text)))
-            }
-            Verdict::NoEvidence => None,
-            Verdict::Pass => {
-                watching.seen = clock.now();
-                if clock.now() >= piece.due.until {
-                    return Turn::Answered(Input::Satisfied { guard: place });
-                }
-                None
-            }
-        };
-        if let Some(fault) = fault {
-            return Turn::Answered(Input::Tripped { guard: place, fault: self.redactor.fault(&fault) });
-        }
-        piece.from = clock.now().after(watch.period());
-        Turn::Again(piece.from, Duration::ZERO)
     }
 }
 

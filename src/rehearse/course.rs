@@ -4,6 +4,7 @@
 use super::operator::operator;
 use super::scene::{Next, Scene};
 use super::setting::Setting;
+use super::situation::only_repeat;
 use crate::plan::StepIx;
 use crate::run::{Event, Mode, Order, Rewind, Run, Work};
 use crate::sim::CallSeen;
@@ -85,9 +86,12 @@ pub(super) fn follow(mut scene: Scene, back: bool) -> Course {
                     Event::Step(ix, _) => Some(*ix),
                     _ => None,
                 });
+                let repeats = only_repeat(&scene.run, &events);
                 scene.record(events, *run);
-                take_calls(&mut scene, &mut legs);
-                keep(&scene, step, &mut legs);
+                if !repeats {
+                    take_calls(&mut scene, &mut legs);
+                    keep(&scene, step, &mut legs);
+                }
             }
             Next::Rests if scene.ask() => {}
             Next::Rests | Next::Hangs => break true,

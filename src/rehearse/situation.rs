@@ -7,7 +7,8 @@
 use super::setting::Setting;
 use crate::action::Trouble;
 use crate::plan::{StepIx, Timestamp};
-use crate::run::{Mark, Memo, Mode, PauseCause, Phase, Piece, Receipt, Run, StepRun};
+use crate::run::{Event, Mark, Memo, Mode, PauseCause, Phase, Piece, Receipt, Run, StepRun};
+use crate::signal::Evidence;
 use crate::sim::Common;
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -65,9 +66,17 @@ impl View {
     }
 }
 
-/// What was written of pieces of a run, to be written again as long as they are the same: for each view, by place.
+/// What was written of pieces of a run, to be written again as long as they are the same.
 #[derive(Clone, Default)]
-pub(super) struct Prints([Vec<Option<Print>>; View::ALL.len()]);
+pub(super) struct Prints {
+    /// For each view, by place.
+    steps: [Vec<Option<Print>>; View::ALL.len()],
+    /// Of what guards have noted, by place.
+    guards: Vec<Option<(Memo, Noted)>>,
+}
+
+/// What of a guard's note decides: breaches in a row, bad observations, and whether it is known what it is compared with.
+type Noted = (u32, usize, bool);
 
 #[derive(Clone)]
 struct Print {
@@ -79,15 +88,46 @@ struct Print {
 
 impl Prints {
     fn find(&self, view: View, place: usize, piece: &Piece, now: Timestamp) -> Option<u64> {
-        let print = self.0[view as usize].get(place)?.as_ref()?;
+        let print = self.steps[view as usize].get(place)?.as_ref()?;
         (Arc::ptr_eq(&print.piece, piece) && print.at <= now).then_some(print.hash)
     }
 
     fn keep(&mut self, view: View, place: usize, print: Print) {
-        let all = &mut self.0[view as usize];
+        let all = &mut self.steps[view as usize];
         all.resize(all.len().max(place + 1), None);
         all[place] = Some(print);
     }
+}
+
+/// What of a guard's note decides.
+fn decides(note: &Memo) -> Noted {
+    let evidence = Evidence::of(note).unwrap_or_default();
+    let (broken, bad, _) = evidence.trouble();
+    (broken, bad, evidence.is_compared())
+}
+
+/// Of these facts nothing else is in the run than was there before: guards have seen once more what they had seen.
+pub(super) fn only_repeat(run: &Run, events: &[Event]) -> bool {
+    events.iter().all(|event| match event {
+        Event::GuardNoted { guard, note, .. } => {
+            let before = run.guards[*guard].note.as_ref();
+            before.is_some_and(|before| decides(before) == decides(note))
+        }
+        _ => false,
+    })
+}
+
+/// The same, as long as it is that note.
+fn noted(prints: &mut Common<Prints>, place: usize, note: &Memo) -> Noted {
+    let known = prints.guards.get(place).and_then(Option::as_ref);
+    if let Some((_, noted)) = known.filter(|(before, _)| Arc::ptr_eq(before, note)) {
+        return *noted;
+    }
+    let noted = decides(note);
+    let all = &mut prints.guards;
+    all.resize(all.len().max(place + 1), None);
+    all[place] = Some((note.clone(), noted));
+    noted
 }
 
 /// Writes into a hash what of a run counts.
@@ -103,7 +143,10 @@ pub(super) fn of(
     run.mode.hash(hasher);
     run.rewind.hash(hasher);
     run.wrote.hash(hasher);
-    run.tripped.hash(hasher);
+    for (place, guard) in run.guards.iter().enumerate() {
+        let note = guard.note.as_ref().filter(|_| run.mode == Mode::Forward);
+        (guard.tripped, guard.satisfied, note.map(|note| noted(prints, place, note))).hash(hasher);
+    }
     match &run.paused {
         None => 0u8.hash(hasher),
         Some(PauseCause::Diverged { step, .. }) => (1u8, step).hash(hasher),
@@ -112,7 +155,7 @@ pub(super) fn of(
     let announced = run.announced.as_ref().map(|announced| (&announced.cause, left_of(announced.at, now)));
     announced.hash(hasher);
     let baking = run.bakes_until().map(|until| left_of(until, now));
-    (discriminant(&run.bake), baking, &run.satisfied).hash(hasher);
+    (discriminant(&run.bake), baking).hash(hasher);
     // Its deadline is far away, or has been met.
     let left =
         run.deadline.map(|deadline| deadline != Timestamp::NEVER && deadline.since(now).as_secs() < 600);

@@ -1,8 +1,9 @@
-//! The way that a scenario goes, fact by fact: before and after each the process may die.
+//! The way that a scenario goes, fact by fact: before and after each the process may die, unless it only repeats another.
 //!
 //! One fact at a time, for a way may be long: what goes on from an instant is played before the next one is there.
 
 use super::scene::{Death, Next, Scene};
+use super::situation::only_repeat;
 
 /// A way.
 pub(super) struct Way {
@@ -24,6 +25,9 @@ impl Iterator for Way {
     fn next(&mut self) -> Option<[Brink; 2]> {
         while self.scene.journal.len() < self.facts {
             match self.scene.next() {
+                Next::Facts(events, run) if only_repeat(&self.scene.run, &events) => {
+                    self.scene.record(events, *run);
+                }
                 Next::Facts(events, run) => {
                     let seq = self.scene.journal.len() + 1;
                     let before = Brink::of(&self.scene, false, seq);

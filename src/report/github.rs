@@ -37,6 +37,9 @@ pub(super) fn error(title: &str, message: &str) -> String {
 
 impl<W: Write + Send> Renderer for GitHub<W> {
     fn fact(&mut self, story: &Story, fact: &Fact<'_>) {
+        if words::is_routine(fact.event) {
+            return;
+        }
         let line = words::line(story, fact.at, fact.event);
         let text = self.looks.safe(&format!("{} {}  {}", fact.at, line.subject, line.text));
         // What others wrote must not become a command.

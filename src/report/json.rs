@@ -3,6 +3,7 @@
 //! A fact is one object: `seq`, `at` (RFC 3339), `run`, `event` (a name such as `step.succeeded`), `step` where it is
 //! about one, fields of its own, and `text`: the same words as people see.
 
+use super::summary::Watched;
 use super::{Extras, Fact, Renderer, Story, human, summary, words};
 use crate::plan::{Kind, StepIx, Timestamp};
 use crate::run::{
@@ -39,6 +40,7 @@ pub fn name(event: &Event) -> &'static str {
         Event::RunResumed { .. } => "run.resumed",
         Event::OrderTaken { .. } => "order.taken",
         Event::OrderRefused { .. } => "order.refused",
+        Event::GuardNoted { .. } => "guard.noted",
         Event::GuardTripped { .. } => "guard.tripped",
         Event::RunPaused { .. } => "run.paused",
         Event::RollbackAnnounced { .. } => "rollback.announced",
@@ -74,6 +76,11 @@ pub fn name(event: &Event) -> &'static str {
     }
 }
 
+/// The name of a guard.
+fn guard(story: &Story, place: usize) -> Option<&str> {
+    story.plan.guards.get(place).map(|guard| &*guard.id)
+}
+
 fn fields(story: &Story, event: &Event) -> Json {
     let step = |ix: StepIx| Json::from(words::step_name(&story.plan, ix));
     match event {
@@ -86,8 +93,11 @@ fn fields(story: &Story, event: &Event) -> Json {
         Event::OrderRefused { id, by, order: taken, refusal } => json!({
             "order": *id, "by": actor(by), "what": order(story, taken), "refusal": words::refused(refusal),
         }),
-        Event::GuardTripped { guard, fault: seen } => {
-            json!({"guard": story.plan.guards.get(*guard).map(|g| g.id.to_string()), "fault": fault(seen)})
+        Event::GuardNoted { guard: place, note, next } => {
+            json!({"guard": guard(story, *place), "note": memo(note), "next": moment(*next)})
+        }
+        Event::GuardTripped { guard: place, fault: seen } => {
+            json!({"guard": guard(story, *place), "fault": fault(seen)})
         }
         Event::RunPaused { cause } => json!({"cause": pause(story, cause)}),
         Event::RollbackAnnounced { cause, at } => json!({"cause": back(story, cause), "begins": moment(*at)}),
@@ -95,9 +105,7 @@ fn fields(story: &Story, event: &Event) -> Json {
             json!({"cause": back(story, cause), "rewind": far(story, *rewind)})
         }
         Event::Baking { until } => json!({"until": moment(*until)}),
-        Event::GuardSatisfied { guard } => {
-            json!({"guard": story.plan.guards.get(*guard).map(|g| g.id.to_string())})
-        }
+        Event::GuardSatisfied { guard: place } => json!({"guard": guard(story, *place)}),
         Event::Baked => json!({}),
         Event::RunFinished { verdict: how } => json!({"verdict": verdict(*how)}),
         Event::Step(ix, event) => match event {
@@ -287,6 +295,17 @@ fn curve(curve: &Curve) -> Json {
     json!({"id": &*curve.name, "values": curve.values, "limit": curve.limit})
 }
 
+/// What each guard has seen that looks for itself and has looked.
+fn watched(story: &Story, extras: &Extras) -> Vec<Json> {
+    let watched = |(place, watched): (usize, &Option<Watched>)| {
+        let Watched { curve, passes, says } = watched.as_ref()?;
+        Some(json!({
+            "id": guard(story, place), "passes": passes, "says": says, "values": curve.values, "limit": curve.limit,
+        }))
+    };
+    extras.guards.iter().enumerate().filter_map(watched).collect()
+}
+
 /// The whole run as one object.
 #[must_use]
 pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) -> Json {
@@ -335,6 +354,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         "ended": story.ended.map(moment),
         "lasted_seconds": story.lasted(now).as_secs(),
         "steps": steps,
+        "guards": watched(story, extras),
         "dns": summary::dns_clocks(story, extras).map(|(ix, clock)| json!({
             "step": words::step_name(&story.plan, ix),
             "name": &*clock.name,

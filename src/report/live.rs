@@ -189,22 +189,23 @@ fn says(story: &Story, ix: StepIx, now: Timestamp) -> String {
 
 /// Facts that stay on the screen above the tree.
 fn stays(event: &Event) -> bool {
-    !matches!(
-        event,
-        Event::Step(
-            _,
-            StepEvent::Started
-                | StepEvent::Planned { .. }
-                | StepEvent::Applying { .. }
-                | StepEvent::Applied { .. }
-                | StepEvent::Noted { .. }
-                | StepEvent::StageReached
-                | StepEvent::Succeeded { .. }
-                | StepEvent::Undoing { .. }
-                | StepEvent::UndoCalled { .. }
-                | StepEvent::Skipped
+    !words::is_routine(event)
+        && !matches!(
+            event,
+            Event::Step(
+                _,
+                StepEvent::Started
+                    | StepEvent::Planned { .. }
+                    | StepEvent::Applying { .. }
+                    | StepEvent::Applied { .. }
+                    | StepEvent::Noted { .. }
+                    | StepEvent::StageReached
+                    | StepEvent::Succeeded { .. }
+                    | StepEvent::Undoing { .. }
+                    | StepEvent::UndoCalled { .. }
+                    | StepEvent::Skipped
+            )
         )
-    )
 }
 
 impl Renderer for Live {

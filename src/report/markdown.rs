@@ -48,6 +48,9 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
         lines.extend(sparkline::lines(&measured, plain, usize::MAX));
         lines.push("```".into());
     }
+    for text in extras.blind(story) {
+        lines.extend([String::new(), text]);
+    }
     if let Some(clock) = summary::dns_clock(story, extras) {
         lines.extend([String::new(), clock]);
     }
@@ -67,6 +70,9 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
     let mut told = Story::new(story.id.clone(), story.plan.clone());
     for fact in facts {
         told.take(fact.at, fact.event);
+        if words::is_routine(fact.event) {
+            continue;
+        }
         let line = words::line(&told, fact.at, fact.event);
         let text = if line.tone == Tone::Bad { format!("**{}**", line.text) } else { line.text };
         let more = line.details.join("; ");

@@ -10,6 +10,8 @@ pub struct Plain<W> {
     looks: Looks,
     width: usize,
     heard: Vec<Option<(Timestamp, String)>>,
+    /// Also what only says that all is as it was.
+    routine: bool,
 }
 
 /// How long step names are lined up, at most.
@@ -21,7 +23,14 @@ impl<W: Write> Plain<W> {
     /// Writes to `out`.
     pub fn new(out: W, looks: Looks, plan: &Plan) -> Self {
         let longest = plan.steps.iter().map(|step| step.id.0.chars().count()).max().unwrap_or(0);
-        Self { out, looks, width: longest.clamp(3, WIDEST), heard: vec![None; plan.steps.len()] }
+        let (width, heard) = (longest.clamp(3, WIDEST), vec![None; plan.steps.len()]);
+        Self { out, looks, width, heard, routine: true }
+    }
+
+    /// The same, for who follows a run: without what only says that all is as it was.
+    #[must_use]
+    pub fn without_routine(self) -> Self {
+        Self { routine: false, ..self }
     }
 
     fn line(&mut self, at: Timestamp, subject: &str, tone: Tone, text: &str) {
@@ -33,6 +42,9 @@ impl<W: Write> Plain<W> {
 
 impl<W: Write + Send> Renderer for Plain<W> {
     fn fact(&mut self, story: &Story, fact: &Fact<'_>) {
+        if !self.routine && words::is_routine(fact.event) {
+            return;
+        }
         let line = words::line(story, fact.at, fact.event);
         self.line(fact.at, &line.subject, line.tone, &line.text);
         for detail in &line.details {

@@ -207,6 +207,7 @@ impl Story {
                 }
             }
             Event::DeadlineSet { .. }
+            | Event::GuardNoted { .. }
             | Event::OrderTaken { .. }
             | Event::OrderRefused { .. }
             | Event::RunPaused { .. }

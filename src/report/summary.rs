@@ -18,19 +18,43 @@ pub struct Extras {
     pub by_hand: Vec<Vec<String>>,
     /// What the signals of each step measured last, as far as it is recorded, by place.
     pub curves: Vec<Vec<Curve>>,
+    /// What each guard has seen, as far as it is recorded, by place.
+    pub guards: Vec<Option<Watched>>,
     /// How wide the reader's terminal is, where it is one.
     pub columns: Option<usize>,
 }
 
+/// What a guard has seen.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// What it measured last.
+    pub curve: Curve,
+    /// Looks that were a pass.
+    pub passes: u32,
+    /// What the newest look said.
+    pub says: String,
+}
+
 impl Extras {
-    /// What signals measured last: each with the step that it belongs to, in the order of the plan.
+    /// Guards that looked and never had evidence: nobody watched what they are for.
+    pub(super) fn blind(&self, story: &Story) -> Vec<String> {
+        let guards = story.plan.guards.iter().zip(&story.run.guards).zip(&self.guards);
+        let blind = guards.filter_map(|((guard, known), watched)| {
+            let watched = watched.as_ref().filter(|watched| watched.passes == 0 && !known.tripped)?;
+            Some(format!("the guard {} has never had evidence: {}", guard.id, watched.says))
+        });
+        blind.collect()
+    }
+
+    /// What signals measured last: each with the step that it belongs to, in the order of the plan; then guards.
     pub(super) fn measured(&self, story: &Story) -> Vec<(String, &Curve)> {
         let places = story.plan.places().zip(&self.curves);
         let named = places.flat_map(|(ix, curves)| {
             let step = words::step_name(&story.plan, ix);
             curves.iter().map(move |curve| (format!("{step} {}", curve.name), curve))
         });
-        named.collect()
+        let guards = self.guards.iter().flatten().map(|watched| &watched.curve);
+        named.chain(guards.map(|curve| (format!("guard {}", curve.name), curve))).collect()
     }
 }
 
@@ -97,6 +121,11 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         for text in sparkline::lines(&measured, looks, columns) {
             line(&format!("  {text}"));
         }
+    }
+    let blind = extras.blind(story);
+    if !blind.is_empty() {
+        line("");
+        blind.iter().for_each(|text| line(&looks.tint(Tone::Warn, &looks.safe(text))));
     }
     if !story.unwatched.is_empty() {
         line("");

@@ -45,6 +45,10 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
                 format!("{} by {} was refused: {}", order_name(plan, order), by.name, refused(refusal));
             ("run".into(), (Tone::Warn, text))
         }
+        Event::GuardNoted { guard, note, .. } => {
+            let guard = plan.guards.get(*guard).map_or("guard".into(), |guard| guard.id.to_string());
+            (guard, (Tone::Dim, watched(note)))
+        }
         Event::GuardTripped { guard, fault } => {
             let guard = plan.guards.get(*guard);
             let does = match guard.map(|g| g.on_breach) {
@@ -93,6 +97,11 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
         }
     };
     Line { subject, tone, text, details }
+}
+
+/// It says that all is as it was: for whoever reads all of the journal.
+pub(super) fn is_routine(event: &Event) -> bool {
+    matches!(event, Event::GuardNoted { .. })
 }
 
 fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, String) {
@@ -189,6 +198,13 @@ pub fn grouped(number: u64) -> String {
 
 fn tenths(duration: Duration) -> Duration {
     if duration >= Duration::from_secs(1) { Duration::from_secs(duration.as_secs()) } else { duration }
+}
+
+/// What a guard saw last.
+fn watched(note: &str) -> String {
+    let read: serde_json::Value = serde_json::from_str(note).unwrap_or_default();
+    let last = read.pointer("/signals/0/last/text").and_then(serde_json::Value::as_str);
+    last.unwrap_or("noted what it saw").to_owned()
 }
 
 /// What a note says: the text that was written for people, or its numbers.

@@ -1,7 +1,7 @@
 //! Which work the facts call for now. Derived, never stored.
 
 use super::room::Room;
-use super::state::{Mode, Run};
+use super::state::{GuardRun, Mode, Run};
 use super::step::{Phase, StepRun};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
@@ -98,14 +98,9 @@ fn baked(run: &Run) -> Timestamp {
 
 /// Once a bake's time is over, a guard answers also that all is well.
 fn of_guard(run: &Run, guard: usize) -> Due {
-    let asked = run.bakes_until().filter(|_| !run.satisfied[guard]);
-    Due {
-        work: Work::Guard(guard),
-        turn: u32::from(asked.is_some()),
-        from: Timestamp::PAST,
-        until: asked.unwrap_or(Timestamp::NEVER),
-        stop: false,
-    }
+    let GuardRun { satisfied, next, turn, .. } = run.guards[guard];
+    let asked = run.bakes_until().filter(|_| !satisfied);
+    Due { work: Work::Guard(guard), turn, from: next, until: asked.unwrap_or(Timestamp::NEVER), stop: false }
 }
 
 fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Option<Due> {

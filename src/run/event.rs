@@ -110,10 +110,23 @@ pub enum Input {
         /// What came of it.
         answer: Answer,
     },
+    /// A guard has seen something that is worth keeping.
+    Noted {
+        /// Its place among the plan's guards.
+        guard: usize,
+        /// Which work.
+        turn: u32,
+        /// Replaces the note before it.
+        note: Memo,
+        /// When it looks again.
+        next: Timestamp,
+    },
     /// A guard saw a breach ([`super::FaultKind::Foreign`]: somebody else's change).
     Tripped {
         /// Its place among the plan's guards.
         guard: usize,
+        /// All that it has seen, where it looks for itself.
+        note: Option<Memo>,
         /// What it saw.
         fault: Fault,
     },
@@ -170,6 +183,15 @@ pub enum Event {
         order: Order,
         /// Why not.
         refusal: Refusal,
+    },
+    /// What a guard has seen so far: of some of its looks, so that whoever takes the run over knows it, too.
+    GuardNoted {
+        /// Its place among the plan's guards.
+        guard: usize,
+        /// Replaces the note before it.
+        note: Memo,
+        /// When it looks again.
+        next: Timestamp,
     },
     /// A guard saw a breach.
     GuardTripped {

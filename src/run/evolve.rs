@@ -1,7 +1,7 @@
 //! Folding facts into the state: the only place that changes a [`Run`].
 
 use super::event::{Cause, Event, IllegalEvent, Order, PauseCause, StepEvent, Verdict};
-use super::state::{Announced, Bake, Mode, Run};
+use super::state::{Announced, Bake, GuardRun, Mode, Run};
 use super::step::{Bounds, Phase, StepRun};
 use crate::mutant::{Mistake, on};
 use crate::plan::{StepIx, Timestamp};
@@ -26,7 +26,7 @@ impl Run {
                 if self.paused == Some(PauseCause::Interrupted) {
                     self.paused = None;
                 }
-                self.satisfied.fill(false);
+                self.guards.iter_mut().for_each(GuardRun::is_to_see);
                 let grace = self.plan.policy.grace;
                 let under_way: Vec<StepIx> =
                     self.plan.places().filter(|ix| self[*ix].call_is_under_way()).collect();
@@ -37,7 +37,10 @@ impl Run {
                 self.obey(order)?;
             }
             (E::OrderRefused { id, .. }, _) if *id > self.last_order => self.last_order = *id,
-            (E::GuardTripped { guard, .. }, M::Forward) => *self.tripped.get_mut(*guard)? = true,
+            (E::GuardNoted { guard, note, next }, M::Forward) => {
+                self.guards.get_mut(*guard)?.noted(note, *next)
+            }
+            (E::GuardTripped { guard, .. }, M::Forward) => self.guards.get_mut(*guard)?.tripped = true,
             (E::RunPaused { cause }, M::Forward | M::Rollback) => self.pause(cause)?,
             (E::RollbackAnnounced { cause, at }, M::Forward) if self.announced.is_none() => {
                 self.announced = Some(Announced { cause: cause.clone(), at: *at });
@@ -57,12 +60,12 @@ impl Run {
             }
             (E::Baking { until }, M::Forward) if self.bake == Bake::Ahead => {
                 self.bake = Bake::Until(*until);
-                self.satisfied.fill(false);
+                self.guards.iter_mut().for_each(GuardRun::bakes);
                 // It is about the work.
                 self.deadline = self.deadline.map(|_| Timestamp::NEVER);
             }
             (E::GuardSatisfied { guard }, M::Forward) if self.bakes_until().is_some() => {
-                *self.satisfied.get_mut(*guard)? = true;
+                self.guards.get_mut(*guard)?.is_satisfied();
             }
             (E::Baked, M::Forward) if self.bakes_until().is_some() => self.bake = Bake::Over,
             (E::RunFinished { verdict }, M::Forward | M::Rollback) => {
@@ -136,9 +139,11 @@ impl Run {
         }
         let was = self.paused.take();
         self.announced = None;
-        self.tripped.fill(false);
-        self.satisfied.fill(false);
-        if matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_))) {
+        let turns = matches!(was, Some(PauseCause::Checkpoint(_) | PauseCause::Rewound(_)));
+        for guard in &mut self.guards {
+            if guard.tripped || turns { guard.arm() } else { guard.is_to_see() }
+        }
+        if turns {
             self.not_over(true);
             self.go_forward_again();
         }
@@ -155,7 +160,7 @@ impl Run {
     fn mend(&mut self, step: StepIx, how: impl FnOnce(&mut StepRun)) -> Option<()> {
         how(self.step_mut(step)?);
         self.not_over(false);
-        self.satisfied.fill(false);
+        self.guards.iter_mut().for_each(GuardRun::is_to_see);
         let announced = self.announced.take();
         self.announced = announced.filter(|announced| announced.cause != Cause::Failed(step));
         let by_step = matches!(

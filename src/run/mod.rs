@@ -35,7 +35,7 @@ pub use event::{
 pub use outcome::{
     Answer, Change, Curve, Difference, DnsClock, Fault, FaultKind, Landed, Look, Memo, Proposal, Told,
 };
-pub use state::{Announced, Bake, Mode, Run};
+pub use state::{Announced, Bake, GuardRun, Mode, Run};
 pub use step::{Mark, Phase, Record, StepRun, Stopped};
 pub use steps::{Piece, Steps};
 

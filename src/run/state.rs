@@ -1,6 +1,7 @@
 //! The state of a run, and the questions that the way forward asks of it. Those of the way back are in `rewind`.
 
 use super::event::{Actor, Cause, Event, IllegalEvent, PauseCause, Receipt, Rewind, Verdict};
+use super::outcome::Memo;
 use super::step::{Phase, StepRun, Stopped, before};
 use super::steps::Steps;
 use crate::mutant::{Mistake, on};
@@ -54,6 +55,48 @@ pub enum Bake {
     Over,
 }
 
+/// What a run knows of one of its guards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GuardRun {
+    /// It saw a breach; armed again by `continue`.
+    pub tripped: bool,
+    /// It saw that all is well once the bake's time was over, since somebody drives the run without a stop.
+    pub satisfied: bool,
+    /// What it has seen since it was armed, as far as that is recorded.
+    pub note: Option<Memo>,
+    /// When it looks next.
+    pub next: Timestamp,
+    /// Names its work: other facts call for other work.
+    pub turn: u32,
+}
+
+impl GuardRun {
+    pub(super) fn noted(&mut self, note: &Memo, next: Timestamp) {
+        (self.note, self.next, self.turn) = (Some(note.clone()), next, self.turn + 1);
+    }
+
+    /// Nothing that it has seen counts any more.
+    pub(super) fn arm(&mut self) {
+        *self = Self { turn: self.turn + 1, ..Self::default() };
+    }
+
+    /// The bake begins, at the end of which it is asked whether all is well.
+    pub(super) fn bakes(&mut self) {
+        (self.satisfied, self.turn) = (false, self.turn + 1);
+    }
+
+    pub(super) fn is_satisfied(&mut self) {
+        (self.satisfied, self.turn) = (true, self.turn + 1);
+    }
+
+    /// That all is well is to be seen again.
+    pub(super) fn is_to_see(&mut self) {
+        if self.satisfied {
+            self.bakes();
+        }
+    }
+}
+
 /// One run of one plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -73,12 +116,10 @@ pub struct Run {
     pub started_by: Option<Actor>,
     /// When it pauses by itself; `None` until what may be done ahead is over.
     pub deadline: Option<Timestamp>,
-    /// Guards that saw a breach; armed again by `continue`.
-    pub tripped: Vec<bool>,
+    /// What is known of its guards, by place.
+    pub guards: Vec<GuardRun>,
     /// How far its bake is.
     pub bake: Bake,
-    /// Guards that saw that all is well once the bake's time was over, since somebody drives the run without a stop.
-    pub satisfied: Vec<bool>,
     /// The newest order that was answered.
     pub last_order: u64,
     /// Some step, other than those of `finally` and of the lock in the world, recorded an intent.
@@ -92,7 +133,7 @@ impl Run {
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
         let steps = Steps::new(plan.steps.len(), StepRun::new());
-        let (tripped, satisfied) = (vec![false; plan.guards.len()], vec![false; plan.guards.len()]);
+        let guards = vec![GuardRun::default(); plan.guards.len()];
         Self {
             plan,
             mode: Mode::Idle,
@@ -102,9 +143,8 @@ impl Run {
             rewind: Rewind::Safe,
             started_by: None,
             deadline: None,
-            tripped,
+            guards,
             bake: Bake::Ahead,
-            satisfied,
             last_order: 0,
             wrote: false,
             steps,
@@ -277,7 +317,7 @@ impl Run {
         let over = || self.all_passed(Part::Main) && self.is_baked();
         let until = || rule.span.until.map_or_else(over, |ix| self.passed(ix));
         self.mode == Mode::Forward
-            && !self.tripped[guard]
+            && !self.guards[guard].tripped
             && rule.span.from.map_or(self.wrote, begun)
             && !until()
     }
@@ -322,7 +362,7 @@ impl Run {
     /// A guard that watches has yet to see that all is well. One that is tripped from outside never sees that: for it the
     /// time alone counts.
     pub(super) fn waits_for_a_guard(&self) -> bool {
-        let awaited = |guard: usize| self.looks(guard) && !self.satisfied[guard];
+        let awaited = |guard: usize| self.looks(guard) && !self.guards[guard].satisfied;
         !on(Mistake::BakedByTheClock) && (0..self.plan.guards.len()).any(awaited)
     }
 

@@ -11,6 +11,7 @@ mod compared;
 mod connections;
 mod drift;
 mod error_rate;
+mod evidence;
 mod exec;
 mod hosts;
 mod kill_switch;
@@ -29,6 +30,8 @@ mod webhook;
 
 pub use certainty::{Certainty, Count, Level, Pair};
 pub use compared::Compared;
+pub use evidence::Trouble;
+pub(crate) use evidence::{Evidence, FORGIVEN, Kept};
 #[cfg(test)]
 pub(crate) use registry::OF_A_GUARD;
 pub use registry::{SIGNALS, SignalKind, SignalRegistry, watch};
@@ -140,11 +143,16 @@ impl Memory {
         (self.broken, sure + self.seen.iter().filter(|(_, good, _)| !good).count())
     }
 
+    /// It is known what it is compared with.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.baseline.as_ref().is_some_and(|baseline| baseline.value.is_some())
+    }
+
     /// What of it may decide.
     pub(crate) fn weight(&self) -> Weight {
         Weight {
             broken: self.broken,
-            compared: self.baseline.as_ref().is_some_and(|baseline| baseline.value.is_some()),
+            compared: self.is_compared(),
             sure: self.certainty.as_ref().map_or(0, |certainty| certainty.steps()),
             bad: self.seen.iter().filter(|(_, good, _)| !good).map(|(at, ..)| *at).max(),
         }

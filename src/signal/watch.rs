@@ -1,13 +1,14 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
 use super::compared::{Compared, Silent, pairs};
-use super::{Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
+use super::{Kept, Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
 use crate::plan::wish::{Place, Test};
 use crate::plan::{
     Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
     one_of, value,
 };
 use crate::port::{Reads, need::Need};
+use crate::run::Curve;
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
@@ -396,6 +397,12 @@ impl Watch {
     #[must_use]
     pub fn condition(&self) -> &Condition {
         &self.condition
+    }
+
+    /// What it has seen lately, for people.
+    pub(crate) fn curve(&self, name: &Arc<str>, kept: &Kept) -> Curve {
+        let limit = self.condition.limit(&kept.memory);
+        Curve { name: name.clone(), values: kept.values.clone(), limit }
     }
 
     /// Looks once at what happened between `since` and now. Give it the same `memory` each time.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
 
 /// The newest format of a run and its journal that this version reads and writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// Names a run: a ULID, so that runs sort by when they were created.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The store against itself: two connections, damage at every place, no room, dead holders.
 
 use super::record::{EventRecord, OrderRecord, StepRecord};
+use super::runs::FORMAT;
 use super::*;
 use crate::plan::{
     Kind, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span, Step, StepId, StepIx, Timestamp, Undo,
@@ -329,9 +330,10 @@ fn a_truncated_file_is_an_error_or_sound() {
 fn newer_formats_are_refused_with_a_clear_sentence() {
     let (directory, store, lease) = held();
     store.append(&lease, Seq(0), &entries(1)).unwrap();
-    raw(directory.path()).execute("UPDATE runs SET format = 3", []).unwrap();
+    raw(directory.path()).execute("UPDATE runs SET format = format + 1", []).unwrap();
     let error = store.append(&lease, Seq(1), &entries(1)).unwrap_err();
-    assert!(error.to_string().contains("was written by a newer switchover (format 3; this one knows 2"));
+    let says = format!("was written by a newer switchover (format {}; this one knows {FORMAT}", FORMAT + 1);
+    assert!(error.to_string().contains(&says), "{error}");
     assert!(store.run(&lease.run).is_err() && store.read(&lease.run, Seq(1)).is_err());
     drop(store);
     raw(directory.path()).pragma_update(None, "user_version", 7).unwrap();

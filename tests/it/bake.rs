@@ -153,3 +153,57 @@ fn who_was_away_when_the_time_was_over_looks_first() {
     assert_eq!(place.facts(), facts, "{said:#?}");
     assert!(said.stdout.contains("nobody is known to have watched its guards from 20"), "{said:#?}");
 }
+
+/// Its guard is compared with what is there before the change, and not after it: the change waits until that was measured.
+fn compared() -> Place {
+    let place = Place::of(
+        "switchover: v1\nname: compared\npolicy: { bake: 5s }\nguards:\n- id: errors\n  uses: exec\n  every: 1s\n  \
+         with: { run: [sh, -c, 'cat now'], value: json }\n  \
+         baseline: { run: [sh, -c, 'cat before && touch measured'], value: json }\n  fail: value > baseline * 2.0\n\
+         steps:\n- id: made\n  uses: exec\n  with:\n    \
+         run: [sh, -c, 'until test -e measured; do sleep 0.1; done; sleep 2; rm before; touch made']\n    \
+         check: [sh, -c, 'test -e made || exit 10']\n    undo: [sh, -c, 'rm -f made']\n",
+    );
+    for file in ["before", "now"] {
+        std::fs::write(place.path(file), "1.5").unwrap();
+    }
+    place
+}
+
+#[test]
+fn what_a_guard_was_compared_with_before_the_switch_is_not_measured_after_it() {
+    let place = compared();
+    let said = ended(place.start("wait"));
+    assert_eq!((said.code, place.path("before").exists()), (Some(0), false), "{said:#?}");
+    assert!(place.facts().contains(&"guard.satisfied".into()), "{said:#?}");
+    // Nor by whoever takes it up.
+    let place = compared();
+    ended(place.start("exit"));
+    assert!(bakes(&place.status()));
+    let guard = place.status()["guards"][0].clone();
+    assert!(guard["passes"].as_u64() >= Some(1), "{guard}");
+    std::fs::write(place.path("now"), "3.5").unwrap();
+    let said = place.say(&["resume", "latest"]);
+    assert_eq!((said.code, place.is_made()), (Some(10), false), "{said:#?}");
+    assert!(said.stderr.contains("the baseline is 1.5"), "{said:#?}");
+    let guard = place.status()["guards"][0].clone();
+    assert_eq!(
+        guard["values"].as_array().unwrap().last().unwrap(),
+        3.5,
+        "the look that turned it back: {guard}"
+    );
+}
+
+#[test]
+fn a_guard_that_never_had_evidence_is_told_of() {
+    let place = compared();
+    std::fs::remove_file(place.path("now")).unwrap();
+    let plan = std::fs::read_to_string(place.path("plan.yaml")).unwrap();
+    std::fs::write(place.path("plan.yaml"), plan.replace("policy: { bake: 5s }\n", "")).unwrap();
+    let said = ended(place.start("exit"));
+    assert_eq!((said.code, place.is_made()), (Some(0), true), "{said:#?}");
+    let told = "the guard errors has never had evidence: `sh -c cat now`: it exited with 1";
+    assert!(said.stdout.contains(told), "{said:#?}");
+    assert!(place.say(&["report", "latest"]).stdout.contains(told));
+    assert_eq!(place.status()["guards"][0]["passes"], 0);
+}

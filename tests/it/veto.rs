@@ -84,7 +84,7 @@ impl Place {
         let log = self.say(&["log", "latest", "--output", "jsonl"]).stdout;
         let kind =
             |line: &str| serde_json::from_str::<Json>(line).unwrap()["event"].as_str().unwrap().to_owned();
-        log.lines().map(kind).filter(|kind| !kind.starts_with("step.")).collect()
+        log.lines().map(kind).filter(|kind| !kind.starts_with("step.") && kind != "guard.noted").collect()
     }
 }
 

@@ -27,6 +27,9 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         if let Some((step, curves)) = actions::noted(&told.plan, &recorded.event) {
             told.see(step, curves);
         }
+        if let Some((guard, curve)) = actions::seen(told, &recorded.event) {
+            told.see_guard(guard, curve);
+        }
         screen.fact(told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
     };
     for recorded in &known.events {

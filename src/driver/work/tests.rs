@@ -5,8 +5,9 @@ use crate::action::ByHand;
 use crate::driver::tests::stage::chain;
 use crate::driver::tests::world::Empty;
 use crate::plan::{Expr, StepTraits};
-use crate::signal::{Condition, Measured, NoEvidence, Signal, Watch};
-use std::collections::VecDeque;
+use crate::signal::{Condition, Evidence, Measured, Memory, NoEvidence, Signal, Verdict, Watch};
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SOON: Timestamp = Timestamp(60_000);
@@ -58,7 +59,7 @@ fn work_that_broke_off_is_a_mistake_of_ours_and_a_call_may_have_been_sent() {
             Answer::Looked(Err(fault)) if !work.writes() => fault,
             other => panic!("{work:?}: {other:?}"),
         },
-        Input::Tripped { guard: 3, fault } => fault,
+        Input::Tripped { guard: 3, fault, .. } => fault,
         other => panic!("{work:?}: {other:?}"),
     };
     let (maybe, no) = (Landed::Maybe, Landed::No);
@@ -218,7 +219,7 @@ async fn the_world_is_told_what_calls_are_for() {
     }
     let (mut guard, _) = guard_of(NoEvidence::Wait, Duration::ZERO);
     guard.piece.urgency = Urgency::Watching;
-    guard.turns(0).await.unwrap_err();
+    guard.hands.turn(&mut guard.piece).await;
     assert_eq!(*guard.world.served.lock().unwrap(), [Urgency::Watching]);
 }
 
@@ -285,9 +286,9 @@ async fn what_holds_is_looked_at_now_and_then_and_twice_before_it_does_not() {
     assert_eq!(hold.sees(64, Err(theirs())).await, Ok(Answer::Looked(Err(theirs()))));
 }
 
-/// A source that says a number, or nothing.
+/// A source that says a number, or nothing; and since when it was asked for.
 #[derive(Debug, Default)]
-struct Source(Mutex<Option<f64>>);
+struct Source(Mutex<Option<f64>>, Mutex<BTreeSet<Timestamp>>);
 
 #[async_trait::async_trait]
 impl Signal for Source {
@@ -303,7 +304,8 @@ impl Signal for Source {
     fn names() -> &'static [&'static str] {
         &["value"]
     }
-    async fn measure(&self, _: &Reads<'_>, _: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+    async fn measure(&self, _: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
+        self.1.lock().unwrap().insert(since);
         let value = *self.0.lock().unwrap();
         Ok(Measured { value, samples: value.map_or(0, |_| 1), ..Measured::default() })
     }
@@ -328,22 +330,57 @@ fn guard_of(no_evidence: NoEvidence, grace: Duration) -> (Bench, Arc<Source>) {
 }
 
 impl Bench {
-    /// Its guard looks in this second, and there is this to be seen.
+    /// Its guard looks in this second, and there is this to be seen. What it notes is recorded.
     async fn look(&mut self, source: &Source, second: u64, seen: Option<f64>) -> Turn {
         *source.0.lock().unwrap() = seen;
         self.world.clock.0.store(second * 1000, Ordering::Relaxed);
-        self.hands.turn(&mut self.piece).await
+        match self.hands.turn(&mut self.piece).await {
+            Turn::Answered(Input::Noted { guard: 0, note, next, .. }) => {
+                self.goes_on(Some(note), next);
+                Turn::Again(next, Duration::ZERO)
+            }
+            turn => turn,
+        }
+    }
+
+    /// Other work of the same guard, from what is recorded.
+    fn goes_on(&mut self, note: Option<Memo>, from: Timestamp) {
+        let Piece { due, urgency, .. } = self.piece;
+        let due = Due { turn: due.turn + 1, from, ..due };
+        let (scope, call, toward) = (self.piece.scope.clone(), self.piece.call.clone(), self.piece.toward);
+        self.piece = Piece::new(due, from, scope, None, toward, call, urgency).from_note(note);
+    }
+
+    /// Whoever watched was killed, and another process takes over.
+    fn is_taken_over(&mut self) {
+        let (note, from) = (self.piece.noted.clone(), self.piece.due.from);
+        self.goes_on(note, from);
+    }
+
+    /// Sees this from one second to another, each time it looks; when it was tripped, and by what.
+    async fn sees_for(&mut self, source: &Source, seconds: Range<u64>, seen: Option<f64>) -> Option<Trip> {
+        for second in seconds.step_by(5) {
+            match self.look(source, second, seen).await {
+                Turn::Answered(Input::Tripped { guard: 0, fault, .. }) => return Some((second, fault.kind)),
+                Turn::Again(at, _) => assert_eq!(at, Timestamp((second + 5) * 1000)),
+                _ => panic!("a guard says nothing else"),
+            }
+        }
+        None
     }
 }
 
-/// A guard that looks at these seconds, and sees this; why it was tripped, and when.
-async fn guarded(no_evidence: NoEvidence, looks: &[(u64, Option<f64>)]) -> Option<(u64, FaultKind)> {
+/// When a guard was tripped, and by what.
+type Trip = (u64, FaultKind);
+
+/// A guard that sees this from these seconds on, and looks once more in the last; when it was tripped, and by what.
+async fn guarded(no_evidence: NoEvidence, seen: &[(u64, Option<f64>)], last: u64) -> Option<Trip> {
     let (mut bench, source) = guard_of(no_evidence, Duration::ZERO);
-    for (second, seen) in looks {
-        match bench.look(&source, *second, *seen).await {
-            Turn::Answered(Input::Tripped { guard: 0, fault }) => return Some((*second, fault.kind)),
-            Turn::Again(at, _) => assert_eq!(at, Timestamp((second + 5) * 1000)),
-            _ => panic!("a guard says nothing else"),
+    let ends = seen.iter().skip(1).map(|(second, _)| *second).chain([last + 1]);
+    for ((from, seen), to) in seen.iter().zip(ends) {
+        let trip = bench.sees_for(&source, *from..to, *seen).await;
+        if trip.is_some() {
+            return trip;
         }
     }
     None
@@ -368,30 +405,77 @@ async fn a_guard_does_not_look_before_its_grace_is_over() {
     let permanent = |second| Some((second, FaultKind::Permanent));
     assert_eq!(of(Timestamp::NEVER, &[(10, broken, 130), (129, broken, 130)]).await, None);
     assert_eq!(of(Timestamp::NEVER, &[(10, broken, 130), (130, broken, 0)]).await, permanent(130));
-    let silent = [(10, None, 130), (130, None, 135), (1029, None, 1034), (1030, None, 0)];
-    assert_eq!(of(Timestamp::NEVER, &silent).await, Some((1030, FaultKind::Blind)));
     assert_eq!(of(Timestamp(9000), &[(10, broken, 0)]).await, permanent(10));
+    let (mut bench, source) = guard_of(NoEvidence::Wait, grace);
+    let Turn::Again(Timestamp(130_000), _) = bench.look(&source, 10, None).await else {
+        panic!("its grace is over at 130 s")
+    };
+    assert_eq!(bench.sees_for(&source, 130..1030, None).await, None);
+    assert_eq!(bench.sees_for(&source, 1030..1035, None).await, Some((1030, FaultKind::Blind)));
 }
 
 #[tokio::test]
 async fn a_guard_that_sees_nothing_for_a_quarter_of_an_hour_asks() {
     let (wait, fine) = (NoEvidence::Wait, Some(0.0));
     let blind = |second| Some((second, FaultKind::Blind));
-    assert_eq!(
-        guarded(wait, &[(0, None), (899, None), (900, None)]).await,
-        blind(900),
-        "it never saw anything"
-    );
-    assert_eq!(guarded(wait, &[(0, fine), (60, fine), (61, None), (959, None)]).await, None);
-    assert_eq!(guarded(wait, &[(0, fine), (60, fine), (61, None), (960, None)]).await, blind(960));
+    assert_eq!(guarded(wait, &[(0, None)], 895).await, None);
+    assert_eq!(guarded(wait, &[(0, None)], 900).await, blind(900), "it never saw anything");
+    assert_eq!(guarded(wait, &[(0, fine), (65, None)], 955).await, None);
+    assert_eq!(guarded(wait, &[(0, fine), (65, None)], 960).await, blind(960));
     // A source that comes back is one that can be seen.
-    assert_eq!(guarded(wait, &[(0, None), (890, fine), (1700, None), (1789, None)]).await, None);
-    // Asleep for an hour: whoever is seen when it wakes up is seen.
-    assert_eq!(guarded(wait, &[(0, fine), (3600, fine)]).await, None);
-    assert_eq!(guarded(wait, &[(0, fine), (3600, None)]).await, blind(3600));
-    assert_eq!(guarded(wait, &[(0, fine), (3600, Some(0.5))]).await, Some((3600, FaultKind::Permanent)));
-    assert_eq!(guarded(NoEvidence::Fail, &[(0, fine), (5, None)]).await, Some((5, FaultKind::Permanent)));
-    assert_eq!(guarded(NoEvidence::Pass, &[(0, fine), (3600, None)]).await, None);
+    assert_eq!(guarded(wait, &[(0, None), (890, fine), (895, None)], 1785).await, None);
+    assert_eq!(guarded(NoEvidence::Fail, &[(0, fine), (5, None)], 5).await, Some((5, FaultKind::Permanent)));
+    assert_eq!(guarded(NoEvidence::Pass, &[(0, fine), (5, None)], 3600).await, None);
+}
+
+/// Nobody looked meanwhile: what can be seen then is seen, and silence counts from then on.
+#[tokio::test]
+async fn a_machine_that_slept_for_an_hour_was_not_silent() {
+    let of = async |seen, until| {
+        let (mut bench, source) = guard_of(NoEvidence::Wait, Duration::ZERO);
+        assert_eq!(bench.sees_for(&source, 0..60, Some(0.0)).await, None);
+        bench.sees_for(&source, 3600..until, seen).await
+    };
+    assert_eq!(of(Some(0.0), 3605).await, None);
+    assert_eq!(of(Some(0.5), 3605).await, Some((3600, FaultKind::Permanent)));
+    assert_eq!(of(None, 4500).await, None);
+    assert_eq!(of(None, 4505).await, Some((4500, FaultKind::Blind)));
+    // So it is where somebody else takes over.
+    let (mut bench, source) = guard_of(NoEvidence::Wait, Duration::ZERO);
+    assert_eq!(bench.sees_for(&source, 0..60, None).await, None);
+    bench.is_taken_over();
+    assert_eq!(bench.sees_for(&source, 3600..4500, None).await, None);
+    assert_eq!(bench.sees_for(&source, 4500..4505, None).await, Some((4500, FaultKind::Blind)));
+}
+
+/// What it is compared with, breaches in a row, and since when it watches: a process that takes over cannot see them anew.
+#[tokio::test]
+async fn what_a_guard_has_seen_outlives_the_process_that_saw_it() {
+    let (mut bench, source) = guard_of(NoEvidence::Wait, Duration::ZERO);
+    let watch = bench.hands.actions.guard(0).unwrap().clone();
+    let mut condition = watch.condition().clone();
+    condition.breaches = 3;
+    let watch = Watch::new(source.clone(), condition);
+    bench.hands.actions = Arc::new(Actions::from_parts(Vec::new(), vec![watch]));
+    assert_eq!(bench.sees_for(&source, 5..60, Some(0.0)).await, None);
+    assert_eq!(bench.sees_for(&source, 60..70, Some(0.5)).await, None);
+    bench.is_taken_over();
+    let tripped = bench.sees_for(&source, 70..75, Some(0.5)).await;
+    assert_eq!(tripped, Some((70, FaultKind::Permanent)), "the third in a row");
+    assert_eq!(*source.1.lock().unwrap(), BTreeSet::from([Timestamp(5000)]), "it has watched since then");
+}
+
+/// The look that broke it is kept with all before it.
+#[tokio::test]
+async fn what_tripped_a_guard_is_the_newest_that_it_has_noted() {
+    let (mut bench, source) = guard_of(NoEvidence::Wait, Duration::ZERO);
+    assert_eq!(bench.sees_for(&source, 0..60, Some(0.05)).await, None);
+    let turn = bench.look(&source, 60, Some(0.5)).await;
+    let Turn::Answered(Input::Tripped { note: Some(note), .. }) = turn else { panic!("it saw a breach") };
+    let evidence = Evidence::of(&note).unwrap();
+    let newest = evidence.newest().unwrap();
+    assert_eq!((newest.verdict, newest.value), (Verdict::Fail, Some(0.5)));
+    assert_eq!(evidence.signals[0].values.len(), 13, "and it is drawn");
 }
 
 /// A clock that is where it is waited for.
@@ -440,6 +524,6 @@ async fn a_guard_whose_look_is_not_let_through_asks_after_a_quarter_of_an_hour()
     let actions = Arc::new(Actions::from_parts(Vec::new(), guards));
     let hands = Arc::new(Hands { world: world.clone(), actions, ..bench.hands });
     let input = hands.perform(bench.piece).await;
-    let Input::Tripped { guard: 0, fault } = input else { panic!("{input:?}") };
+    let Input::Tripped { guard: 0, fault, .. } = input else { panic!("{input:?}") };
     assert_eq!((fault.kind, world.clock.now()), (FaultKind::Blind, Timestamp(900_000)), "{fault}");
 }

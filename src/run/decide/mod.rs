@@ -6,7 +6,7 @@ mod forward;
 mod order;
 
 use super::event::{Actor, Cause, Event, Input, Order, PauseCause, Rewind, StepEvent};
-use super::outcome::{Fault, FaultKind};
+use super::outcome::{Fault, FaultKind, Memo};
 use super::state::{Announced, Mode, Run};
 use super::step::Phase;
 use crate::mutant::{Mistake, on};
@@ -66,10 +66,20 @@ impl Draft<'_> {
                     self.answered(*step, answer);
                 }
             }
-            Input::Tripped { guard, fault } => self.tripped(*guard, fault),
+            Input::Noted { guard, turn, note, next } => {
+                if run.guarded(*guard) && run.guards[*guard].turn == *turn {
+                    self.guard_noted(*guard, note, *next);
+                }
+            }
+            Input::Tripped { guard, note, fault } => {
+                if let Some(note) = note.as_ref().filter(|_| run.guarded(*guard)) {
+                    self.guard_noted(*guard, note, Timestamp::PAST);
+                }
+                self.tripped(*guard, fault);
+            }
             Input::Satisfied { guard } => {
                 let is_over = run.bakes_until().is_some_and(|until| until <= self.now);
-                if is_over && run.guarded(*guard) && !run.satisfied[*guard] {
+                if is_over && run.guarded(*guard) && !run.guards[*guard].satisfied {
                     self.push(Event::GuardSatisfied { guard: *guard });
                 }
             }
@@ -79,6 +89,10 @@ impl Draft<'_> {
                 }
             }
         }
+    }
+
+    fn guard_noted(&mut self, guard: usize, note: &Memo, next: Timestamp) {
+        self.push(Event::GuardNoted { guard, note: note.clone(), next });
     }
 
     fn tripped(&mut self, guard: usize, fault: &Fault) {

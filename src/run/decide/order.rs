@@ -78,7 +78,7 @@ fn may_trip(run: &Run, guard: usize) -> Result<(), Refusal> {
         Some(rule) if !rule.is_outside() => Err(Refusal::LooksItself),
         Some(_) if run.mode == Mode::Rollback => Err(Refusal::AlreadyRollingBack),
         Some(_) if run.guarded(guard) => Ok(()),
-        Some(_) if run.tripped[guard] => Err(Refusal::AlreadyTripped),
+        Some(_) if run.guards[guard].tripped => Err(Refusal::AlreadyTripped),
         Some(_) => Err(Refusal::NotWatched),
     }
 }

@@ -221,11 +221,16 @@ impl Host<'_> {
                     1 => Fault::foreign("somebody else's target group"),
                     _ => Fault::permanent("five in a hundred fail"),
                 };
-                Some(Input::Tripped { guard, fault })
+                Some(Input::Tripped { guard, note: None, fault })
             }
             // Now and then a guard sees nothing.
             Work::Guard(guard) if flight.due.until <= self.now && self.dice.chance(80) => {
                 Some(Input::Satisfied { guard })
+            }
+            // Now and then it sees what is worth keeping.
+            Work::Guard(guard) if self.dice.chance(10) => {
+                let next = self.now.after(Duration::from_secs(self.dice.below(60)));
+                Some(Input::Noted { guard, turn: flight.due.turn, note: "seen".into(), next })
             }
             Work::Guard(guard) => {
                 let again = flight.due.until.max(self.now.after(Duration::from_secs(30)));

@@ -85,7 +85,7 @@ impl Laws {
         assert!(watches, "a guard that does not watch was tripped: {events:?}");
         let mut heard = run.clone();
         heard.evolve(taken).unwrap();
-        let seen = Input::Tripped { guard, fault: fault.clone() };
+        let seen = Input::Tripped { guard, note: None, fault: fault.clone() };
         assert_eq!(events[1..], decide(&heard, &seen, now), "heard is not as good as seen");
         self.trips += 1;
     }
@@ -266,7 +266,7 @@ impl Laws {
         let resumes = matches!(input, Input::Resume { .. });
         assert!(resumes || run.turns_at().is_none_or(|at| at > now), "held for longer than stated: {run:?}");
         match input {
-            Input::Tripped { guard, fault } => {
+            Input::Tripped { guard, fault, .. } => {
                 let sure = !matches!(fault.kind, FaultKind::Blind | FaultKind::Foreign);
                 let asks = sure && run.plan.guards[*guard].on_breach == OnBreach::Rollback;
                 assert!(

@@ -86,12 +86,37 @@ fn silence_ends_no_bake() {
     let both = ["errors", "alarms"].map(|id| guard(id, OnBreach::Rollback));
     let mut story = guarded(vec![act("a", &[])], both.into());
     story.does(0).after(70).satisfies(0);
-    let turns: Vec<u32> = story.guards().iter().map(|due| due.turn).collect();
-    assert_eq!((story.run.bake, turns), (Bake::Until(UNTIL), vec![0, 1]), "and it watches on");
+    let asked: Vec<bool> = story.guards().iter().map(|due| due.until == UNTIL).collect();
+    assert_eq!((story.run.bake, asked), (Bake::Until(UNTIL), vec![false, true]), "and it watches on");
     story.crashes().satisfies(1);
     assert_eq!(story.run.bake, Bake::Until(UNTIL));
     assert_eq!(story.satisfies(0).ending(), Ending::Done);
     assert!(story.run.is_finished());
+}
+
+/// What it is compared with was measured before the switch: it cannot be measured again.
+#[test]
+fn what_a_guard_has_noted_stays_until_it_is_armed_again() {
+    let noted = |story: &Story| story.run.guards[0].note.as_deref().map(str::to_owned);
+    let notes = |story: &mut Story, note: &str| {
+        let (turn, next) = (story.guards()[0].turn, Timestamp((story.now + 30) * 1000));
+        story.hears(Input::Noted { guard: 0, turn, note: note.into(), next });
+        turn
+    };
+    let mut story = to_bake(vec![act("a", &[])]);
+    story.plans(0).applies(0);
+    let turn = notes(&mut story, "first");
+    let [guard] = story.guards()[..] else { panic!("{:?}", story.due()) };
+    assert_eq!((guard.turn, guard.from), (turn + 1, Timestamp(30_000)), "it looks again then");
+    story.hears(Input::Noted { guard: 0, turn, note: "late".into(), next: Timestamp::PAST });
+    assert_eq!(noted(&story).unwrap(), "first", "what is not asked for any more is not taken");
+    assert_eq!(noted(story.crashes()).unwrap(), "first");
+    assert_eq!(noted(story.arrives(0)).unwrap(), "first");
+    assert_eq!(story.run.bakes_until(), Some(UNTIL));
+    notes(&mut story, "second");
+    let seen = Input::Tripped { guard: 0, note: Some("third".into()), fault: Fault::foreign("theirs") };
+    assert_eq!(noted(story.hears(seen)).unwrap(), "third", "the look that tripped it is kept");
+    assert_eq!(noted(story.order(Order::Continue)), None);
 }
 
 #[test]
@@ -144,7 +169,7 @@ fn somebody_elses_change_asks_and_then_it_bakes_on() {
     story.after(10).satisfies(0);
     assert_eq!(story.run.bakes_until(), Some(UNTIL), "what holds the run holds its end");
     story.order(retry(0)).arrives(0).arrives(0);
-    assert_eq!((story.work(), story.guards()[0].turn), (vec![], 1), "and it is asked once more");
+    assert_eq!((story.work(), story.guards()[0].until), (vec![], UNTIL), "and it is asked once more");
     assert_eq!(story.satisfies(0).work(), [Work::Plan(StepIx(1))]);
 }
 

@@ -171,7 +171,7 @@ impl Story {
     }
 
     pub(super) fn trips_with(&mut self, fault: Fault) -> &mut Self {
-        self.hears(Input::Tripped { guard: 0, fault })
+        self.hears(Input::Tripped { guard: 0, note: None, fault })
     }
 
     pub(super) fn after(&mut self, seconds: u64) -> &mut Self {

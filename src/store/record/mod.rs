@@ -40,6 +40,8 @@ pub enum EventRecord {
     OrderTaken { id: u64, by: ActorRecord, order: OrderRecord },
     #[serde(rename = "order_refused")]
     OrderRefused { id: u64, by: ActorRecord, order: OrderRecord, refusal: RefusalRecord },
+    #[serde(rename = "guard_noted")]
+    GuardNoted { guard: String, note: String, next: u64 },
     #[serde(rename = "guard_tripped")]
     GuardTripped { guard: String, fault: FaultRecord },
     #[serde(rename = "run_paused")]

@@ -80,6 +80,11 @@ impl EventRecord {
                 order: order.order(plan),
                 refusal: refusal.refusal(plan)?,
             },
+            Self::GuardNoted { guard: name, note, next } => Event::GuardNoted {
+                guard: guard(plan, name)?,
+                note: note.as_str().into(),
+                next: Timestamp(*next),
+            },
             Self::GuardTripped { guard: name, fault } => {
                 Event::GuardTripped { guard: guard(plan, name)?, fault: fault.into() }
             }

@@ -149,6 +149,7 @@ impl StandingRecord {
             EventRecord::Step { .. }
             | EventRecord::DeadlineSet { .. }
             | EventRecord::OrderRefused { .. }
+            | EventRecord::GuardNoted { .. }
             | EventRecord::GuardTripped { .. }
             | EventRecord::GuardSatisfied { .. } => {}
         }

@@ -11,7 +11,7 @@ use crate::store::tests::plan_of;
 use std::{sync::Arc, time::Duration};
 
 /// One line an event, of those that came with each format.
-const FORMATS: [&str; 2] = [include_str!("v1.jsonl"), include_str!("v2.jsonl")];
+const FORMATS: [&str; 3] = [include_str!("v1.jsonl"), include_str!("v2.jsonl"), include_str!("v3.jsonl")];
 
 fn plan() -> Plan {
     let with = Value::from_json(&serde_json::json!({}), crate::plan::Span::default());
@@ -154,7 +154,7 @@ fn trip_events() -> impl Iterator<Item = Event> {
 }
 
 /// The events that came with each format.
-fn all() -> [Vec<Event>; 2] {
+fn all() -> [Vec<Event>; 3] {
     let steps = step_events().into_iter().map(|event| Event::Step(StepIx(1), event));
     let second = [
         Event::RollbackAnnounced { cause: Cause::Guard(0), at: Timestamp(10) },
@@ -163,7 +163,9 @@ fn all() -> [Vec<Event>; 2] {
         Event::Baked,
         Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
     ];
-    [run_events().into_iter().chain(steps).collect(), second.into_iter().chain(trip_events()).collect()]
+    let third = [Event::GuardNoted { guard: 0, note: "{}".into(), next: Timestamp(12) }];
+    let second = second.into_iter().chain(trip_events());
+    [run_events().into_iter().chain(steps).collect(), second.collect(), third.to_vec()]
 }
 
 #[test]

@@ -44,6 +44,9 @@ impl EventRecord {
                 order: OrderRecord::of(order, plan),
                 refusal: RefusalRecord::of(refusal, plan),
             },
+            Event::GuardNoted { guard: place, note, next } => {
+                Self::GuardNoted { guard: guard(plan, *place), note: note.to_string(), next: next.0 }
+            }
             Event::GuardTripped { guard: place, fault } => {
                 Self::GuardTripped { guard: guard(plan, *place), fault: fault.into() }
             }

@@ -98,9 +98,11 @@ fn an_export_that_was_touched_anywhere_is_refused() {
         let refused = Exported::read(touched.as_bytes()).unwrap_err();
         assert!(matches!(refused, NotExported::Store(StoreError::Broken { seq: Seq(5), .. })), "{refused}");
     }
-    let newer = text.replacen(r#""format":2"#, r#""format":3"#, 1);
-    let refused = Exported::read(newer.as_bytes()).unwrap_err();
-    assert!(refused.to_string().contains("was written by a newer switchover (format 3; this one knows 2"));
+    let (known, format) = (FORMAT, FORMAT + 1);
+    let newer = text.replacen(&format!(r#""format":{known}"#), &format!(r#""format":{format}"#), 1);
+    let refused = Exported::read(newer.as_bytes()).unwrap_err().to_string();
+    let says = format!("was written by a newer switchover (format {format}; this one knows {known}");
+    assert!(refused.contains(&says), "{refused}");
     for more in [&text, lines.lines().last().unwrap()] {
         let longer = format!("{text}{more}\n");
         assert!(matches!(Exported::read(longer.as_bytes()), Err(NotExported::Line { line: 7, .. })));

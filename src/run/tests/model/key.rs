@@ -2,7 +2,7 @@
 
 use super::system::{Flight, Process, System};
 use crate::plan::Timestamp;
-use crate::run::{Bake, Phase, Run, StepRun};
+use crate::run::{Bake, Phase, Run, StepRun, Work};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl System {
@@ -67,14 +67,20 @@ impl System {
             }
         }
         for Flight { due, call, lost } in &process.flights {
-            let current = due.work.step().is_none_or(|ix| process.run[ix].turn == due.turn);
+            let current = match due.work {
+                Work::Guard(guard) => process.run.guards[guard].turn == due.turn,
+                work => work.step().is_none_or(|ix| process.run[ix].turn == due.turn),
+            };
             (due.work, current, self.ahead(due.from), self.ahead(due.until), lost).hash(hash);
             call.map(|id| self.calls.iter().position(|call| call.id == id)).hash(hash);
         }
     }
 
     fn hash_run(&self, run: &Run, hash: &mut DefaultHasher) {
-        (&run.mode, &run.paused, run.cause.is_some(), &run.rewind, &run.tripped).hash(hash);
+        (&run.mode, &run.paused, run.cause.is_some(), &run.rewind).hash(hash);
+        for guard in &run.guards {
+            (guard.tripped, guard.satisfied).hash(hash);
+        }
         let announced = run.announced.as_ref();
         announced.map(|announced| (&announced.cause, self.ahead(announced.at))).hash(hash);
         (run.bake == Bake::Over, run.bakes_until().map(|until| self.ahead(until))).hash(hash);

@@ -376,7 +376,7 @@ impl System {
             }
             (_, Some(step)) => Input::Answered { step, turn, answer: self.looked(step, work) },
             (Work::Guard(guard), None) => {
-                Input::Tripped { guard, fault: Fault::permanent("too many errors") }
+                Input::Tripped { guard, note: None, fault: Fault::permanent("too many errors") }
             }
             (_, None) => Input::Tick,
         };

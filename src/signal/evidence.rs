@@ -1,13 +1,12 @@
-//! What a monitor has seen: kept from look to look, and recorded as often as it matters.
+//! What a monitor, or a guard, has seen: kept from look to look, and recorded as often as it matters.
 //!
 //! A note holds all that going on needs, and takes the place of the one before. So few of a long watch are enough: one as
 //! soon as something was seen that may decide, and one now and then. Whoever is killed loses what was neither: at most what
 //! was seen in [`SELDOM`]. Of a watch of a day no more than 1,600 are recorded, whatever is seen; where nothing is, half.
 
-use super::Trouble;
+use super::{Memory, Sample, Verdict, Weight};
 use crate::plan::Timestamp;
 use crate::run::Curve;
-use crate::signal::{Memory, Sample, Verdict, Weight};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -17,13 +16,19 @@ const SELDOM: Duration = Duration::from_secs(120);
 /// So many changes are recorded at once, and one more for each [`SELDOM`]. What flaps more often is recorded now and then.
 const AT_ONCE: u32 = 120;
 
+/// A hole of so long in what was watched is forgiven: what windows hold reaches back as far.
+pub(crate) const FORGIVEN: Duration = Duration::from_secs(5 * 60);
+
+/// Breaches in a row, bad observations that still count, and moments since which evidence is missing, or counts.
+pub type Trouble = (u32, usize, Vec<Timestamp>);
+
 /// How a signal stands, in short: what its newest look said, and what it keeps.
 type Standing = (Option<Verdict>, Weight);
 
-/// What a monitor has seen: kept from look to look, and for whoever asks later.
+/// What was seen of each signal: kept from look to look, and for whoever asks later.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Evidence {
-    pub(super) signals: Vec<Kept>,
+pub(crate) struct Evidence {
+    pub(crate) signals: Vec<Kept>,
     /// When it was looked at last.
     #[serde(default)]
     looked: Timestamp,
@@ -47,13 +52,28 @@ struct Pace {
 }
 
 impl Evidence {
+    /// As a note has it; `None`: that is no note of this.
+    pub(crate) fn of(note: &str) -> Option<Self> {
+        serde_json::from_str(note).ok()
+    }
+
+    /// What the newest look at the first signal said.
+    pub(crate) fn newest(&self) -> Option<&Sample> {
+        self.signals.first()?.last.as_ref()
+    }
+
+    /// When it was looked at first.
+    pub(crate) fn first(&self) -> Timestamp {
+        self.pace.first
+    }
+
     /// When what counts began, which would have been then.
-    pub(super) fn begun(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn begun(&self, at: Timestamp) -> Timestamp {
         self.anew.map_or(at, |anew| anew.max(at))
     }
 
     /// It is looked at now, for so many signals.
-    pub(super) fn look(&mut self, now: Timestamp, signals: usize) {
+    pub(crate) fn look(&mut self, now: Timestamp, signals: usize) {
         self.signals.resize_with(signals, Kept::default);
         if self.pace.first == Timestamp::default() {
             self.pace.first = now;
@@ -62,17 +82,17 @@ impl Evidence {
     }
 
     /// When it was looked at last.
-    pub(super) fn looked(&self) -> Timestamp {
+    pub(crate) fn looked(&self) -> Timestamp {
         self.looked
     }
 
     /// It is looked at in the name of this call. Whether there was another one before: somebody was asked, and went on.
-    pub(super) fn is_of_another(&mut self, call: &str) -> bool {
+    pub(crate) fn is_of_another(&mut self, call: &str) -> bool {
         self.call.replace(call.to_owned()).is_some_and(|before| before != call)
     }
 
     /// Nothing that was seen counts any more.
-    pub(super) fn begin_anew(&mut self, now: Timestamp, why: &str) {
+    pub(crate) fn begin_anew(&mut self, now: Timestamp, why: &str) {
         self.anew = Some(now);
         for kept in &mut self.signals {
             let text = format!("{why}: what is watched begins anew");
@@ -81,13 +101,13 @@ impl Evidence {
     }
 
     /// How each signal stands.
-    pub(super) fn standings(&self) -> Vec<Standing> {
+    pub(crate) fn standings(&self) -> Vec<Standing> {
         let standing = |kept: &Kept| (kept.last.as_ref().map(|sample| sample.verdict), kept.memory.weight());
         self.signals.iter().map(standing).collect()
     }
 
     /// A look is over, before which they stood so.
-    pub(super) fn is_looked_at(&mut self, before: &[Standing]) {
+    pub(crate) fn is_looked_at(&mut self, before: &[Standing]) {
         let news = |((says, weight), (said, before)): (Standing, &Standing)| {
             says != *said || weight.has_news(*before)
         };
@@ -96,7 +116,7 @@ impl Evidence {
     }
 
     /// Whether it is to be recorded before the next look, where this was recorded last.
-    pub(super) fn is_news(&self, recorded: &Self) -> bool {
+    pub(crate) fn is_news(&self, recorded: &Self) -> bool {
         let told = |evidence: &Self| (evidence.signals.len(), evidence.anew, evidence.call.clone());
         let watched = |until: Timestamp| until.since(self.pace.first);
         let turns = AT_ONCE.saturating_add(
@@ -109,40 +129,48 @@ impl Evidence {
 
     /// What may still break it, or hold it up: of holes, moments that say how long it will take, of those that are not over
     /// and of the newest that is.
-    pub(super) fn trouble(&self) -> Trouble {
+    pub(crate) fn trouble(&self) -> Trouble {
         let bad = self.signals.iter().map(|kept| kept.memory.bad());
         let (row, all) = bad.fold((0, 0), |(row, all), (broken, bad)| (row + broken, all + bad));
         let heard = self.signals.iter().map(|kept| kept.memory.heard.unwrap_or_default());
         (row, all, heard.filter(|heard| *heard < self.looked).chain(self.anew).collect())
     }
 
+    /// What signals are compared with is known of one.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.signals.iter().any(|kept| kept.memory.is_compared())
+    }
+
     /// No signal was looked at yet.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.signals.is_empty()
     }
 }
 
 /// What was seen of one signal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Kept {
-    pub(super) memory: Memory,
+pub(crate) struct Kept {
+    pub(crate) memory: Memory,
     /// Looks that were a pass.
-    pub(super) passes: u32,
+    pub(crate) passes: u32,
     /// What the newest look said.
-    pub(super) last: Option<Sample>,
+    pub(crate) last: Option<Sample>,
     /// The newest values, as of a [`Curve`].
-    pub(super) values: Vec<Option<f64>>,
+    pub(crate) values: Vec<Option<f64>>,
+    /// Of a guard: since when its silence counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) silent: Option<Timestamp>,
 }
 
 impl Kept {
-    pub(super) fn keep(&mut self, sample: Sample) {
+    pub(crate) fn keep(&mut self, sample: Sample) {
         self.passes += u32::from(sample.verdict == Verdict::Pass);
         Curve::add(&mut self.values, sample.value.map(rounded));
         self.last = Some(sample);
     }
 
     /// The newest look was a pass: there is evidence, and none of it is suspect.
-    pub(super) fn is_fine(&self) -> bool {
+    pub(crate) fn is_fine(&self) -> bool {
         self.last.as_ref().is_some_and(|sample| sample.verdict == Verdict::Pass)
     }
 }
