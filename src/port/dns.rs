@@ -247,6 +247,10 @@ pub trait ReadDns: Send + Sync {
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault>;
     /// The addresses that a name outside the zone has now, such as a load balancer's.
     async fn addresses(&self, name: &Name) -> Result<Vec<std::net::IpAddr>, Fault>;
+    /// The public resolvers that the plan names for it.
+    fn resolvers(&self) -> Vec<Arc<dyn AskResolver>> {
+        Vec::new()
+    }
     /// The resolvers that stand in for the zone's name servers where none of these answers anything from here, over UDP or
     /// TCP. Empty: one of them answers; then what a silent one serves is not known, and nobody can stand in for it.
     ///

@@ -7,7 +7,8 @@
 use super::served::{self, ALIAS_TTL, Expected, Heard, Serving, Source, Spans};
 use super::sets;
 use super::swap::SKEW;
-use crate::plan::format_duration;
+use crate::mutant::{Mistake, on};
+use crate::plan::{Timestamp, format_duration};
 use crate::port::ReadDns;
 use crate::port::dns::{AskResolver, Name, RecordSet, RecordType, Served, Zone};
 use crate::run::{Fault, FaultKind};
@@ -23,6 +24,49 @@ const NOTHING: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Resolvers {
     all: Vec<Arc<dyn AskResolver>>,
     zone: Zone,
+}
+
+/// An answer that a resolver keeps, and gives to whoever asks it.
+pub(super) struct Cached {
+    url: String,
+    pub(super) left: Duration,
+}
+
+/// What the plan's resolvers keep of a name for longest, of what leads anywhere. Who gives no evidence keeps nothing.
+pub(super) async fn cached(dns: &dyn ReadDns, name: &Name) -> Option<Cached> {
+    let mut longest: Option<Cached> = None;
+    for resolver in dns.resolvers() {
+        for kind in sets::LEADING {
+            let Ok(kept) = resolver.ask(name, &RecordType(kind.into())).await else { continue };
+            let left = if kept.values.is_empty() { Duration::ZERO } else { kept.ttl };
+            if longest.as_ref().is_none_or(|longest| left > longest.left) {
+                longest = Some(Cached { url: resolver.url().to_owned(), left });
+            }
+        }
+    }
+    longest
+}
+
+/// Refuses to lead a name elsewhere while a resolver keeps what it is told now for longer than it may: somebody has lowered
+/// the TTL lately, and whoever was told before that is not led elsewhere until then.
+///
+/// # Errors
+/// Blind: by when users will have moved cannot be told by the TTL that is served.
+pub(super) async fn must_have_drained(
+    dns: &dyn ReadDns,
+    name: &Name,
+    served: Duration,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let longer = cached(dns, name).await.filter(|cached| cached.left > served + SKEW);
+    let Some(Cached { url, left }) = longer.filter(|_| !on(Mistake::NoDrainForward)) else { return Ok(()) };
+    Err(Fault::blind(format!(
+        "{name} is served with a TTL of {} s, and {url} keeps an answer of before for {} more: somebody has lowered it \
+         lately, and who has the old answer comes neither here nor back any sooner; go on after {}",
+        served.as_secs(),
+        format_duration(left),
+        now.after(left)
+    )))
 }
 
 /// What they said, and who gave no evidence.

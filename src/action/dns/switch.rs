@@ -4,6 +4,7 @@
 //! comes to the other side any more: the answer that it took away, and the connections made by it, have run out.
 
 use super::place::{Found, Place};
+use super::resolved;
 use super::served::{self, ALIAS_TTL, Serving, Spans};
 use super::sets;
 use super::swap::{self, ARRIVES, Note, PROPAGATION, Stands, Swap};
@@ -152,6 +153,7 @@ impl Action for Switch {
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &swap.before)?;
+            resolved::must_have_drained(&*found.dns, &found.name, old_ttl, reads.world.clock().now()).await?;
             changes = what_changes(&found, &swap, new_ttl).await?;
         }
         changes.extend(kept.unknown());

@@ -4,6 +4,7 @@
 //! largest TTL that was served before. Weighted sets of a name have one TTL, so that all of them change in one batch.
 
 use super::place::{Found, Place};
+use super::resolved;
 use super::routed;
 use super::served::{self, Heard};
 use super::sets;
@@ -31,7 +32,7 @@ pub(in crate::action) struct LowerTtl {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::action) struct Prior {
     swap: Swap,
-    /// The largest TTL that was listed or served before.
+    /// The largest TTL that was listed or served before, or for which a resolver of the plan keeps an answer.
     old_ttl: Duration,
 }
 
@@ -93,7 +94,8 @@ impl Action for LowerTtl {
         }
         let made: Vec<RecordSet> = listed.iter().map(|set| self.lowered(set)).collect();
         let kept = served::kept(&*found.dns, &found.name, &listed).await?;
-        let old_ttl = kept.what;
+        let cached = resolved::cached(&*found.dns, &found.name).await.map(|cached| cached.left);
+        let old_ttl = kept.what.max(cached.unwrap_or_default());
         let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl));
         let changes = changes.chain(kept.unknown()).collect();
         // With room for the drain to begin anew once.

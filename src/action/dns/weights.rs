@@ -5,6 +5,7 @@
 //! too.
 
 use super::place::{Found, Place};
+use super::resolved;
 use super::routed::{self, identifier};
 use super::served;
 use super::sets;
@@ -154,6 +155,9 @@ impl Action for Weights {
             .map_err(|why| Fault::permanent(format!("{}: {why}", found.name)))?;
         let kept = served::kept(&*found.dns, &found.name, &before).await?;
         let ttl = kept.what.max(served::lasts(&*found.dns, &found.zone, &before).await?);
+        if !stages.is_empty() {
+            resolved::must_have_drained(&*found.dns, &found.name, ttl, reads.world.clock().now()).await?;
+        }
         let mut changes =
             if stages.is_empty() { Vec::new() } else { self.changes(&found, &before, &there, &stages, ttl) };
         changes.extend(kept.unknown());

@@ -125,6 +125,39 @@ async fn what_a_resolver_keeps_for_longer_than_listed_is_drained_as_it_keeps_it(
     }
 }
 
+/// What is served says nothing of what was served a moment ago: a resolver does, also where port 53 is open.
+#[tokio::test]
+async fn a_ttl_that_was_lowered_a_moment_ago_has_not_drained() {
+    let lowered = async || {
+        let world = world(3600);
+        world.state().blocked = false;
+        drop(lower(&world).plan().await);
+        world.list(vec![old(60)]);
+        world.pass(seconds(60));
+        world
+    };
+    let world = lowered().await;
+    let words = [
+        "a TTL of 60 s",
+        "https://dns.example/dns-query keeps an answer of before for 59m more",
+        "go on after",
+    ];
+    fails(switch(&world).plan().await, FaultKind::Blind, &words);
+    world.pass(seconds(3540));
+    let mut story = switch(&world);
+    let out = story.done().await;
+    assert_eq!(out["old_ttl"], 60);
+    // Whoever lowers it waits for that, too.
+    let world = lowered().await;
+    let mut story = lower(&world);
+    let out = story.done().await;
+    assert_eq!(out["old_ttl"], 3540);
+    // One that gives no evidence holds nobody up: the name servers were asked.
+    let world = lowered().await;
+    world.state().resolver.as_mut().unwrap().fails = Some(Fault::blind("its status is 503"));
+    switch(&world).plan().await.unwrap();
+}
+
 /// An old answer that began after all servers were said to have the new one is one that a server has given since.
 #[tokio::test]
 async fn an_answer_that_contradicts_the_provider_begins_the_wait_anew() {

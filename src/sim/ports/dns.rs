@@ -177,6 +177,13 @@ impl ReadDns for HostedZone {
         Ok(found)
     }
 
+    fn resolvers(&self) -> Vec<Arc<dyn AskResolver>> {
+        let resolver = |url: &Arc<str>| -> Arc<dyn AskResolver> {
+            Arc::new(Resolver { inside: self.account.inside.clone(), url: url.clone() })
+        };
+        self.resolvers.iter().map(resolver).collect()
+    }
+
     async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
         if self.resolvers.is_empty() {
             return Ok(Vec::new());
@@ -187,11 +194,7 @@ impl ReadDns for HostedZone {
                 return Ok(Vec::new());
             }
         }
-        let inside = &self.account.inside;
-        let resolver = |url: &Arc<str>| -> Arc<dyn AskResolver> {
-            Arc::new(Resolver { inside: inside.clone(), url: url.clone() })
-        };
-        Ok(self.resolvers.iter().map(resolver).collect())
+        Ok(self.resolvers())
     }
 }
 
