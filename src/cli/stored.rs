@@ -7,14 +7,54 @@ use crate::port::Clock;
 use crate::report::{Runbook, Story};
 use crate::store::record::SandboxRecord;
 use crate::store::{self, Holder, Listed, Recorded, RunId, RunRecord, Seq, SqliteStore, Store, StoreError};
+use clap::{ArgMatches, error::ErrorKind};
 use std::sync::Arc;
 
-/// Which run.
-#[derive(Clone, Debug, clap::Args)]
+/// Which run, by its place or by `--run`: one argument, spelled either way.
+#[derive(Clone, Debug)]
 pub(super) struct RunArg {
-    /// Which run: its id, the beginning of it, or `latest` [default: latest]
-    #[arg(env = "SWITCHOVER_RUN", hide_env_values = true, value_name = "RUN")]
     pub(super) run: Option<String>,
+}
+
+impl RunArg {
+    const PLACE: &str = "run";
+    const OPTION: &str = "run_option";
+}
+
+impl clap::Args for RunArg {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let argument = |id: &'static str| {
+            clap::Arg::new(id).env("SWITCHOVER_RUN").hide_env_values(true).value_name("RUN")
+        };
+        let place = argument(Self::PLACE)
+            .help("Which run: its id, the beginning of it, or `latest` [default: latest]");
+        command.arg(place).arg(argument(Self::OPTION).long("run").help("The same, by name"))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for RunArg {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+        let run = match [Self::PLACE, Self::OPTION].into_iter().filter(typed).collect::<Vec<_>>()[..] {
+            // Both have what the variable says.
+            [] => Self::PLACE,
+            [one] => one,
+            _ => {
+                let text = "the run is named twice: by its place, and by --run\n";
+                return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+            }
+        };
+        Ok(Self { run: matches.get_one::<String>(run).cloned() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Which run, for verbs that name a step first.

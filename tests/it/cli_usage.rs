@@ -66,6 +66,8 @@ fn wrong_usage_ends_with_64_and_says_so_on_standard_error() {
         &["explain", "SW9999"],
         &["status"],
         &["resume", "nope"],
+        &["trigger", "--run", "nope", "--reason", "x"],
+        &["trigger", "one", "--run", "two", "--reason", "x"],
         &["reject", "go"],
         &["rehearse"],
         &["rehearse", "plans/one-record.yaml", "--budget", "soon"],

@@ -110,7 +110,9 @@ impl Scene {
 
     /// Triggers it from another terminal; how long that took is told.
     fn trigger(&self) -> (Said, Duration) {
-        timed(|| self.stage.run(&["trigger", "latest", "--reason", "5xx above 1 %", "--as", "ci@host"]))
+        timed(|| {
+            self.stage.run(&["trigger", "--run", "latest", "--reason", "5xx above 1 %", "--as", "ci@host"])
+        })
     }
 
     /// Triggers it, and it has taken effect.
