@@ -57,6 +57,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// What a header `Date` says.
+pub(super) fn dated(text: &str) -> Option<Timestamp> {
+    let moment = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(Timestamp(moment.as_millisecond().try_into().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

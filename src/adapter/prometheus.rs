@@ -3,6 +3,7 @@
 //! One question is one POST: a query may be longer than a URL. Not here: which answer is a value (`signal`).
 
 use super::Http;
+use super::clock::dated;
 use super::named::target;
 use crate::plan::{Target, Timestamp};
 use crate::port::{Answered, Line, Query, ReadQueries, Request, Response, Wiring, WriteHttp};
@@ -128,8 +129,7 @@ fn warning(body: &Json) -> Option<String> {
 /// What time it is there.
 fn clock(answer: &Response) -> Option<Timestamp> {
     let (_, date) = answer.headers.iter().find(|(name, _)| name == "date")?;
-    let moment = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
-    Some(Timestamp(moment.as_millisecond().try_into().ok()?))
+    dated(date)
 }
 
 fn lines(data: &Json, over: bool) -> Result<Vec<Line>, String> {

@@ -27,7 +27,7 @@ mod world;
 
 pub use attribute::{Attribute, Attributes, Owner};
 pub use budget::Budget;
-pub use clock::Clock;
+pub use clock::{Clock, told_apart};
 pub use compute::{
     Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task,
     TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,

@@ -1,7 +1,7 @@
 //! Queries over the HTTP API of Prometheus: those that the world knows, with its own time.
 
 use super::faults::{self, scripted};
-use super::serve::{Answer, Dropped, answer, header};
+use super::serve::{Answer, Dropped, answer, dated, header};
 use super::shared::Shared;
 use crate::plan::Timestamp;
 use crate::port::{Answered, Grid};
@@ -37,8 +37,8 @@ fn perform(shared: &Shared, operation: &str, form: &[(String, String)]) -> Answe
             let answered = shared.look(|world, _| world.query(text, over));
             let time = answered.clock;
             let mut out = answer(200, "application/json", told(&answered, over.is_some()).to_string());
-            if let Some(date) = time.and_then(date) {
-                header(&mut out, "date", &date);
+            if let Some(time) = time {
+                dated(&mut out, time);
             }
             out
         }
@@ -111,10 +111,4 @@ fn written(number: f64) -> String {
         return if number > 0.0 { "+Inf".into() } else { "-Inf".into() };
     }
     number.to_string()
-}
-
-/// The world's time, as HTTP writes it.
-fn date(at: Timestamp) -> Option<String> {
-    let moment = jiff::Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()?;
-    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&moment).ok()
 }

@@ -1,5 +1,6 @@
 //! HTTP servers on loopback: whole requests in, whole answers out, or a connection that closes without one.
 
+use crate::plan::Timestamp;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::body::Incoming;
@@ -7,6 +8,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use std::future::Future;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -88,5 +90,14 @@ pub(super) fn answer(status: u16, kind: &str, body: impl Into<Bytes>) -> Answer 
 pub(super) fn header(answer: &mut Answer, name: &'static str, value: &str) {
     if let Ok(value) = hyper::header::HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
+    }
+}
+
+/// Says what time it is in the world.
+pub(super) fn dated(answer: &mut Answer, at: Timestamp) {
+    let moment = i64::try_from(at.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    let date = moment.map(|moment| DateTimePrinter::new().timestamp_to_rfc9110_string(&moment));
+    if let Some(Ok(date)) = date {
+        header(answer, "date", &date);
     }
 }

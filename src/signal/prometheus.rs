@@ -6,7 +6,7 @@ use super::spread::{NAMES, Spread, shortened};
 use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Code, Fields, Target, Template, Timestamp, duration, format_duration, target, text};
 use crate::port::need::Need;
-use crate::port::{Answered, Grid, Query, Reads};
+use crate::port::{Answered, Grid, Query, Reads, told_apart};
 use crate::run::Fault;
 use std::{sync::Arc, time::Duration};
 
@@ -30,8 +30,6 @@ const STEP: Duration = Duration::from_secs(15);
 const POINTS: u128 = 1000;
 /// How old a sample may be: three scrapes of the longest interval that is common, less what it takes to be asked.
 const FRESH: Duration = Duration::from_secs(120);
-/// How far apart the clocks may be. Beyond that nobody can tell which samples are later than the switch.
-const CLOCKS: Duration = Duration::from_secs(30);
 
 #[async_trait::async_trait]
 impl Signal for Prometheus {
@@ -211,14 +209,8 @@ fn values(
     // A window is of moments that we named: only the server itself can tell its time.
     let there = answer.clock.or_else(|| newest(&line.points).filter(|_| !over));
     let there = there.ok_or("the server does not say what time it is")?;
-    if there.after(CLOCKS) < asked {
-        return Err(format!("the server's clock is {} behind ours", format_duration(asked.since(there))));
-    }
-    if answered.after(CLOCKS) < there {
-        return Err(format!(
-            "the server's clock is {} ahead of ours",
-            format_duration(there.since(answered))
-        ));
+    if let Some(apart) = told_apart(there, (asked, answered)) {
+        return Err(format!("the server's clock is {apart}"));
     }
     let finite: Vec<(Timestamp, f64)> =
         line.points.iter().copied().filter(|(_, value)| value.is_finite()).collect();

@@ -2,7 +2,9 @@
 //! budget of its account and service.
 
 use super::account::Account;
+use super::clocks::Clocks;
 use crate::adapter::budgets::Service;
+use crate::adapter::clock::dated;
 use crate::plan::Timestamp;
 use crate::port::Clock;
 use crate::run::Fault;
@@ -95,6 +97,7 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Seen {
     sent: bool,
+    clocks: Clocks,
     stopped: Option<(Class, String)>,
     raw: Option<Vec<u8>>,
 }
@@ -119,6 +122,11 @@ impl Watch {
     pub(super) fn raw(&self) -> Json {
         let raw = self.seen().raw.take();
         raw.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// When it was sent and answered by our clock, and by AWS's.
+    pub(super) fn clocks(&self) -> Clocks {
+        self.seen().clocks
     }
 
     fn stop(&self, class: Class, text: String) -> Result<(), BoxError> {
@@ -149,10 +157,12 @@ impl Intercept for Watch {
                 ),
             );
         }
-        if self.clock.now() >= self.until {
+        let now = self.clock.now();
+        if now >= self.until {
             return self.stop(Class::Late, "the deadline of this call passed before it was sent".into());
         }
-        self.seen().sent = true;
+        let mut seen = self.seen();
+        (seen.sent, seen.clocks.asked) = (true, now);
         Ok(())
     }
 
@@ -162,6 +172,10 @@ impl Intercept for Watch {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let there = context.response().headers().get("date").and_then(dated);
+        let mut seen = self.seen();
+        (seen.clocks.answered, seen.clocks.there) = (self.clock.now(), there);
+        drop(seen);
         let body = context.response_mut().body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, LONGEST_ANSWER));

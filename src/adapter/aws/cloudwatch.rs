@@ -1,7 +1,7 @@
 //! `CloudWatch`: metrics as they were measured, alarms on them, and lines of logs (`logs`). What it has not got whole is said to be incomplete.
 
 use super::account::Account;
-use super::call;
+use super::call::{self, Watch};
 use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
@@ -93,8 +93,8 @@ impl Account {
         let (mut found, mut next) = (Vec::new(), None::<String>);
         loop {
             // Without their types, composite alarms are left out.
-            let ask = |watch| {
-                client
+            let ask = |watch: Watch| {
+                let sent = client
                     .describe_alarms()
                     .set_alarm_names(Some(names.to_vec()))
                     .alarm_types(AlarmType::MetricAlarm)
@@ -102,12 +102,15 @@ impl Account {
                     .max_records(RECORDS)
                     .set_next_token(next.clone())
                     .customize()
-                    .interceptor(watch)
-                    .send()
+                    .interceptor(watch.clone())
+                    .send();
+                async move { Ok((sent.await?, watch.clocks())) }
             };
-            let answer = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
-            found.extend(answer.metric_alarms.unwrap_or_default().into_iter().map(of_metric));
-            found.extend(answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms));
+            let (answer, clocks) = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
+            clocks.agree("cloudwatch DescribeAlarms")?;
+            let metric = answer.metric_alarms.unwrap_or_default().into_iter().map(of_metric);
+            let all = metric.chain(answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms));
+            found.extend(all.map(|alarm| Alarm { since: alarm.since.map(|at| clocks.ours(at)), ..alarm }));
             match answer.next_token.filter(|token| !token.is_empty()) {
                 Some(token) => next = Some(token),
                 None => return Ok(found),
@@ -124,8 +127,8 @@ impl Account {
         let client = self.cloudwatch().await.map_err(&unseen)?;
         let (mut results, mut next) = (Vec::new(), None::<String>);
         loop {
-            let ask = |watch| {
-                client
+            let ask = |watch: Watch| {
+                let sent = client
                     .get_metric_data()
                     .set_metric_data_queries(Some(queries.clone()))
                     .start_time(moment(from))
@@ -133,10 +136,12 @@ impl Account {
                     .scan_by(ScanBy::TimestampAscending)
                     .set_next_token(next.clone())
                     .customize()
-                    .interceptor(watch)
-                    .send()
+                    .interceptor(watch.clone())
+                    .send();
+                async move { Ok((sent.await?, watch.clocks())) }
             };
-            let answer = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
+            let (answer, clocks) = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
+            clocks.agree("cloudwatch GetMetricData")?;
             results.extend(answer.metric_data_results.unwrap_or_default());
             match answer.next_token.filter(|token| !token.is_empty()) {
                 Some(token) => next = Some(token),

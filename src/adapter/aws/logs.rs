@@ -1,7 +1,7 @@
 //! `CloudWatch Logs`: lines that match a pattern are counted page by page, and none of them is kept.
 
 use super::account::Account;
-use super::call;
+use super::call::{self, Watch};
 use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::{Lines, LogQuery};
@@ -21,8 +21,8 @@ impl Account {
         let (mut count, mut next) = (0, None::<String>);
         for _ in 0..PAGES {
             let limit = i32::try_from(query.most.saturating_sub(count).clamp(1, PAGE)).ok();
-            let ask = |watch| {
-                client
+            let ask = |watch: Watch| {
+                let sent = client
                     .filter_log_events()
                     .log_group_name(&query.group)
                     .set_filter_pattern(pattern.cloned())
@@ -32,15 +32,17 @@ impl Account {
                     .set_limit(limit)
                     .set_next_token(next.clone())
                     .customize()
-                    .interceptor(watch)
-                    .send()
+                    .interceptor(watch.clone())
+                    .send();
+                async move { Ok((sent.await?, watch.clocks())) }
             };
-            let page = match call::read(self, Service::Logs, ask).await {
+            let (page, clocks) = match call::read(self, Service::Logs, ask).await {
                 Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => {
                     return Ok(None);
                 }
                 page => page.map_err(&unseen)?,
             };
+            clocks.agree("logs FilterLogEvents")?;
             count += page.events.unwrap_or_default().len() as u64;
             // An empty page is not the last: only one without a token is.
             next = page.next_token.filter(|token| !token.is_empty());

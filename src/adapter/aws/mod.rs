@@ -6,6 +6,7 @@
 
 mod account;
 mod call;
+mod clocks;
 mod cloudwatch;
 mod ecs;
 mod elbv2;

@@ -1,5 +1,6 @@
 //! AWS on the wire: what is sent, and what each kind of answer means. The answers are those that AWS gives.
 
+mod clocks;
 mod cloudwatch;
 mod compute;
 mod inventory;

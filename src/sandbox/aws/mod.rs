@@ -16,7 +16,7 @@ mod ssm;
 mod sts;
 
 use super::faults;
-use super::serve::{Answer, Dropped, answer, header};
+use super::serve::{Answer, Dropped, answer, dated, header};
 use super::shared::Shared;
 use crate::plan::Timestamp;
 use crate::sim::{FaultRule, Refusal, World};
@@ -173,6 +173,7 @@ fn perform(shared: &Shared, call: &Call) -> Answer {
         Err(refusal) => return refused(call, &refusal),
     };
     header(&mut answer, "x-amzn-requestid", &call.request_id);
+    dated(&mut answer, shared.clock.now());
     answer
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::port::{Alarm, AlarmState, Formula, Metric, ReadMetrics};
 use std::time::Duration;
 
-fn text(text: &str) -> Vec<u8> {
+pub(super) fn text(text: &str) -> Vec<u8> {
     [&[0x78, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
 }
 
@@ -12,17 +12,17 @@ fn float(value: f64) -> Vec<u8> {
     [&[0xfb][..], &value.to_be_bytes()].concat()
 }
 
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn list(items: &[Vec<u8>]) -> Vec<u8> {
     [&[0x80 | u8::try_from(items.len()).unwrap()], &items.concat()[..]].concat()
 }
 
-fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let parts: Vec<u8> =
         entries.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
     [&[0xa0 | u8::try_from(entries.len()).unwrap()], &parts[..]].concat()
 }
 
-fn result(id: &str, status: &str, points: &[(f64, f64)]) -> Vec<u8> {
+pub(super) fn result(id: &str, status: &str, points: &[(f64, f64)]) -> Vec<u8> {
     let times: Vec<Vec<u8>> = points.iter().map(|(at, _)| [vec![0xc1], float(*at)].concat()).collect();
     let values: Vec<Vec<u8>> = points.iter().map(|(_, value)| float(*value)).collect();
     map(&[
@@ -33,13 +33,13 @@ fn result(id: &str, status: &str, points: &[(f64, f64)]) -> Vec<u8> {
     ])
 }
 
-fn say(body: Vec<u8>) -> Say {
+pub(super) fn say(body: Vec<u8>) -> Say {
     let headers =
         vec![("content-type", "application/cbor".into()), ("smithy-protocol", "rpc-v2-cbor".into())];
     Say::Answer(200, headers, body)
 }
 
-fn metric(name: &str) -> Metric {
+pub(super) fn metric(name: &str) -> Metric {
     Metric {
         namespace: "AWS/ApplicationELB".into(),
         name: name.into(),
@@ -71,7 +71,7 @@ async fn what_is_not_whole_is_said_to_be_incomplete() {
 }
 
 /// An alarm that says this since a minute after the epoch.
-fn alarm(name: &str, state: &str, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn alarm(name: &str, state: &str, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let since = [vec![0xc1], float(60.0)].concat();
     let mut fields = vec![
         ("AlarmName", text(name)),

@@ -2,6 +2,7 @@
 //! protocol of the call.
 
 use super::stage::Stage;
+use crate::port::Clock;
 use crate::sim::{Deed, FaultKind, FaultRule, Refusal};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -9,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -122,7 +124,12 @@ async fn meet(stage: Arc<Stage>, request: Request<Incoming>) -> Result<Response<
     if OF_PUBLISHED.contains(&&*call.operation) {
         stage.publish().await;
     }
-    let answer = stage.pass_on(request).await.ok_or(Dropped)?;
+    let mut answer = stage.pass_on(request).await.ok_or(Dropped)?;
+    // Its clock runs faster than the emulator's.
+    let now = i64::try_from(stage.clock().now().0).unwrap();
+    let now = jiff::Timestamp::from_millisecond(now).unwrap();
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap();
+    answer.headers_mut().insert("date", date.parse().unwrap());
     match rule.map(|rule| rule.kind) {
         Some(FaultKind::DropAfter) => Err(Dropped),
         _ => Ok(answer),
