@@ -141,6 +141,10 @@ impl Monitor {
     ) -> Result<Seen<Evidence>, Fault> {
         let clock = reads.world.clock();
         let mut evidence = record.note.clone().unwrap_or_default();
+        if let Some(broken) = self.broken(&evidence, &record.token) {
+            return Err(Fault::permanent(broken));
+        }
+        evidence.forget_broken();
         evidence.look(clock.now(), self.signals.len());
         let (since, standings) = (evidence.begun(record.since), evidence.standings());
         let mut hole = None;
@@ -150,18 +154,24 @@ impl Monitor {
             if sample.verdict == Verdict::Fail && on(Mistake::TriggersDeaf) {
                 sample.verdict = Verdict::Pass;
             }
-            if sample.verdict == Verdict::Fail {
-                return Err(Fault::permanent(format!("signal `{}` is broken: {}", line.id, sample.text)));
-            }
+            let is_broken = sample.verdict == Verdict::Fail;
             kept.keep(sample);
+            if is_broken {
+                break;
+            }
             let silence = kept.memory.heard.unwrap_or(before).since(before);
             if silence > self.forgiven() {
                 hole = Some(format!("signal `{}` said nothing for {}", line.id, format_duration(silence)));
             }
         }
         evidence.is_looked_at(&standings);
-        let now = clock.now();
-        if evidence.is_of_another(&record.token) {
+        let (now, is_of_another) = (clock.now(), evidence.is_of_another(&record.token));
+        if let Some(broken) = self.broken(&evidence, &record.token) {
+            // What broke it is recorded before what follows from it, which is the next look's to say.
+            (reads.progress)(&broken);
+            return Ok(Seen::Moving { note: Some(evidence), again: Duration::ZERO });
+        }
+        if is_of_another {
             // Somebody was asked, and went on: it has all of its time again.
             evidence.begin_anew(now, "somebody went on");
         } else if let Some(hole) = hole {
@@ -252,6 +262,16 @@ impl Monitor {
     /// How long a source may say nothing before what was seen counts no more.
     fn forgiven(&self) -> Duration {
         FORGIVEN.max(self.every * FORGIVEN_LOOKS)
+    }
+
+    /// What is broken, as the newest look in the name of this call saw it.
+    fn broken(&self, evidence: &Evidence, call: &str) -> Option<String> {
+        let line = |(line, kept): (&Line, &Kept)| {
+            let sample = kept.last.as_ref().filter(|sample| sample.verdict == Verdict::Fail)?;
+            Some(format!("signal `{}` is broken: {}", line.id, sample.text))
+        };
+        let mut lines = self.signals.iter().zip(&evidence.signals).filter_map(line);
+        lines.next().filter(|_| evidence.is_of(call))
     }
 
     /// The time is over, or what it waits for holds.

@@ -91,6 +91,19 @@ impl Evidence {
         self.call.replace(call.to_owned()).is_some_and(|before| before != call)
     }
 
+    /// It was looked at last in the name of this call.
+    pub(super) fn is_of(&self, call: &str) -> bool {
+        self.call.as_deref() == Some(call)
+    }
+
+    /// What broke a signal before somebody went on does not break it once more. What it is compared with stays.
+    pub(super) fn forget_broken(&mut self) {
+        for kept in self.signals.iter_mut().filter(|kept| kept.is_broken()) {
+            let baseline = kept.memory.baseline.take();
+            (kept.memory, kept.last) = (Memory { baseline, ..Memory::default() }, None);
+        }
+    }
+
     /// Nothing that was seen counts any more.
     pub(crate) fn begin_anew(&mut self, now: Timestamp, why: &str) {
         self.anew = Some(now);
@@ -123,6 +136,7 @@ impl Evidence {
             u32::try_from(watched(self.looked).as_secs() / SELDOM.as_secs()).unwrap_or(u32::MAX),
         );
         told(self) != told(recorded)
+            || self.signals.iter().any(Kept::is_broken)
             || self.pace.turns != recorded.pace.turns && self.pace.turns <= turns
             || self.looked.since(recorded.looked) >= watched(recorded.looked).min(SELDOM)
     }
@@ -167,6 +181,11 @@ impl Kept {
         self.passes += u32::from(sample.verdict == Verdict::Pass);
         Curve::add(&mut self.values, sample.value.map(rounded));
         self.last = Some(sample);
+    }
+
+    /// The newest look was a breach.
+    fn is_broken(&self) -> bool {
+        self.last.as_ref().is_some_and(|sample| sample.verdict == Verdict::Fail)
     }
 
     /// The newest look was a pass: there is evidence, and none of it is suspect.

@@ -117,6 +117,13 @@ impl Story {
         Ok(look)
     }
 
+    /// What comes of a look that breaks something: what it saw is recorded before what follows from it.
+    async fn breaks(&mut self, toward: Toward) -> Result<Look, Fault> {
+        let looked = self.look(toward).await;
+        assert!(matches!(looked, Ok(Look::Moving { again: Duration::ZERO, note: Some(_) })), "{looked:?}");
+        self.look(toward).await
+    }
+
     fn forward(&self) -> Toward {
         Toward::Desired(self.proposal.as_ref().unwrap().stages.min(1))
     }

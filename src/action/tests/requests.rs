@@ -1,6 +1,6 @@
 //! `http.check`, `http.flow`, and `monitor` with `http.probe`.
 
-use super::world::{World, response};
+use super::world::{START, World, response};
 use super::{Story, codes, fails};
 use crate::port::Request;
 use crate::run::{Fault, FaultKind, Look};
@@ -265,7 +265,47 @@ async fn one_bad_look_of_two_is_suspect_and_neither_a_breach_nor_a_pass() {
     story.plan().await.unwrap();
     let Ok(Look::Moving { note: Some(note), .. }) = story.look(story.forward()).await else { panic!() };
     assert!(note.contains("no_evidence") && note.contains("1 of 2 in a row"), "{note}");
-    fails(story.look(story.forward()).await, FaultKind::Permanent, &["errors"]);
+    fails(story.arrive().await, FaultKind::Permanent, &["errors"]);
+}
+
+#[tokio::test]
+async fn what_broke_it_is_in_its_evidence() {
+    let world = World::new();
+    answers(&world, &[("GET /", 200, ""), ("GET /", 200, ""), ("GET /", 502, "")]);
+    let mut story = Story::new(&world, "monitor", &monitor(&json!({})));
+    story.plan().await.unwrap();
+    let fault = loop {
+        match story.look(story.forward()).await {
+            Ok(Look::Moving { again, .. }) => world.pass(again),
+            ended => break ended.unwrap_err(),
+        }
+    };
+    // It was recorded before what follows from it, and at once.
+    let note = story.note.clone().unwrap();
+    let curve = &story.action.curves(&note)[0];
+    assert_eq!((curve.values.last(), curve.limit), (Some(&Some(0.6667)), Some(0.2)), "{curve:?}");
+    assert!(note.contains(r#""verdict":"fail""#) && note.contains("4 of 6 requests failed"), "{note}");
+    assert!(
+        fault.message.contains("4 of 6 requests failed") && story.waited(START) == Duration::from_mins(1)
+    );
+    assert!(story.action.is_news(&note, &note), "it is never kept back");
+}
+
+#[tokio::test]
+async fn who_goes_on_is_not_broken_by_what_was_before() {
+    let world = World::new();
+    answers(&world, &[("GET /", 200, ""), ("GET /", 200, ""), ("GET /", 502, "")]);
+    let sure = json!({"expected": 0.01, "fail": "certainty > 0.9"});
+    let mut story = Story::new(&world, "monitor", &monitor(&sure));
+    story.plan().await.unwrap();
+    fails(story.arrive().await, FaultKind::Permanent, &["certainty"]);
+    answers(&world, &[("GET /", 200, "")]);
+    // Another process is told the same; whoever goes on looks anew.
+    fails(story.look(story.forward()).await, FaultKind::Permanent, &["certainty"]);
+    story.round += 1;
+    story.since = world.state().now;
+    let out = story.arrive().await.unwrap();
+    assert!(out["signals"]["errors"]["last"].as_str().unwrap().contains("0 of"), "{out}");
 }
 
 #[tokio::test]

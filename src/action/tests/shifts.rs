@@ -283,7 +283,7 @@ async fn a_group_that_is_not_healthy_gets_no_requests() {
 async fn watched_by_requests(world: &World, status: u16) -> Story {
     world.state().answer = Box::new(move |_| Ok(response(status, "")));
     let signal = json!([{"id": "errors", "uses": "http.probe", "with": {"url": "https://app.example.com/"},
-        "fail": "error_rate > 0.1"}]);
+        "fail": "error_rate > 0.1", "min_samples": 5}]);
     let mut story = Story::new(world, "alb.weights", &with(&json!({"signals": signal})));
     story.plan().await.unwrap();
     apply(&mut story, 1).await.unwrap();
@@ -304,7 +304,11 @@ async fn a_group_that_falls_ill_is_watched_all_the_same_and_never_arrives() {
     // What was well before still counts for a while.
     story.look(Toward::Desired(1)).await.unwrap();
     world.pass(Duration::from_secs(30));
-    fails(story.look(Toward::Desired(1)).await, FaultKind::Permanent, &["signal `errors` is broken", "503"]);
+    fails(
+        story.breaks(Toward::Desired(1)).await,
+        FaultKind::Permanent,
+        &["signal `errors` is broken", "503"],
+    );
 }
 
 #[tokio::test]
@@ -314,7 +318,11 @@ async fn a_group_is_not_judged_before_it_was_healthy_once() {
     world.state().healthy.insert(target_group("green"), 0);
     fails(story.until_there(Toward::Desired(1)).await, FaultKind::Permanent, &["not there in time"]);
     world.state().healthy.clear();
-    fails(story.look(Toward::Desired(1)).await, FaultKind::Permanent, &["signal `errors` is broken", "503"]);
+    fails(
+        story.breaks(Toward::Desired(1)).await,
+        FaultKind::Permanent,
+        &["signal `errors` is broken", "503"],
+    );
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn what_is_counted_late_is_a_breach_of_its_own() {
     world.state().complete = false;
     assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
     world.state().complete = true;
-    fails(story.look(story.forward()).await, FaultKind::Permanent, &["9 of 100"]);
+    fails(story.breaks(story.forward()).await, FaultKind::Permanent, &["9 of 100"]);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn unhealthy_targets_are_seen_at_once() {
     story.plan().await.unwrap();
     assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
     world.state().healthy.insert(GROUP.into(), 1);
-    fails(story.look(story.forward()).await, FaultKind::Permanent, &["1 of 2 targets", "Target.Timeout"]);
+    fails(story.breaks(story.forward()).await, FaultKind::Permanent, &["1 of 2 targets", "Target.Timeout"]);
 }
 
 #[test]
