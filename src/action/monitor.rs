@@ -147,7 +147,7 @@ impl Monitor {
         evidence.forget_broken();
         evidence.look(clock.now(), self.signals.len());
         let (since, standings) = (evidence.begun(record.since), evidence.standings());
-        let mut hole = None;
+        let (mut hole, mut lost) = (None, None);
         for (line, kept) in self.signals.iter().zip(&mut evidence.signals) {
             let before = kept.memory.heard.unwrap_or(since);
             let mut sample = line.watch.look(reads, since, &mut kept.memory).await;
@@ -158,6 +158,11 @@ impl Monitor {
             kept.keep(sample);
             if is_broken {
                 break;
+            }
+            if let Some(silence) = line.watch.gave_up(clock.now(), since, &kept.memory) {
+                let told = kept.last.as_ref().map_or("", |sample| &sample.text);
+                let silence = format_duration(silence);
+                lost = Some(format!("signal `{}` has no evidence for {silence}: {told}", line.id));
             }
             let silence = kept.memory.heard.unwrap_or(before).since(before);
             if silence > self.forgiven() {
@@ -174,6 +179,9 @@ impl Monitor {
         if is_of_another {
             // Somebody was asked, and went on: it has all of its time again.
             evidence.begin_anew(now, "somebody went on");
+            evidence.signals.iter_mut().for_each(|kept| kept.memory.evident = Some(now));
+        } else if let Some(lost) = lost {
+            return Err(Fault::blind(lost));
         } else if let Some(hole) = hole {
             if self.length.is_some_and(|length| now.after(length) > self.last(counted)) {
                 let late = format!("no evidence in time: {hole}, and there is no time left to begin anew");
@@ -334,10 +342,16 @@ impl Monitor {
         self.check_breaches(fields, "for");
     }
 
-    /// Reports signals that cannot breach in the time of this key.
+    /// Reports signals that cannot breach in the time of this key, and evidence that comes too late or never.
     fn check_breaches(&self, fields: &mut Fields<'_>, key: &str) {
         let span = fields.span_of("signals");
+        let asks = self.length.unwrap_or(LONGEST) + self.patience();
         for line in &self.signals {
+            let waits = line.watch.check(self.every, asks);
+            if let Some(why) = waits {
+                let message = format!("signal `{}` {why}", line.id);
+                fields.problems().warn(Code("SW2037"), span, message);
+            }
             let needed = self.every * line.watch.condition().breaches;
             if self.length.is_some_and(|length| needed > length) {
                 let message = format!(

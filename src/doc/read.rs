@@ -319,9 +319,10 @@ pub(super) const CONDITION: &[(&str, &str)] = &[
     ("every", "between two looks; without it, as often as is worth it for this kind"),
     ("grace", "for how long it does not look yet, once it may: what a step sets off by itself settles first"),
     ("fail", "it is broken where this holds"),
-    ("min_samples", "observations without which there is no evidence"),
+    ("min_samples", "observations without which there is no evidence; without it as many as this kind needs"),
     ("breaches", "so many measurements in a row must break it"),
     ("no_evidence", "what silence means: wait, fail or pass"),
+    ("patience", "how long a silence may last before it means that; with `wait` a human is asked then"),
     ("baseline", "what it is compared with"),
     ("expected", "the rate that is still fine, for `certainty`"),
 ];

@@ -51,7 +51,9 @@ fn definitions(actions: &dyn Kinds, signals: &dyn Kinds) -> Json {
         definitions.insert(format!("step:{name}"), schema);
     }
     for name in signals.names() {
-        definitions.insert(format!("signal:{name}"), kind(signals, name));
+        let mut with = kind(signals, name);
+        with["description"] = format!("{}. {}", signals.summary(name), signals.costs(name)).trim_end().into();
+        definitions.insert(format!("signal:{name}"), with);
     }
     Json::Object(definitions)
 }

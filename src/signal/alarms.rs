@@ -53,7 +53,7 @@ impl Signal for Alarms {
 
     fn costs() -> &'static str {
         "Every 30s: DescribeAlarms, a call for a hundred names. It is as late as the alarms are. Each alarm is a \
-         sample."
+         sample, and one is enough."
     }
 
     fn names() -> &'static [&'static str] {

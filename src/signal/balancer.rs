@@ -79,12 +79,26 @@ impl Counted {
     pub(crate) fn window(&self, reads: &Reads<'_>, since: Timestamp) -> Option<(Timestamp, Timestamp)> {
         window(reads.world.clock().now(), since, self.over, MINUTE)
     }
+
+    /// What was counted of these minutes, of which the newest that was reported began then. As long as the window is not full,
+    /// that there are few is no silence.
+    pub(crate) fn judged(
+        &self,
+        measured: Measured,
+        reported: Option<Timestamp>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Measured {
+        let early = measured.samples > 0 && to.since(from) < self.over;
+        current(Measured { counted: Some(to), early, ..measured }, reported, to)
+    }
 }
 
 /// One minute: when it began, and how many requests it had; `None` is no evidence.
 pub(crate) type Minute = (Timestamp, Option<f64>);
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+/// So many requests of users make a share of them mean something: one more that fails is two in a hundred.
+pub(super) const ENOUGH: u64 = 50;
 const NAMESPACE: &str = "AWS/ApplicationELB";
 /// How far back from the end of a window the newest minute may lie that was reported.
 const LATE: Duration = Duration::from_secs(180);

@@ -56,7 +56,8 @@ impl Signal for Connections {
     }
 
     fn costs() -> &'static str {
-        "Every 1m: GetMetricData. A minute comes two to three minutes late. CloudWatch counts the samples."
+        "Every 1m: GetMetricData. A minute comes two to three minutes late. CloudWatch counts the samples, \
+         and one is enough."
     }
 
     fn names() -> &'static [&'static str] {

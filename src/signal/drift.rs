@@ -38,7 +38,7 @@ impl Signal for Drift {
 
     fn costs() -> &'static str {
         "Every 30s, and of this moment: GetHostedZone and ListResourceRecordSets, or a few questions to the \
-         primary server. One look is one sample."
+         primary server. One look is one sample, and enough."
     }
 
     fn names() -> &'static [&'static str] {

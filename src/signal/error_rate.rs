@@ -1,12 +1,12 @@
 //! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
 
-use super::balancer::{Counted, MINUTE, current};
-use super::{Condition, Count, Measured, Memory, Signal};
+use super::balancer::{Counted, ENOUGH, MINUTE};
+use super::{Condition, Measured, Memory, Signal, minutes};
 use crate::plan::{Fields, Timestamp};
 use crate::port::need::Need;
 use crate::port::{Metric, Reads, Series};
 use crate::run::Fault;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 /// Errors of a load balancer.
 #[derive(Clone, Debug)]
@@ -36,10 +36,14 @@ impl Signal for ErrorRate {
         MINUTE
     }
 
+    fn min_samples() -> u64 {
+        ENOUGH
+    }
+
     fn costs() -> &'static str {
         "Every 1m. The load balancer is found by DescribeLoadBalancers, DescribeLoadBalancerAttributes and \
          DescribeTargetGroups, its counts by GetMetricData. They come one to three minutes late. Each answer is a \
-         sample."
+         sample, and 50 are needed."
     }
 
     fn names() -> &'static [&'static str] {
@@ -66,59 +70,20 @@ impl Signal for ErrorRate {
         let answers = ANSWERS.map(|name| balancer.metric(name, "Sum", MINUTE, span));
         let asked: Vec<Metric> = answers.into_iter().chain(balancer.hosts(span)).collect();
         let all = balancer.series(reads, &asked).await?;
-        let reported = all.iter().flat_map(|series| &series.points).map(|point| point.at).max();
         let measured = measured(all.get(..ANSWERS.len()).unwrap_or(&all));
-        Ok(current(Measured { counted: Some(span.1), ..measured }, reported, span.1))
+        Ok(self.0.judged(measured, minutes::reported(&all), span))
     }
 }
 
-/// What each minute counted.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, and positive")]
-fn minutes(series: &[Series]) -> Vec<Count> {
-    let mut minutes: BTreeMap<Timestamp, (f64, f64)> = BTreeMap::new();
-    for (place, series) in series.iter().enumerate() {
-        for point in &series.points {
-            let (bad, all) = minutes.entry(point.at).or_default();
-            *all += point.value;
-            *bad += if place < ERRORS { point.value } else { 0.0 };
-        }
-    }
-    let count = |(at, (bad, all)): (Timestamp, (f64, f64))| Count {
-        until: at.after(MINUTE),
-        bad: bad as u64,
-        all: all as u64,
-    };
-    minutes.into_iter().map(count).collect()
-}
-
-/// A count that is missing is zero where any of them was reported; where none was, there were no answers.
 fn measured(series: &[Series]) -> Measured {
-    if series.iter().any(|series| !series.complete) {
-        return Measured::nothing("CloudWatch has not got these minutes whole");
-    }
-    let sum = |series: &[Series]| {
-        series.iter().flat_map(|series| &series.points).fold(0.0, |sum, point| sum + point.value)
-    };
-    let (errors, all) = (sum(&series[..ERRORS.min(series.len())]), sum(series));
-    if all <= 0.0 {
-        return Measured::nothing("no answers");
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, and positive")]
-    let samples = all as u64;
-    Measured {
-        value: Some(errors / all),
-        named: [("errors", errors), ("samples", all)].into(),
-        samples,
-        counts: minutes(series),
-        text: format!("{errors} of {all} answers were 5xx"),
-        ..Measured::default()
-    }
+    minutes::measured(series, ERRORS, "errors", |errors, all| format!("{errors} of {all} answers were 5xx"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::port::Point;
+    use crate::signal::Count;
 
     fn series(counts: [&[f64]; 5]) -> Vec<Series> {
         let points = |counts: &[f64]| counts.iter().map(|&value| Point { at: Timestamp(0), value }).collect();

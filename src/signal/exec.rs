@@ -71,7 +71,7 @@ impl Signal for Exec {
     }
 
     fn costs() -> &'static str {
-        "Every 30s: one command. One look is one sample."
+        "Every 30s: one command. One look is one sample, and enough."
     }
 
     fn names() -> &'static [&'static str] {

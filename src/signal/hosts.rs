@@ -28,7 +28,7 @@ impl Signal for Hosts {
     fn costs() -> &'static str {
         "Every 15s, and of this moment. The load balancer is found by DescribeLoadBalancers, \
          DescribeLoadBalancerAttributes and DescribeTargetGroups, its targets by DescribeTargetHealth, a call for \
-         each group. Each target is a sample."
+         each group. Each target is a sample, and one is enough."
     }
 
     fn names() -> &'static [&'static str] {

@@ -126,7 +126,7 @@ impl Signal for KillSwitch {
     }
 
     fn costs() -> &'static str {
-        "Every 5s: a look at a file, one request, or GetParameter. One look is one sample."
+        "Every 5s: a look at a file, one request, or GetParameter. One look is one sample, and enough."
     }
 
     fn names() -> &'static [&'static str] {

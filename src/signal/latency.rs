@@ -1,6 +1,6 @@
 //! `alb.latency`: how long the targets of a load balancer took to answer.
 
-use super::balancer::{MINUTE, Named, window};
+use super::balancer::{ENOUGH, MINUTE, Named, window};
 use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Code, Fields, Timestamp, duration, one_of};
 use crate::port::need::Need;
@@ -40,10 +40,14 @@ impl Signal for Latency {
         MINUTE
     }
 
+    fn min_samples() -> u64 {
+        ENOUGH
+    }
+
     fn costs() -> &'static str {
         "Every 1m. The load balancer is found by DescribeLoadBalancers, DescribeLoadBalancerAttributes and \
          DescribeTargetGroups, its counts by GetMetricData. They come one to three minutes late. Each answer is a \
-         sample."
+         sample, and 50 are needed."
     }
 
     fn names() -> &'static [&'static str] {

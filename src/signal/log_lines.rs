@@ -63,7 +63,7 @@ impl Signal for LogLines {
 
     fn costs() -> &'static str {
         "Every 30s: FilterLogEvents, page by page, and once more where nothing matches. The window ends `late` \
-         ago. Each minute is a sample."
+         ago. Each minute is a sample, and one is enough."
     }
 
     fn names() -> &'static [&'static str] {

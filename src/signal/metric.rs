@@ -83,7 +83,7 @@ impl Signal for Measurement {
 
     fn costs() -> &'static str {
         "Every 1m: GetMetricData, which is priced by the metric. A period counts once it is over. CloudWatch \
-         counts the samples."
+         counts the samples, and one is enough: of a rate of requests say more by `min_samples`."
     }
 
     fn names() -> &'static [&'static str] {

@@ -18,6 +18,7 @@ mod kill_switch;
 mod latency;
 mod log_lines;
 mod metric;
+mod minutes;
 mod probe;
 mod prometheus;
 mod registry;
@@ -116,6 +117,9 @@ pub struct Memory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Timestamp>,
     /// Measurements in a row that broke the condition.
+    /// When there was evidence last, or could not be any yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evident: Option<Timestamp>,
     pub broken: u32,
     /// [`Measured::counted`] of the newest that broke it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +153,11 @@ impl Memory {
     }
 
     /// What of it may decide.
+    /// For how long there is no evidence, of a watch that began then.
+    fn silence(&self, now: Timestamp, since: Timestamp) -> Duration {
+        now.since(self.evident.unwrap_or(since))
+    }
+
     pub(crate) fn weight(&self) -> Weight {
         Weight {
             broken: self.broken,
@@ -193,7 +202,20 @@ pub trait Signal: Debug + Send + Sync {
     fn patience(&self) -> Duration {
         Duration::from_mins(15)
     }
-    /// How often it is measured, how late that tells, what one sample is, and the calls that it takes: for people.
+    /// Observations without which there is no evidence, unless the plan says otherwise: one that tells how something stands,
+    /// and of requests as many as make a rate mean something.
+    fn min_samples() -> u64
+    where
+        Self: Sized,
+    {
+        1
+    }
+    /// The most samples that one measurement can rest on, if it is made so often.
+    fn most(&self, _every: Duration) -> u64 {
+        u64::MAX
+    }
+    /// How often it is measured, how late that tells, what one sample is, how many it needs, and the calls that it takes: for
+    /// people.
     fn costs() -> &'static str
     where
         Self: Sized;

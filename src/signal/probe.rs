@@ -51,9 +51,20 @@ impl Signal for Probe {
         Duration::from_secs(10)
     }
 
+    fn min_samples() -> u64 {
+        10
+    }
+
+    /// Those of the looks that the window holds.
+    fn most(&self, every: Duration) -> u64 {
+        let looks = self.over.as_millis() / every.as_millis().max(1) + 1;
+        let most = looks.saturating_mul(self.requests.into()).min(KEPT as u128);
+        u64::try_from(most).unwrap_or(u64::MAX)
+    }
+
     fn costs() -> &'static str {
         "Every 10s: `requests` requests, all at once; each is a sample, and is counted as soon as it is answered. \
-         No calls to a provider."
+         10 are needed. No calls to a provider."
     }
 
     fn names() -> &'static [&'static str] {
@@ -102,7 +113,9 @@ impl Signal for Probe {
         let count = Count { until: now, bad, all: newest.len() as u64 };
         memory.seen.retain(|(at, ..)| *at >= since && now.since(*at) <= self.over);
         memory.seen.drain(..memory.seen.len().saturating_sub(KEPT));
-        Ok(Measured { counts: vec![count], ..measured(&memory.seen, why.as_deref()) })
+        // As long as the window is not full, that there are few is no silence.
+        let early = now.since(since) < self.over;
+        Ok(Measured { counts: vec![count], early, ..measured(&memory.seen, why.as_deref()) })
     }
 }
 

@@ -75,7 +75,7 @@ impl Signal for Prometheus {
 
     fn costs() -> &'static str {
         "Every 30s: one query, and one more where `samples` is given. It is as late as what it asks for is scraped. Each point \
-         is a sample, unless `samples` counts them."
+         is a sample, unless `samples` counts them, and one is enough: of a rate of requests say more by `min_samples`."
     }
 
     fn names() -> &'static [&'static str] {

@@ -24,7 +24,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 
-/// For how long it may not look.
+/// For how long it may not look, or see nothing.
 const PATIENT: Duration = Duration::from_secs(3600);
 
 /// What is said beside a guard's condition.
@@ -40,6 +40,8 @@ pub struct SignalKind {
     /// What it costs, and how soon it tells; see [`Signal::costs`].
     pub costs: fn() -> &'static str,
     /// What conditions on it may name.
+    /// Observations without which there is no evidence, where the plan does not say; see [`Signal::min_samples`].
+    pub min_samples: fn() -> u64,
     pub names: fn() -> &'static [&'static str],
     /// Whether conditions on it may ask how sure it is.
     pub counts: fn() -> bool,
@@ -53,8 +55,8 @@ pub struct SignalKind {
 
 const fn kind<S: Signal + 'static>(name: &'static str, summary: &'static str) -> SignalKind {
     let decode = |fields: &mut Fields<'_>| Some(Arc::new(S::decode(fields)?) as Arc<dyn Signal>);
-    let (costs, names, counts) = (S::costs, S::names, S::counts);
-    SignalKind { name, summary, costs, names, counts, fails: None, share: false, decode }
+    let (costs, min_samples, names, counts) = (S::costs, S::min_samples, S::names, S::counts);
+    SignalKind { name, summary, costs, min_samples, names, counts, fails: None, share: false, decode }
 }
 
 /// A kind that knows by itself when it is broken.
@@ -118,7 +120,14 @@ fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
     let condition = Condition::decode(fields, Some(kind));
     let (every, grace) = (every(fields), grace(fields));
     fields.finish();
-    Some(Watch::new(signal?, condition?).every(every).grace(grace))
+    watch
+    let watch = signal.zip(condition);
+    let watch = watch.map(|(signal, condition)| Watch::new(signal, condition).every(every).grace(grace));
+    if let Some(why) = watch.as_ref().and_then(|watch| watch.check(watch.period(), PATIENT)) {
+        let key = if fields.has("patience") { "patience" } else { "min_samples" };
+        let span = fields.span_of(key);
+        fields.problems().warn(Code("SW2037"), span, format!("it {why}"));
+    }
 }
 
 /// How often a guard looks, where the plan says it: rarely enough for whoever is asked, and so often that it sees nothing
@@ -132,6 +141,7 @@ fn every(fields: &mut Fields<'_>) -> Option<Duration> {
         fields.problems().error(Code("SW1006"), span, format!("a guard looks every so often {bounds}"));
     }
     Some(every)
+        return None;
 }
 
 /// For how long a guard does not look yet, where what it is told settles first.

@@ -26,7 +26,7 @@ impl Signal for Requests {
     fn costs() -> &'static str {
         "Every 1m. The load balancer is found by DescribeLoadBalancers, DescribeLoadBalancerAttributes and \
          DescribeTargetGroups, its counts by GetMetricData. They come one to three minutes late. Each minute is a \
-         sample."
+         sample, and one is enough."
     }
 
     fn names() -> &'static [&'static str] {

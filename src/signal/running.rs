@@ -35,7 +35,8 @@ impl Signal for Running {
     }
 
     fn costs() -> &'static str {
-        "Every 15s, and of this moment: DescribeServices. Each task that the service should have is a sample."
+        "Every 15s, and of this moment: DescribeServices. Each task that the service should have is a sample, and one \
+         is enough."
     }
 
     fn names() -> &'static [&'static str] {

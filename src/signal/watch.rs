@@ -4,8 +4,8 @@ use super::compared::{Compared, Silent, pairs};
 use super::{Kept, Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
 use crate::plan::wish::{Place, Test};
 use crate::plan::{
-    Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, expr, integer, nested,
-    one_of, value,
+    Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, duration, expr,
+    format_duration, integer, nested, one_of, value,
 };
 use crate::port::{Reads, need::Need};
 use crate::run::Curve;
@@ -36,6 +36,8 @@ pub struct Condition {
     pub breaches: u32,
     /// What silence means.
     pub no_evidence: NoEvidence,
+    /// For how long it means nothing yet; `None`: whoever watches says how long a human is not asked.
+    pub patience: Option<Duration>,
 }
 
 /// What silence means.
@@ -52,8 +54,8 @@ pub enum NoEvidence {
 
 impl Condition {
     /// The keys that it reads.
-    pub(super) const KEYS: [&'static str; 6] =
-        ["baseline", "expected", "fail", "min_samples", "breaches", "no_evidence"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["baseline", "expected", "fail", "min_samples", "breaches", "no_evidence", "patience"];
 
     /// Reads the keys of a condition on this kind of signal; `None`: on any.
     pub fn decode(fields: &mut Fields<'_>, kind: Option<&SignalKind>) -> Option<Self> {
@@ -93,24 +95,26 @@ impl Condition {
         if let Some(fail) = fail.as_ref().filter(|_| kind.is_some_and(|kind| kind.share)) {
             percent(fields, fail);
         }
-        let min_samples = fields.or(
-            "min_samples",
-            integer(1..=1_000_000),
-            1,
-            "observations without which there is no evidence",
-        );
+        let about = "observations without which there is no evidence; without it as many as this kind needs, which \
+                     `switchover explain KIND` says";
+        let min_samples = fields.optional("min_samples", integer(1..=1_000_000), about);
         let breaches =
             fields.or("breaches", integer(1..=1000), 1, "so many measurements in a row must break it");
         let words = &[("wait", NoEvidence::Wait), ("fail", NoEvidence::Fail), ("pass", NoEvidence::Pass)];
         let no_evidence = fields.or("no_evidence", one_of(words), NoEvidence::Wait, "what silence means");
+        let about = "how long a silence may last before it means what `no_evidence` says; with `wait` a human is asked then";
+        let patience = fields.optional("patience", duration(), about);
         let condition = Self {
             fail: fail?,
             names,
             expected,
             baseline,
-            min_samples: u64::try_from(min_samples).unwrap_or(1),
+            min_samples: min_samples
+                .and_then(|least| u64::try_from(least).ok())
+                .unwrap_or_else(|| kind.map_or(1, |kind| (kind.min_samples)())),
             breaches: u32::try_from(breaches).unwrap_or(1),
             no_evidence,
+            patience,
         };
         condition.must_calculate(fields);
         Some(condition)
@@ -177,36 +181,60 @@ impl Condition {
         self.names.iter().map(|name| (*name, value(*name))).collect()
     }
 
+    /// What silence means by now: nothing yet, as long as it is waited out.
+    fn now(&self, at: Timestamp, since: Timestamp, memory: &Memory) -> Now {
+        let patient = self.patience.is_some_and(|patience| memory.silence(at, since) < patience);
+        Now { at, silence: if patient { NoEvidence::Wait } else { self.no_evidence } }
+    }
+
     /// Judges one measurement; counts those in a row that broke the condition.
-    fn judge(&self, measured: &Measured, old: Option<&Measured>, memory: &mut Memory) -> (Verdict, String) {
+    fn judge(
+        &self,
+        measured: &Measured,
+        old: Option<&Measured>,
+        now: Now,
+        memory: &mut Memory,
+    ) -> (Verdict, String) {
         let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
         let certainty = match self.certainty(measured, baseline, old, memory) {
             Ok(certainty) => certainty,
-            Err(error) => return self.silent(format!("{}; {error}", measured.text), memory),
+            Err(error) => return self.silent(format!("{}; {error}", measured.text), now, memory),
         };
         let text = &told(&measured.text, baseline, certainty);
         if measured.samples < self.min_samples {
+            if measured.samples > 0 && self.is_sure(certainty) {
+                return self.breached(text, measured, now, memory);
+            }
             let few = format!("{text}; {} of the {} samples it needs", measured.samples, self.min_samples);
-            return self.unheard(few, measured.early, memory);
+            return self.unheard(few, measured.early, now, memory);
         }
         let compared = [("baseline", baseline), ("certainty", certainty)];
         let holds = |measured: &Measured| self.fail.holds(&self.variables(measured, &compared));
         match holds(measured) {
-            Err(error) => self.silent(format!("{text}; {error}"), memory),
-            Ok(false) if measured.partial => self.silent(text.clone(), memory),
+            Err(error) => self.silent(format!("{text}; {error}"), now, memory),
+            Ok(false) if measured.partial => self.silent(text.clone(), now, memory),
             Ok(true) if measured.partial && holds(&most(measured)) != Ok(true) => {
-                self.silent(text.clone(), memory)
+                self.silent(text.clone(), now, memory)
             }
             Ok(false) => {
-                (memory.broken, memory.counted) = (0, None);
+                (memory.broken, memory.counted, memory.evident) = (0, None, Some(now.at));
                 (Verdict::Pass, text.clone())
             }
-            Ok(true) => {
-                let again = measured.counted.is_some() && memory.counted == measured.counted;
-                memory.counted = measured.counted;
-                self.broken(&format!("{text}: {}", self.fail.source()), !again, memory)
-            }
+            Ok(true) => self.breached(text, measured, now, memory),
         }
+    }
+
+    /// It is broken by its certainty alone: that knows by itself how few there are.
+    fn is_sure(&self, certainty: Option<f64>) -> bool {
+        let known = self.variables(&Measured::default(), &[("certainty", certainty)]);
+        certainty.is_some() && self.fail.holds(&known) == Ok(true)
+    }
+
+    /// A measurement broke it.
+    fn breached(&self, text: &str, measured: &Measured, now: Now, memory: &mut Memory) -> (Verdict, String) {
+        let again = measured.counted.is_some() && memory.counted == measured.counted;
+        (memory.counted, memory.evident) = (measured.counted, Some(now.at));
+        self.broken(&format!("{text}: {}", self.fail.source()), !again, memory)
     }
 
     /// One more in a row, unless it is the same once more. Until there are enough it is suspect: neither broken nor fine.
@@ -219,16 +247,19 @@ impl Condition {
     }
 
     /// What cannot be known yet is no silence.
-    fn unheard(&self, text: String, early: bool, memory: &mut Memory) -> (Verdict, String) {
-        if early && self.no_evidence == NoEvidence::Fail {
+    fn unheard(&self, text: String, early: bool, now: Now, memory: &mut Memory) -> (Verdict, String) {
+        if early && self.patience.is_some() {
+            memory.evident = Some(now.at);
+        }
+        if early && now.silence == NoEvidence::Fail {
             return (Verdict::NoEvidence, text);
         }
-        self.silent(text, memory)
+        self.silent(text, now, memory)
     }
 
     /// Nothing in a row is forgotten in a silence.
-    fn silent(&self, text: String, memory: &mut Memory) -> (Verdict, String) {
-        match self.no_evidence {
+    fn silent(&self, text: String, now: Now, memory: &mut Memory) -> (Verdict, String) {
+        match now.silence {
             NoEvidence::Wait => (Verdict::NoEvidence, text),
             NoEvidence::Pass => (Verdict::Pass, text),
             NoEvidence::Fail => self.broken(&format!("no evidence: {text}"), true, memory),
@@ -271,6 +302,13 @@ impl Condition {
         let known = finite.filter(|(name, _)| self.names.contains(name));
         known.map(|(name, number)| (name, Json::from(number))).collect()
     }
+}
+
+/// When it is looked at, and what silence means by then.
+#[derive(Clone, Copy)]
+struct Now {
+    at: Timestamp,
+    silence: NoEvidence,
 }
 
 /// Takes what is expected of the other side at the same time, and reports what cannot be tested so.
@@ -380,10 +418,46 @@ impl Watch {
         self.every.unwrap_or_else(|| self.signal.period())
     }
 
-    /// For how long a guard may see nothing before a human is asked.
+    /// For how long a guard may see nothing before a human is asked. Where silence comes to mean more by itself, not before
+    /// that.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        self.signal.patience()
+        let own = self.signal.patience();
+        match (self.condition.patience, self.condition.no_evidence) {
+            (None, _) => own,
+            (Some(stated), NoEvidence::Wait) => stated,
+            (Some(stated), NoEvidence::Fail | NoEvidence::Pass) => stated + own,
+        }
+    }
+
+    /// How long nothing was seen, where the plan says for how long that may be, and a human is to be asked now.
+    #[must_use]
+    pub(crate) fn gave_up(&self, now: Timestamp, since: Timestamp, memory: &Memory) -> Option<Duration> {
+        let silence = memory.silence(now, since);
+        let is_over = self.condition.patience.is_some_and(|patience| silence >= patience);
+        (is_over && self.condition.no_evidence == NoEvidence::Wait).then_some(silence)
+    }
+
+    /// Why its evidence comes never, or too late, where it is looked at so often and a human is asked after so long anyway: as
+    /// a fragment after its name.
+    #[must_use]
+    pub(crate) fn check(&self, every: Duration, asks: Duration) -> Option<String> {
+        let (most, needed) = (self.signal.most(every), self.condition.min_samples);
+        let patience = self.condition.patience;
+        if most < needed {
+            let every = format_duration(every);
+            return Some(format!(
+                "needs {needed} samples, and its window holds {most} at most, looked at every {every}"
+            ));
+        }
+        let looks = every * 2;
+        if let Some(patience) = patience.filter(|patience| *patience < looks) {
+            let (patience, looks) = (format_duration(patience), format_duration(looks));
+            return Some(format!("has a `patience` of {patience}, and two looks take {looks}"));
+        }
+        let patience = patience.filter(|patience| *patience > asks)?;
+        let (patience, asks) = (format_duration(patience), format_duration(asks));
+        Some(format!("has a `patience` of {patience}, and a human is asked after {asks} anyway"))
     }
 
     /// What must be there for it to measure that all is well.
@@ -414,18 +488,20 @@ impl Watch {
                     memory.heard = Some(reads.world.clock().now());
                 }
                 let text = format!("the baseline: {why}");
-                let (verdict, text) = self.condition.unheard(text, early, memory);
+                let now = self.condition.now(reads.world.clock().now(), since, memory);
+                let (verdict, text) = self.condition.unheard(text, early, now, memory);
                 return Sample { verdict, value: None, text };
             }
         };
         let measured = self.signal.measure(reads, since, memory).await;
+        let now = self.condition.now(reads.world.clock().now(), since, memory);
         // Where the plan calls silence good, it is as good as an answer.
-        if measured.as_ref().is_ok_and(Measured::is_heard) || self.condition.no_evidence == NoEvidence::Pass {
-            memory.heard = Some(reads.world.clock().now());
+        if measured.as_ref().is_ok_and(Measured::is_heard) || now.silence == NoEvidence::Pass {
+            memory.heard = Some(now.at);
         }
         let (verdict, text) = match &measured {
-            Ok(measured) => self.condition.judge(measured, old.as_ref(), memory),
-            Err(fault) => self.condition.silent(fault.message.to_string(), memory),
+            Ok(measured) => self.condition.judge(measured, old.as_ref(), now, memory),
+            Err(fault) => self.condition.silent(fault.message.to_string(), now, memory),
         };
         let value = measured.ok().and_then(|measured| measured.value).filter(|value| value.is_finite());
         Sample { verdict, value, text }

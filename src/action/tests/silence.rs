@@ -154,11 +154,15 @@ impl Row {
         let is_told = move |at: Timestamp| at.after(Duration::from_mins(1)).after(late) <= now;
         state.measure = Box::new(move |metric, at| match (&*metric.statistic, &*metric.name) {
             _ if !is_told(at) => None,
-            ("SampleCount", _) => Some(40.0),
+            ("SampleCount", _) => Some(100.0),
+            (counted, "TargetResponseTime") if counted.starts_with("TC(") => {
+                counted.starts_with("TC(:").then_some(100.0)
+            }
             (_, "TargetResponseTime") => Some(0.1),
             (_, "HTTPCode_Target_5XX_Count" | "HTTPCode_ELB_5XX_Count") => None,
             _ => Some(10.0),
         });
+            (_, name) if name.starts_with("HTTPCode_") => Some(100.0),
         state.groups = vec![target_group("tg")];
         state.services.insert("app".into(), service("app", "app:1"));
         let www = record("www.example.com", "CNAME", 300, &["app.example.com"]);
@@ -303,6 +307,17 @@ fn every_kind_of_signal_stands_in_the_table() {
 
 #[test]
 fn what_a_kind_costs_tells_its_period() {
+#[test]
+fn what_a_kind_costs_tells_how_many_samples_it_needs() {
+    for kind in SIGNALS {
+        let told = match (kind.min_samples)() {
+            1 => "enough".to_owned(),
+            several => format!("{several} are needed"),
+        };
+        assert!((kind.costs)().contains(&told), "{}: {told}", kind.name);
+    }
+}
+
     for row in rows() {
         let kind = SIGNALS.iter().find(|kind| kind.name == row.uses).unwrap();
         let (known, mut problems) = (known(), Problems::default());
@@ -436,4 +451,78 @@ async fn a_guard_takes_no_silence_for_a_pass() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_silence_may_be_waited_out_before_it_means_anything() {
+    for (what, source) in SILENCES {
+        let with = |says: &str| json!({"no_evidence": says, "patience": "3m"});
+        let rows = rows();
+        for row in rows.iter().filter(|row| row.can_be(source) && !row.is_a_user) {
+            let (ended, why) = soak(row, &with("wait"), after_five(source)).await;
+            assert_eq!(ended, Ends::Asks(7), "{what}, {}: {why}", row.uses);
+            assert!(why.contains("signal `it` has no evidence for 3m: "), "{why}");
+            let (ended, why) = soak(row, &with("fail"), after_five(source)).await;
+            assert_eq!(ended, Ends::Breaks(7), "{what}, {}: {why}", row.uses);
+            let short = |minute| Some(if (5..7).contains(&minute) { source } else { Source::Speaks });
+            for says in ["wait", "fail"] {
+                let (ended, why) = soak(row, &with(says), short).await;
+                assert_eq!(ended, Ends::Passes(15), "{what}, {}, {says}: {why}", row.uses);
+            }
+        }
+    }
+    // What cannot be known yet is no silence: a window has to fill first.
+    let soon = json!({"no_evidence": "fail", "patience": "1m"});
+    all_end("it is early", &soon, Ends::Passes(15), None, |_| Some(Source::Speaks)).await;
+}
+
+#[tokio::test]
+async fn who_went_on_waits_as_long_again() {
+    // Of what others publish there can be nothing in the first minutes.
+    for row in rows().iter().filter(|row| !row.is_a_user && !row.is_late) {
+        let world = row.world();
+        let with = json!({"for": "15m", "every": "30s", "signals": [row.signal(&json!({"patience": "3m"}))]});
+        let mut story = Story::new(&world, "monitor", &with);
+        story.plan().await.unwrap();
+        row.is(&world, Source::Down);
+        for asked in [180, 360] {
+            let fault = story.arrive().await.unwrap_err();
+            assert_eq!(
+                (fault.kind, story.waited(START).as_secs()),
+                (FaultKind::Blind, asked),
+                "{}",
+                row.uses
+            );
+            story.round += 1;
+        }
+    }
+}
+
+#[test]
+fn a_patience_that_means_nothing_is_told() {
+    let with = |more: &str| {
+        let probe = json!({"id": "it", "uses": "http.probe", "with": {"url": "https://app.example.com/"}, "fail": "value > 0.1"});
+        let mut signal = probe;
+        signal["patience"] = more.into();
+        json!({"for": "15m", "every": "30s", "patience": "5m", "signals": [signal]})
+    };
+    for (patience, said) in [("59s", true), ("1m", false), ("20m", false), ("21m", true)] {
+        let found = super::codes("monitor", &with(patience));
+        assert_eq!(found.contains(&"SW2037"), said, "{patience}: {found:?}");
+    }
+}
+
+#[test]
+fn a_window_that_cannot_hold_what_is_needed_is_told() {
+    let with = |requests: u32, every: &str, more: &Json| {
+        let told = json!({"url": "https://app.example.com/", "requests": requests, "over": "1m"});
+        let mut signal = json!({"id": "it", "uses": "http.probe", "with": told, "fail": "value > 0.1"});
+        signal.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"for": "15m", "every": every, "signals": [signal]})
+    };
+    let found = |requests, every, more: Json| super::codes("monitor", &with(requests, every, &more));
+    assert_eq!(found(3, "30s", json!({})), ["SW2037"], "9 at most, and 10 are needed");
+    assert_eq!(found(3, "20s", json!({})), [""; 0]);
+    assert_eq!(found(3, "30s", json!({"min_samples": 9})), [""; 0]);
+    assert_eq!(found(100, "10s", json!({"min_samples": 501})), ["SW2037"], "no more than 500 are kept");
 }

@@ -97,6 +97,7 @@ fn a_guard_that_is_tripped_from_outside_measures_nothing() {
         ("min_samples", "3"),
         ("breaches", "3"),
         ("no_evidence", "fail"),
+        ("patience", "5m"),
         ("baseline", "{ url: x }"),
         ("expected", "0.01"),
         ("every", "10s"),

@@ -502,6 +502,7 @@ fn guarded_by(errors: Errors, policy: Policy) -> Stage {
         min_samples: 1,
         breaches: 3,
         no_evidence: NoEvidence::Wait,
+        patience: None,
     };
     let watch = Watch::new(Arc::new(errors), condition);
     let directory = Arc::new(tempfile::tempdir().unwrap());

@@ -322,6 +322,7 @@ fn guard_of(no_evidence: NoEvidence, grace: Duration) -> (Bench, Arc<Source>) {
         min_samples: 1,
         breaches: 1,
         no_evidence,
+        patience: None,
     };
     let guards = vec![Watch::new(source.clone(), condition).grace(grace)];
     bench.hands.actions = Arc::new(Actions::from_parts(Vec::new(), guards));
