@@ -25,6 +25,7 @@ mod registry;
 mod requests;
 mod running;
 mod seen;
+mod slow_rate;
 mod spread;
 mod watch;
 mod webhook;
@@ -116,10 +117,10 @@ pub struct Memory {
     /// When its source said something last; see [`Measured::partial`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Timestamp>,
-    /// Measurements in a row that broke the condition.
     /// When there was evidence last, or could not be any yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evident: Option<Timestamp>,
+    /// Measurements in a row that broke the condition.
     pub broken: u32,
     /// [`Measured::counted`] of the newest that broke it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,12 +153,12 @@ impl Memory {
         self.baseline.as_ref().is_some_and(|baseline| baseline.value.is_some())
     }
 
-    /// What of it may decide.
     /// For how long there is no evidence, of a watch that began then.
     fn silence(&self, now: Timestamp, since: Timestamp) -> Duration {
         now.since(self.evident.unwrap_or(since))
     }
 
+    /// What of it may decide.
     pub(crate) fn weight(&self) -> Weight {
         Weight {
             broken: self.broken,

@@ -14,6 +14,7 @@ use super::probe::Probe;
 use super::prometheus::Prometheus;
 use super::requests::Requests;
 use super::running::Running;
+use super::slow_rate::SlowRate;
 use super::{Condition, Signal, Watch, webhook};
 use crate::plan::{Code, Fields, Kinds, Plan, Problems, StepTraits, Use, WEBHOOK, duration, format_duration};
 use crate::run::Fault;
@@ -39,9 +40,9 @@ pub struct SignalKind {
     pub summary: &'static str,
     /// What it costs, and how soon it tells; see [`Signal::costs`].
     pub costs: fn() -> &'static str,
-    /// What conditions on it may name.
     /// Observations without which there is no evidence, where the plan does not say; see [`Signal::min_samples`].
     pub min_samples: fn() -> u64,
+    /// What conditions on it may name.
     pub names: fn() -> &'static [&'static str],
     /// Whether conditions on it may ask how sure it is.
     pub counts: fn() -> bool,
@@ -77,6 +78,7 @@ const fn share<S: Signal + 'static>(name: &'static str, summary: &'static str) -
 pub const SIGNALS: &[SignalKind] = &[
     kind::<Probe>("http.probe", "requests of our own, as users make them"),
     share::<ErrorRate>("alb.error_rate", "answers of a load balancer that are 5xx, of all its answers"),
+    share::<SlowRate>("alb.slow_rate", "answers of a load balancer that took too long, of all its answers"),
     kind::<Latency>("alb.latency", "milliseconds that the targets of a load balancer took"),
     kind::<Hosts>("alb.unhealthy_hosts", "targets that a load balancer finds unhealthy now"),
     kind::<Requests>("alb.requests", "requests that a load balancer takes a minute"),
@@ -119,8 +121,6 @@ fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
     let signal = (kind.decode)(fields);
     let condition = Condition::decode(fields, Some(kind));
     let (every, grace) = (every(fields), grace(fields));
-    fields.finish();
-    watch
     let watch = signal.zip(condition);
     let watch = watch.map(|(signal, condition)| Watch::new(signal, condition).every(every).grace(grace));
     if let Some(why) = watch.as_ref().and_then(|watch| watch.check(watch.period(), PATIENT)) {
@@ -128,6 +128,8 @@ fn read(uses: &str, fields: &mut Fields<'_>) -> Option<Watch> {
         let span = fields.span_of(key);
         fields.problems().warn(Code("SW2037"), span, format!("it {why}"));
     }
+    fields.finish();
+    watch
 }
 
 /// How often a guard looks, where the plan says it: rarely enough for whoever is asked, and so often that it sees nothing
@@ -139,9 +141,9 @@ fn every(fields: &mut Fields<'_>) -> Option<Duration> {
         let span = fields.span_of("every");
         let bounds = format!("between {} and {}", format_duration(SHORTEST), format_duration(LONGEST));
         fields.problems().error(Code("SW1006"), span, format!("a guard looks every so often {bounds}"));
+        return None;
     }
     Some(every)
-        return None;
 }
 
 /// For how long a guard does not look yet, where what it is told settles first.

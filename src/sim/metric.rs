@@ -147,6 +147,7 @@ fn statistic(name: &str, mut values: Vec<f64>) -> Option<f64> {
         "Maximum" => values.last().copied(),
         "Minimum" => values.first().copied(),
         "SampleCount" => Some(count),
+        other if other.starts_with("TC(") => counted_within(other, &values),
         other => {
             let percent: f64 = other.strip_prefix('p')?.parse().ok()?;
             #[expect(
@@ -158,4 +159,16 @@ fn statistic(name: &str, mut values: Vec<f64>) -> Option<f64> {
             values.get(place.min(values.len() - 1)).copied()
         }
     }
+}
+
+/// `TC(a:b)`: how many are above `a` and not above `b`; either may be left out. Where none is, nothing is told.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html>
+fn counted_within(name: &str, values: &[f64]) -> Option<f64> {
+    let (above, up_to) = name.strip_prefix("TC(")?.strip_suffix(')')?.split_once(':')?;
+    let bound = |text: &str, none: f64| if text.is_empty() { Some(none) } else { text.parse().ok() };
+    let (above, up_to): (f64, f64) = (bound(above, f64::NEG_INFINITY)?, bound(up_to, f64::INFINITY)?);
+    let within = values.iter().filter(|value| **value > above && **value <= up_to).count();
+    #[expect(clippy::cast_precision_loss, reason = "samples of a period are few")]
+    let count = within as f64;
+    (within > 0).then_some(count)
 }

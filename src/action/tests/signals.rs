@@ -255,6 +255,27 @@ async fn who_is_sure_needs_no_more_samples() {
 }
 
 #[tokio::test]
+async fn slow_answers_are_tested_as_errors_are() {
+    let slow = |slow: f64| {
+        let world = world(|_, _| None);
+        world.state().measure = Box::new(move |metric: &Metric, _| match &*metric.statistic {
+            "TC(0.5:)" => Some(slow),
+            "TC(:0.5)" => Some(100.0 - slow),
+            _ => None,
+        });
+        world
+    };
+    let told = json!({"load_balancer": "new", "in": "prod", "slower_than": "500ms"});
+    let sure = with("alb.slow_rate", "certainty > 0.99", &json!({"with": told, "expected": 0.05}));
+    let (ended, _) = watch(&slow(6.0), &sure).await;
+    let last = ended.unwrap()["signals"]["new-side"]["last"].to_string();
+    assert!(last.contains("18 of 300 answers took longer than 500ms; certainty 0."), "{last}");
+    let (ended, minutes) = watch(&slow(40.0), &sure).await;
+    fails(ended.map(|_| ()), FaultKind::Permanent, &["40 of 100 answers took longer than 500ms"]);
+    assert_eq!(minutes, 2);
+}
+
+#[tokio::test]
 async fn what_was_before_is_a_baseline() {
     let old = json!({"load_balancer": "new", "in": "prod", "over": "10m"});
     let compared = |fail: &str| with("alb.error_rate", fail, &json!({"baseline": old, "min_samples": 50}));

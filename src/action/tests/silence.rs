@@ -50,6 +50,7 @@ fn published(uses: &'static str, with: Json, fail: &'static str) -> Row {
 
 fn rows() -> Vec<Row> {
     let balancer = || json!({"load_balancer": "new", "in": "prod"});
+    let slow = json!({"load_balancer": "new", "in": "prod", "slower_than": "500ms"});
     let load = json!({"target": "prod", "namespace": "AEP", "name": "Load"});
     let database = json!({"target": "prod", "database": "aep", "limit": 100});
     let tasks = json!({"target": "prod", "cluster": "c", "service": "app"});
@@ -64,6 +65,7 @@ fn rows() -> Vec<Row> {
         },
         published("alb.error_rate", balancer(), "value > 0.5"),
         published("alb.latency", balancer(), "value > 500"),
+        published("alb.slow_rate", slow, "value > 0.5"),
         Row { empties: Some(|world| world.state().groups.clear()), ..row("alb.unhealthy_hosts", balancer()) },
         published("alb.requests", balancer(), "value < 1"),
         Row {
@@ -160,9 +162,9 @@ impl Row {
             }
             (_, "TargetResponseTime") => Some(0.1),
             (_, "HTTPCode_Target_5XX_Count" | "HTTPCode_ELB_5XX_Count") => None,
+            (_, name) if name.starts_with("HTTPCode_") => Some(100.0),
             _ => Some(10.0),
         });
-            (_, name) if name.starts_with("HTTPCode_") => Some(100.0),
         state.groups = vec![target_group("tg")];
         state.services.insert("app".into(), service("app", "app:1"));
         let www = record("www.example.com", "CNAME", 300, &["app.example.com"]);
@@ -306,8 +308,6 @@ fn every_kind_of_signal_stands_in_the_table() {
 }
 
 #[test]
-fn what_a_kind_costs_tells_its_period() {
-#[test]
 fn what_a_kind_costs_tells_how_many_samples_it_needs() {
     for kind in SIGNALS {
         let told = match (kind.min_samples)() {
@@ -318,6 +318,8 @@ fn what_a_kind_costs_tells_how_many_samples_it_needs() {
     }
 }
 
+#[test]
+fn what_a_kind_costs_tells_its_period() {
     for row in rows() {
         let kind = SIGNALS.iter().find(|kind| kind.name == row.uses).unwrap();
         let (known, mut problems) = (known(), Problems::default());

@@ -240,6 +240,13 @@ fn counts_are_published_late_and_only_where_there_was_traffic() {
     assert_eq!(series(&world, "HTTPCode_ELB_5XX_Count", "Sum", false), [1.0]);
     assert_eq!(series(&world, "HTTPCode_Target_3XX_Count", "Sum", false), Vec::<f64>::new());
     assert_eq!(series(&world, "TargetResponseTime", "p50", false), [0.02]);
+    let trimmed = |statistic| series(&world, "TargetResponseTime", statistic, false);
+    assert_eq!(
+        (trimmed("TC(:0.02)"), trimmed("TC(0.02:)")),
+        (vec![4.0], Vec::new()),
+        "up to a bound, and above it"
+    );
+    assert_eq!((trimmed("TC(0.01:)"), trimmed("TC(:0.01)")), (vec![4.0], Vec::new()));
     world.advance(after(300));
     assert_eq!(series(&world, "RequestCount", "Sum", false), [5.0], "a quiet minute has no point");
 }

@@ -3,7 +3,7 @@
 use super::logs::with_logs;
 use super::{Place, held_by_both, plan};
 use crate::plan::{Plan, Scope, Span, Timestamp, Use, Value};
-use crate::port::Reads;
+use crate::port::{Reads, Request};
 use crate::signal::{Memory, Sample, Verdict, watch};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -18,6 +18,7 @@ held_by_both!(
     logs_that_tell_nothing_are_no_evidence in with_logs,
     who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one,
     a_name_that_leads_elsewhere_is_seen,
+    slow_answers_of_a_load_balancer_are_counted,
 );
 
 fn with_none_desired(text: &str) -> String {
@@ -170,12 +171,31 @@ async fn who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one(place: &
     for requests in [1, 5] {
         let begun = clock.now();
         let with = json!({"url": "https://app.navralabs.com/", "requests": requests, "answer_within": "500ms",
-            "fail": "error_rate > 0.1"});
+            "fail": "error_rate > 0.1", "min_samples": 1});
         let sample = look(place, "http.probe", &with, begun).await;
         says(&sample, Verdict::Fail, &format!("{requests} of {requests} requests failed"));
         spans.push(clock.now().since(begun));
     }
     assert!(spans[1] < spans[0] * 3, "{spans:?}");
+}
+
+async fn slow_answers_of_a_load_balancer_are_counted(place: &Place) {
+    let since = place.world.clock().now();
+    let request = Request {
+        connect_to: Some("aep-prod-alb.eu-west-1.elb.amazonaws.com".into()),
+        ..super::get("https://app.navralabs.com/health/live")
+    };
+    let answered =
+        async || place.world.http().get(request.clone()).await.is_ok_and(|answer| answer.status == 200);
+    place.until(answered).await;
+    let slow = async |bound: &str| {
+        let with = json!({"load_balancer": "aep-prod", "in": "prod", "slower_than": bound, "over": "1h",
+            "fail": "value > 0.5", "min_samples": 1});
+        look(place, "alb.slow_rate", &with, Timestamp(since.0 - 60_000)).await
+    };
+    place.until(async || slow("5m").await.verdict == Verdict::Pass).await;
+    says(&slow("5m").await, Verdict::Pass, "answers took longer than 5m");
+    assert!(slow("5m").await.text.starts_with("0 of "));
 }
 
 async fn a_name_that_leads_elsewhere_is_seen(place: &Place) {
