@@ -149,6 +149,36 @@ fn each_flag_makes_a_plan_of_its_own() {
     assert_eq!(text(&plan, "switch", &["to", "cname"]), "b.example.net");
 }
 
+/// Each guard of a draft: its id, its kind, and from when on it holds.
+fn guards(plan: &Plan) -> Vec<(String, String, Option<String>)> {
+    let from = |ix| plan[ix].id.to_string();
+    let told = |guard: &crate::plan::Guard| {
+        (guard.id.to_string(), guard.uses.kind.to_string(), guard.span.from.map(from))
+    };
+    plan.guards.iter().map(told).collect()
+}
+
+#[test]
+fn guards_hold_over_the_whole_run_by_what_there_is() {
+    let guard = |id: &str, kind: &str, from: Option<&str>| (id.into(), kind.into(), from.map(Into::into));
+    let stop = guard("nobody-says-stop", "kill_switch", None);
+    let served = |from| guard("users-are-served", "http.probe", Some(from));
+    let good = |from| guard("answers-are-good", "alb.error_rate", Some(from));
+    let plan = sound(&found(Some(service()), Some(record(vec![app()], to_new()))), &[]);
+    assert_eq!(guards(&plan), [stop.clone(), served("switch"), good("switch")]);
+    let plan = sound(&found(Some(service()), None), &[]);
+    assert_eq!(guards(&plan), [stop.clone(), good("deploy")], "users are there already");
+    let to_name = || NewSide::Cname("b.example.net".into());
+    let plan = sound(&found(None, Some(record(vec![app()], to_name()))), &[]);
+    assert_eq!(guards(&plan), [stop.clone(), served("switch")]);
+    let here = FoundService { behind: Some(balancer("old")), ..service() };
+    let plan = sound(&found(Some(here), Some(record(vec![app()], to_name()))), &[]);
+    assert_eq!(guards(&plan)[1], served("deploy"));
+    let sets = vec![set("a\\040b.example.com", "A", 300, &["192.0.2.1"])];
+    let plan = sound(&found(None, Some(record(sets, to_name()))), &[]);
+    assert_eq!(guards(&plan), [stop], "nothing that was read tells how users fare");
+}
+
 #[test]
 fn who_deploys_what_serves_users_asks_before() {
     let here = FoundService { behind: Some(balancer("old")), ..service() };

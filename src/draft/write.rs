@@ -1,5 +1,7 @@
 //! A draft as text. What was read stands in it as it was read; what could not be read is a param without a value.
 
+mod guards;
+
 use super::found::{Found, FoundImage, FoundRecord, FoundService, NewSide};
 use super::lines::Lines;
 use super::scalar::scalar;
@@ -22,6 +24,7 @@ pub fn write(found: &Found) -> String {
     draft.params(&mut lines);
     draft.targets(&mut lines);
     policy(&mut lines);
+    draft.guards(&mut lines);
     draft.prepare(&mut lines);
     lines.put("");
     lines.inside("steps:", |lines| draft.steps(lines));

@@ -45,6 +45,8 @@ fn a_service_and_a_record_are_drafted_validated_and_previewed() {
         "load_balancer: aep-prod\n",
         "`to` is where aep-backend-prod stands.",
         "load_balancer: aep-staging\n",
+        "  - id: nobody-says-stop\n    uses: kill_switch\n",
+        "  - id: answers-are-good\n    uses: alb.error_rate\n",
     ] {
         assert!(text.contains(expected), "`{expected}` is not in\n{text}");
     }
