@@ -157,16 +157,19 @@ def rehearsed(count):
 
 ZONE, ZONE_ID = "bench.example", "Z0123456789ABC"
 SOUND = {"app": "frontend", "starts_in": "1s"}
-SIDES = {side: f"{side}.{REGION}.elb.amazonaws.com" for side in ("old", "new")}
+SIDES = {side: f"{side}.{REGION}.elb.amazonaws.com" for side in ("old", "new", "fresh")}
+# What a deployment takes at least: tasks start, and two checks find them healthy.
+STARTS = 1 + 2
 
 
 def incident(ttl, latency):
-    """A world with a record that leads to one of two load balancers, and a rule that deals to one of two target groups.
+    """A world with records that lead to one of two load balancers, and a rule that deals to one of two target groups. Of a third
+    side, `fresh`, what runs is the same as on the old one, until something is deployed there.
 
     Its time is the wall's. Every call of its API takes so long, and name servers have a change at once: what a provider adds
     to that, nobody can be quicker than.
     """
-    service = {"desired": 2, "check": {"path": "/health/live", "every": "1s"}}
+    service = {"desired": 2, "check": {"path": "/health/live", "every": "1s", "deregistration_delay": "1s"}}
     slow = {"kind": "delay", "delay": latency, "times": 0}
     return {
         "world": "v1",
@@ -180,6 +183,7 @@ def incident(ttl, latency):
                 "id": ZONE_ID,
                 "records": [
                     {"name": "record", "type": "CNAME", "ttl": ttl, "values": [SIDES["old"]]},
+                    {"name": "deployed", "type": "CNAME", "ttl": ttl, "values": [SIDES["old"]]},
                     {"name": "rule", "type": "A", "alias": "rule"},
                 ],
             }
@@ -187,7 +191,8 @@ def incident(ttl, latency):
         "load_balancers": {**{side: {"dns_name": name} for side, name in SIDES.items()}, "rule": {}},
         "images": {OLD: SOUND, NEW: SOUND},
         "task_definitions": {
-            side: {"containers": {"app": {"image": shown, "port": 8080}}} for side, shown in (("old", OLD), ("new", NEW))
+            side: {"containers": {"app": {"image": shown, "port": 8080}}}
+            for side, shown in (("old", OLD), ("new", NEW), ("fresh", OLD))
         },
         "clusters": {
             "bench": {
@@ -196,7 +201,7 @@ def incident(ttl, latency):
                 "rule-new": {**service, "task_definition": "new", "load_balancer": "rule", "weight": 0},
             }
         },
-        "faults": [{**slow, "service": service} for service in ("route53", "elasticloadbalancing", "sts")],
+        "faults": [{**slow, "service": service} for service in ("route53", "elasticloadbalancing", "sts", "ecs")],
     }
 
 
@@ -234,8 +239,19 @@ def watched(signal, period, breaches):
 
 def switched(signal, ttl, period, breaches):
     """A plan that switches the record, and watches."""
-    to = {"cname": SIDES["new"], "ttl": f"{ttl}s"}
-    switch = {"target": "zone", "record": "record", "to": to, "writes": "shared"}
+    return switching("record", "new", [], signal, ttl, period, breaches)
+
+
+def deployed(signal, ttl, period, breaches):
+    """A plan that deploys a side, switches a record to it, and watches: both are taken back, one after the other."""
+    told = {"target": "prod", "cluster": "bench", "service": "fresh", "images": {"app": NEW}}
+    deploy = {"id": "deploy", "uses": "ecs.deploy", "with": told}
+    return switching("deployed", "fresh", [deploy], signal, ttl, period, breaches)
+
+
+def switching(record, side, before, signal, ttl, period, breaches):
+    to = {"cname": SIDES[side], "ttl": f"{ttl}s"}
+    switch = {"target": "zone", "record": record, "to": to, "writes": "shared"}
     return {
         "switchover": "v1",
         "name": "switched",
@@ -245,6 +261,7 @@ def switched(signal, ttl, period, breaches):
             "metrics": {"prometheus": {"url": "http://127.0.0.1:9090"}},
         },
         "steps": [
+            *before,
             {"id": "switch", "uses": "dns.switch", "with": switch},
             {"id": "soak", "uses": "monitor", "with": {"for": "10m", **watched(signal, period, breaches)}},
         ],

@@ -51,10 +51,17 @@ class Incident:
     """Since then all users are served well again."""
     known: float
     """Whoever put it back has read that it is."""
+    redeployed: float = 0
+    """The service runs what it ran before, where something was deployed."""
 
     def parts(self):
         detect, decide, undo = self.seen - self.bad, self.turned - self.seen, self.undone - self.turned
-        return {"detect": detect, "decide": decide, "undo": undo, "propagate": self.good - self.undone}
+        parts = {"detect": detect, "decide": decide, "undo": undo, "propagate": self.good - self.undone}
+        # Nobody takes down what users may still be on.
+        return {**parts, "redeploy": self.redeployed - max(self.known, self.good)} if self.redeployed else parts
+
+    def over(self):
+        return max(self.good, self.known, self.redeployed)
 
 
 class World:
@@ -219,12 +226,16 @@ def turning(journal, step):
         return noted or of_step(event, "undone")
 
     seen = first(lambda event: event["event"] == "step" and event["fact"]["is"] == "failed")
+    def is_redeployed(event):
+        return event["event"] == "step" and event["step"] == "deploy" and event["fact"]["is"] == "undone"
+
     undone = first(lambda event: of_step(event, "undo_called"))
     return {
         "seen": seen,
         "turned": first(lambda event: event["event"] == "rollback_started"),
         "undone": undone,
         "known": first(is_read, undone),
+        "redeployed": next((at for at, event in facts if is_redeployed(event)), 0),
     }
 
 
@@ -335,6 +346,8 @@ class Way:
     delay: int = 0
     """Until what is served can be known: seconds."""
     is_ours: bool = True
+    deploys: bool = False
+    """Its plan deploys something first, which is taken back last."""
 
     def incidents(self, users):
         chance = random.Random(SEED)
@@ -347,9 +360,12 @@ class Way:
         """The whole, its parts, and the least that each takes in the worst case."""
         came = list(self.incidents(users))
         least = {"detect": BREACHES * PERIOD + self.delay, "decide": 0, "undo": 2 * trip, "propagate": self.ttl}
+        if self.deploys:
+            # A call, and the tasks of before are there and healthy.
+            least["redeploy"] = trip + inputs.STARTS
         limit = sum(least.values())
         # Of others only users count, not when they know of it.
-        whole = [(max(one.good, one.known) if self.is_ours else one.good) - one.bad for one in came]
+        whole = [(one.over() if self.is_ours else one.good) - one.bad for one in came]
         middle, worst = statistics.median(whole) / limit, max(whole) / limit
         target, met = ("<= 1.2", worst <= 1.2) if self.is_ours else ("", True)
         ratio = f"{middle:.2f}, worst {worst:.2f}"
@@ -376,6 +392,14 @@ def of_a_record(world, trip):
             yield from Way("record, Prometheus: errors", asking_it, errors, TTL, SCRAPE).rows(users, trip)
 
 
+def of_a_deployment(world, trip):
+    plan = inputs.deployed(inputs.probed("deployed", PATIENCE), TTL, PERIOD, BREACHES)
+    probing = by_run(world.control, plan, "switch", "step.succeeded")
+    with world.users("deployed", TTL) as users:
+        way = Way("service and record, http.probe: errors", probing, world.answers_with_errors, TTL, deploys=True)
+        yield from way.rows(users, trip)
+
+
 def of_a_rule(world, trip):
     plan = inputs.shifted(inputs.probed("rule", PATIENCE), PERIOD, BREACHES)
     probing = by_run(world.control, plan, "shift", "step.applied")
@@ -397,5 +421,6 @@ def restored():
             world = World(given)
             trip = world.round_trip()
             yield from of_a_record(world, trip)
+            yield from of_a_deployment(world, trip)
             yield from of_a_rule(world, trip)
             yield from of_a_script(world, trip)
