@@ -16,6 +16,7 @@ mod credentials;
 mod disk;
 mod exec;
 mod exit_codes;
+mod false_alarms;
 mod generated;
 mod go_live;
 mod heartbeat;
