@@ -11,6 +11,7 @@ mod locks;
 mod queries;
 mod records;
 mod requests;
+mod samples;
 mod scaling;
 mod shifts;
 mod signals;
