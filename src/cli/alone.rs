@@ -6,7 +6,7 @@ use super::{Context, stored, triggers};
 use crate::adapter::SystemClock;
 use crate::plan::Timestamp;
 use crate::port::Clock;
-use crate::store::record::{ModeRecord, PauseRecord};
+use crate::store::record::ModeRecord;
 use crate::store::{Listed, RunId, SqliteStore, Store};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn look(context: &Context, hosted: &Hosted, taken: &mut HashMap<RunId, Timestamp
 /// What a run does that nobody drives, and that no person is asked about.
 fn alone(run: &Listed) -> Option<&'static str> {
     let standing = &run.standing;
-    let asks = standing.paused.as_ref().is_some_and(|cause| *cause != PauseRecord::Interrupted);
+    let asks = standing.paused.as_ref().is_some_and(|cause| !cause.ends_with_its_process());
     let driven = run.holder.as_ref().is_some_and(|holder| !holder.gone);
     if asks || driven || !triggers::is_under_way(run) {
         return None;

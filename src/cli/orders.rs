@@ -47,8 +47,8 @@ pub(super) fn give(
             return Err(refused(context, &run.0, order, &refusal));
         }
         let run = &known.story.run;
-        if *order == Order::Continue && run.paused == Some(PauseCause::Interrupted) && run.announced.is_none()
-        {
+        let passes = run.paused.as_ref().is_some_and(PauseCause::ends_with_its_process);
+        if *order == Order::Continue && passes && run.announced.is_none() {
             // It was paused for as long as nobody drove it.
             return operate::take_over(context, store, known, None);
         }

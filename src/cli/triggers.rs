@@ -101,7 +101,7 @@ impl Given {
 
     /// What keeps the run from going on, whoever drives it.
     fn halt(&self) -> Option<&PauseCause> {
-        self.known.story.run.paused.as_ref().filter(|cause| **cause != PauseCause::Interrupted)
+        self.known.story.run.paused.as_ref().filter(|cause| !cause.ends_with_its_process())
     }
 
     /// How a trigger that no reply has come to is told of.

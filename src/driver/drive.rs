@@ -229,7 +229,7 @@ impl Driver {
             inputs.clear();
             if journal.is_out_of_room() && stopping.is_none() {
                 stopping = Some(Rest::OutOfRoom);
-                inputs.push(Input::Interrupted);
+                inputs.push(Input::OutOfRoom);
                 continue;
             }
             tasks.reconcile(&journal.run, stopping.is_some());

@@ -222,6 +222,11 @@ fn paused(story: &Story, cause: &PauseCause, extras: &Extras) -> Advice {
             vec![("to go on where it stopped".into(), with.run("resume", id)), back],
             Runbook::Interrupted,
         ),
+        PauseCause::OutOfRoom => (
+            vec!["the disk that holds the journal was full; all is saved, and nothing new was begun".into()],
+            vec![("once there is room, to go on where it stopped".into(), with.run("resume", id)), back],
+            Runbook::JournalFull,
+        ),
         PauseCause::Failed(ix) => (
             vec![format!("{} failed: {}", name(ix), reason(ix))],
             vec![retry(ix), skip(ix), back],

@@ -208,6 +208,7 @@ fn pause(story: &Story, cause: &PauseCause) -> Json {
     match cause {
         PauseCause::Operator => json!({"kind": "operator"}),
         PauseCause::Interrupted => json!({"kind": "interrupted"}),
+        PauseCause::OutOfRoom => json!({"kind": "out_of_room"}),
         PauseCause::Failed(ix) => json!({"kind": "failed", "step": step(ix)}),
         PauseCause::Foreign(ix) => json!({"kind": "foreign", "step": step(ix)}),
         PauseCause::Blind(ix) => json!({"kind": "blind", "step": step(ix)}),

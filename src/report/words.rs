@@ -286,6 +286,7 @@ fn paused(
     match cause {
         PauseCause::Operator => "an operator said so".into(),
         PauseCause::Interrupted => "the process was asked to stop".into(),
+        PauseCause::OutOfRoom => "the disk that holds the journal was full".into(),
         PauseCause::Failed(ix) => format!("{} failed, and a person decides", name(ix)),
         PauseCause::Foreign(ix) if is_lock(&name(ix)) => "another run has locked what this one writes".into(),
         PauseCause::Foreign(ix) => format!("somebody else's change is in the way of {}", name(ix)),

@@ -101,6 +101,8 @@ pub enum Input {
     Tick,
     /// The process was asked to stop: nothing new is begun until it is resumed.
     Interrupted,
+    /// There is no room left to write the journal: nothing new is begun until it is resumed.
+    OutOfRoom,
     /// The outcome of due work; `turn` is the one that the work was due with.
     Answered {
         /// Whose work.
@@ -380,6 +382,8 @@ pub enum PauseCause {
     Operator,
     /// The process was asked to stop.
     Interrupted,
+    /// The disk that holds the journal was full.
+    OutOfRoom,
     /// A step failed, and the plan, or a person, says to ask.
     Failed(StepIx),
     /// Somebody else's change is in the way.
@@ -409,6 +413,14 @@ pub enum PauseCause {
         /// Since when the new side takes writes.
         since: Timestamp,
     },
+}
+
+impl PauseCause {
+    /// It was about the process: whoever takes the run over goes on.
+    #[must_use]
+    pub fn ends_with_its_process(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::OutOfRoom)
+    }
 }
 
 /// How a run ended.

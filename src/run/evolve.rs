@@ -23,9 +23,7 @@ impl Run {
                 self.deadline = Some(*deadline);
             }
             (E::RunResumed { .. }, M::Forward | M::Rollback) => {
-                if self.paused == Some(PauseCause::Interrupted) {
-                    self.paused = None;
-                }
+                self.paused = self.paused.take().filter(|cause| !cause.ends_with_its_process());
                 self.guards.iter_mut().for_each(GuardRun::is_to_see);
                 let grace = self.plan.policy.grace;
                 let under_way: Vec<StepIx> =

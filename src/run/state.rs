@@ -185,7 +185,7 @@ impl Run {
     /// When it turns back without a word. A process that was asked to stop turns nothing back.
     #[must_use]
     pub fn turns_at(&self) -> Option<Timestamp> {
-        let stopping = self.paused == Some(PauseCause::Interrupted);
+        let stopping = self.paused.as_ref().is_some_and(PauseCause::ends_with_its_process);
         self.announced.as_ref().filter(|_| !stopping).map(|announced| announced.at)
     }
 

@@ -359,7 +359,7 @@ async fn without_room_the_run_pauses_on_what_was_set_aside() {
     };
     let (driven, ()) = tokio::join!(stage.drive(), full);
     let driven = driven.unwrap();
-    assert_eq!((driven.rest, driven.run.paused), (Rest::OutOfRoom, Some(PauseCause::Interrupted)));
+    assert_eq!((driven.rest, driven.run.paused), (Rest::OutOfRoom, Some(PauseCause::OutOfRoom)));
 }
 
 #[tokio::test]

@@ -57,10 +57,13 @@ impl Draft<'_> {
                 self.push(Event::RunStarted { by: by.clone() });
             }
             Input::Resume { owner } if run.is_live() => self.push(Event::RunResumed { owner: owner.clone() }),
-            Input::Interrupted if run.is_live() && run.paused.is_none() => {
-                self.push(Event::RunPaused { cause: PauseCause::Interrupted });
+            Input::Interrupted | Input::OutOfRoom if run.is_live() && run.paused.is_none() => {
+                let full = *input == Input::OutOfRoom;
+                let cause = if full { PauseCause::OutOfRoom } else { PauseCause::Interrupted };
+                self.push(Event::RunPaused { cause });
             }
-            Input::Begin { .. } | Input::Resume { .. } | Input::Interrupted | Input::Tick => {}
+            Input::Begin { .. } | Input::Resume { .. } | Input::Tick => {}
+            Input::Interrupted | Input::OutOfRoom => {}
             Input::Answered { step, turn, answer } => {
                 if run.is_live() && step.index() < run.steps.len() && run[*step].turn == *turn {
                     self.answered(*step, answer);
@@ -113,7 +116,7 @@ impl Draft<'_> {
     /// Pauses. What a human must look at shows, also if the run was paused for the sake of pausing.
     fn pause(&mut self, cause: PauseCause) {
         let plain = |cause: &PauseCause| {
-            matches!(cause, PauseCause::Operator | PauseCause::Interrupted | PauseCause::Deadline)
+            matches!(cause, PauseCause::Operator | PauseCause::Deadline) || cause.ends_with_its_process()
         };
         let news = self.run.paused.as_ref().is_none_or(|was| plain(was) && !plain(&cause));
         if news {

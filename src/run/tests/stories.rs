@@ -441,6 +441,11 @@ fn ctrl_c_pauses_durably_and_resume_goes_on() {
         (Some(PauseCause::Interrupted), vec![], true)
     );
     assert_eq!(story.crashes().work(), [Work::Plan(StepIx(1))]);
+    // So it is where there was no room for the journal, and that is told.
+    let mut story = chain(&["a", "b"]);
+    story.plans(0).hears(Input::OutOfRoom).hears(Input::Interrupted).applies(0).arrives(0);
+    assert_eq!((story.paused(), story.work()), (Some(PauseCause::OutOfRoom), vec![]));
+    assert_eq!((story.crashes().paused(), story.work()), (None, vec![Work::Plan(StepIx(1))]));
     // What a human must look at is not lifted by that.
     let mut story = chain(&["a"]);
     story.plans(0).cannot_apply(0, Fault::foreign("elsewhere")).hears(Input::Interrupted).crashes();

@@ -1,4 +1,4 @@
-//! What is stored, in its own types (format v2). They are not the runtime types on purpose: those may change with the
+//! What is stored, in its own types (format v3). They are not the runtime types on purpose: those may change with the
 //! code, these may only grow. Steps and guards are stored by name.
 //!
 //! Every name in the file is written out; nothing is flattened or untagged. Not here: SQL, hashes.
@@ -245,6 +245,8 @@ pub enum PauseRecord {
     Operator,
     #[serde(rename = "interrupted")]
     Interrupted,
+    #[serde(rename = "out_of_room")]
+    OutOfRoom,
     #[serde(rename = "failed")]
     Failed { step: String },
     #[serde(rename = "foreign")]
@@ -269,6 +271,14 @@ pub enum PauseRecord {
     Rewound { step: String },
     #[serde(rename = "diverged")]
     Diverged { step: String, since: u64 },
+}
+
+impl PauseRecord {
+    /// It was about the process: whoever takes the run over goes on.
+    #[must_use]
+    pub fn ends_with_its_process(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::OutOfRoom)
+    }
 }
 
 /// How a run ended, stored.

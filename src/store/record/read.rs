@@ -187,6 +187,7 @@ impl PauseRecord {
         Ok(match self {
             Self::Operator => PauseCause::Operator,
             Self::Interrupted => PauseCause::Interrupted,
+            Self::OutOfRoom => PauseCause::OutOfRoom,
             Self::Failed { step: name } => PauseCause::Failed(step(name)?),
             Self::Foreign { step: name } => PauseCause::Foreign(step(name)?),
             Self::Blind { step: name } => PauseCause::Blind(step(name)?),

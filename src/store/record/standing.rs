@@ -121,7 +121,7 @@ impl StandingRecord {
                 (self.mode, self.began) = (ModeRecord::Forward, Some(at.0));
             }
             EventRecord::RunResumed { .. } => {
-                self.paused = self.paused.take().filter(|cause| *cause != PauseRecord::Interrupted);
+                self.paused = self.paused.take().filter(|cause| !cause.ends_with_its_process());
             }
             EventRecord::RunPaused { cause } => {
                 self.paused = Some(cause.clone());

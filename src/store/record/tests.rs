@@ -163,7 +163,10 @@ fn all() -> [Vec<Event>; 3] {
         Event::Baked,
         Event::Step(StepIx(1), StepEvent::Undone { receipt: Receipt::Assumed }),
     ];
-    let third = [Event::GuardNoted { guard: 0, note: "{}".into(), next: Timestamp(12) }];
+    let third = [
+        Event::GuardNoted { guard: 0, note: "{}".into(), next: Timestamp(12) },
+        Event::RunPaused { cause: PauseCause::OutOfRoom },
+    ];
     let second = second.into_iter().chain(trip_events());
     [run_events().into_iter().chain(steps).collect(), second.collect(), third.to_vec()]
 }

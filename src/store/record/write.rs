@@ -121,6 +121,7 @@ impl PauseRecord {
         match cause {
             PauseCause::Operator => Self::Operator,
             PauseCause::Interrupted => Self::Interrupted,
+            PauseCause::OutOfRoom => Self::OutOfRoom,
             PauseCause::Failed(ix) => Self::Failed { step: step(ix) },
             PauseCause::Foreign(ix) => Self::Foreign { step: step(ix) },
             PauseCause::Blind(ix) => Self::Blind { step: step(ix) },

@@ -98,7 +98,7 @@ steps:
 "#;
 
 /// Runs the plan `$3` with `$4` on a disk of 8 MiB that is full as soon as its step is at work, does `$5` then, waits
-/// until the run has ended, and tells how, and what can be read of it while the disk is full.
+/// until the run has ended, tells how, and what is read of it while the disk is full. Then there is room, and `$6` is done.
 const FILLED: &str = r#"
 root="$1" out="$2" plan="$3" tool="$4"
 mount -t tmpfs -o size=8m none "$root" || exit 77
@@ -113,19 +113,27 @@ echo "run $?"
 dd if=/dev/zero of="$root/more" bs=1k 2>/dev/null
 for verb in runs status log report; do
   case $verb in runs) about= ;; *) about=latest ;; esac
-  "$tool" $verb $about >/dev/null 2>"$out/why" && echo "$verb can be read" || { echo "$verb cannot:"; cat "$out/why"; }
+  if "$tool" $verb $about >"$out/told" 2>"$out/why"; then
+    echo "$verb can be read"
+    sed "s/^/$verb: /" "$out/told"
+  else
+    echo "$verb cannot:"
+    cat "$out/why"
+  fi
 done
+rm "$root/fill" "$root/more"
+eval "$6"
 "#;
 
-/// How a run ends whose disk is full while a step is at work, and what is done then.
-fn filled(then: &str) -> String {
+/// How a run ends whose disk is full while a step is at work, what is done then, and what once there is room.
+fn filled(then: &str, at_last: &str) -> String {
     let (root, out) = (folder(), folder());
     let plan = out.path().join("plan.yaml");
     std::fs::write(&plan, LONG).unwrap();
     let tool = env!("CARGO_BIN_EXE_switchover");
     let mut script = Command::new("unshare");
     script.args(["--user", "--map-root-user", "--mount", "sh", "-c", FILLED, "sh"]);
-    script.args([root.path(), out.path(), &plan]).args([tool, then]);
+    script.args([root.path(), out.path(), &plan]).args([tool, then, at_last]);
     let output = script.output().unwrap();
     let said = std::fs::read_to_string(out.path().join("said")).unwrap_or_default();
     format!("{}{said}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -141,11 +149,23 @@ fn a_disk_that_fills_while_a_step_is_at_work_pauses_the_run_and_takes_orders() {
     }
     let noticed = r#"until [ ! -e "$root/state/reserve" ]; do sleep 0.1; done; touch "$out/go""#;
     let aborted = r#""$tool" abort latest --reason "the disk is full" >"$out/abort" 2>&1; echo "abort $?""#;
-    for (then, words) in [
-        (noticed, &["run 13", "paused", "what to do now", "switchover resume"][..]),
-        (aborted, &["abort 0", "run 12", "rolled back"]),
-    ] {
-        let told = filled(then);
+    let resumed = r#""$tool" resume latest >"$out/resumed" 2>&1; echo "resume $?""#;
+    let full = &[
+        "run 13",
+        "the disk that holds the journal was full",
+        "what to do now",
+        "switchover resume",
+        "runs: ",
+        "paused: the disk that holds the journal was full",
+        "status:   the disk that holds the journal was full; all is saved, and nothing new was begun",
+        "see runbooks/R-journal-full.md",
+        "report: ",
+        "resume 0",
+    ];
+    for (then, words, at_last) in
+        [(noticed, &full[..], resumed), (aborted, &["abort 0", "run 12", "rolled back"], "")]
+    {
+        let told = filled(then, at_last);
         for word in words.iter().chain(&READ) {
             assert!(told.contains(word), "`{word}` is not in:\n{told}");
         }
