@@ -76,5 +76,5 @@ pub(super) fn unreadable(faults: &[Fault]) -> Failure {
     faults
         .iter()
         .fold(failure, |failure, fault| failure.because(fault.to_string()))
-        .see(Runbook::JournalNewer)
+        .see(Runbook::OtherVersion)
 }

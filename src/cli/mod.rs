@@ -21,6 +21,8 @@ mod screen;
 mod signals;
 mod stored;
 mod triggers;
+mod unread;
+mod version;
 
 pub use context::{Context, Output};
 pub use exit::Exit;
@@ -97,10 +99,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             use clap::error::ErrorKind;
-            // Nobody is there to be told that nobody is there.
-            let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked { Exit::Done } else { Exit::Usage };
+            let printed = match error.kind() {
+                ErrorKind::DisplayVersion => writeln!(io::stdout(), "switchover {}", version::name()),
+                _ => error.print(),
+            };
+            return match (error.kind(), printed) {
+                // Whoever reads no more has what they wanted.
+                (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, Err(why))
+                    if why.kind() != BrokenPipe =>
+                {
+                    told(Err(Failure::unwritten(&why)), Looks::default())
+                }
+                (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => Exit::Done,
+                // Nobody is there to be told that nobody is there.
+                _ => Exit::Usage,
+            };
         }
     };
     let context = match Context::new(&cli.globals) {

@@ -83,6 +83,7 @@ pub(super) fn drive(
 }
 
 async fn connect(context: &Context, known: &Known) -> Result<Connected, Failure> {
+    known.is_readable(context)?;
     let (folder, wiring) = (plans::folder_of(&known.record), known.record.wiring.clone());
     Connected::to(context, &known.plan, &folder, wiring).await
 }

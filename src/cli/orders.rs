@@ -27,7 +27,7 @@ pub(super) fn meant(context: &Context, called: Option<&str>) -> Result<(Arc<Sqli
     drop(stored::open_to_read(context)?);
     let store = Arc::new(stored::open(context)?);
     let id = stored::find_open(context, &*store, called)?;
-    let known = stored::look(context, &*store, &id)?;
+    let known = stored::look_to_order(context, &*store, &id)?;
     Ok((store, known))
 }
 

@@ -140,7 +140,10 @@ fn to_run(plan: &Plan) -> Result<Arc<Plan>, Failure> {
 }
 
 /// The plan of a run that was started: its own text, whatever the file says now.
-pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
+///
+/// # Errors
+/// Why this version cannot read it.
+pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, String> {
     let (name, text) =
         record.sources.first().map_or(("plan", ""), |source| (source.name.as_str(), source.text.as_str()));
     let kept = record.sources.iter().map(|source| (source.name.clone(), source.text.clone())).collect();
@@ -150,15 +153,13 @@ pub(super) fn of_run(record: &RunRecord) -> Result<Arc<Plan>, Failure> {
     match reading.plan {
         Some(plan) => {
             let plan = if record.only_prepare { plan.only_prepare() } else { plan };
-            if record.world_lock { to_run(&plan) } else { Ok(Arc::new(plan)) }
+            let plan = if record.world_lock { locked(&plan) } else { Ok(plan) };
+            plan.map(Arc::new)
+                .map_err(|faults| faults.first().map_or_else(String::new, std::string::ToString::to_string))
         }
         None => {
             let first = reading.problems.iter().find(|p| p.severity == Severity::Error);
-            let why = first.map_or("it makes no sense to this version".into(), |p| p.message.clone());
-            Err(Failure::new(Exit::Stopped, format!("the plan of run {} cannot be read again", record.id))
-                .because(why)
-                .hint(format!("use switchover {}, which started it", record.tool))
-                .see(crate::report::Runbook::JournalNewer))
+            Err(first.map_or("it makes no sense to this version".into(), |p| p.message.clone()))
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn tell(
 pub(super) fn extras(context: &Context, known: &Known, traffic: Vec<String>) -> Extras {
     let mut commands = context.commands.clone();
     commands.driven = known.driven();
-    super::actions::extras(&known.story, traffic, commands)
+    Extras { unread: known.unread.clone(), ..super::actions::extras(&known.story, traffic, commands) }
 }
 
 /// A run as the store knows it, for machines.

@@ -1,10 +1,10 @@
 //! Runs that were started: finding them, and telling their story from the store.
 
-use super::{Context, Exit, Failure, plans, sandbox};
+use super::{Context, Exit, Failure, sandbox, unread};
 use crate::adapter::SystemClock;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
-use crate::report::{Runbook, Story};
+use crate::report::{Runbook, Story, Unread};
 use crate::store::record::SandboxRecord;
 use crate::store::{self, Holder, Listed, Recorded, RunId, RunRecord, Seq, SqliteStore, Store, StoreError};
 use clap::{ArgMatches, error::ErrorKind};
@@ -78,6 +78,8 @@ pub(super) struct Known {
     pub(super) story: Story,
     /// Who holds it, if somebody does.
     pub(super) holder: Option<Holder>,
+    /// Its plan cannot be read: what the journal names stands for it.
+    pub(super) unread: Option<Unread>,
 }
 
 /// How many runs an error names, where any of them may be meant.
@@ -97,6 +99,11 @@ impl Known {
     /// Somebody drives it at this moment.
     pub(super) fn driven(&self) -> bool {
         self.holder.as_ref().is_some_and(|holder| !holder.gone)
+    }
+
+    /// Nothing is done of a run whose plan cannot be read.
+    pub(super) fn is_readable(&self, context: &Context) -> Result<(), Failure> {
+        self.unread.as_ref().map_or(Ok(()), |unread| Err(unread::refused(context, &self.record, unread)))
     }
 
     /// What time it is in it.
@@ -164,16 +171,39 @@ pub(super) fn find_open(
 
 /// A run, from its first fact to its last.
 pub(super) fn look(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Failure> {
+    let known = known(context, store, id)?;
+    known.is_readable(context).map(|()| known)
+}
+
+/// The same, for telling of it, whatever version began it.
+pub(super) fn tell(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Failure> {
+    let known = known(context, store, id)?;
+    if let Some(unread) = &known.unread {
+        context.say(&unread::note(&known.record, unread));
+    }
+    Ok(known)
+}
+
+/// The same, for giving it an order. Whoever drives it can read its plan.
+pub(super) fn look_to_order(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Failure> {
+    let known = known(context, store, id)?;
+    if known.driven() { Ok(known) } else { known.is_readable(context).map(|()| known) }
+}
+
+fn known(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Failure> {
     let failed = |error: StoreError| failed(context, &error);
     let record = store.run(id).map_err(failed)?;
-    let plan = plans::of_run(&record)?;
-    let events = store::events(store, id, &plan, Seq(1)).map_err(failed)?;
+    let journal = store.read(id, Seq(1)).map_err(failed)?;
+    let (plan, unread) = unread::plan_or_stand_in(&record, &journal);
+    let events =
+        journal.iter().map(|stored| store::recorded(id, &plan, stored)).collect::<Result<Vec<_>, _>>();
+    let events = events.map_err(failed)?;
     let holder = store.holder(id, now()).map_err(failed)?;
     let mut told = Story::new(id.0.clone(), plan.clone());
     for recorded in &events {
         told.take(recorded.at, &recorded.event);
     }
-    Ok(Known { record, plan, events, story: told, holder })
+    Ok(Known { record, plan, events, story: told, holder, unread })
 }
 
 /// What the store says, for people.

@@ -325,7 +325,7 @@ impl Runs for Kept {
 
 impl Kept {
     fn give(&self, store: &dyn Store, run: &Listed, trigger: &Trigger) -> Result<Given, String> {
-        let known = stored::look(&self.context, store, &run.id);
+        let known = stored::look_to_order(&self.context, store, &run.id);
         let known = known.map_err(|failure| failure.message().to_owned())?;
         let Trigger { guard, by, reason, .. } = trigger.clone();
         let given = give(store, known, Wish { guard, by, reason }).map_err(|error| error.to_string())?;

@@ -1,8 +1,8 @@
 //! What a human must do now, with the exact commands. Every ending that is not plainly good has an entry here.
 
-use super::{Extras, Runbook, Story, words};
+use super::{Extras, Runbook, Story, Unread, words};
 use crate::plan::{FREE, StepIx, Timestamp};
-use crate::run::{Cause, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
+use crate::run::{Cause, Change, Ending, PauseCause, Phase, Receipt, Stuck, Verdict, ending};
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
     let (id, with) = (&*story.id, &extras.commands);
     let back = ("to undo what was done".to_owned(), with.run("rollback", id));
     match (story.verdict(), story.paused()) {
+        (None, _) if let Some(unread) = &extras.unread => Some(of_another_version(story, unread, extras)),
         (Some(_), _) if story.run.finally_failed() => Some(finally_failed(story, with)),
         (Some(Verdict::Completed), _) => None,
         (Some(Verdict::RolledBack), _) => Some(rolled_back(story, with)),
@@ -76,6 +77,43 @@ pub fn advice(story: &Story, extras: &Extras) -> Option<Advice> {
             see: Runbook::Interrupted,
         }),
     }
+}
+
+/// It cannot go on by this version.
+fn of_another_version(story: &Story, unread: &Unread, extras: &Extras) -> Advice {
+    let (id, with) = (&*story.id, &extras.commands);
+    let mut says = vec![
+        format!("this version cannot read the plan of the run, and does nothing of it: {}", unread.why),
+        format!("switchover {} began it; what is told here is what its journal says", unread.tool),
+    ];
+    if with.driven {
+        says.push("a process of that version drives it now, and takes orders from here".into());
+    }
+    for (ix, step) in story.steps().filter(|(ix, _)| story.run[*ix].marked()) {
+        if !matches!(story.phase(ix), Phase::Undone(_)) {
+            let name = words::step_name(&story.plan, ix);
+            let was = |change: &Change| {
+                format!("{name} may be in force: {} was {} before this run", change.what, change.from)
+            };
+            says.extend(step.changes.iter().map(was));
+        }
+    }
+    let commands = if with.driven {
+        vec![
+            ("to undo what was done".into(), with.run("abort", id)),
+            ("to see it go on".into(), with.run("watch", id)),
+        ]
+    } else {
+        vec![
+            (format!("to go on, with switchover {}", unread.tool), with.run("resume", id)),
+            ("or to undo what was done, with that one".into(), with.run("rollback", id)),
+            (
+                "to finish by hand, if it is lost: what was done, and what was there before".into(),
+                with.run("report", id),
+            ),
+        ]
+    };
+    Advice { says, commands, see: Runbook::OtherVersion }
 }
 
 /// The verdict stands, but what should have come after it did not.

@@ -4,7 +4,7 @@
 //! about one, fields of its own, and `text`: the same words as people see.
 
 use super::summary::Watched;
-use super::{Extras, Fact, Renderer, Story, human, summary, words};
+use super::{Extras, Fact, Renderer, Story, Unread, human, summary, words};
 use crate::plan::{Kind, StepIx, Timestamp};
 use crate::run::{
     Actor, Cause, Curve, Event, Fault, FaultKind, Order, PauseCause, Phase, Receipt, Rewind, StepEvent,
@@ -333,7 +333,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
             "see": advice.see.path(),
         })
     });
-    json!({
+    let mut object = json!({
         "run": &*story.id,
         "plan": &*story.plan.name,
         "verdict": story.verdict().map(verdict),
@@ -364,7 +364,11 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         })).collect::<Vec<_>>(),
         "traffic": extras.traffic,
         "to_do": advice,
-    })
+    });
+    if let Some(Unread { why, tool }) = &extras.unread {
+        object["plan_unreadable"] = json!({"reason": why, "begun_by": tool});
+    }
+    object
 }
 
 /// Writes one object a line.

@@ -39,7 +39,7 @@ pub use renderer::{Fact, Renderer};
 pub use runbook::{Hand, change_line, runbook};
 pub use runbooks::Runbook;
 pub use story::{StepStory, Story};
-pub use summary::{Extras, Standing, Watched, headline, outcome, summary, told};
+pub use summary::{Extras, Standing, Unread, Watched, headline, outcome, summary, told};
 pub use tree::{TreeRow, tree};
 pub use words::{Line, grouped, line, pause, pause_about, refused, span, why_back, why_back_about};
 

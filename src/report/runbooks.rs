@@ -75,6 +75,8 @@ runbooks! {
     JournalBroken = "R-journal-broken",
     /// The journal is from a newer version.
     JournalNewer = "R-journal-newer",
+    /// The plan of a run is read by another version only.
+    OtherVersion = "R-other-version",
     /// The world is not as the preview saw it.
     Stale = "R-stale-preview",
     /// The window is closed, or a freeze holds.

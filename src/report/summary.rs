@@ -22,6 +22,17 @@ pub struct Extras {
     pub guards: Vec<Option<Watched>>,
     /// How wide the reader's terminal is, where it is one.
     pub columns: Option<usize>,
+    /// The plan cannot be read by this version, and what the journal names stands for it: why.
+    pub unread: Option<Unread>,
+}
+
+/// Why a plan cannot be read, and by whom it can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What is wrong with it.
+    pub why: String,
+    /// The version that began the run.
+    pub tool: String,
 }
 
 /// What a guard has seen.

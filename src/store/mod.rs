@@ -19,7 +19,7 @@ pub use exported::{Exported, NotExported};
 pub use faults::Faults;
 pub use listed::{Listed, Told};
 pub use owner::Owner;
-pub use runs::{NewRun, RunId, RunRecord, Source, digest};
+pub use runs::{NewRun, RunId, RunRecord, Source, digest, digest_of};
 pub use sqlite::SqliteStore;
 pub use traits::{
     Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified, events, find,

@@ -55,6 +55,8 @@ pub struct NewRun {
     pub created: Timestamp,
     /// By whom.
     pub by: String,
+    /// The version of the tool that creates it.
+    pub tool: String,
 }
 
 /// A run as it was created.
@@ -123,7 +125,7 @@ impl RunRecord {
             world_lock: new.world_lock,
             created: new.created,
             by: new.by,
-            tool: env!("CARGO_PKG_VERSION").into(),
+            tool: new.tool,
             format: FORMAT,
         }
     }
@@ -165,6 +167,12 @@ impl RunRecord {
     }
 }
 
+/// The digest of a text, in hexadecimal.
+#[must_use]
+pub fn digest_of(text: &str) -> String {
+    chain::hex(&Sha256::digest(text))
+}
+
 /// The digest of a plan: of all files that it was read from, whatever they are called.
 #[must_use]
 pub fn digest(sources: &[Source]) -> String {
@@ -180,5 +188,5 @@ fn params_digest(params: &serde_json::Map<String, serde_json::Value>) -> String 
     // In the order of their names, however they came.
     let sorted: std::collections::BTreeMap<_, _> = params.iter().collect();
     let text = serde_json::to_string(&sorted).unwrap_or_default();
-    format!("sha256:{}", chain::hex(&Sha256::digest(text)))
+    format!("sha256:{}", digest_of(&text))
 }

@@ -62,6 +62,7 @@ fn new_run() -> NewRun {
         world_lock: false,
         created: NOW,
         by: "ana".into(),
+        tool: "0.1.0".into(),
     }
 }
 

@@ -60,6 +60,7 @@ fn main() {
             world_lock: false,
             created: now,
             by: "bench".into(),
+            tool: "0.1.0".into(),
         })
         .unwrap();
     let lease = store.acquire(&run.id, &Owner::this_process(), Duration::from_secs(3600), now).unwrap();

@@ -30,6 +30,7 @@ fn interrupted(store: &SqliteStore, now: Timestamp, facts: usize) -> RunId {
     };
     let id = store.create(new).unwrap().id;
     let owner = Owner { host: "elsewhere".into(), pid: 1, birth: String::new() };
+        tool: "0.1.0".into(),
     let lease = store.acquire(&id, &owner, Duration::from_millis(1), created).unwrap();
     let step = |fact| EventRecord::Step { step: "rest".into(), fact };
     let proposal = ProposalRecord {

@@ -41,6 +41,7 @@ fn run(store: &SqliteStore, days: u64, left: &Left) -> RunId {
         world_lock: false,
         created,
         by: "ana".into(),
+        tool: "0.1.0".into(),
     };
     let id = store.create(new).unwrap().id;
     // A process of another boot: only its lease says that it is gone.

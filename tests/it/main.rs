@@ -25,6 +25,7 @@ mod init;
 mod journals;
 mod kills;
 mod ledger;
+mod other_version;
 mod own_name_servers;
 mod process;
 mod propagation;

@@ -1,7 +1,7 @@
 //! `log`: every fact of a run, in order.
 
 use crate::cli::stored::{self, RunArg};
-use crate::cli::{Context, Exit, Failure, plans, screen};
+use crate::cli::{Context, Exit, Failure, screen, unread};
 use crate::report::{Fact, Renderer, Runbook, Story};
 use crate::store::{self, RunId, SqliteStore, Store, StoreError, Verified};
 use serde_json::json;
@@ -25,14 +25,19 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         return verify(context, &store, &id);
     }
     let failed = |error: StoreError| stored::failed(context, &error);
-    let plan = plans::of_run(&store.run(&id).map_err(failed)?)?;
+    // Up to where the chain breaks its facts are sound: somebody may have to finish by them.
+    let (events, broken) = store.sound(&id).map_err(failed)?;
+    let record = store.run(&id).map_err(failed)?;
+    let (plan, unread) = unread::plan_or_stand_in(&record, &events);
     let only = match &args.step {
         Some(step) => Some(crate::cli::orders::step_of(&plan, step)?),
         None => None,
     };
-    // Up to where the chain breaks its facts are sound: somebody may have to finish by them.
-    let (events, broken) = store.sound(&id).map_err(failed)?;
-    let mut renderers = screen::result(context, &plan);
+    if let Some(unread) = &unread {
+        context.say(&unread::note(&record, unread));
+    }
+    let out = Out::default();
+    let mut renderers = screen::result(context, &plan, &out);
     let mut told = Story::new(id.0.clone(), plan.clone());
     for stored in &events {
         let recorded = store::recorded(&id, &plan, stored).map_err(failed)?;

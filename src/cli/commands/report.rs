@@ -13,7 +13,7 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let store = stored::open_to_read(context)?;
     let id = stored::find(context, &store, args.run.run.as_deref())?;
-    let known = stored::look(context, &store, &id)?;
+    let known = stored::tell(context, &store, &id)?;
     let extras = screen::extras(context, &known, Vec::new());
     if context.is_json() {
         screen::tell(context, &known.story, known.now(), &extras, None)?;

@@ -5,7 +5,7 @@ use crate::cli::operate::{self, Begun, DriveArgs};
 use crate::cli::plans::{Loaded, PlanArgs};
 use crate::cli::sandbox::{self, PlaceArgs};
 use crate::cli::signals::Signals;
-use crate::cli::{Context, Exit, Failure, preview, runtime, stored};
+use crate::cli::{Context, Exit, Failure, preview, runtime, stored, version};
 use crate::plan::Part;
 use crate::port::{Clock, Wiring};
 use crate::report::{Runbook, quoted};
@@ -88,6 +88,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
         world_lock: plan.has_lock(),
         created: stored::now(),
         by: context.who.clone(),
+        tool: version::name(),
     };
     let record = store.create(new).map_err(|error| stored::failed(context, &error))?;
     if !context.is_json() {

@@ -12,7 +12,7 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let store = stored::open_to_read(context)?;
     let id = stored::find(context, &store, args.run.run.as_deref())?;
-    let known = stored::look(context, &store, &id)?;
+    let known = stored::tell(context, &store, &id)?;
     if context.is_json() {
         context.print(&format!("{:#}\n", screen::object(context, &known)))?;
     } else {

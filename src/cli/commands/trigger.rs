@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let driven = operate::take_over(context, store.clone(), given.known, number.clone().ok());
     let Err(Failure { exit: Exit::Locked, .. }) = &driven else { return driven };
     // Somebody else may have taken it up at the same moment, and hear of it.
-    let known = stored::look(context, &*store, &run)?;
+    let known = stored::look_to_order(context, &*store, &run)?;
     let awaited = known.driven();
     let given = Given { known, wish, order: number, awaited };
     if given.wants_a_driver() { driven } else { answered(context, &*store, &given, &order) }

@@ -19,8 +19,9 @@ const PERIOD: Duration = Duration::from_millis(200);
 pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let store = stored::open_to_read(context)?;
     let id = stored::find(context, &store, args.run.run.as_deref())?;
-    let mut known = stored::look(context, &store, &id)?;
-    let mut screen = renderers(context, &known.plan);
+    let mut known = stored::tell(context, &store, &id)?;
+    let out = Out::default();
+    let mut screen = renderers(context, &known.plan, &out);
     let mut told = Story::new(id.0.clone(), known.plan.clone());
     let show = |told: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
         told.take(recorded.at, &recorded.event);

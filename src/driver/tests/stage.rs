@@ -245,6 +245,7 @@ impl Stage {
         let action = |step: &Step| {
             let nature = natures.iter().find(|(name, _)| *name == &*step.id.0);
             let nature = nature.map(|(_, nature)| nature.clone()).unwrap_or_default();
+            tool: "0.1.0".into(),
             let cell = Cell { name: step.id.to_string(), nature, cells: cells.clone() };
             matches!(step.kind, Kind::Act(_)).then(|| Arc::new(cell) as Arc<dyn AnyAction>)
         };

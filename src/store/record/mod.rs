@@ -3,10 +3,12 @@
 //!
 //! Every name in the file is written out; nothing is flattened or untagged. Not here: SQL, hashes.
 
+mod named;
 mod read;
 mod standing;
 mod write;
 
+pub use named::Named;
 pub use standing::{AnnouncedRecord, ModeRecord, SandboxRecord, StandingRecord, TitleRecord};
 
 use serde::{Deserialize, Serialize};

@@ -180,6 +180,19 @@ fn every_format_is_written_as_it_always_was() {
     }
 }
 
+/// Without its plan an event can be told by what stands for it.
+#[test]
+fn all_that_events_name_is_found() {
+    let written = FORMATS.concat();
+    let mut named = Named::default();
+    written.lines().for_each(|line| named.take(line));
+    assert_eq!((named.steps, named.guards), (vec!["switch".to_owned()], vec!["alarms".to_owned()]));
+    named = Named::default();
+    named.take(r#"{"event":"step","step":"a","fact":{"is":"noted","note":"{\"step\":\"b\"}","next":1}}"#);
+    named.take("not an event");
+    assert_eq!(named.steps, ["a"]);
+}
+
 #[test]
 fn every_format_reads_back() {
     let plan = plan();

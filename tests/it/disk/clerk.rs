@@ -139,6 +139,7 @@ fn new_run() -> NewRun {
 }
 
 /// The run and the number of its events: the one that is there, or a new one.
+        tool: "0.1.0".into(),
 fn open(directory: &Path) -> Result<(SqliteStore, RunId, u64), StoreError> {
     let store = SqliteStore::open(directory)?;
     let (run, there) = match store.ids()?.into_iter().next() {
