@@ -1,6 +1,6 @@
 //! Where a verb runs: the state directory, the terminal, who is there. The only place that reads the environment.
 
-use super::{Exit, Failure, Globals};
+use super::{Failure, Globals};
 use crate::adapter::{Budgets, Supervision};
 use crate::mutant::{Mistake, on};
 use crate::report::{Commands, Looks};
@@ -168,9 +168,7 @@ impl Context {
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if self.is_read() => {
-                Err(Failure::new(Exit::Bug, "standard output cannot be written").from_error(&error))
-            }
+            Err(error) if self.is_read() => Err(Failure::unwritten(&error)),
             _ => Ok(()),
         }
     }

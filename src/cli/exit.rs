@@ -50,6 +50,8 @@ exits! {
     Stale = 15,
     /// wrong usage
     Usage = 64,
+    /// what it says cannot be written to standard output
+    Unwritten = 74,
     /// interrupted (Ctrl-C); resumable
     Interrupted = 130,
     /// interrupted (SIGTERM); resumable
@@ -106,6 +108,7 @@ mod tests {
         14 locked by another run
         15 the preview or approval is stale
         64 wrong usage
+        74 what it says cannot be written to standard output
         130 interrupted (Ctrl-C); resumable
         143 interrupted (SIGTERM); resumable
         ");

@@ -34,6 +34,11 @@ impl Failure {
         &self.message
     }
 
+    /// Standard output is full, or fails.
+    pub fn unwritten(error: &std::io::Error) -> Self {
+        Self::new(Exit::Unwritten, "standard output cannot be written").from_error(error)
+    }
+
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)

@@ -33,6 +33,7 @@ use crate::store::Faults;
 use clap::{CommandFactory, Parser};
 use commands::{Verb, supervise};
 use std::ffi::OsString;
+use std::io::{self, ErrorKind::BrokenPipe, Write};
 use std::path::PathBuf;
 
 /// Takes production traffic from one stack to another, and brings it back when that goes wrong
@@ -148,7 +149,6 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn eprint(text: &str) {
-    use std::io::Write;
     // Nobody is there to be told that nobody is there.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

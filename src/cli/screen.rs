@@ -6,6 +6,7 @@ use crate::plan::{Plan, Timestamp};
 use crate::report::{self, Extras, GitHub, JsonLines, Live, Plain, Renderer, Story};
 use serde_json::{Value as Json, json};
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Renderers for a run that happens now: progress goes to standard error.
 pub(super) fn live(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
@@ -20,13 +21,52 @@ pub(super) fn live(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
     }
 }
 
+/// Standard output, where the result goes. Renderers take no notice of what cannot be written, for a go-live does not end by
+/// that; where it is all that is wanted it is no success.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Out(Arc<Mutex<Option<io::Error>>>);
+
+impl Out {
+    fn failed(&self) -> MutexGuard<'_, Option<io::Error>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first is why.
+    fn keep(&self, error: &io::Error) {
+        let why = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        self.failed().get_or_insert(why);
+    }
+
+    /// Fails unless all was written, or nobody reads any more.
+    pub(super) fn is_whole(&self, context: &Context) -> Result<(), Failure> {
+        match self.failed().take() {
+            Some(error) if context.is_read() => Err(Failure::unwritten(&error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl io::Write for Out {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.write_all(text).map(|()| text.len())
+    }
+
+    fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
+        io::stdout().write_all(text).inspect_err(|error| self.keep(error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().inspect_err(|error| self.keep(error))
+    }
+}
+
 /// Renderers for facts that are themselves the result: they go to standard output.
-pub(super) fn result(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
+pub(super) fn result(context: &Context, plan: &Plan, out: &Out) -> Vec<Box<dyn Renderer>> {
     match context.output {
-        Output::Json | Output::Jsonl => vec![Box::new(JsonLines(io::stdout()))],
-        Output::Github => vec![Box::new(GitHub::new(io::stdout(), context.out))],
+        Output::Json | Output::Jsonl => vec![Box::new(JsonLines(out.clone()))],
+        Output::Github => vec![Box::new(GitHub::new(out.clone(), context.out))],
         Output::Auto | Output::Live | Output::Plain => {
-            vec![Box::new(Plain::new(io::stdout(), context.out, plan))]
+            vec![Box::new(Plain::new(out.clone(), context.out, plan))]
         }
     }
 }

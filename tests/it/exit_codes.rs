@@ -1,16 +1,43 @@
 //! The exit codes that no other test ends with: a bug's, and that of an undo that needs a human.
 
-use crate::stage::{Stage, lasting};
+use crate::journals::kept;
+use crate::stage::{Stage, lasting, tool};
 use serde_json::json;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 #[test]
 fn a_result_that_cannot_be_written_is_no_success() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut tool = Command::new(env!("CARGO_BIN_EXE_switchover"));
-    let said = tool.arg("schema").stdout(full).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(said.status.code(), Some(1));
-    assert!(String::from_utf8(said.stderr).unwrap().contains("standard output cannot be written"));
+    let kept = kept("completed");
+    let state = kept.path().to_str().unwrap();
+    for arguments in [
+        &["schema"][..],
+        &["--version"],
+        &["--help"],
+        &["log", "--state-dir", state],
+        &["log", "--verify", "--state-dir", state],
+        &["log", "--output", "jsonl", "--state-dir", state],
+        &["log", "--output", "github", "--state-dir", state],
+        &["watch", "--state-dir", state],
+        &["status", "--state-dir", state],
+        &["report", "--state-dir", state],
+        &["runs", "--state-dir", state],
+        &["export", "--state-dir", state],
+    ] {
+        let mut command = tool();
+        let output =
+            command.args(arguments).stdout(full.try_clone().unwrap()).stderr(Stdio::piped()).output();
+        let said = output.unwrap();
+        let told = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(74), "{arguments:?}: {told}");
+        assert!(told.contains("standard output cannot be written"), "{arguments:?}: {told}");
+        // Nobody reads on: they have what they wanted.
+        let mut child = tool().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let said = child.wait_with_output().unwrap();
+        let told = String::from_utf8(said.stderr).unwrap();
+        assert_eq!((said.status.code(), &*told), (Some(0), ""), "{arguments:?}");
+    }
 }
 
 #[test]

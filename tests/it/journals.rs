@@ -12,7 +12,7 @@ use switchover::signal::SignalRegistry;
 use switchover::store::{self, Seq, SqliteStore, Store};
 
 /// A state directory with only this journal.
-fn kept(name: &str) -> tempfile::TempDir {
+pub(crate) fn kept(name: &str) -> tempfile::TempDir {
     let state = tempfile::tempdir().unwrap();
     let journal = repository("tests/data/journals").join(name).with_extension("db");
     std::fs::copy(journal, state.path().join("switchover.db")).unwrap();

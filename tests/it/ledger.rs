@@ -276,7 +276,9 @@ impl<'s> Ledger<'s> {
                 return Ok(());
             }
             let said = match &standing.paused {
-                None | Some(PauseRecord::Interrupted | PauseRecord::OutOfRoom) => self.run(&["resume", "latest"]),
+                None | Some(PauseRecord::Interrupted | PauseRecord::OutOfRoom) => {
+                    self.run(&["resume", "latest"])
+                }
                 Some(PauseRecord::Stuck { step } | PauseRecord::Blind { step }) => {
                     self.mend();
                     self.run(&["retry", step])

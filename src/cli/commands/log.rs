@@ -1,5 +1,6 @@
 //! `log`: every fact of a run, in order.
 
+use crate::cli::screen::Out;
 use crate::cli::stored::{self, RunArg};
 use crate::cli::{Context, Exit, Failure, screen, unread};
 use crate::report::{Fact, Renderer, Runbook, Story};
@@ -50,6 +51,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
             renderers.fact(&told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
         }
     }
+    out.is_whole(context)?;
     broken.map_or(Ok(Exit::Done), |error| Err(failed(error)))
 }
 

@@ -89,7 +89,8 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
 fn tell(context: &Context, stage: &Stage, name: &str) -> Result<Exit, Failure> {
     let plan = &stage.loaded.plan;
     let played = repeat(&stage.setting, name).map_err(|none| no_such(stage, &none))?;
-    let mut renderers = screen::result(context, plan);
+    let out = screen::Out::default();
+    let mut renderers = screen::result(context, plan, &out);
     let mut told = Story::new("rehearsal", plan.clone());
     let mut struck = report::struck(name, &played).into_iter().peekable();
     let mut say_until = |renderers: &mut Vec<Box<dyn Renderer>>, seq: u64| {
@@ -103,6 +104,7 @@ fn tell(context: &Context, stage: &Stage, name: &str) -> Result<Exit, Failure> {
         renderers.fact(&told, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
     }
     say_until(&mut renderers, u64::MAX);
+    out.is_whole(context)?;
     if context.is_json() {
         context.print(&format!("{}\n", report::scenario_json(name, &played)))?;
     } else {

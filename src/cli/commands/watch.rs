@@ -1,5 +1,6 @@
 //! `watch`: a run as it happens, from any terminal.
 
+use crate::cli::screen::Out;
 use crate::cli::stored::{self, RunArg};
 use crate::cli::{Context, Exit, Failure, actions, screen};
 use crate::plan::Plan;
@@ -49,6 +50,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         }
         known.holder = store.holder(&id, stored::now()).map_err(failed)?;
         screen.tick(&told, known.now());
+        out.is_whole(context)?;
     }
     // What was recorded between the last look at the journal and the last look at the holder.
     for recorded in
@@ -57,16 +59,17 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
         show(&mut told, &mut screen, &recorded);
     }
     screen.end(&told, known.now());
+    out.is_whole(context)?;
     let exit = Exit::of(&told.run);
     screen::tell(context, &told, known.now(), &screen::extras(context, &known, Vec::new()), Some(exit))?;
     Ok(exit)
 }
 
 /// On a terminal the tree, else the facts as the result.
-fn renderers(context: &Context, plan: &Plan) -> Vec<Box<dyn Renderer>> {
+fn renderers(context: &Context, plan: &Plan, out: &Out) -> Vec<Box<dyn Renderer>> {
     use crate::cli::Output;
     match context.output {
         Output::Auto | Output::Live if context.drawable => screen::live(context, plan),
-        _ => screen::result(context, plan),
+        _ => screen::result(context, plan, out),
     }
 }
