@@ -276,6 +276,11 @@ fn rows(story: &Story, now: Timestamp) -> Vec<Row> {
             let says = match story.phase(ix) {
                 Phase::Done => changes(story, ix),
                 Phase::Asking { until } => format!("{} left", words::span(until.since(now))),
+                Phase::InDoubt if story.run[ix].settles > now => {
+                    let left = words::span(story.run[ix].settles.since(now));
+                    let reason = step.reason.as_deref().unwrap_or("its call may have been carried out");
+                    format!("{reason}; that it was not is believed in {left}")
+                }
                 Phase::Undone(Receipt::Restored) if !step.failed => changes_back(story, ix),
                 Phase::Undone(Receipt::Assumed) if !step.failed => "nothing reads it back".to_owned(),
                 _ => step.reason.as_deref().unwrap_or_default().to_owned(),

@@ -396,6 +396,47 @@ fn a_run_that_bakes_says_until_when_and_who_watches() {
     assert!(end(&resumed).starts_with("small completed after 1d1h (run 01RUN)"), "{}", end(&resumed));
 }
 
+/// Whoever resumes is told at once what is waited for, not when it is over.
+#[test]
+fn a_call_in_doubt_says_until_when_it_is_waited_for() {
+    let shown = |facts: &[(Timestamp, Event)]| {
+        let page = Page::default();
+        let story = told(facts, Plain::new(page.clone(), Looks::default(), &plan()));
+        let text = page.text();
+        let lines: Vec<&str> = text.lines().collect();
+        (
+            lines[lines.len() - 2..].join("\n"),
+            summary(&story, story.last, &Extras::default(), Looks::default()),
+        )
+    };
+    let resumed = (at(104), Event::RunResumed { owner: "host/2".into() });
+    let mut lost = facts();
+    lost.truncate(lost.len() - 4);
+    lost.push(resumed.clone());
+    let (lines, stands) = shown(&lost);
+    insta::assert_snapshot!(lines, @r"
+    2026-11-18T11:08:24Z run     taken over by host/2; what was in flight is looked at first
+    2026-11-18T11:08:24Z           switch: its call may have been carried out, or may be yet; that it was not is believed at 2026-11-18T11:09:31Z, in 1m7s
+    ");
+    assert!(stands.contains("that it was not is believed in"), "{stands}");
+    let mut undoing = facts();
+    undoing.push((at(125), resumed.1));
+    insta::assert_snapshot!(shown(&undoing).0, @r"
+    2026-11-18T11:08:45Z run     taken over by host/2; what was in flight is looked at first
+    2026-11-18T11:08:45Z           switch: its undo may be carried out until 2026-11-18T11:09:50Z; it is tried again then, in 1m5s
+    ");
+    let mut late = facts();
+    late.truncate(late.len() - 4);
+    late.push((
+        at(170),
+        Event::Step(StepIx(2), StepEvent::WasInDoubt { reason: "no answer within 1m".into() }),
+    ));
+    insta::assert_snapshot!(shown(&late).0.lines().last().unwrap(), @"2026-11-18T11:09:30Z switch  in doubt: no answer within 1m; looking at the world; that it was not carried out is believed in 1s");
+    // Once it is over nothing is waited for.
+    late.last_mut().unwrap().0 = at(180);
+    assert!(shown(&late).0.ends_with("no answer within 1m; looking at the world"), "{}", shown(&late).0);
+}
+
 #[test]
 fn a_stuck_undo_says_what_to_type() {
     insta::assert_snapshot!(end(&stuck()), @r"

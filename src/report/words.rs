@@ -3,7 +3,7 @@
 use super::{Story, Tone};
 use crate::plan::{Kind, OnBreach, Plan, StepIx, Timestamp, format_duration, is_lock};
 use crate::run::{
-    Actor, Cause, Event, Order, PauseCause, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
+    Actor, Cause, Event, Order, PauseCause, Phase, Receipt, Refusal, Rewind, StepEvent, Stuck, Verdict,
 };
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ pub fn line(story: &Story, at: Timestamp, event: &Event) -> Line {
                 Some(gap) => unwatched(gap),
                 None => "what was in flight is looked at first".into(),
             };
+            details.extend(plan.places().filter_map(|ix| awaited(story, ix, at)));
             ("run".into(), (Tone::Warn, format!("taken over by {owner}; {first}")))
         }
         Event::OrderTaken { by, order, .. } => ("run".into(), (Tone::Strong, taken(plan, by, order))),
@@ -132,7 +133,15 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
         StepEvent::Applied { until, .. } => {
             (Tone::Busy, format!("applied; must have arrived within {}", span(until.since(at))))
         }
-        StepEvent::WasInDoubt { reason } => (Tone::Warn, format!("in doubt: {reason}; looking at the world")),
+        StepEvent::WasInDoubt { reason } => {
+            let until = story.run[ix].settles;
+            let wait = if until > at {
+                format!("; that it was not carried out is believed in {}", span(until.since(at)))
+            } else {
+                String::new()
+            };
+            (Tone::Warn, format!("in doubt: {reason}; looking at the world{wait}"))
+        }
         StepEvent::NotLanded => (Tone::Plain, "was not carried out: nothing changed".into()),
         StepEvent::Noted { note, next } => {
             let wait =
@@ -167,6 +176,22 @@ fn step(story: &Story, ix: StepIx, at: Timestamp, event: &StepEvent) -> (Tone, S
         StepEvent::Settled { done: true } => (Tone::Good, "settled: in force".into()),
         StepEvent::Settled { done: false } => (Tone::Good, "settled: not in force".into()),
         StepEvent::SettleRefused { reason } => (Tone::Bad, format!("the world says otherwise: {reason}")),
+    }
+}
+
+/// What is waited for of a step whose call was lost, and until when.
+fn awaited(story: &Story, ix: StepIx, at: Timestamp) -> Option<String> {
+    let (name, until) = (step_name(&story.plan, ix), story.run[ix].settles);
+    let left = span(until.since(at));
+    match story.run[ix].phase {
+        _ if until <= at => None,
+        Phase::InDoubt => Some(format!(
+            "{name}: its call may have been carried out, or may be yet; that it was not is believed at {until}, in {left}"
+        )),
+        Phase::UndoBackoff { .. } => Some(format!(
+            "{name}: its undo may be carried out until {until}; it is tried again then, in {left}"
+        )),
+        _ => None,
     }
 }
 
