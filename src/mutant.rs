@@ -122,6 +122,8 @@ mistakes! {
     ReaderAssumed,
     /// What a run locked stays locked once it is over.
     LocksStay,
+    /// A terminal that closes stops also who was started so as not to hear of it.
+    NohupOverridden,
 }
 
 /// Whether this mistake is made.

@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// `None`: whoever started us wants none of it (`nohup`).
+    hang_up: Option<Signal>,
     heard: bool,
 }
 
@@ -23,7 +24,9 @@ impl Signals {
         let terminate = hear(SignalKind::terminate())?;
         let hang_up =
             if on(Mistake::HangUpKills) { SignalKind::user_defined1() } else { SignalKind::hangup() };
-        Ok(Self { interrupt, terminate, hang_up: hear(hang_up)?, heard: false })
+        let ignored = ignores_hang_ups() && !on(Mistake::NohupOverridden);
+        let hang_up = if ignored { None } else { Some(hear(hang_up)?) };
+        Ok(Self { interrupt, terminate, hang_up, heard: false })
     }
 
     /// Waits for the next one; says how the process ends by it. A terminal that closes is heard only if it is the first:
@@ -32,7 +35,7 @@ impl Signals {
         let exit = tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
-            _ = self.hang_up.recv(), if !self.heard || on(Mistake::HangUpHurries) => Exit::Terminated,
+            () = heard(self.hang_up.as_mut()), if !self.heard || on(Mistake::HangUpHurries) => Exit::Terminated,
         };
         self.heard = true;
         exit
@@ -49,4 +52,20 @@ impl Signals {
             exit = self.next(), if !on(Mistake::DeafAtFirst) => Err(Failure::new(exit, "interrupted before anything was done")),
         }
     }
+}
+
+async fn heard(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// We were started with SIGHUP ignored, and have not said otherwise yet. Where there is no `/proc` nobody can tell.
+fn ignores_hang_ups() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // One bit a signal, the first of them SIGHUP.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }

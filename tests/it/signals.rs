@@ -87,6 +87,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("InterruptBreaksOff", "command/term/resume"),
     ("HangUpKills", "timer/closed/resume"),
     ("HangUpHurries", "command/hup-twice/resume"),
+    ("NohupOverridden", "timer/nohup/resume"),
     ("DeafAtFirst", "beginning/int/resume"),
     ("ReaderAssumed", "timer/no-reader/resume"),
     ("ReaderAssumed", "watched/no-reader/resume"),

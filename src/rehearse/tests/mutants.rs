@@ -138,6 +138,7 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
     Mistake::BakedByTheClock,
+    Mistake::NohupOverridden,
 ];
 
 #[test]

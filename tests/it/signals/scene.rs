@@ -1,6 +1,6 @@
 //! A plan in a folder of its own, the moments at which it can be met, and what is left of it.
 
-use super::tool::Tool;
+use super::tool::{How, Tool};
 use crate::stage::{Said, Stage, lasting, repository};
 use serde_json::Value as Json;
 use std::fs;
@@ -251,36 +251,33 @@ impl<'g> Scene<'g> {
     }
 
     /// The process that it is about, at the moment; and the one that drives the run, if it is another.
-    pub(super) fn arrive(
-        &self,
-        output: &str,
-        terminal: Option<&str>,
-    ) -> Result<(Tool, Option<Tool>), String> {
-        let start = |verb: &[&str], terminal| {
+    pub(super) fn arrive(&self, how: How) -> Result<(Tool, Option<Tool>), String> {
+        let piped = How { terminal: None, ..how };
+        let start = |verb: &[&str], how: How| {
             let mut command = self.command(verb);
-            command.env("SWITCHOVER_OUTPUT", output);
-            Tool::start(command, terminal)
+            command.env("SWITCHOVER_OUTPUT", how.output);
+            Tool::start(command, how)
         };
         let run = ["run", "plan.yaml"];
         let is_held = || within(60, "the moment", || self.is_held());
         match self.moment {
             Moment::Resumed => {
-                let mut first = start(&run, None);
+                let mut first = start(&run, piped);
                 within(60, "the timer", || self.has_recorded(&[r#""middle""#, r#""planned""#]))?;
                 first.kill();
-                let tool = start(&["resume", "latest"], terminal);
+                let tool = start(&["resume", "latest"], how);
                 is_held().map_err(|why| format!("{why}: {}", tool.said()))?;
                 Ok((tool, None))
             }
             Moment::Watched => {
-                let driver = start(&run, None);
+                let driver = start(&run, piped);
                 is_held()?;
-                let tool = start(&["watch", "latest"], terminal);
+                let tool = start(&["watch", "latest"], how);
                 within(60, "something to watch", || tool.said().contains("middle"))?;
                 Ok((tool, Some(driver)))
             }
             _ => {
-                let tool = start(&run, terminal);
+                let tool = start(&run, how);
                 is_held().map_err(|why| format!("{why}: {}", tool.said()))?;
                 if self.moment == Moment::Pausing {
                     let said = self.run(&["pause", "latest"]);

@@ -53,6 +53,17 @@ impl Reader {
     }
 }
 
+/// How it is started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// How it writes.
+    pub(super) output: &'static str,
+    /// At a terminal of this name.
+    pub(super) terminal: Option<&'static str>,
+    /// As `nohup` does it.
+    pub(super) ignores_hang_ups: bool,
+}
+
 /// The tool, in a group of its own as a shell would start it.
 pub(super) struct Tool {
     child: Child,
@@ -63,10 +74,13 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// Starts it; its output is piped, or it has a terminal of this name.
-    pub(super) fn start(mut command: Command, terminal: Option<&str>) -> Self {
-        if let Some(name) = terminal {
+    /// Starts it; its output is piped unless it has a terminal.
+    pub(super) fn start(mut command: Command, how: How) -> Self {
+        if let Some(name) = how.terminal {
             return Self::at_a_terminal(command.env("TERM", name));
+        }
+        if how.ignores_hang_ups {
+            command = by_way_of(&["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""], &command);
         }
         let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.process_group(0).spawn().unwrap();
@@ -90,10 +104,7 @@ impl Tool {
         modes.local_modes.insert(LocalModes::NOFLSH);
         modes.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&master, OptionalActions::Now, &modes).unwrap();
-        let mut session = Command::new("setsid");
-        session.arg("--ctty").arg(command.get_program()).args(command.get_args());
-        session.current_dir(command.get_current_dir().unwrap()).env_clear();
-        session.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut session = by_way_of(&["setsid", "--ctty"], command);
         let child = session.stdin(line()).stdout(line()).stderr(line()).spawn().unwrap();
         let keys = File::from(master.try_clone().unwrap());
         Self { child, out: Some(Reader::of(master)), err: None, keys: Some(keys) }
@@ -146,6 +157,15 @@ impl Tool {
         let heard = |reader: &Option<Reader>| reader.as_ref().map(Reader::heard).unwrap_or_default();
         heard(&self.err) + &heard(&self.out)
     }
+}
+
+/// The same, started by another program.
+fn by_way_of(program: &[&str], command: &Command) -> Command {
+    let mut started = Command::new(program[0]);
+    started.args(&program[1..]).arg(command.get_program()).args(command.get_args());
+    started.current_dir(command.get_current_dir().unwrap()).env_clear();
+    started.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    started
 }
 
 impl Drop for Tool {

@@ -1,7 +1,7 @@
 //! One trial: a run is met at some moment, something is done to its process, and what it says is typed.
 
 use super::scene::{MOMENTS, Moment, Scene, within};
-use super::tool::Tool;
+use super::tool::{How, Tool};
 use crate::stage::Stage;
 use rustix::process::Signal;
 use std::fmt::Write;
@@ -16,6 +16,8 @@ enum Act {
     Terminate(usize),
     /// SIGHUP, so often: a shell repeats what the kernel says.
     HangUp(usize),
+    /// SIGHUP, where it was started so as to ignore that.
+    NoHangUp,
     /// Its terminal is closed.
     Close,
     /// Whoever read what it prints in this form goes away.
@@ -25,7 +27,7 @@ enum Act {
 const XTERM: Option<&str> = Some("xterm");
 
 /// By name; with the name of the terminal at which it is done, if there is one.
-pub(super) const DEEDS: [(&str, Deed); 15] = [
+pub(super) const DEEDS: [(&str, Deed); 16] = [
     ("ctrl-c", Deed(Act::Interrupt(1), XTERM)),
     ("ctrl-c-twice", Deed(Act::Interrupt(2), XTERM)),
     ("ctrl-c-thrice", Deed(Act::Interrupt(3), XTERM)),
@@ -38,6 +40,7 @@ pub(super) const DEEDS: [(&str, Deed); 15] = [
     ("term-twice", Deed(Act::Terminate(2), None)),
     ("hup", Deed(Act::HangUp(1), None)),
     ("hup-twice", Deed(Act::HangUp(2), None)),
+    ("nohup", Deed(Act::NoHangUp, None)),
     ("no-reader", Deed(Act::NobodyReads("plain"), None)),
     ("no-reader-json", Deed(Act::NobodyReads("json"), None)),
     ("no-reader-jsonl", Deed(Act::NobodyReads("jsonl"), None)),
@@ -54,7 +57,7 @@ impl Deed {
             Act::Terminate(_) => 143,
             Act::HangUp(_) | Act::Close if moment == Moment::Watched => 129,
             Act::HangUp(_) | Act::Close => 143,
-            Act::NobodyReads(_) => match moment {
+            Act::NobodyReads(_) | Act::NoHangUp => match moment {
                 Moment::Undo => 10,
                 Moment::Pausing => 13,
                 _ => 0,
@@ -68,7 +71,7 @@ impl Deed {
     }
 
     fn stops(self) -> bool {
-        !matches!(self.0, Act::NobodyReads(_))
+        !matches!(self.0, Act::NobodyReads(_) | Act::NoHangUp)
     }
 }
 
@@ -125,7 +128,8 @@ impl Trial {
             Act::NobodyReads(output) => output,
             _ => "auto",
         };
-        let (mut tool, driver) = scene.arrive(output, self.deed.1)?;
+        let how = How { output, terminal: self.deed.1, ignores_hang_ups: self.deed.0 == Act::NoHangUp };
+        let (mut tool, driver) = scene.arrive(how)?;
         let told = self.act(&scene, &mut tool);
         let said = tool.said();
         told.and_then(|()| self.stopped(&scene, &said, driver)).map_err(|why| {
@@ -140,7 +144,7 @@ impl Trial {
     /// The process ends only after what is held at the moment.
     fn is_waited_for(&self) -> bool {
         match self.moment {
-            Moment::Watched => false,
+            Moment::Watched => self.deed.0 == Act::NoHangUp,
             Moment::Beginning | Moment::Approval => !self.deed.stops(),
             _ => !self.deed.is_urgent(),
         }
@@ -150,13 +154,13 @@ impl Trial {
     fn act(&self, scene: &Scene<'_>, tool: &mut Tool) -> Result<(), String> {
         let times = match self.deed.0 {
             Act::Interrupt(times) | Act::Terminate(times) | Act::HangUp(times) => times,
-            Act::Close | Act::NobodyReads(_) => 1,
+            Act::NoHangUp | Act::Close | Act::NobodyReads(_) => 1,
         };
         for time in 0..times {
             match self.deed.0 {
                 Act::Interrupt(_) => tool.interrupt(),
                 Act::Terminate(_) => tool.signal(Signal::TERM),
-                Act::HangUp(_) => tool.signal(Signal::HUP),
+                Act::HangUp(_) | Act::NoHangUp => tool.signal(Signal::HUP),
                 Act::Close => tool.nobody_reads(true),
                 Act::NobodyReads(output) => tool.nobody_reads(output == "plain"),
             }
