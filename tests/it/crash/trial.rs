@@ -360,6 +360,9 @@ impl Trial<'_> {
             && scene.die(
                 &verb,
                 &Kill::Append { number: behind + self.again, after: self.again.is_multiple_of(2) },
+            if !killed {
+                return Err("it ended, and there is no run".into());
+            }
             );
         let judged =
             scene.bring_to_an_end(self.course.scenario).and_then(|status| self.judge(&scene, &status));
