@@ -6,8 +6,8 @@
 # `tests/prove.sh disk` runs the rows whose names begin so. It is made for two cores with nothing else to do: who is slow
 # because of others looks like one whose time ran out.
 #
-# A suite takes part by printing lines: `proved: NAME N of M`, `planted: …` for a bug that was seen, and
-# `skipped: NAME: why` on its error output.
+# A suite takes part by printing lines: `proved: NAME N of M`, `planted: …` for a bug that was seen, `skipped: NAME: why` on
+# its error output, and `measured: NAME | TRIALS | FIGURE | TARGET | kept` (or `missed`) where it has measured something.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR=never RUST_BACKTRACE=0
@@ -45,6 +45,10 @@ prove() {
     printf '%s\n' "$line" >>"$log"
     if [[ "$line" =~ (^|\ )proved:\ (.*)\ ([0-9]+)\ of\ ([0-9]+)$ ]]; then
       row "${BASH_REMATCH[2]}" "${BASH_REMATCH[4]}" "${BASH_REMATCH[3]} of ${BASH_REMATCH[4]}" $((SECONDS - began))
+    elif [[ "$line" =~ ^measured:\ (.*)\ \|\ (.*)\ \|\ (.*)\ \|\ (.*)\ \|\ (kept|missed)$ ]]; then
+      row "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}" $((SECONDS - began))
+      printf '  target: %s: %s\n' "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}"
+      [[ "${BASH_REMATCH[5]}" = kept ]] || failed=1
     elif [[ "$line" =~ ^skipped:\ ([^:]*):\ (.*)$ ]]; then
       row "${BASH_REMATCH[1]}" - "skipped" $((SECONDS - began))
       printf '  %s\n' "${BASH_REMATCH[2]}"
@@ -86,6 +90,9 @@ prove races races:: SWITCHOVER_RACES=1000
 prove wire wire:: SWITCHOVER_WIRE=all
 prove terraform beside_terraform::
 suite=--lib prove model model SWITCHOVER_MODEL=all
+prove journals journals::
+suite="--bench scale" prove scale scale
+suite="--bench append" prove appends append
 # Of a binary that makes mistakes on purpose, each must be found.
 suite="--features mistakes --test it" prove mistakes each_mistake
 

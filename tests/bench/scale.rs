@@ -13,6 +13,9 @@ use switchover::store::{Entry, NewRun, Owner, RunId, Seq, Source, SqliteStore, S
 
 const RUNS: usize = 1000;
 const FACTS: usize = 100_000;
+/// How often each is measured.
+const LISTED: usize = 11;
+const RESUMED: usize = 5;
 const PLAN: &str = "switchover: v1\nname: bench\nsteps:\n  - { id: rest, uses: wait, with: { for: 1s } }\n";
 
 /// A run that was killed in the middle, an hour ago, after so many facts.
@@ -27,10 +30,10 @@ fn interrupted(store: &SqliteStore, now: Timestamp, facts: usize) -> RunId {
         world_lock: false,
         created,
         by: "bench".into(),
+        tool: "0.1.0".into(),
     };
     let id = store.create(new).unwrap().id;
     let owner = Owner { host: "elsewhere".into(), pid: 1, birth: String::new() };
-        tool: "0.1.0".into(),
     let lease = store.acquire(&id, &owner, Duration::from_millis(1), created).unwrap();
     let step = |fact| EventRecord::Step { step: "rest".into(), fact };
     let proposal = ProposalRecord {
@@ -77,13 +80,31 @@ fn main() {
     let runs: Vec<RunId> = (0..=RUNS).map(|_| interrupted(&store, now, 30)).collect();
     let raw = rusqlite::Connection::open(state.join("switchover.db")).unwrap();
     raw.execute("UPDATE events SET at = at + 1 WHERE seq = 7 AND run = ?", [&*runs[RUNS / 2].0]).unwrap();
-    let listed = median((0..11).map(|_| spend(state, &["runs", "--limit", "2000"]).0).collect());
+    let listed = median((0..LISTED).map(|_| spend(state, &["runs", "--limit", "2000"]).0).collect());
     println!("runs: {} listed in {listed:.0} ms", RUNS + 1);
     let ended: Vec<Option<i32>> = runs.iter().map(|run| spend(state, &["resume", &run.0]).1).collect();
     let count = |code| ended.iter().filter(|ended| **ended == Some(code)).count();
     println!("resumed: {} of {RUNS}, {} refused as damaged", count(0), count(13));
-    let each = (0..5).map(|_| spend(state, &["resume", &interrupted(&store, now, FACTS).0]));
+    let each = (0..RESUMED).map(|_| spend(state, &["resume", &interrupted(&store, now, FACTS).0]));
     let (spans, codes): (Vec<f64>, Vec<Option<i32>>) = each.unzip();
     assert!(codes.iter().all(|code| *code == Some(0)), "{codes:?}");
-    println!("resume: {FACTS} facts in {:.0} ms", median(spans));
+    let resumed = median(spans);
+    println!("resume: {FACTS} facts in {resumed:.0} ms");
+    // For `tests/prove.sh`.
+    println!("proved: interrupted runs resumed {} of {RUNS}", count(0));
+    println!("proved: damaged runs refused beside them {} of 1", count(13));
+    println!(
+        "measured: {} runs listed | {LISTED} | {listed:.0} ms | < 100 ms | {}",
+        RUNS + 1,
+        met(listed < 100.0)
+    );
+    println!(
+        "measured: {FACTS} facts resumed | {RESUMED} | {resumed:.0} ms | < 1000 ms | {}",
+        met(resumed < 1000.0)
+    );
+    assert!((count(0), count(13)) == (RUNS, 1), "{} were resumed, {} refused", count(0), count(13));
+}
+
+fn met(is: bool) -> &'static str {
+    if is { "kept" } else { "missed" }
 }
