@@ -89,7 +89,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ("HangUpHurries", "command/hup-twice/resume"),
     ("NohupOverridden", "timer/nohup/resume"),
     ("DeafAtFirst", "beginning/int/resume"),
-    ("ReaderAssumed", "timer/no-reader/resume"),
     ("ReaderAssumed", "watched/no-reader/resume"),
     ("LocksStay", "timer/int/resume"),
 ];
