@@ -28,6 +28,8 @@ mistakes! {
     GraceIgnored,
     /// A call is sent although its deadline has passed.
     SentTooLate,
+    /// A command that could not be started in time has failed.
+    LateFails,
     /// What is written is written before its intent is recorded.
     EffectFirst,
     /// The undo of a deployment goes by the newest revision of the family, not by what was recorded.
@@ -70,6 +72,12 @@ mistakes! {
     EpochNotChecked,
     /// The store appends wherever its journal ends, not where the writer believes.
     PlaceNotChecked,
+    /// What the disk refuses of an append is taken for written.
+    DiskErrorSwallowed,
+    /// Nothing is synced.
+    NeverSynced,
+    /// Nobody looks whether the files of the store are where they were.
+    VanishedUnnoticed,
     /// The hash of an event does not cover the one before it.
     HashNotChained,
     /// A lock is taken from a run that is under way.

@@ -221,6 +221,18 @@ impl StoreError {
         })
     }
 
+    /// The disk did not do what it was told to.
+    pub(super) fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self,
+            Self::Full { .. }
+                | Self::Failing { .. }
+                | Self::Failed { .. }
+                | Self::ReadOnly { .. }
+                | Self::Unknown { .. }
+        )
+    }
+
     /// Another run or process is in the way.
     #[must_use]
     pub fn is_locked(&self) -> bool {

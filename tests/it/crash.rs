@@ -21,6 +21,8 @@
 //! SWITCHOVER_CRASH=switch-fails/before-52/abort … one trial
 //! ```
 
+#[cfg(feature = "mistakes")]
+mod planted;
 mod scenario;
 mod trial;
 
@@ -220,9 +222,9 @@ impl Count {
         count
     }
 
+    /// Killed, and as they should be.
     fn good(&self) -> usize {
         self.twice + self.once
-    /// Killed, and as they should be.
     }
 }
 

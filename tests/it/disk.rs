@@ -23,6 +23,8 @@ mod clerk;
 mod course;
 mod errors;
 mod full;
+#[cfg(feature = "mistakes")]
+mod planted;
 mod platter;
 mod power;
 mod rot;

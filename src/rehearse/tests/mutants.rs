@@ -122,11 +122,15 @@ fn each_mistake_is_found_by_a_rehearsal() {
 }
 
 /// Mistakes of what a rehearsal has no part of: `run::tests::stories_bake`, `store::tests::mistakes`, `driver::tests::leases`
-/// and, those about signals, `tests/it/signals` find them.
+/// and, those about signals, disks and clocks, `tests/it/signals`, `tests/it/disk` and `tests/it/zombies` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
     Mistake::HashNotChained,
+    Mistake::LateFails,
+    Mistake::DiskErrorSwallowed,
+    Mistake::NeverSynced,
+    Mistake::VanishedUnnoticed,
     Mistake::LockNotHeeded,
     Mistake::LeaseNotRenewed,
     Mistake::CommandLivesOn,

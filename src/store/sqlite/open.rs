@@ -2,6 +2,7 @@
 
 use super::witness::Witnesses;
 use super::{explain, explain_io};
+use crate::mutant::{Mistake, on};
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -140,8 +141,11 @@ fn prepare(path: &Path, mut connection: Connection, directory: &Path) -> Result<
             Err(error) => return Err(sql(error)),
         }
     }
+    let synced = if on(Mistake::NeverSynced) { "OFF" } else { "FULL" };
     connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA fullfsync = ON")
+        .execute_batch(&format!(
+            "PRAGMA synchronous = {synced}; PRAGMA foreign_keys = ON; PRAGMA fullfsync = ON"
+        ))
         .map_err(sql)?;
     if check_format(path, &connection)? == 0 {
         let transaction =

@@ -51,6 +51,8 @@ pub(super) enum Ended {
 struct Scene {
     stage: Stage,
     folder: tempfile::TempDir,
+    /// What the tool does wrongly, if it was built for it.
+    mistake: Option<&'static str>,
 }
 
 /// In place of `echo`: waits where it is told to, and fails where it is told to.
@@ -69,14 +71,14 @@ test ! -e "$folder/fails"
 "#;
 
 impl Scene {
-    fn set(scenario: &Scenario, time: u32) -> Self {
+    fn set(scenario: &Scenario, time: u32, mistake: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = folder.path().join("world.yaml");
         fs::write(&world, scenario.world.to_string()).unwrap();
         let echo = folder.path().join("echo");
         fs::write(&echo, ECHO).unwrap();
         fs::set_permissions(&echo, fs::Permissions::from_mode(0o755)).unwrap();
-        let scene = Self { stage: Stage::without_users(&world, time), folder };
+        let scene = Self { stage: Stage::without_users(&world, time), folder, mistake };
         if scenario.command_fails {
             fs::write(scene.file("fails"), "").unwrap();
         }
@@ -92,6 +94,7 @@ impl Scene {
         let mut command = self.stage.command(verb);
         let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap());
         command.env("PATH", path).env("SWITCHOVER_FAULTS", faults).env("SWITCHOVER_ON_PAUSE", "exit");
+        command.envs(self.mistake.map(|mistake| ("SWITCHOVER_MISTAKE", mistake)));
         command.env("SWITCHOVER_PARAM_SOAK", "3m").stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -208,7 +211,7 @@ impl<'s> Course<'s> {
     }
 
     fn at(scenario: &'s Scenario, time: u32) -> Result<Self, String> {
-        let scene = Scene::set(scenario, time);
+        let scene = Scene::set(scenario, time, None);
         let before = scene.stage.world.state();
         let said = scene.run(&["run", PLAN]);
         let log = scene.stage.log();
@@ -258,7 +261,13 @@ impl<'s> Course<'s> {
         let both = |kill: Kill| [(kill.clone(), Then::Resume), (kill, Then::Abort)];
         let trials = self.kills().into_iter().flat_map(both).enumerate();
         trials
-            .map(|(place, (kill, then))| Trial { course: self, kill, then, again: 1 + place % 11 })
+            .map(|(place, (kill, then))| Trial {
+                course: self,
+                kill,
+                then,
+                again: 1 + place % 11,
+                mistake: None,
+            })
             .collect()
     }
 }
@@ -267,7 +276,7 @@ type Calls = BTreeMap<(String, String), (u64, u64)>;
 
 /// Once more, stopped for a moment at this fact: what had been called by then, and in all.
 fn watched(scenario: &Scenario, from: usize, time: u32) -> Result<(Vec<Json>, Calls), String> {
-    let scene = Scene::set(scenario, time);
+    let scene = Scene::set(scenario, time, None);
     let mut child = scene.command(&["run", PLAN], &format!("stop-after-append={from}")).spawn().unwrap();
     let pid = Pid::from_child(&child);
     let stopped = waitpid(Some(pid), WaitOptions::UNTRACED).unwrap().is_some_and(|(_, how)| how.stopped());
@@ -296,9 +305,17 @@ pub(super) struct Trial<'c> {
     then: Then,
     /// So many events later it is killed once more.
     again: usize,
+    /// What the tool does wrongly, if it was built for it.
+    mistake: Option<&'static str>,
 }
 
 impl Trial<'_> {
+    /// Of a tool that does this wrongly.
+    #[cfg(feature = "mistakes")]
+    pub(super) fn mistaken(self, mistake: &'static str) -> Self {
+        Self { mistake: Some(mistake), ..self }
+    }
+
     pub(super) fn is_of(&self, course: &Course<'_>) -> bool {
         self.course.scenario.name == course.scenario.name
     }
@@ -340,9 +357,12 @@ impl Trial<'_> {
     }
 
     fn at(&self, kill: &Kill, time: u32) -> Result<Ended, String> {
-        let scene = Scene::set(self.course.scenario, time);
+        let scene = Scene::set(self.course.scenario, time, self.mistake);
         let killed = scene.die(&["run", PLAN], kill);
         if scene.run(&["status", "latest"]).code != Some(0) {
+            if !killed {
+                return Err("it ended, and there is no run".into());
+            }
             // It died before there was a run.
             same(&lasting(&scene.stage.world.state()), &self.course.worlds.0, "no run")?;
             return Ok(Ended::KilledOnce);
@@ -360,9 +380,6 @@ impl Trial<'_> {
             && scene.die(
                 &verb,
                 &Kill::Append { number: behind + self.again, after: self.again.is_multiple_of(2) },
-            if !killed {
-                return Err("it ended, and there is no run".into());
-            }
             );
         let judged =
             scene.bring_to_an_end(self.course.scenario).and_then(|status| self.judge(&scene, &status));

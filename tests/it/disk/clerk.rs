@@ -49,10 +49,13 @@ pub(super) struct Task {
     pub(super) session: usize,
     /// What happens once this piece is written.
     pub(super) prank: (usize, Prank),
+    /// What the store does wrongly, if it was built for it.
+    pub(super) mistake: Option<&'static str>,
 }
 
 impl Task {
-    pub(super) const WHOLE: Self = Self { until: PIECES, session: 25, prank: (0, Prank::None) };
+    pub(super) const WHOLE: Self =
+        Self { until: PIECES, session: 25, prank: (0, Prank::None), mistake: None };
 
     pub(super) fn until(until: usize) -> Self {
         Self { until, ..Self::WHOLE }
@@ -65,6 +68,7 @@ impl Task {
         let prank = PRANKS.iter().position(|prank| *prank == self.prank.1).unwrap_or(PRANKS.len());
         let words = [self.until, self.session, self.prank.0, prank].map(|word| word.to_string());
         command.env(ORDER, format!("{} {}", words.join(" "), directory.display()));
+        command.envs(self.mistake.map(|mistake| ("SWITCHOVER_MISTAKE", mistake)));
         command
     }
 
@@ -75,7 +79,7 @@ impl Task {
         let (until, session, piece, prank): (usize, usize, usize, usize) =
             (number(), number(), number(), number());
         let prank = PRANKS.get(prank).copied().unwrap_or(Prank::None);
-        Some((Self { until, session, prank: (piece, prank) }, words.next().unwrap().into()))
+        Some((Self { until, session, prank: (piece, prank), ..Self::WHOLE }, words.next().unwrap().into()))
     }
 }
 
@@ -135,11 +139,11 @@ fn new_run() -> NewRun {
         world_lock: false,
         created: Timestamp(1_000_000),
         by: "ana".into(),
+        tool: "0.1.0".into(),
     }
 }
 
 /// The run and the number of its events: the one that is there, or a new one.
-        tool: "0.1.0".into(),
 fn open(directory: &Path) -> Result<(SqliteStore, RunId, u64), StoreError> {
     let store = SqliteStore::open(directory)?;
     let (run, there) = match store.ids()?.into_iter().next() {

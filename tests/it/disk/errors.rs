@@ -50,6 +50,7 @@ struct Trial {
     error: &'static str,
     nth: usize,
     on: bool,
+    mistake: Option<&'static str>,
 }
 
 /// What the clerk said of it, and what is left.
@@ -62,19 +63,19 @@ struct After {
 
 impl Trial {
     fn name(&self) -> String {
-        let Self { call, error, nth, on } = self;
+        let Self { call, error, nth, on, .. } = self;
         format!("errors/{call}-{nth}{}/{error}", if *on { "-on" } else { "" })
     }
 
     fn run(&self) -> After {
-        let Self { call, error, nth, on } = self;
+        let Self { call, error, nth, on, mistake } = self;
         let (root, log) = (folder(), folder());
         let mut more = about(root.path());
         let on = if *on { "+" } else { "" };
         more.push(format!("--inject={call}:error={error}:when={nth}{on}"));
         let log = log.path().join("log");
-        let output =
-            tape::watched(&task().command(&root.path().join("state")), &log, &more).output().unwrap();
+        let task = Task { mistake: *mistake, ..task() };
+        let output = tape::watched(&task.command(&root.path().join("state")), &log, &more).output().unwrap();
         let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             said.push_str("died: ");
@@ -115,6 +116,31 @@ impl After {
     }
 }
 
+fn trials() -> Vec<Trial> {
+    let each = FAULTS.iter().flat_map(|(call, errors)| {
+        let count = count(call);
+        let all = (1..=count).flat_map(move |nth| errors.iter().map(move |error| (nth, error)));
+        all.flat_map(move |(nth, error)| {
+            [false, true].map(|on| Trial { call, error, nth, on, mistake: None })
+        })
+    });
+    each.collect()
+}
+
+/// What becomes of some trials of writes, of a store that does this wrongly.
+#[cfg(feature = "mistakes")]
+pub(super) fn mistaken(mistake: &'static str) -> Result<Ended, String> {
+    tape::is_possible()?;
+    let writes = trials().into_iter().filter(|trial| ["pwrite64", "fsync"].contains(&trial.call));
+    let some: Vec<Trial> = writes.map(|trial| Trial { mistake: Some(mistake), ..trial }).step_by(5).collect();
+    let numbers: Vec<usize> = (0..some.len()).collect();
+    Ok(at_once(HANDS, &numbers, |number| {
+        let after = some[number].run();
+        let judged = after.judge(after.promise, number as u64).and_then(|()| after.judge_as_it_is());
+        (some[number].name(), judged)
+    }))
+}
+
 #[test]
 fn every_call_fails() {
     let suite = "I/O errors";
@@ -122,12 +148,7 @@ fn every_call_fails() {
         return skipped(suite, &why);
     }
     let wanted = Wanted::read();
-    let each = FAULTS.iter().flat_map(|(call, errors)| {
-        let count = count(call);
-        let all = (1..=count).flat_map(move |nth| errors.iter().map(move |error| (nth, error)));
-        all.flat_map(move |(nth, error)| [false, true].map(|on| Trial { call, error, nth, on }))
-    });
-    let all: Vec<Trial> = each.collect();
+    let all = trials();
     let chosen = wanted.choose(suite, all.len(), 40, |number| all[number].name());
     if chosen.is_empty() {
         return;

@@ -73,13 +73,19 @@ fn at_point(kept: Kept, point: usize) -> Kept {
 }
 
 /// Trials of this tape; their names begin so. Each point comes so many times.
-fn trials(tape: &Tape, head: &str, suite: &str, times: usize, sample: usize) -> Vec<(String, usize, Kept)> {
+fn trials(
+    wanted: &Wanted,
+    tape: &Tape,
+    head: &str,
+    suite: &str,
+    (times, sample): (usize, usize),
+) -> Vec<(String, usize, Kept)> {
     let points = tape.points();
     let trial = |number: usize| {
         let (point, kept) = (points[number / times], KEPT[(number + number / times) % KEPT.len()]);
         (format!("{head}/{point}/{}", name(kept)), point, at_point(kept, point))
     };
-    let chosen = Wanted::read().choose(suite, points.len() * times, sample, |number| trial(number).0);
+    let chosen = wanted.choose(suite, points.len() * times, sample, |number| trial(number).0);
     chosen.into_iter().map(trial).collect()
 }
 
@@ -115,7 +121,7 @@ fn power_is_lost_while_a_journal_is_written() {
     }
     let wanted = Wanted::read();
     let tape = Tape::of(Task::until(PIECES - 1), folder(), Promise::default());
-    let mut chosen = trials(&tape, "power", suite, KEPT.len(), 110);
+    let mut chosen = trials(&wanted, &tape, "power", suite, (KEPT.len(), 110));
     let ended = lose_power(&tape, &chosen, Sync::Honest);
     if wanted.is_named() && chosen.is_empty() {
         return;
@@ -140,6 +146,19 @@ fn power_is_lost_again_while_a_journal_is_recovered() {
         return skipped(suite, &why);
     }
     let wanted = Wanted::read();
+    let ended = recovered(&wanted, suite, None);
+    if !(wanted.is_named() && ended.is_empty()) {
+        proved(suite, &ended);
+    }
+}
+
+/// What becomes of a store that does this wrongly while it recovers.
+#[cfg(feature = "mistakes")]
+pub(super) fn mistaken(mistake: &'static str) -> Result<Ended, String> {
+    tape::is_possible().map(|()| recovered(&Wanted::Sample { seed: 1 }, "with a mistake", Some(mistake)))
+}
+
+fn recovered(wanted: &Wanted, suite: &str, mistake: Option<&'static str>) -> Ended {
     let tape = Tape::of(Task::until(PIECES - 5), folder(), Promise::default());
     let points = tape.points();
     let first: Vec<(usize, Kept)> = (0..points.len())
@@ -157,12 +176,10 @@ fn power_is_lost_again_while_a_journal_is_recovered() {
         images.push((number, image, promise));
     });
     let ended = images.into_iter().flat_map(|(number, image, promise)| {
-        let again = Tape::of(Task::until((promise.begun + 2).min(PIECES)), image, promise);
-        let chosen = trials(&again, &format!("recovery/{number}"), suite, 1, 12);
+        let task = Task { mistake, ..Task::until((promise.begun + 2).min(PIECES)) };
+        let again = Tape::of(task, image, promise);
+        let chosen = trials(wanted, &again, &format!("recovery/{number}"), suite, (1, 12));
         lose_power(&again, &chosen, Sync::Honest)
     });
-    let ended: Ended = ended.collect();
-    if !(wanted.is_named() && ended.is_empty()) {
-        proved(suite, &ended);
-    }
+    ended.collect()
 }

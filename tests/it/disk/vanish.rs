@@ -5,9 +5,9 @@ use super::{Ended, HANDS, Wanted, at_once, folder, proved};
 
 const PIECES: usize = 12;
 
-fn trial(prank: Prank, piece: usize) -> Result<(), String> {
+fn trial(prank: Prank, piece: usize, mistake: Option<&'static str>) -> Result<(), String> {
     let root = folder();
-    let task = Task { session: 5, prank: (piece, prank), ..Task::until(PIECES) };
+    let task = Task { session: 5, prank: (piece, prank), mistake, ..Task::until(PIECES) };
     let output = task.command(&root.path().join("state")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let promise = Promise::heard(&said);
@@ -20,6 +20,16 @@ fn trial(prank: Prank, piece: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// What becomes of all trials, of a store that does this wrongly.
+#[cfg(feature = "mistakes")]
+pub(super) fn mistaken(mistake: &'static str) -> Ended {
+    let pieces: Vec<usize> = (1..PIECES).collect();
+    let trials = at_once(HANDS, &pieces, |piece| {
+        PRANKS.map(|prank| (format!("{prank:?}-{piece}"), trial(prank, piece, Some(mistake))))
+    });
+    trials.into_iter().flatten().collect()
+}
+
 #[test]
 fn the_directory_goes_away() {
     let wanted = Wanted::read();
@@ -29,7 +39,7 @@ fn the_directory_goes_away() {
     let chosen = wanted.choose("vanished state", trials.len(), trials.len(), name);
     let ended: Ended = at_once(HANDS, &chosen, |number| {
         let (piece, prank) = trials[number];
-        (name(number), trial(prank, piece))
+        (name(number), trial(prank, piece, None))
     });
     if !ended.is_empty() {
         proved("vanished state", &ended);

@@ -43,4 +43,5 @@ fn each_mistake_is_found_by_double_kills() {
         }
     }
     assert!(missed.is_empty(), "{missed:?} were not seen, or not by `abort` alone");
+    println!("proved: mistakes about double kills {0} of {0}", PLANTED.len());
 }

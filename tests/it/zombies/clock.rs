@@ -10,7 +10,7 @@ use crate::ledger::point::{Blow, Course, Point};
 use crate::ledger::{Ledger, Scenario, Then, stage};
 use crate::stage::{Said, Stage, repository};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// At once: nobody waits for long.
@@ -23,6 +23,7 @@ struct Jump<'s> {
     scenario: Scenario,
     point: Point,
     seconds: i64,
+    mistake: Option<&'static str>,
 }
 
 impl Jump<'_> {
@@ -31,7 +32,7 @@ impl Jump<'_> {
     }
 
     fn play(&self, library: &Path) -> Option<Result<(), String>> {
-        let ledger = Ledger::new(self.stage, self.scenario, None);
+        let ledger = Ledger::new(self.stage, self.scenario, self.mistake);
         let clock = ledger.file("clock");
         fs::write(&clock, "0").unwrap();
         let mut command = ledger.struck(&["run"], Blow::Stop, &self.point, 0);
@@ -50,26 +51,49 @@ impl Jump<'_> {
     }
 }
 
-#[test]
-fn a_clock_that_jumps_does_nothing_twice() {
-    let suite = "clock jumps";
-    let home = folder();
-    let library = home.path().join("clock.so");
+/// What adds to the time, in this folder.
+pub(super) fn library(home: &Path) -> Result<PathBuf, String> {
+    let library = home.join("clock.so");
     let source = repository("tests/it/zombies/clock.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
     match compiler.output().map(Said::from) {
-        Ok(said) if said.code == Some(0) => {}
-        why => return skipped(suite, &format!("cc cannot build a library: {why:?}")),
+        Ok(said) if said.code == Some(0) => Ok(library),
+        why => Err(format!("cc cannot build a library: {why:?}")),
     }
-    let stage = stage();
-    let courses = Course::all(&stage);
+}
+
+/// All of them, of a tool that does this wrongly, if anything.
+fn jumps<'s>(stage: &'s Stage, mistake: Option<&'static str>) -> Vec<Jump<'s>> {
+    let courses = Course::all(stage);
     let usual = courses.iter().filter(|course| ["all-well", "right-fails"].contains(&course.scenario.name));
     let all = usual.flat_map(|course| {
         let points = course.points().flat_map(|point| JUMPS.map(|seconds| (point.clone(), seconds)));
-        let stage = &stage;
-        points.map(|(point, seconds)| Jump { stage, scenario: course.scenario, point, seconds })
+        points.map(|(point, seconds)| Jump { stage, scenario: course.scenario, point, seconds, mistake })
     });
-    let chosen = choose(all.collect(), 12, Jump::name);
+    all.collect()
+}
+
+#[test]
+fn a_clock_that_jumps_does_nothing_twice() {
+    let suite = "clock jumps";
+    let home = folder();
+    let library = match library(home.path()) {
+        Ok(library) => library,
+        Err(why) => return skipped(suite, &why),
+    };
+    let stage = stage();
+    let chosen = choose(jumps(&stage, None), 12, Jump::name);
     proved(suite, &at_once(AT_ONCE, &chosen, |jump| (jump.name(), jump.play(&library))));
+}
+
+/// What becomes of those whose names have this in them.
+#[cfg(feature = "mistakes")]
+pub(super) fn mistaken(mistake: &'static str, place: &str) -> Result<super::Ended, String> {
+    let home = folder();
+    let library = library(home.path())?;
+    let stage = stage();
+    let mut of_it = jumps(&stage, Some(mistake));
+    of_it.retain(|jump| jump.name().contains(place));
+    Ok(at_once(AT_ONCE, &of_it, |jump| (jump.name(), jump.play(&library))))
 }

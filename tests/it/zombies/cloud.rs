@@ -46,6 +46,8 @@ enum Moment {
 struct Round {
     moment: Moment,
     then: Then,
+    /// What the one that is stopped does wrongly.
+    mistake: Option<&'static str>,
 }
 
 /// The plan; the world before and after, and how many facts there are.
@@ -94,9 +96,9 @@ impl Course {
             Point::around(self.facts).filter(|point| point.to_string() != format!("after-{}", self.facts));
         let appends = around.enumerate().map(|(place, point)| {
             let then = if place.is_multiple_of(2) { Then::Abort } else { Then::Resume };
-            Round { moment: Moment::Append(point), then }
+            Round { moment: Moment::Append(point), then, mistake: None }
         });
-        let change = |number, hold, then| Round { moment: Moment::Change(number, hold), then };
+        let change = |number, hold, then| Round { moment: Moment::Change(number, hold), then, mistake: None };
         let held = CHANGES.into_iter().flat_map(|number| {
             [("hold_before", Then::Resume), ("hold_after", Then::Resume), ("hold_after", Then::Abort)]
                 .map(|(hold, then)| change(number, hold, then))
@@ -118,6 +120,7 @@ impl Round {
         let working = WORKSHOP.enter();
         let stage = stage();
         let mut run = command(&stage, &["run"], &course.plan);
+        run.envs(self.mistake.map(|mistake| ("SWITCHOVER_MISTAKE", mistake)));
         let zombie = match &self.moment {
             Moment::Append(point) => {
                 let Point::Append { number, after } = point else { return None };
@@ -178,4 +181,14 @@ fn whoever_was_replaced_sends_nothing_more() {
     let course = Course::watched();
     let chosen = choose(course.rounds(), 4, Round::name);
     proved("zombies over DNS", &at_once(AT_ONCE, &chosen, |round| (round.name(), round.play(&course))));
+}
+
+/// What becomes of those whose names have this in them, where the one that is stopped does this wrongly.
+#[cfg(feature = "mistakes")]
+pub(super) fn mistaken(mistake: &'static str, place: &str) -> super::Ended {
+    let course = Course::watched();
+    let mut of_it = course.rounds();
+    of_it.retain(|round| round.name().contains(place));
+    of_it.iter_mut().for_each(|round| round.mistake = Some(mistake));
+    at_once(AT_ONCE, &of_it, |round| (round.name(), round.play(&course)))
 }
