@@ -80,6 +80,8 @@ mistakes! {
     VanishedUnnoticed,
     /// The hash of an event does not cover the one before it.
     HashNotChained,
+    /// Who waits to take a lock over does not see that its run was run again meanwhile.
+    BarredOnce,
     /// A lock is taken from a run that is under way.
     LockNotHeeded,
     /// A lease is not renewed while a call is under way.
@@ -122,6 +124,8 @@ mistakes! {
     InterruptBreaksOff,
     /// A terminal that closes ends the process.
     HangUpKills,
+    /// A terminal that closes stops also who was started so as not to hear of it.
+    NohupOverridden,
     /// Who closes a terminal is in a hurry: the shell repeats what the kernel has said.
     HangUpHurries,
     /// No signal is heard before a run has begun.
@@ -130,8 +134,6 @@ mistakes! {
     ReaderAssumed,
     /// What a run locked stays locked once it is over.
     LocksStay,
-    /// A terminal that closes stops also who was started so as not to hear of it.
-    NohupOverridden,
 }
 
 /// Whether this mistake is made.

@@ -10,7 +10,7 @@ use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, Timestamp};
 use crate::port::{Clock, WriteHttp, WriteWorld};
 use crate::run::{Actor, Input, Mode, Run, follow};
-use crate::store::{Owner, Recorded, RunId, Seq, Store, StoreError};
+use crate::store::{Barred, Owner, Recorded, RunId, Seq, Store, StoreError};
 use serde_json::{Map, Value as Json};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -284,9 +284,30 @@ impl Driver {
         journal: &mut Journal,
         heartbeat: &mut Heartbeat,
     ) -> Result<Option<Rest>, DriveError> {
+        loop {
+            let barred = journal.bar(self.locks.clone()).await?;
+            if let Some(rest) = self.wait_out(&barred, journal, heartbeat).await? {
+                return Ok(Some(rest));
+            }
+            // Where somebody has run one of them meanwhile, that is waited out, too.
+            let Some(takeovers) = journal.lock(self.locks.clone(), barred).await? else { continue };
+            for takeover in takeovers {
+                self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Waits until nothing lands any more of what these runs have announced.
+    async fn wait_out(
+        &mut self,
+        barred: &[Barred],
+        journal: &mut Journal,
+        heartbeat: &mut Heartbeat,
+    ) -> Result<Option<Rest>, DriveError> {
         let mut quiet = Timestamp::PAST;
-        for run in journal.bar(self.locks.clone()).await? {
-            if let Some(until) = journal.open_until(&run).await? {
+        for barred in barred {
+            if let Some(until) = journal.open_until(&barred.run).await? {
                 quiet = quiet.max(until.after(self.plan.policy.grace));
             }
         }
@@ -303,9 +324,6 @@ impl Driver {
                 () = wall.sleep_until(journal.renewal()) => journal.renew().await?,
                 () = self.interruption.to_pause() => return Ok(Some(Rest::Interrupted)),
             }
-        }
-        for takeover in journal.lock(self.locks.clone()).await? {
-            self.observers.iter_mut().for_each(|observer| observer.on_takeover(&takeover));
         }
         Ok(None)
     }

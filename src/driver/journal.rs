@@ -6,7 +6,7 @@ use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
 use crate::run::{Actor, Event, Input, Order, Run, follow};
 use crate::store::record::EventRecord;
-use crate::store::{self, Entry, Lease, Owner, Recorded, RunId, Seq, Store, StoreError, Takeover};
+use crate::store::{self, Barred, Entry, Lease, Owner, Recorded, RunId, Seq, Store, StoreError, Takeover};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,15 +93,19 @@ impl Journal {
     }
 
     /// Runs that nobody runs any more and that have locked what this one writes: they write nothing from now on.
-    pub(super) async fn bar(&self, resources: Vec<String>) -> Result<Vec<RunId>, StoreError> {
+    pub(super) async fn bar(&self, resources: Vec<String>) -> Result<Vec<Barred>, StoreError> {
         let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());
         blocking(move || store.bar(&lease, &resources, now)).await
     }
 
-    /// Locks what the run writes.
-    pub(super) async fn lock(&self, resources: Vec<String>) -> Result<Vec<Takeover>, StoreError> {
+    /// Locks what the run writes. `None`: somebody has run one of the others since it was barred.
+    pub(super) async fn lock(
+        &self,
+        resources: Vec<String>,
+        barred: Vec<Barred>,
+    ) -> Result<Option<Vec<Takeover>>, StoreError> {
         let (store, lease, now) = (self.store.clone(), self.lease.clone(), self.wall.now());
-        blocking(move || store.lock(&lease, &resources, now)).await
+        blocking(move || store.lock(&lease, &resources, &barred, now)).await
     }
 
     /// Until when a call of another run may still be sent.

@@ -21,9 +21,11 @@ pub use listed::{Listed, Told};
 pub use owner::Owner;
 pub use runs::{NewRun, RunId, RunRecord, Source, digest, digest_of};
 pub use sqlite::SqliteStore;
+#[cfg(test)]
+pub(crate) use traits::OpenCalls;
 pub use traits::{
-    Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified, events, find,
-    give_order, open_until, orders_after, recorded,
+    Barred, Entry, Epoch, Holder, Lease, OrderEntry, Recorded, Seq, Store, Stored, Takeover, Verified,
+    events, find, give_order, open_until, orders_after, recorded,
 };
 
 #[cfg(test)]

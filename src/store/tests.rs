@@ -174,7 +174,7 @@ fn whoever_was_replaced_cannot_write() {
         first.append(&old, Seq(1), &entries(1)).map(drop),
         first.renew(&old, TTL, later),
         first.release(&old),
-        first.lock(&old, &["x".into()], later).map(drop),
+        first.lock(&old, &["x".into()], &[], later).map(drop),
         first.unlock(&old),
     ] {
         assert!(
@@ -485,28 +485,64 @@ fn orders_are_numbered_and_heard() {
     assert!(matches!(store.order(&nobody, &bo, &odd, NOW), Err(StoreError::NoSuchRun(_))));
 }
 
+/// As a run does it that need not wait for anything.
+fn lock(
+    store: &dyn Store,
+    lease: &Lease,
+    resources: &[String],
+    now: Timestamp,
+) -> Result<Vec<Takeover>, StoreError> {
+    let barred = store.bar(lease, resources, now)?;
+    Ok(store.lock(lease, resources, &barred, now)?.expect("nobody has run it since"))
+}
+
+/// Who waits for what another run announced waits for what was there then: what is announced meanwhile is waited for, too.
+#[test]
+fn a_run_that_was_run_again_must_be_barred_again() {
+    let (_directory, store, first) = held();
+    let resources: Vec<String> = vec!["ecs:prod/other".into(), "dns:zone/app".into()];
+    assert_eq!(lock(&store, &first, &resources[1..], NOW).unwrap(), []);
+    let later = NOW.after(TTL);
+    let run = store.create(new_run()).unwrap().id;
+    let second = store.acquire(&run, &other(2), TTL, later).unwrap();
+    assert_eq!(store.lock(&second, &resources, &[], later).unwrap(), None, "nobody has waited for anything");
+    let barred = store.bar(&second, &resources, later).unwrap();
+    let again = store.acquire(&first.run, &other(3), TTL, later).unwrap();
+    assert!(store.lock(&second, &resources, &barred, later).unwrap_err().is_locked());
+    store.append(&again, Seq(0), &entries(1)).unwrap();
+    store.release(&again).unwrap();
+    assert_eq!(store.lock(&second, &resources, &barred, later).unwrap(), None);
+    // Of what was refused nothing was done: the other name is free, too.
+    let third = store.create(new_run()).unwrap().id;
+    let third = store.acquire(&third, &other(4), TTL, later).unwrap();
+    assert_eq!(lock(&store, &third, &resources[..1], later).unwrap(), []);
+    store.unlock(&third).unwrap();
+    let taken = lock(&store, &second, &resources, later).unwrap();
+    assert_eq!(taken.into_iter().map(|taken| taken.run).collect::<Vec<_>>(), [first.run]);
+}
+
 #[test]
 fn what_two_runs_write_is_locked() {
     let (_directory, store, first) = held();
     let resources: Vec<String> = vec!["dns:zone/app".into(), "ecs:prod/api".into()];
-    assert_eq!(store.lock(&first, &resources, NOW).unwrap(), []);
-    assert_eq!(store.lock(&first, &resources, NOW).unwrap(), []);
+    assert_eq!(lock(&store, &first, &resources, NOW).unwrap(), []);
+    assert_eq!(lock(&store, &first, &resources, NOW).unwrap(), []);
     let run = store.create(new_run()).unwrap().id;
     let second = store.acquire(&run, &other(2), TTL, NOW).unwrap();
     let wanted = vec!["ecs:prod/other".to_owned(), "ecs:prod/api".into()];
-    let refused = store.lock(&second, &wanted, NOW).unwrap_err();
+    let refused = lock(&store, &second, &wanted, NOW).unwrap_err();
     let text = refused.to_string();
     assert!(refused.is_locked() && text.contains("ecs:prod/api is locked by run"), "{text}");
     assert!(text.contains(&*first.run.0) && text.contains("elsewhere/1 since 1970"), "{text}");
     // All or nothing.
     let third = store.create(new_run()).unwrap().id;
     let third = store.acquire(&third, &other(3), TTL, NOW).unwrap();
-    assert_eq!(store.lock(&third, &wanted[..1], NOW).unwrap(), []);
+    assert_eq!(lock(&store, &third, &wanted[..1], NOW).unwrap(), []);
     store.unlock(&third).unwrap();
     // A holder that is gone has nothing locked any more, and the reason is kept.
     let later = NOW.after(TTL);
     store.renew(&second, TTL, later).unwrap();
-    let takeovers = store.lock(&second, &wanted, later).unwrap();
+    let takeovers = lock(&store, &second, &wanted, later).unwrap();
     assert_eq!(takeovers.len(), 1);
     assert!(takeovers[0].reason.contains("the lease of elsewhere/1 ran out"), "{takeovers:?}");
     // It was only silent, and wakes: it is as replaced as if its own run had been taken over.
@@ -514,7 +550,7 @@ fn what_two_runs_write_is_locked() {
     assert!(matches!(store.append(&first, Seq(0), &entries(1)), Err(StoreError::Fenced { .. })));
     store.unlock(&second).unwrap();
     let again = store.acquire(&first.run, &other(1), TTL, later).unwrap();
-    assert_eq!(store.lock(&again, &resources, later).unwrap(), []);
+    assert_eq!(lock(&store, &again, &resources, later).unwrap(), []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a store does, whatever it is made of.
 
-use super::record::{EventRecord, OrderRecord, StepRecord};
+use super::record::{EventRecord, LandedRecord, OrderRecord, StepRecord};
 use super::{NewRun, Owner, RunId, RunRecord, StoreError, Told};
 use crate::plan::{Plan, Timestamp};
 use crate::run::{Actor, Event, Order};
@@ -101,6 +101,15 @@ pub struct OrderEntry {
     pub order: OrderRecord,
 }
 
+/// A run that nobody runs any more, fenced: until somebody runs it again, nothing of it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barred {
+    /// Which.
+    pub run: RunId,
+    /// Whoever runs it again has a later one.
+    pub epoch: Epoch,
+}
+
 /// A lock that was taken from a run that nobody runs any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Takeover {
@@ -147,9 +156,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The runs that nobody runs any more and that have locked some of these: each is fenced from now on, and keeps its
     /// locks. What one of them announced may land yet: whoever waits for that before it locks leaves it to others to wait,
     /// too, should it die meanwhile.
-    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError>;
-    /// Locks all of these for the run, or none. Locks of a run that nobody runs any more are taken over.
-    fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError>;
+    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Barred>, StoreError>;
+    /// Locks all of these for the run, or none. Locks of a run that nobody runs any more are taken over if it was barred, and
+    /// nobody has run it since. `None`: it must be barred first, or again, and what it announced waited for.
+    fn lock(
+        &self,
+        lease: &Lease,
+        resources: &[String],
+        barred: &[Barred],
+        now: Timestamp,
+    ) -> Result<Option<Vec<Takeover>>, StoreError>;
     /// Gives back all that the run has locked.
     fn unlock(&self, lease: &Lease) -> Result<(), StoreError>;
 
@@ -199,17 +215,42 @@ pub fn recorded(run: &RunId, plan: &Plan, stored: &Stored) -> Result<Recorded, S
 /// # Errors
 /// The run cannot be read.
 pub fn open_until(store: &dyn Store, run: &RunId) -> Result<Option<Timestamp>, StoreError> {
-    let mut open = BTreeMap::new();
+    let mut open = OpenCalls::default();
     for stored in store.read(run, Seq(1))? {
         // What this version cannot read announces nothing that it could wait for.
-        let Ok(EventRecord::Step { step, fact }) = EventRecord::parse(&stored.body) else { continue };
-        match fact {
-            StepRecord::Applying { by, .. } | StepRecord::Undoing { by } => drop(open.insert(step, by)),
-            StepRecord::WasInDoubt { .. } => {}
-            _ => drop(open.remove(&step)),
+        if let Ok(event) = EventRecord::parse(&stored.body) {
+            open.take(&event);
         }
     }
-    Ok(open.into_values().max().map(Timestamp))
+    Ok(open.until())
+}
+
+/// Calls that were announced, and that nothing recorded says are over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct OpenCalls(BTreeMap<String, u64>);
+
+impl OpenCalls {
+    /// Takes the next fact.
+    pub(crate) fn take(&mut self, event: &EventRecord) {
+        let EventRecord::Step { step, fact } = event else { return };
+        match fact {
+            StepRecord::Applying { by, .. } | StepRecord::Undoing { by } => {
+                self.0.insert(step.clone(), *by);
+            }
+            // What was lost may be under way.
+            StepRecord::WasInDoubt { .. } | StepRecord::GotStuck { .. } => {}
+            StepRecord::RetryScheduled { fault, .. }
+            | StepRecord::WentBlind { fault }
+            | StepRecord::Failed { fault }
+                if fault.landed == LandedRecord::Maybe => {}
+            _ => drop(self.0.remove(step)),
+        }
+    }
+
+    /// Until when one of them may be sent.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        self.0.values().max().copied().map(Timestamp)
+    }
 }
 
 /// Gives an order to a run of this plan; returns its number.

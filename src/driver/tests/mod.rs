@@ -662,7 +662,9 @@ fn taken_over_after(first: &Stage) -> Vec<RunId> {
     let now = SystemClock::wall().now();
     let owner = Owner { host: "test".into(), pid: 2, birth: String::new() };
     let lease = second.store.acquire(&second.run, &owner, Duration::from_secs(60), now).unwrap();
-    let taken = second.store.lock(&lease, &second.actions.resources(), now).unwrap();
+    let wanted = second.actions.resources();
+    let barred = second.store.bar(&lease, &wanted, now).unwrap();
+    let taken = second.store.lock(&lease, &wanted, &barred, now).unwrap().unwrap();
     taken.into_iter().map(|lock| lock.run).collect()
 }
 

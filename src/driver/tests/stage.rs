@@ -13,8 +13,8 @@ use crate::run::{Actor, Order, Run};
 use crate::signal::Watch;
 use crate::store::record::OrderRecord;
 use crate::store::{
-    Entry, Holder, Lease, NewRun, OrderEntry, Owner, Recorded, RunId, RunRecord, Seq, SqliteStore, Store,
-    StoreError, Stored, Takeover, Told, give_order,
+    Barred, Entry, Holder, Lease, NewRun, OrderEntry, Owner, Recorded, RunId, RunRecord, Seq, SqliteStore,
+    Store, StoreError, Stored, Takeover, Told, give_order,
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,11 +79,17 @@ impl Store for Mortal {
     fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         self.inner.release(lease)
     }
-    fn bar(&self, lease: &Lease, wanted: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    fn bar(&self, lease: &Lease, wanted: &[String], now: Timestamp) -> Result<Vec<Barred>, StoreError> {
         self.inner.bar(lease, wanted, now)
     }
-    fn lock(&self, lease: &Lease, wanted: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError> {
-        self.inner.lock(lease, wanted, now)
+    fn lock(
+        &self,
+        lease: &Lease,
+        wanted: &[String],
+        barred: &[Barred],
+        now: Timestamp,
+    ) -> Result<Option<Vec<Takeover>>, StoreError> {
+        self.inner.lock(lease, wanted, barred, now)
     }
     fn unlock(&self, lease: &Lease) -> Result<(), StoreError> {
         self.inner.unlock(lease)
@@ -239,13 +245,13 @@ impl Stage {
             world_lock: false,
             created: SystemClock::wall().now(),
             by: "ana".into(),
+            tool: "0.1.0".into(),
         };
         let run = store.create(new).unwrap().id;
         let cells = Arc::new(Mutex::new(Cells::default()));
         let action = |step: &Step| {
             let nature = natures.iter().find(|(name, _)| *name == &*step.id.0);
             let nature = nature.map(|(_, nature)| nature.clone()).unwrap_or_default();
-            tool: "0.1.0".into(),
             let cell = Cell { name: step.id.to_string(), nature, cells: cells.clone() };
             matches!(step.kind, Kind::Act(_)).then(|| Arc::new(cell) as Arc<dyn AnyAction>)
         };

@@ -132,17 +132,18 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::NeverSynced,
     Mistake::VanishedUnnoticed,
     Mistake::LockNotHeeded,
+    Mistake::BarredOnce,
     Mistake::LeaseNotRenewed,
     Mistake::CommandLivesOn,
     Mistake::CommandInOurGroup,
     Mistake::InterruptBreaksOff,
     Mistake::HangUpKills,
     Mistake::HangUpHurries,
+    Mistake::NohupOverridden,
     Mistake::DeafAtFirst,
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
     Mistake::BakedByTheClock,
-    Mistake::NohupOverridden,
 ];
 
 #[test]

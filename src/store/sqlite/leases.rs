@@ -3,7 +3,7 @@
 use super::{Failed, listing};
 use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
-use crate::store::{Epoch, Holder, Lease, Owner, RunId, StoreError, Takeover};
+use crate::store::{Barred, Epoch, Holder, Lease, Owner, RunId, StoreError, Takeover};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// A row of the table.
@@ -134,19 +134,18 @@ pub(super) fn bar(
     lease: &Lease,
     resources: &[String],
     now: Timestamp,
-) -> Result<Vec<RunId>, Failed> {
+) -> Result<Vec<Barred>, Failed> {
     check(tx, lease)?;
-    let mut barred = Vec::new();
+    let mut barred: Vec<Barred> = Vec::new();
     for resource in resources {
-        if let Some(run) = other_holder(tx, lease, resource)? {
-            why_free(tx, resource, &run, now)?;
-            // Who had it, and why it may be taken from them, is told when it is taken.
-            tx.execute("UPDATE leases SET epoch = epoch + 1 WHERE run = ? AND held", [&*run.0])?;
-            barred.push(run);
-        }
+        let other = other_holder(tx, lease, resource)?;
+        let Some(run) = other.filter(|run| !barred.iter().any(|one| one.run == *run)) else { continue };
+        why_free(tx, resource, &run, now)?;
+        // Who had it, and why it may be taken from them, is told when it is taken.
+        tx.execute("UPDATE leases SET epoch = epoch + 1 WHERE run = ? AND held", [&*run.0])?;
+        let epoch = epoch(tx, &run)?;
+        barred.push(Barred { run, epoch });
     }
-    barred.sort();
-    barred.dedup();
     Ok(barred)
 }
 
@@ -154,9 +153,22 @@ pub(super) fn lock(
     tx: &Transaction<'_>,
     lease: &Lease,
     resources: &[String],
+    barred: &[Barred],
     now: Timestamp,
-) -> Result<Vec<Takeover>, Failed> {
+) -> Result<Option<Vec<Takeover>>, Failed> {
     check(tx, lease)?;
+    // Before anything is written.
+    for resource in resources {
+        let Some(run) = other_holder(tx, lease, resource)? else { continue };
+        why_free(tx, resource, &run, now)?;
+        // Somebody may have run it since, and have announced more.
+        let epoch = epoch(tx, &run)?;
+        let is_barred =
+            |barred: &&Barred| barred.run == run && (barred.epoch == epoch || on(Mistake::BarredOnce));
+        if barred.iter().find(is_barred).is_none() {
+            return Ok(None);
+        }
+    }
     let mut takeovers = Vec::new();
     for resource in resources {
         let reason = match other_holder(tx, lease, resource)? {
@@ -179,7 +191,12 @@ pub(super) fn lock(
             params![resource, &*lease.run.0, far(now), reason],
         )?;
     }
-    Ok(takeovers)
+    Ok(Some(takeovers))
+}
+
+/// The newest of a run; 0 if nobody has ever run it.
+fn epoch(tx: &Transaction<'_>, run: &RunId) -> Result<Epoch, Failed> {
+    Ok(Epoch(row(tx, run)?.map_or(0, |row| row.epoch)))
 }
 
 /// The run that has locked it, if it is another one.

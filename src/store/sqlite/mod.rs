@@ -14,7 +14,7 @@ mod whole;
 mod witness;
 
 use super::{
-    Entry, Exported, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
+    Barred, Entry, Exported, Faults, Holder, Lease, NewRun, OrderEntry, Owner, RunId, RunRecord, Seq, Store,
     StoreError, Stored, Takeover, Told, record::OrderRecord,
 };
 use crate::mutant::{Mistake, on};
@@ -379,12 +379,18 @@ impl Store for SqliteStore {
         self.writing(&lease.run, |tx| leases::release(tx, lease))
     }
 
-    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    fn bar(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Barred>, StoreError> {
         self.writing(&lease.run, |tx| leases::bar(tx, lease, resources, now))
     }
 
-    fn lock(&self, lease: &Lease, resources: &[String], now: Timestamp) -> Result<Vec<Takeover>, StoreError> {
-        self.writing(&lease.run, |tx| leases::lock(tx, lease, resources, now))
+    fn lock(
+        &self,
+        lease: &Lease,
+        resources: &[String],
+        barred: &[Barred],
+        now: Timestamp,
+    ) -> Result<Option<Vec<Takeover>>, StoreError> {
+        self.writing(&lease.run, |tx| leases::lock(tx, lease, resources, barred, now))
     }
 
     fn unlock(&self, lease: &Lease) -> Result<(), StoreError> {

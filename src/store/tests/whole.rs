@@ -115,7 +115,7 @@ fn only_what_is_over_and_held_by_nobody_is_removed() {
     let later = NOW.after(TTL);
     let refused = |store: &SqliteStore, now| store.remove(&lease.run, now).unwrap_err();
     store.append(&lease, Seq(0), &[started()]).unwrap();
-    store.lock(&lease, &["dns:zone/app".into()], NOW).unwrap();
+    lock(&store, &lease, &["dns:zone/app".into()], NOW).unwrap();
     assert!(matches!(refused(&store, NOW), StoreError::Held { .. }));
     assert_eq!(refused(&store, later).to_string(), format!("run {} is kept: it is not over", lease.run));
     // What a listing says of it decides nothing.
@@ -135,7 +135,7 @@ fn only_what_is_over_and_held_by_nobody_is_removed() {
     let second = store.acquire(&second, &other(2), TTL, NOW).unwrap();
     store.append(&second, Seq(0), &entries(1)).unwrap();
     store.remove(&lease.run, NOW).unwrap();
-    assert_eq!(store.lock(&second, &["dns:zone/app".into()], NOW).unwrap(), [], "its lock went with it");
+    assert_eq!(lock(&store, &second, &["dns:zone/app".into()], NOW).unwrap(), [], "its lock went with it");
     assert!(matches!(store.run(&lease.run), Err(StoreError::NoSuchRun(_))));
     let left: u64 = raw(directory.path())
         .query_row("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM standings)", [], |r| {
