@@ -311,7 +311,8 @@ impl Exec {
         let left = writes.until.since(writes.world.clock().now()).saturating_sub(self.stop.grace);
         if left.is_zero() {
             // Time alone is no failure: this machine was asleep, or too busy.
-            return Err(Fault::blind("too little was left of the time of this call to start a command"));
+            let fault = if on(Mistake::LateFails) { Fault::permanent } else { Fault::blind };
+            return Err(fault("too little was left of the time of this call to start a command"));
         }
         command.timeout = self.within.min(left);
         command.call =

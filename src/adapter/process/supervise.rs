@@ -70,11 +70,7 @@ impl NotStarted {
         match self {
             Self::Now(why) => Fault::transient(format!("cannot start `{name}`: {why}")),
             Self::Ever(why) => Fault::permanent(format!("cannot start `{name}`: {why}")),
-            Self::Late => {
-                // Time alone is no failure.
-                let fault = if on(Mistake::LateFails) { Fault::permanent } else { Fault::blind };
-                fault(format!("the time of this call was over before `{name}` could start"))
-            }
+            Self::Late => Fault::blind(format!("the time of this call was over before `{name}` could start")),
         }
     }
 }
