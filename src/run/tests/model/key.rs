@@ -43,16 +43,17 @@ impl System {
         self.hash_run(&kept.run, hash);
         kept.last.map(|(epoch, _)| epoch == kept.epoch).hash(hash);
         kept.orders.hash(hash);
+        kept.open.until().map(|until| self.ahead(until)).hash(hash);
         (&self.cells, &self.landed).hash(hash);
         for call in &self.calls {
-            (call.step, call.round, call.back, call.landed, self.ahead(call.by)).hash(hash);
+            (call.step, call.round, call.back, call.to, call.landed, self.ahead(call.by)).hash(hash);
         }
     }
 
     fn hash_process(&self, process: &Process, hash: &mut DefaultHasher) {
         let kept = &self.kept;
         (process.epoch == kept.epoch, process.seq == kept.seq).hash(hash);
-        (process.stopped, process.silent).hash(hash);
+        (process.stopped, process.silent, process.locked).hash(hash);
         kept.last.map(|(_, id)| id == process.id).hash(hash);
         self.hash_run(&process.run, hash);
         match &process.pending {

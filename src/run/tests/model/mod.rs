@@ -13,15 +13,20 @@
 //! | who is alive is not replaced | a lease that is not renewed during a long call, or not heeded |
 //! | a verdict is what the world is, and stays so | an outcome before its effect |
 //! | what nobody ordered was announced, and its time has passed | a rollback that begins without a word |
+//! | nobody is passed by who was to be asked | an approval that is not waited for |
+//! | an alarm that is taken trips its guard, a word is not believed against the world | triggers that are deaf |
+//! | no call of a run lands once another has its lock (`pair`) | a lock that is taken without waiting, or without fencing |
 //! | from every state an abort ends | an abort that is taken, and nothing follows |
 
 mod key;
+mod pair;
 mod system;
 
-use super::build::{act, guard, plan, policy};
+use super::build::{act, approve, guard, on_failure, plan, policy, webhook};
+use super::story::person;
 use crate::mutant::{Mistake, making};
-use crate::plan::{OnBreach, Plan, Policy, Retry, Step};
-use crate::run::{Order, Rewind};
+use crate::plan::{Kind, OnBreach, OnFailure, Plan, Policy, Retry, Step, StepIx};
+use crate::run::{Actor, Order, Rewind};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{sync::Arc, time::Duration};
@@ -47,7 +52,7 @@ enum Bug {
 }
 
 /// How often each may happen in one history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Budget {
     crashes: u8,
     /// A process is stopped, as by SIGSTOP.
@@ -56,6 +61,19 @@ struct Budget {
     lost: u8,
     /// Orders of these come in this order.
     orders: u8,
+    /// A call is refused for good.
+    refused: u8,
+}
+
+/// An order, and who gives it.
+type Given = (Actor, Order);
+
+fn by_bo(order: Order) -> Given {
+    (person("bo"), order)
+}
+
+fn by_an_alarm(order: Order) -> Given {
+    (Actor { name: "alarm".into(), automatic: true }, order)
 }
 
 /// What was seen on the way: a model in which nothing happens proves nothing.
@@ -98,8 +116,51 @@ fn announced() -> Plan {
     plan
 }
 
-fn abort() -> Order {
+/// Somebody must say yes, soon.
+fn asked() -> Plan {
+    let mut plan = of(vec![approve("go", &[], 1, false), act("a", &[0])]);
+    if let Kind::Approve(approval) = &mut plan.steps[0].kind {
+        approval.expires = Duration::from_millis(2);
+    }
+    plan
+}
+
+/// What fails is a human's to decide.
+fn pausing() -> Plan {
+    of(vec![on_failure(OnFailure::Pause, act("a", &[]))])
+}
+
+/// An alarm elsewhere trips a guard, and the rollback is announced.
+fn outside() -> Plan {
+    Plan { guards: vec![webhook("errors", OnBreach::Rollback)], ..announced() }
+}
+
+fn abort() -> Given {
+    by_bo(rollback())
+}
+
+fn rollback() -> Order {
     Order::Rollback { rewind: Rewind::Safe, reason: "enough".into() }
+}
+
+fn trip() -> Given {
+    by_an_alarm(Order::Trip { guard: 0, reason: "errors".into() })
+}
+
+fn yes() -> Given {
+    by_bo(Order::Approve { step: StepIx(0) })
+}
+
+/// What a human may say of a step that has failed.
+fn words() -> [Given; 4] {
+    let (step, reason) = (StepIx(0), Arc::from("seen"));
+    [
+        Order::Skip { step, reason: Arc::clone(&reason) },
+        Order::Settle { step, done: true, reason: Arc::clone(&reason) },
+        Order::Settle { step, done: false, reason },
+        Order::Retry { step },
+    ]
+    .map(by_bo)
 }
 
 /// One state on the way to another.
@@ -109,7 +170,7 @@ struct Node {
 }
 
 /// Visits all states. Panics with the shortest way to one in which a law is broken.
-fn explore(plan: Plan, orders: &[Order], budget: Budget, bug: Option<Bug>) -> Seen {
+fn explore(plan: Plan, orders: &[Given], budget: Budget, bug: Option<Bug>) -> Seen {
     let first = System::new(Arc::new(plan), orders.into(), budget, bug);
     let (mut known, mut ending) = (HashSet::from([first.key()]), HashSet::new());
     let mut nodes = vec![Node { parent: 0, by: None }];
@@ -151,29 +212,36 @@ fn told(nodes: &[Node], mut place: usize, last: Option<Move>, act: impl FnOnce()
     panic!("{}\nby {path:?}", why.unwrap_or_default());
 }
 
-/// What goes wrong, and how often: crashes, stops, lost answers, orders.
-type Case = (&'static str, Vec<Order>, [u8; 4]);
+/// What goes wrong, and how often: crashes, stops, lost answers, orders, refused calls.
+type Case = (&'static str, Vec<Given>, [u8; 5]);
 
 /// Each with all that may happen to it.
 fn cases() -> Vec<Case> {
-    let pause = vec![Order::Pause { reason: None }, Order::Continue];
-    let small = vec![
-        ("one", vec![abort()], [1, 0, 1, 1]),
-        ("one", vec![abort()], [0, 1, 0, 1]),
-        ("announced", vec![abort()], [0, 0, 0, 1]),
+    let pause = || [Order::Pause { reason: None }, Order::Continue].map(by_bo).to_vec();
+    let mut small = vec![
+        ("one", vec![abort()], [1, 0, 1, 1, 0]),
+        ("one", vec![abort()], [0, 1, 0, 1, 0]),
+        ("announced", vec![abort()], [0, 0, 0, 1, 0]),
+        ("asked", vec![yes()], [1, 0, 0, 1, 0]),
+        ("outside", vec![trip()], [0, 0, 0, 1, 0]),
     ];
-    let large = vec![
-        ("one", vec![abort()], [1, 1, 1, 1]),
-        ("one", pause.clone(), [0, 1, 0, 2]),
-        ("announced", pause, [1, 0, 0, 2]),
-        ("announced", vec![abort()], [1, 1, 0, 1]),
-        ("one", vec![abort(), abort()], [1, 0, 1, 2]),
-        ("chain", vec![abort()], [1, 0, 1, 1]),
-        ("beside", vec![abort()], [1, 0, 0, 1]),
+    small.extend(words().map(|word| ("pausing", vec![word], [0, 0, 0, 1, 1])));
+    let mut large = vec![
+        ("one", vec![abort()], [1, 1, 1, 1, 0]),
+        ("one", pause(), [0, 1, 0, 2, 0]),
+        ("announced", pause(), [1, 0, 0, 2, 0]),
+        ("announced", vec![abort()], [1, 1, 0, 1, 0]),
+        ("one", vec![abort(), abort()], [1, 0, 1, 2, 0]),
+        ("chain", vec![abort()], [1, 0, 1, 1, 0]),
+        ("beside", vec![abort()], [1, 0, 0, 1, 0]),
+        ("asked", vec![yes(), abort()], [1, 0, 0, 2, 0]),
+        ("outside", vec![trip(), abort()], [1, 0, 0, 2, 0]),
+        ("one", vec![by_an_alarm(rollback()), abort()], [1, 0, 0, 2, 0]),
     ];
-    match asked().as_deref() {
+    large.extend(words().map(|word| ("pausing", vec![word, abort()], [1, 0, 1, 2, 1])));
+    match wanted().as_deref() {
         Some("all") => large,
-        // `chain 1 0 1 1`: one case.
+        // `chain 1 0 1 1 0`: one case.
         Some(one) => {
             let mut words = one.split(' ');
             let name = words.next().and_then(|name| large.iter().find(|case| case.0 == name)).unwrap().0;
@@ -185,21 +253,24 @@ fn cases() -> Vec<Case> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "who wants more says so")]
-fn asked() -> Option<String> {
+fn wanted() -> Option<String> {
     std::env::var("SWITCHOVER_MODEL").ok()
 }
 
 #[test]
 fn two_executors_break_no_law_whatever_happens_when() {
     let mut all = Seen::default();
-    for (name, orders, [crashes, stops, lost, given]) in cases() {
+    for (name, orders, [crashes, stops, lost, given, refused]) in cases() {
         let plan = match name {
             "chain" => chain(),
             "beside" => beside(),
             "announced" => announced(),
+            "asked" => asked(),
+            "pausing" => pausing(),
+            "outside" => outside(),
             _ => one(),
         };
-        let budget = Budget { crashes, stops, lost, orders: given };
+        let budget = Budget { crashes, stops, lost, orders: given, refused };
         let seen = explore(plan, &orders, budget, None);
         println!("{name}, {budget:?}: {seen:?}");
         all.states += seen.states;
@@ -211,13 +282,13 @@ fn two_executors_break_no_law_whatever_happens_when() {
     // A law that is broken ends it.
     println!("proved: states of the model {0} of {0}", all.states);
     let vacuous = all.refused == 0 || all.replaced == 0 || all.late == 0 || all.finished == 0;
-    assert!(!vacuous || asked().is_some(), "{all:?}");
+    assert!(!vacuous || wanted().is_some(), "{all:?}");
 }
 
 /// Why a law was broken. Silence, if none was.
-fn broken(plan: &Plan, mistake: Option<Mistake>, bug: Option<Bug>) -> Option<String> {
-    let budget = Budget { crashes: 1, stops: 1, lost: 1, orders: 1 };
-    let lived = making(mistake, || catch_unwind(|| explore(plan.clone(), &[abort()], budget, bug)));
+fn broken(plan: &Plan, order: Given, mistake: Option<Mistake>, bug: Option<Bug>) -> Option<String> {
+    let budget = Budget { crashes: 1, stops: 1, lost: 1, orders: 1, refused: 0 };
+    let lived = making(mistake, || catch_unwind(|| explore(plan.clone(), &[order], budget, bug)));
     lived.err().map(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
 }
 
@@ -232,7 +303,8 @@ fn each_mistake_of_a_host_or_a_store_breaks_a_law() {
         (Bug::LeaseIgnored, "a process that lives was replaced"),
         (Bug::OutcomeBeforeEffect, "nobody else writes, and the world is not as we left it"),
     ] {
-        let why = broken(&one(), None, Some(bug)).unwrap_or_else(|| panic!("{bug:?} breaks nothing"));
+        let why =
+            broken(&one(), abort(), None, Some(bug)).unwrap_or_else(|| panic!("{bug:?} breaks nothing"));
         println!("{bug:?}: {why}");
         assert!(why.starts_with(law), "{bug:?}: {why}");
     }
@@ -242,10 +314,14 @@ fn each_mistake_of_a_host_or_a_store_breaks_a_law() {
 fn each_mistake_of_the_machine_breaks_a_law() {
     let of_one =
         [Mistake::ResumeForgets, Mistake::LostIsRepeated, Mistake::DoubtIsNotLanded, Mistake::AbortIgnored];
-    let all =
-        of_one.map(|mistake| (one(), mistake)).into_iter().chain([(announced(), Mistake::NotAnnounced)]);
-    for (plan, mistake) in all {
-        let why = broken(&plan, Some(mistake), None).unwrap_or_else(|| panic!("{mistake:?} breaks nothing"));
+    let more = [
+        (announced(), abort(), Mistake::NotAnnounced),
+        (asked(), yes(), Mistake::NobodyAsked),
+        (outside(), trip(), Mistake::TriggersDeaf),
+    ];
+    for (plan, order, mistake) in of_one.map(|mistake| (one(), abort(), mistake)).into_iter().chain(more) {
+        let why =
+            broken(&plan, order, Some(mistake), None).unwrap_or_else(|| panic!("{mistake:?} breaks nothing"));
         println!("{mistake:?}: {why}");
     }
 }

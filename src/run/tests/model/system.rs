@@ -1,12 +1,14 @@
 //! Two executors, the store, and the world: what can happen next, and what comes of it.
 
 use super::super::story::person;
-use super::{Budget, Bug, Seen};
-use crate::plan::{Plan, StepIx, Timestamp};
+use super::{Budget, Bug, Given, Seen, by_bo};
+use crate::plan::{Kind, Plan, StepIx, Timestamp};
 use crate::run::{
-    Answer, Cause, Due, Event, Fault, Input, Look, Mode, Order, PauseCause, Proposal, Rewind, Run, StepEvent,
-    Verdict, Work, decide, due,
+    Answer, Cause, Due, Event, Fault, Input, Look, Mode, Order, PauseCause, Phase, Proposal, Receipt, Rewind,
+    Run, StepEvent, Verdict, Work, decide, due,
 };
+use crate::store::OpenCalls;
+use crate::store::record::EventRecord;
 use std::collections::BTreeMap;
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +36,8 @@ pub(super) enum Move {
     Wake(usize),
     /// The next order is given.
     Order,
+    /// Its call is refused for good, and not carried out.
+    Refuse(usize, Work),
     /// A call is carried out.
     Land(usize),
     /// A millisecond passes.
@@ -53,6 +57,8 @@ pub(super) struct Kept {
     pub(super) last: Option<(u64, u64)>,
     /// All that were announced: step, back, and until when it may be sent.
     pub(super) intents: Vec<(StepIx, bool, Timestamp)>,
+    /// The same, as whoever takes a lock over reads them.
+    pub(super) open: OpenCalls,
     pub(super) orders: u8,
 }
 
@@ -64,6 +70,8 @@ pub(super) struct Call {
     pub(super) round: u32,
     pub(super) back: bool,
     pub(super) by: Timestamp,
+    /// What the cell is then.
+    pub(super) to: u8,
     pub(super) landed: bool,
 }
 
@@ -86,16 +94,22 @@ pub(super) struct Process {
     pub(super) stopped: bool,
     /// It was stopped since it renewed its lease.
     pub(super) silent: bool,
+    /// It has what the run writes to itself.
+    pub(super) locked: bool,
 }
 
 #[derive(Clone)]
 pub(super) struct System {
     plan: Arc<Plan>,
-    orders: Arc<[Order]>,
+    orders: Arc<[Given]>,
     bug: Option<Bug>,
+    /// How many processes there may be of the run.
+    slots: usize,
+    /// What its steps make of their cells.
+    value: u8,
     pub(super) now: u64,
     pub(super) kept: Kept,
-    /// What each step's change is: 0 as before, 1 as it makes it.
+    /// What each step's change is: 0 as before, and as it makes it.
     pub(super) cells: Vec<u8>,
     pub(super) calls: Vec<Call>,
     /// How often each call was carried out: step, round, back.
@@ -107,12 +121,43 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn new(plan: Arc<Plan>, orders: Arc<[Order]>, left: Budget, bug: Option<Bug>) -> Self {
-        let run = Run::new(plan.clone());
-        let kept = Kept { run, seq: 0, epoch: 0, holder: None, last: None, intents: Vec::new(), orders: 0 };
-        let cells = vec![0; plan.steps.len()];
-        let (calls, landed, processes) = (Vec::new(), BTreeMap::new(), [None, None]);
-        Self { plan, orders, bug, now: 1, kept, cells, calls, landed, processes, left, born: 0, sent: 0 }
+    pub(super) fn new(plan: Arc<Plan>, orders: Arc<[Given]>, left: Budget, bug: Option<Bug>) -> Self {
+        let kept = Kept {
+            run: Run::new(plan.clone()),
+            seq: 0,
+            epoch: 0,
+            holder: None,
+            last: None,
+            intents: Vec::new(),
+            open: OpenCalls::default(),
+            orders: 0,
+        };
+        Self {
+            cells: vec![0; plan.steps.len()],
+            plan,
+            orders,
+            bug,
+            slots: 2,
+            value: 1,
+            now: 1,
+            kept,
+            calls: Vec::new(),
+            landed: BTreeMap::new(),
+            processes: [None, None],
+            left,
+            born: 0,
+            sent: 0,
+        }
+    }
+
+    /// One of several runs that write the same cells: it has one process, and makes this of them.
+    pub(super) fn beside(self, value: u8) -> Self {
+        Self { slots: 1, value, ..self }
+    }
+
+    /// Nobody else writes its cells.
+    fn is_alone(&self) -> bool {
+        self.slots == 2
     }
 
     fn at(&self) -> Timestamp {
@@ -126,7 +171,7 @@ impl System {
     /// Everything that may happen now.
     pub(super) fn moves(&self) -> Vec<Move> {
         let mut all = Vec::new();
-        for n in 0..2 {
+        for n in 0..self.slots {
             match &self.processes[n] {
                 None if self.may_take() => all.push(Move::Take(n)),
                 None => {}
@@ -151,26 +196,33 @@ impl System {
     }
 
     fn moves_of(&self, n: usize, process: &Process, all: &mut Vec<Move>) {
-        if process.pending.is_some() {
-            all.push(Move::Append(n));
-        }
-        for flight in &process.flights {
-            let answers = process.pending.is_none();
-            if self.goes_on(flight, answers) {
-                all.push(Move::Work(n, flight.due.work));
-            }
-            if flight.call.is_some() && !flight.lost && self.left.lost > 0 {
-                all.push(Move::LoseAnswer(n, flight.due.work));
-            }
-        }
-        if process.pending.is_none() && process.run.last_order < u64::from(self.kept.orders) {
-            all.push(Move::Hear(n));
-        }
         if self.left.crashes > 0 {
             all.push(Move::Crash(n));
         }
         if self.left.stops > 0 {
             all.push(Move::Stop(n));
+        }
+        if !process.locked {
+            return;
+        }
+        if process.pending.is_some() {
+            all.push(Move::Append(n));
+        }
+        for flight in &process.flights {
+            let answers = process.pending.is_none();
+            if self.goes_on(&process.run, flight, answers) {
+                all.push(Move::Work(n, flight.due.work));
+            }
+            if flight.call.is_some() && !flight.lost && self.left.lost > 0 {
+                all.push(Move::LoseAnswer(n, flight.due.work));
+            }
+            let is_sent = flight.call.is_some() || self.now > flight.due.until.0;
+            if matches!(flight.due.work, Work::Apply(_)) && answers && !is_sent && self.left.refused > 0 {
+                all.push(Move::Refuse(n, flight.due.work));
+            }
+        }
+        if process.pending.is_none() && process.run.last_order < u64::from(self.kept.orders) {
+            all.push(Move::Hear(n));
         }
     }
 
@@ -200,7 +252,7 @@ impl System {
     }
 
     /// Whether a piece of work has something to do. `answers`: somebody listens to what it comes to.
-    fn goes_on(&self, flight: &Flight, answers: bool) -> bool {
+    fn goes_on(&self, run: &Run, flight: &Flight, answers: bool) -> bool {
         let Due { work, from, until, .. } = flight.due;
         let now = self.at();
         let cell = work.step().map(|ix| self.cells[ix.index()]);
@@ -208,15 +260,15 @@ impl System {
             Work::Apply(_) | Work::Undo(_) => match flight.call {
                 None if self.has(Bug::DeadlineIgnored) => true,
                 // While nobody listens it is sent, if there is something to send.
-                None => answers || now <= until && cell != Some(u8::from(matches!(work, Work::Apply(_)))),
+                None => answers || now <= until && cell != work.step().map(|ix| self.wanted(run, ix, work)),
                 Some(_) if !answers => false,
                 Some(id) => {
                     let landed = self.calls.iter().any(|call| call.id == id && call.landed);
                     landed && !flight.lost || now >= until || self.has(Bug::OutcomeBeforeEffect)
                 }
             },
-            Work::Settle(_) => answers && (cell == Some(1) || now >= until),
-            Work::Hold(_) => answers && cell == Some(0),
+            Work::Settle(_) => answers && (cell == Some(self.value) || now >= until),
+            Work::Hold(_) => answers && cell != Some(self.value),
             Work::Plan(_) | Work::Watch(_) | Work::Confirm(_) | Work::Guard(_) => answers,
             Work::Wake => answers && now >= from,
         }
@@ -241,6 +293,7 @@ impl System {
                 (process.stopped, process.silent) = (true, true);
             }
             Move::Wake(n) => self.processes[n].as_mut().expect("it is up").stopped = false,
+            Move::Refuse(n, work) => self.refuse(n, work),
             Move::Order => {
                 (self.left.orders, self.kept.orders) = (self.left.orders - 1, self.kept.orders + 1);
             }
@@ -267,11 +320,6 @@ impl System {
         self.kept.holder = Some((n, self.now + TTL));
         self.born += 1;
         let run = self.kept.run.clone();
-        let input = match run.mode {
-            Mode::Idle => Some(Input::Begin { by: person("ana") }),
-            Mode::Forward | Mode::Rollback => Some(Input::Resume { owner: "host/2".into() }),
-            Mode::Finished(_) => None,
-        };
         self.processes[n] = Some(Process {
             id: self.born,
             epoch: self.kept.epoch,
@@ -281,7 +329,22 @@ impl System {
             flights: Vec::new(),
             stopped: false,
             silent: false,
+            locked: self.is_alone(),
         });
+        if self.is_alone() {
+            self.begin(n);
+        }
+    }
+
+    /// What a process does first, once it has what the run writes to itself.
+    pub(super) fn begin(&mut self, n: usize) {
+        let process = self.processes[n].as_mut().expect("it is up");
+        process.locked = true;
+        let input = match process.run.mode {
+            Mode::Idle => Some(Input::Begin { by: person("ana") }),
+            Mode::Forward | Mode::Rollback => Some(Input::Resume { owner: "host/2".into() }),
+            Mode::Finished(_) => None,
+        };
         if let Some(input) = input {
             self.feed(n, &input);
         }
@@ -322,9 +385,13 @@ impl System {
         }
         assert!(process.epoch == kept.epoch, "an append of whoever was replaced was taken");
         kept.last = Some((process.epoch, process.id));
+        check_trips(&events);
         for event in &events {
             check_word(&kept.run, event, now);
+            check_approval(&kept.run, event);
+            check_settled(&self.cells, self.value, event);
             kept.run.evolve(event).expect("a decided fact can follow");
+            kept.open.take(&EventRecord::of(event, &self.plan));
             match event {
                 Event::Step(ix, StepEvent::Applying { by, .. }) => kept.intents.push((*ix, false, *by)),
                 Event::Step(ix, StepEvent::Undoing { by }) => kept.intents.push((*ix, true, *by)),
@@ -336,32 +403,62 @@ impl System {
         let next = process.run.clone();
         process.reconcile(&next);
         let foreign = matches!(self.kept.run.paused, Some(PauseCause::Foreign(_)));
-        assert!(!foreign, "nobody else writes, and the world is not as we left it");
+        assert!(!(foreign && self.is_alone()), "nobody else writes, and the world is not as we left it");
         if self.kept.run.is_finished() {
             seen.finished += 1;
             // It ends, and lets the run go.
             (self.processes[n], self.kept.holder) = (None, None);
         }
-        self.check_verdict();
+        let ends = |event: &Event| matches!(event, Event::RunFinished { .. });
+        if self.is_alone() || events.iter().any(ends) {
+            self.check_verdict();
+        }
     }
 
     /// What a verdict says is so.
     fn check_verdict(&self) {
-        let expected = match self.kept.run.mode {
-            Mode::Finished(Verdict::Completed) => 1,
-            Mode::Finished(_) => 0,
-            _ => return,
-        };
-        let right = self.cells.iter().all(|cell| *cell == expected);
-        assert!(right, "the verdict is {:?}, and the world {:?}", self.kept.run.mode, self.cells);
+        let run = &self.kept.run;
+        let Mode::Finished(verdict) = run.mode else { return };
+        let right = run.plan.places().zip(&self.cells).all(|(ix, cell)| match run[ix].phase {
+            // A human took it over, or goes on without it.
+            Phase::Undone(Receipt::TakenOver) => true,
+            Phase::Skipped if verdict == Verdict::Completed => true,
+            // It writes nothing.
+            _ if !matches!(run.plan[ix].kind, Kind::Act(_)) => true,
+            _ if verdict == Verdict::Completed => *cell == self.value,
+            // What it did not write another run may have written.
+            _ => {
+                run[ix].record.is_none()
+                    || !(self.is_alone() || run[ix].marked())
+                    || prior(run, ix) == Some(*cell)
+            }
+        });
+        assert!(right, "the verdict is {verdict:?}, and the world {:?}", self.cells);
+    }
+
+    /// What a write is to make of the cell.
+    fn wanted(&self, run: &Run, ix: StepIx, work: Work) -> u8 {
+        if matches!(work, Work::Undo(_)) { prior(run, ix).unwrap_or_default() } else { self.value }
     }
 
     fn hear(&mut self, n: usize) {
         let process = self.processes[n].as_ref().expect("it is up");
         let id = process.run.last_order + 1;
         let order = usize::try_from(id - 1).ok().and_then(|place| self.orders.get(place)).cloned();
-        let order = order.expect("it was given");
-        self.feed(n, &Input::Ordered { id, by: person("bo"), order });
+        let (by, order) = order.expect("it was given");
+        self.feed(n, &Input::Ordered { id, by, order });
+    }
+
+    fn refuse(&mut self, n: usize, work: Work) {
+        self.left.refused -= 1;
+        let process = self.processes[n].as_mut().expect("it is up");
+        let place = process.flights.iter().position(|flight| flight.due.work == work).expect("under way");
+        let turn = process.flights.remove(place).due.turn;
+        let step = work.step().expect("it is of a step");
+        self.feed(
+            n,
+            &Input::Answered { step, turn, answer: Answer::Applied(Err(Fault::permanent("refused"))) },
+        );
     }
 
     fn work(&mut self, n: usize, work: Work) {
@@ -374,7 +471,7 @@ impl System {
                 let Some(answer) = self.call(n, place, step, &flight) else { return };
                 Input::Answered { step, turn, answer }
             }
-            (_, Some(step)) => Input::Answered { step, turn, answer: self.looked(step, work) },
+            (_, Some(step)) => Input::Answered { step, turn, answer: self.looked(&process.run, step, work) },
             (Work::Guard(guard), None) => {
                 Input::Tripped { guard, note: None, fault: Fault::permanent("too many errors") }
             }
@@ -389,19 +486,20 @@ impl System {
         }
     }
 
-    fn looked(&self, ix: StepIx, work: Work) -> Answer {
-        let made = self.cells[ix.index()] == 1;
+    fn looked(&self, run: &Run, ix: StepIx, work: Work) -> Answer {
+        let cell = self.cells[ix.index()];
         match work {
             Work::Plan(_) => Answer::Planned(Ok(Some(Proposal {
-                prior: self.cells[ix.index()].to_string().into(),
+                prior: cell.to_string().into(),
                 stages: 1,
                 within: Duration::from_millis(8),
                 call: None,
                 must_finish: false,
                 changes: Vec::new(),
             }))),
-            _ if made => Answer::Looked(Ok(Look::Desired { out: "null".into() })),
-            _ => Answer::Looked(Ok(Look::Prior)),
+            _ if cell == self.value => Answer::Looked(Ok(Look::Desired { out: "null".into() })),
+            _ if prior(run, ix) == Some(cell) => Answer::Looked(Ok(Look::Prior)),
+            _ => Answer::Looked(Err(Fault::foreign("another run was here"))),
         }
     }
 
@@ -409,7 +507,9 @@ impl System {
     fn call(&mut self, n: usize, place: usize, ix: StepIx, flight: &Flight) -> Option<Answer> {
         let back = matches!(flight.due.work, Work::Undo(_));
         let answer = |result| Some(if back { Answer::Undone(result) } else { Answer::Applied(result) });
-        let (by, wanted) = (flight.due.until, u8::from(!back));
+        let run = &self.processes[n].as_ref().expect("it is up").run;
+        let (by, before) = (flight.due.until, prior(run, ix));
+        let wanted = self.wanted(run, ix, flight.due.work);
         if let Some(id) = flight.call {
             let landed = self.calls.iter().any(|call| call.id == id && call.landed) && !flight.lost;
             let said = landed || self.has(Bug::OutcomeBeforeEffect);
@@ -418,8 +518,12 @@ impl System {
         if self.at() > by && !self.has(Bug::DeadlineIgnored) {
             return answer(Err(Fault::lost("no answer")));
         }
-        if self.cells[ix.index()] == wanted {
+        let cell = self.cells[ix.index()];
+        if cell == wanted {
             return answer(Ok(None));
+        }
+        if cell != self.value && before.is_some_and(|before| cell != before) {
+            return answer(Err(Fault::foreign("another run was here")));
         }
         assert!(self.kept.intents.contains(&(ix, back, by)), "sent without a durable intent");
         assert!(self.at() <= by, "sent after its deadline");
@@ -427,7 +531,7 @@ impl System {
         let process = self.processes[n].as_mut().expect("it is up");
         let round = process.run[ix].round;
         process.flights[place].call = Some(self.sent);
-        self.calls.push(Call { id: self.sent, step: ix, round, back, by, landed: false });
+        self.calls.push(Call { id: self.sent, step: ix, round, back, by, to: wanted, landed: false });
         None
     }
 
@@ -435,7 +539,7 @@ impl System {
         let call = &mut self.calls[n];
         call.landed = true;
         let (id, key) = (call.id, (call.step, call.round, call.back));
-        self.cells[call.step.index()] = u8::from(!call.back);
+        self.cells[call.step.index()] = call.to;
         let times = self.landed.entry(key).or_default();
         *times += 1;
         assert!(*times == 1, "a call was carried out twice");
@@ -443,7 +547,9 @@ impl System {
         if sender.is_none_or(|process| process.epoch != self.kept.epoch) {
             seen.late += 1;
         }
-        self.check_verdict();
+        if self.is_alone() {
+            self.check_verdict();
+        }
     }
 
     /// A process that is not stopped renews in time.
@@ -474,17 +580,21 @@ impl System {
         for lands in [true, false] {
             let mut system = self.clone();
             (system.processes, system.bug) = ([None, None], None);
-            system.left = Budget { crashes: 0, stops: 0, lost: u8::MAX, orders: 0 };
+            system.left = Budget { lost: u8::MAX, ..Budget::default() };
             let mut seen = Seen::default();
             while lands && system.calls.iter().any(|call| !call.landed) {
                 let next = system.calls.iter().position(|call| !call.landed).expect("there is one");
                 system.go(Move::Land(next), &mut seen);
             }
             let begun = system.kept.run.mode != Mode::Idle;
+            if !begun && self.plan.steps.iter().any(|step| matches!(step.kind, Kind::Approve(_))) {
+                // There is nothing to abort, and nobody says yes.
+                return;
+            }
             let given = self.orders.iter().take(usize::from(system.kept.orders)).cloned();
             // Who aborts a rollback means that it should stop; this goes all the way, also then.
             let all = Order::Rollback { rewind: Rewind::All, reason: "enough".into() };
-            system.orders = given.chain([all]).collect();
+            system.orders = given.chain([by_bo(all)]).collect();
             system.kept.orders += u8::from(begun);
             let ended = (0..PATIENCE).any(|_| {
                 let next = system.moves().into_iter().find(|way| !matches!(way, Move::Land(_) | Move::Pass));
@@ -498,6 +608,35 @@ impl System {
             assert!(undone || !begun, "an aborted run ended as {:?}", system.kept.run.mode);
         }
     }
+}
+
+/// What a step found, once that is recorded.
+fn prior(run: &Run, ix: StepIx) -> Option<u8> {
+    let record = run[ix].record.as_ref()?;
+    Some(record.proposal.prior.parse().expect("it is a number"))
+}
+
+/// Nothing is done before those who were to be asked have said yes.
+fn check_approval(run: &Run, event: &Event) {
+    let Event::Step(ix, StepEvent::Applying { .. }) = event else { return };
+    for need in &run.plan[*ix].needs {
+        let asked = matches!(run.plan[*need].kind, Kind::Approve(_));
+        assert!(!asked || !run[*need].approved_by.is_empty(), "it went on before anybody had said yes");
+    }
+}
+
+/// A human's word is not believed against the world.
+fn check_settled(cells: &[u8], value: u8, event: &Event) {
+    if let Event::Step(ix, StepEvent::Settled { done }) = event {
+        assert!((cells[ix.index()] == value) == *done, "a word was believed against the world");
+    }
+}
+
+/// An alarm that is taken has tripped its guard.
+fn check_trips(events: &[Event]) {
+    let taken = |event: &Event| matches!(event, Event::OrderTaken { order: Order::Trip { .. }, .. });
+    let tripped = events.iter().any(|event| matches!(event, Event::GuardTripped { .. }));
+    assert!(tripped || !events.iter().any(taken), "an alarm was taken, and nothing followed");
 }
 
 /// What nobody ordered was announced, and its time has passed.
@@ -517,7 +656,7 @@ impl System {
         let heard = self.kept.run.last_order == u64::from(self.kept.orders);
         if let (Some(PauseCause::Stuck(step)), true) = (&self.kept.run.paused, heard) {
             let retry = Order::Retry { step: *step };
-            self.orders = self.orders.iter().cloned().chain([retry]).collect();
+            self.orders = self.orders.iter().cloned().chain([by_bo(retry)]).collect();
             self.kept.orders += 1;
         }
     }
