@@ -33,7 +33,16 @@ fn clocks(story: &Story) -> Vec<Option<DnsClock>> {
 pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
     let (clocks, by_hand, curves) = (clocks(story), undone_by_hand(story), curves(story));
     let guards = (0..story.plan.guards.len()).map(|guard| watched(story, guard)).collect();
-    Extras { clocks, traffic, commands, by_hand, curves, guards, columns: super::screen::columns(), unread: None }
+    Extras {
+        clocks,
+        traffic,
+        commands,
+        by_hand,
+        curves,
+        guards,
+        columns: super::screen::columns(),
+        unread: None,
+    }
 }
 
 /// What the signals of each step measured last, as far as it is recorded, by the places of the steps.

@@ -57,11 +57,6 @@ impl Evidence {
         serde_json::from_str(note).ok()
     }
 
-    /// What the newest look at the first signal said.
-    pub(crate) fn newest(&self) -> Option<&Sample> {
-        self.signals.first()?.last.as_ref()
-    }
-
     /// When it was looked at first.
     pub(crate) fn first(&self) -> Timestamp {
         self.pace.first
@@ -92,12 +87,12 @@ impl Evidence {
     }
 
     /// It was looked at last in the name of this call.
-    pub(super) fn is_of(&self, call: &str) -> bool {
+    pub(crate) fn is_of(&self, call: &str) -> bool {
         self.call.as_deref() == Some(call)
     }
 
     /// What broke a signal before somebody went on does not break it once more. What it is compared with stays.
-    pub(super) fn forget_broken(&mut self) {
+    pub(crate) fn forget_broken(&mut self) {
         for kept in self.signals.iter_mut().filter(|kept| kept.is_broken()) {
             let baseline = kept.memory.baseline.take();
             (kept.memory, kept.last) = (Memory { baseline, ..Memory::default() }, None);

@@ -474,7 +474,7 @@ async fn what_tripped_a_guard_is_the_newest_that_it_has_noted() {
     let turn = bench.look(&source, 60, Some(0.5)).await;
     let Turn::Answered(Input::Tripped { note: Some(note), .. }) = turn else { panic!("it saw a breach") };
     let evidence = Evidence::of(&note).unwrap();
-    let newest = evidence.newest().unwrap();
+    let newest = evidence.signals[0].last.as_ref().unwrap();
     assert_eq!((newest.verdict, newest.value), (Verdict::Fail, Some(0.5)));
     assert_eq!(evidence.signals[0].values.len(), 13, "and it is drawn");
 }
