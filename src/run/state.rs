@@ -62,9 +62,9 @@ pub struct GuardRun {
     pub tripped: bool,
     /// It saw that all is well once the bake's time was over, since somebody drives the run without a stop.
     pub satisfied: bool,
-    /// What it has seen since it was armed, as far as that is recorded.
+    /// What it has seen, as far as that is recorded.
     pub note: Option<Memo>,
-    /// When it looks next.
+    /// When it looks next; [`Timestamp::PAST`]: it begins to look, or begins again.
     pub next: Timestamp,
     /// Names its work: other facts call for other work.
     pub turn: u32,
@@ -75,9 +75,9 @@ impl GuardRun {
         (self.note, self.next, self.turn) = (Some(note.clone()), next, self.turn + 1);
     }
 
-    /// Nothing that it has seen counts any more.
+    /// It begins again. What it has seen is kept, for what it is compared with cannot be measured again.
     pub(super) fn arm(&mut self) {
-        *self = Self { turn: self.turn + 1, ..Self::default() };
+        *self = Self { turn: self.turn + 1, note: self.note.take(), ..Self::default() };
     }
 
     /// The bake begins, at the end of which it is asked whether all is well.

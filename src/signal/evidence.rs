@@ -99,6 +99,15 @@ impl Evidence {
         }
     }
 
+    /// The same of which nothing counts but what signals are compared with.
+    pub(crate) fn again(self) -> Self {
+        let again = |kept: Kept| {
+            let memory = Memory { baseline: kept.memory.baseline, ..Memory::default() };
+            Kept { memory, last: None, silent: None, ..kept }
+        };
+        Self { signals: self.signals.into_iter().map(again).collect(), ..Self::default() }
+    }
+
     /// Nothing that was seen counts any more.
     pub(crate) fn begin_anew(&mut self, now: Timestamp, why: &str) {
         self.anew = Some(now);

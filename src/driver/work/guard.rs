@@ -21,11 +21,14 @@ pub(super) struct Watching {
 }
 
 impl Watching {
-    /// It goes on from what was noted, or begins then.
-    fn new(noted: Option<&Memo>, begins: Timestamp) -> Self {
-        match noted.and_then(|note| Evidence::of(note)) {
-            Some(evidence) => Self { begins: Timestamp::PAST, recorded: Some(evidence.clone()), evidence },
-            None => Self { begins, evidence: Evidence::default(), recorded: None },
+    /// It goes on from what was noted; `next`: when it was to look. Or it begins, again, then.
+    fn new(noted: Option<&Memo>, next: Timestamp, begins: Timestamp) -> Self {
+        let known = noted.and_then(|note| Evidence::of(note));
+        match known {
+            Some(evidence) if next != Timestamp::PAST => {
+                Self { begins: next, recorded: Some(evidence.clone()), evidence }
+            }
+            known => Self { begins, evidence: known.unwrap_or_default().again(), recorded: None },
         }
     }
 
@@ -51,7 +54,7 @@ impl Hands {
         let begins = if is_asked { now } else { watch.begins(now) };
         let was_away = piece.from != Timestamp::PAST && now.since(piece.from) > FORGIVEN;
         let noted = piece.noted.as_ref();
-        let watching = piece.watching.get_or_insert_with(|| Box::new(Watching::new(noted, begins)));
+        let watching = piece.watching.get_or_insert_with(|| Box::new(Watching::new(noted, due.from, begins)));
         if now < watching.begins {
             piece.from = watching.begins;
             return Turn::Again(piece.from, Duration::ZERO);

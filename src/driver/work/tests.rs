@@ -466,6 +466,21 @@ async fn what_a_guard_has_seen_outlives_the_process_that_saw_it() {
     assert_eq!(*source.1.lock().unwrap(), BTreeSet::from([Timestamp(5000)]), "it has watched since then");
 }
 
+/// Somebody goes on all the same: breaches in a row begin anew, and so does silence; an alarm of before is known.
+#[tokio::test]
+async fn a_guard_that_is_armed_again_begins_again() {
+    let (mut bench, source) = guard_of(NoEvidence::Wait, Duration::ZERO);
+    assert_eq!(bench.sees_for(&source, 5..900, None).await, None);
+    let Turn::Answered(Input::Tripped { note: Some(note), .. }) = bench.look(&source, 905, None).await else {
+        panic!("it has seen nothing for a quarter of an hour")
+    };
+    bench.goes_on(Some(note), Timestamp::PAST);
+    source.1.lock().unwrap().clear();
+    assert_eq!(bench.sees_for(&source, 910..1810, None).await, None);
+    assert_eq!(bench.sees_for(&source, 1810..1815, None).await, Some((1810, FaultKind::Blind)));
+    assert_eq!(*source.1.lock().unwrap(), BTreeSet::from([Timestamp(910_000)]));
+}
+
 /// The look that broke it is kept with all before it.
 #[tokio::test]
 async fn what_tripped_a_guard_is_the_newest_that_it_has_noted() {

@@ -96,7 +96,7 @@ fn silence_ends_no_bake() {
 
 /// What it is compared with was measured before the switch: it cannot be measured again.
 #[test]
-fn what_a_guard_has_noted_stays_until_it_is_armed_again() {
+fn what_a_guard_has_noted_is_kept() {
     let noted = |story: &Story| story.run.guards[0].note.as_deref().map(str::to_owned);
     let notes = |story: &mut Story, note: &str| {
         let (turn, next) = (story.guards()[0].turn, Timestamp((story.now + 30) * 1000));
@@ -116,7 +116,8 @@ fn what_a_guard_has_noted_stays_until_it_is_armed_again() {
     notes(&mut story, "second");
     let seen = Input::Tripped { guard: 0, note: Some("third".into()), fault: Fault::foreign("theirs") };
     assert_eq!(noted(story.hears(seen)).unwrap(), "third", "the look that tripped it is kept");
-    assert_eq!(noted(story.order(Order::Continue)), None);
+    assert_eq!(noted(story.order(Order::Continue)).unwrap(), "third", "what it is compared with is not lost");
+    assert_eq!(story.guards()[0].from, Timestamp::PAST, "and it begins again");
 }
 
 #[test]
