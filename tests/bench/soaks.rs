@@ -25,7 +25,7 @@ use switchover::signal::{Memory, SignalRegistry, Verdict, Watch, watch};
 
 /// How long a soak lasts, and what is known of the time before it, in minutes.
 const LASTS: u64 = 15;
-const BEFORE: u64 = 10;
+const BEFORE: u64 = 60;
 const FAILS: f64 = 0.002;
 const SLOW: f64 = 0.05;
 const DEVIATION: f64 = 0.5;
@@ -162,9 +162,9 @@ fn slow(slower: f64) -> f64 {
 pub(crate) struct Judge(Vec<Watch>);
 
 impl Judge {
-    /// Tests against what was before.
+    /// Tests against the hour before.
     pub(crate) fn certain() -> Self {
-        Self::of("", "expected: baseline * 1.2 + 0.001, fail: certainty > 0.999")
+        Self::of(", over: 1h", "expected: baseline * 1.2 + 0.001, fail: certainty > 0.999")
     }
 
     /// The same against the other side at the same time.
@@ -174,7 +174,7 @@ impl Judge {
 
     /// A plain threshold over five minutes.
     pub(crate) fn threshold() -> Self {
-        Self::of("", "fail: value > baseline * 1.3 + 0.005, min_samples: 200, breaches: 2")
+        Self::of(", over: 1h", "fail: value > baseline * 1.3 + 0.005, min_samples: 200, breaches: 2")
     }
 
     fn of(at: &str, condition: &str) -> Self {

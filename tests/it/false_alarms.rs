@@ -40,6 +40,4 @@ fn others_judge_the_same_counts() {
     let mut dice = Dice(7);
     let kayenta = (0..50).filter(|_| Soak::of(&mut dice, 100, BROKEN, FAIR).kayenta().is_some()).count();
     assert_eq!((kayenta, turned(&Judge::threshold(), 20, 100, BROKEN, FAIR)), (50, 20));
-    let false_alarms = (0..200).filter(|_| Soak::of(&mut dice, 1, HEALTHY, FAIR).kayenta().is_some());
-    assert!(false_alarms.count() > 2, "each look is one more chance to be wrong");
 }
