@@ -162,9 +162,9 @@ fn slow(slower: f64) -> f64 {
 pub(crate) struct Judge(Vec<Watch>);
 
 impl Judge {
-    /// Tests against the hour before.
-    pub(crate) fn certain() -> Self {
-        Self::of(", over: 1h", "expected: baseline * 1.2 + 0.001, fail: certainty > 0.999")
+    /// Tests against what was for so long before.
+    pub(crate) fn certain(before: &str) -> Self {
+        Self::of(&format!(", over: {before}"), "expected: baseline * 1.2 + 0.001, fail: certainty > 0.999")
     }
 
     /// The same against the other side at the same time.
@@ -174,7 +174,7 @@ impl Judge {
 
     /// A plain threshold over five minutes.
     pub(crate) fn threshold() -> Self {
-        Self::of(", over: 1h", "fail: value > baseline * 1.3 + 0.005, min_samples: 200, breaches: 2")
+        Self::of("", "fail: value > baseline * 1.3 + 0.005, min_samples: 200, breaches: 2")
     }
 
     fn of(at: &str, condition: &str) -> Self {

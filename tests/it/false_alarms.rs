@@ -19,7 +19,11 @@ const STORM: Weather = Weather { name: "20 points more fail on both sides", poin
 #[test]
 fn healthy_runs_are_not_turned_back() {
     for rate in [1, 100] {
-        assert_eq!(turned(&Judge::certain(), 100, rate, HEALTHY, FAIR), 0, "{rate}/s, compared with before");
+        assert_eq!(
+            turned(&Judge::certain("1h"), 100, rate, HEALTHY, FAIR),
+            0,
+            "{rate}/s, compared with before"
+        );
     }
     for (rate, weather) in [(1, FAIR), (100, FAIR), (100, STORM)] {
         assert_eq!(turned(&Judge::beside(), 100, rate, HEALTHY, weather), 0, "{rate}/s: {}", weather.name);
@@ -28,7 +32,7 @@ fn healthy_runs_are_not_turned_back() {
 
 #[test]
 fn broken_and_slow_runs_are() {
-    for judge in [Judge::certain(), Judge::beside()] {
+    for judge in [Judge::certain("1h"), Judge::beside()] {
         for change in [BROKEN, SLOWER] {
             assert_eq!(turned(&judge, 20, 10, change, FAIR), 20, "{}", change.name);
         }
