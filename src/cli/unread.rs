@@ -23,7 +23,9 @@ pub(super) fn plan_or_stand_in(record: &RunRecord, journal: &[Stored]) -> (Arc<P
 /// A plan of the steps and guards that the journal names, in its order.
 fn stand_in(record: &RunRecord, journal: &[Stored]) -> Plan {
     let mut named = Named::default();
-    journal.iter().for_each(|event| named.take(&event.body));
+    for event in journal {
+        named.take(&event.body);
+    }
     let step = |name: String| Step {
         id: StepId(name.into()),
         summary: None,

@@ -130,11 +130,15 @@ impl Desk {
         }
         let woken = due.work == Work::Wake && self.woken == Some(due.from);
         let from = if woken { now.after(AGAIN) } else { due.from };
+        let piece = Piece::new(due, from, scope, record, toward, call.into(), urgency(run, due.work));
         let noted = match due.work {
-            Work::Guard(guard) => run.guards[guard].note.clone(),
+            Work::Guard(guard) => run.guards[guard].note.as_ref(),
             _ => None,
         };
-        Piece::new(due, from, scope, record, toward, call.into(), urgency(run, due.work)).from_note(noted)
+        match noted {
+            Some(noted) => piece.noting(noted),
+            None => piece,
+        }
     }
 
     /// This was answered.

@@ -82,8 +82,6 @@ pub(crate) struct Piece {
     gone: Option<bool>,
     /// Since when the world looks as if somebody else had been there.
     doubted: Option<Timestamp>,
-    /// What a guard has noted before.
-    noted: Option<Memo>,
     watching: Option<Box<Watching>>,
 }
 
@@ -137,14 +135,14 @@ impl Piece {
             said,
             gone: None,
             doubted: None,
-            noted: None,
             watching: None,
         }
     }
 
     /// The same, of a guard that has noted this before.
-    pub(super) fn from_note(self, noted: Option<Memo>) -> Self {
-        Self { noted, ..self }
+    pub(super) fn noting(self, noted: &Memo) -> Self {
+        let watching = Watching::of(noted, self.due.from);
+        Self { watching: Some(Box::new(watching)), ..self }
     }
 
     /// The same, for another world: whoever stops one does not stop the other.
@@ -167,7 +165,6 @@ impl Piece {
             said: self.said.clone(),
             gone: self.gone,
             doubted: self.doubted,
-            noted: self.noted.clone(),
             watching: self.watching.clone(),
         }
     }

@@ -136,7 +136,9 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
     let blind = extras.blind(story);
     if !blind.is_empty() {
         line("");
-        blind.iter().for_each(|text| line(&looks.tint(Tone::Warn, &looks.safe(text))));
+        for text in &blind {
+            line(&looks.tint(Tone::Warn, &looks.safe(text)));
+        }
     }
     if !story.unwatched.is_empty() {
         line("");

@@ -36,7 +36,7 @@ impl Run {
             }
             (E::OrderRefused { id, .. }, _) if *id > self.last_order => self.last_order = *id,
             (E::GuardNoted { guard, note, next }, M::Forward) => {
-                self.guards.get_mut(*guard)?.noted(note, *next)
+                self.guards.get_mut(*guard)?.noted(note, *next);
             }
             (E::GuardTripped { guard, .. }, M::Forward) => self.guards.get_mut(*guard)?.tripped = true,
             (E::RunPaused { cause }, M::Forward | M::Rollback) => self.pause(cause)?,

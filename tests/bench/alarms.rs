@@ -92,11 +92,14 @@ fn at_most(found: u32, of: u32) -> f64 {
     high
 }
 
+/// After how many seconds of a soak it turns the run back.
+type Turns<'j> = &'j dyn Fn(&Soak) -> Option<u64>;
+
 fn main() {
-    let soaks = std::env::args().filter_map(|word| word.parse().ok()).next().unwrap_or(SOAKS);
+    let soaks = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(SOAKS);
     let (hour, beside) = (Judge::certain("1h"), Judge::beside());
     let (minutes, threshold) = (Judge::certain("5m"), Judge::threshold());
-    let judges: [(&str, &dyn Fn(&Soak) -> Option<u64>); 5] = [
+    let judges: [(&str, Turns<'_>); 5] = [
         ("certainty, an hour before", &|soak| hour.turns(soak)),
         ("certainty, the same time", &|soak| beside.turns(soak)),
         ("certainty, five minutes before", &|soak| minutes.turns(soak)),

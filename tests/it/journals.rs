@@ -2,9 +2,8 @@
 //!
 //! To keep one more: `cp STATE_DIR/switchover.db tests/data/journals/NAME.db`, and run this test with `INSTA_UPDATE=always`.
 
-#![expect(clippy::print_stdout, reason = "what was proved is printed")]
-
 use crate::stage::{Said, repository, tool};
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use switchover::action::Registry;
@@ -170,7 +169,7 @@ fn every_open_journal_of_a_sandbox_is_replayed_as_on_its_day() {
             let run = folded(state.path());
             let mut text = format!("{:?}, paused: {:?}, {:?}\n", run.mode, run.paused, ending(&run));
             for (ix, step) in run.plan.places().zip(run.steps.iter()) {
-                text.push_str(&format!("{}: {:?}, {:?}\n", run.plan[ix].id, step.phase, step.mark()));
+                writeln!(text, "{}: {:?}, {:?}", run.plan[ix].id, step.phase, step.mark()).unwrap();
             }
             let said: Said = tool().args(["log", "--state-dir"]).arg(state.path()).output().unwrap().into();
             assert_eq!(said.code, Some(0), "{said:#?}");

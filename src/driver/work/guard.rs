@@ -11,24 +11,23 @@ use crate::signal::{Evidence, FORGIVEN, Verdict, Watch};
 use std::time::Duration;
 
 /// What a guard has seen.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Watching {
-    /// It does not look before.
-    begins: Timestamp,
+    /// It does not look before; `None`: it has yet to begin.
+    begins: Option<Timestamp>,
     evidence: Evidence,
     /// As it is recorded; `None`: nothing is.
     recorded: Option<Evidence>,
 }
 
 impl Watching {
-    /// It goes on from what was noted; `next`: when it was to look. Or it begins, again, then.
-    fn new(noted: Option<&Memo>, next: Timestamp, begins: Timestamp) -> Self {
-        let known = noted.and_then(|note| Evidence::of(note));
-        match known {
+    /// It goes on from what was noted; `next`: when it was to look. Or it begins, again.
+    pub(super) fn of(noted: &Memo, next: Timestamp) -> Self {
+        match Evidence::of(noted) {
             Some(evidence) if next != Timestamp::PAST => {
-                Self { begins: next, recorded: Some(evidence.clone()), evidence }
+                Self { begins: Some(next), recorded: Some(evidence.clone()), evidence }
             }
-            known => Self { begins, evidence: known.unwrap_or_default().again(), recorded: None },
+            known => Self { evidence: known.unwrap_or_default().again(), ..Self::default() },
         }
     }
 
@@ -53,11 +52,11 @@ impl Hands {
         let is_asked = due.until < Timestamp::NEVER;
         let begins = if is_asked { now } else { watch.begins(now) };
         let was_away = piece.from != Timestamp::PAST && now.since(piece.from) > FORGIVEN;
-        let noted = piece.noted.as_ref();
-        let watching = piece.watching.get_or_insert_with(|| Box::new(Watching::new(noted, due.from, begins)));
-        if now < watching.begins {
-            piece.from = watching.begins;
-            return Turn::Again(piece.from, Duration::ZERO);
+        let watching = piece.watching.get_or_insert_default();
+        let begins = *watching.begins.get_or_insert(begins);
+        if now < begins {
+            piece.from = begins;
+            return Turn::Again(begins, Duration::ZERO);
         }
         let reads =
             Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: &|_| () };

@@ -138,6 +138,8 @@ struct Bench {
     action: Arc<Told>,
     hands: Hands,
     piece: Piece,
+    /// What its guard has noted.
+    noted: Option<Memo>,
 }
 
 impl Bench {
@@ -159,7 +161,7 @@ impl Bench {
         let record = Record { prior: "null".into(), note: None, since: Timestamp::PAST, token: "t".into() };
         let (toward, urgency) = (Toward::Desired(1), Urgency::default());
         let piece = Piece::new(due, due.from, Arc::default(), Some(record), toward, Arc::default(), urgency);
-        Self { world, action, hands, piece }
+        Self { world, action, hands, piece, noted: None }
     }
 
     /// The answer at this second; or the second at which it goes on.
@@ -337,7 +339,7 @@ impl Bench {
         self.world.clock.0.store(second * 1000, Ordering::Relaxed);
         match self.hands.turn(&mut self.piece).await {
             Turn::Answered(Input::Noted { guard: 0, note, next, .. }) => {
-                self.goes_on(Some(note), next);
+                self.goes_on(note, next);
                 Turn::Again(next, Duration::ZERO)
             }
             turn => turn,
@@ -345,17 +347,18 @@ impl Bench {
     }
 
     /// Other work of the same guard, from what is recorded.
-    fn goes_on(&mut self, note: Option<Memo>, from: Timestamp) {
+    fn goes_on(&mut self, note: Memo, from: Timestamp) {
         let Piece { due, urgency, .. } = self.piece;
         let due = Due { turn: due.turn + 1, from, ..due };
         let (scope, call, toward) = (self.piece.scope.clone(), self.piece.call.clone(), self.piece.toward);
-        self.piece = Piece::new(due, from, scope, None, toward, call, urgency).from_note(note);
+        self.piece = Piece::new(due, from, scope, None, toward, call, urgency).noting(&note);
+        self.noted = Some(note);
     }
 
     /// Whoever watched was killed, and another process takes over.
     fn is_taken_over(&mut self) {
-        let (note, from) = (self.piece.noted.clone(), self.piece.due.from);
-        self.goes_on(note, from);
+        let from = self.piece.due.from;
+        self.goes_on(self.noted.clone().expect("it has noted something"), from);
     }
 
     /// Sees this from one second to another, each time it looks; when it was tripped, and by what.
@@ -474,7 +477,7 @@ async fn a_guard_that_is_armed_again_begins_again() {
     let Turn::Answered(Input::Tripped { note: Some(note), .. }) = bench.look(&source, 905, None).await else {
         panic!("it has seen nothing for a quarter of an hour")
     };
-    bench.goes_on(Some(note), Timestamp::PAST);
+    bench.goes_on(note, Timestamp::PAST);
     source.1.lock().unwrap().clear();
     assert_eq!(bench.sees_for(&source, 910..1810, None).await, None);
     assert_eq!(bench.sees_for(&source, 1810..1815, None).await, Some((1810, FaultKind::Blind)));

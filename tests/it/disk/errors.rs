@@ -132,7 +132,8 @@ fn trials() -> Vec<Trial> {
 pub(super) fn mistaken(mistake: &'static str) -> Result<Ended, String> {
     tape::is_possible()?;
     let writes = trials().into_iter().filter(|trial| ["pwrite64", "fsync"].contains(&trial.call));
-    let some: Vec<Trial> = writes.map(|trial| Trial { mistake: Some(mistake), ..trial }).step_by(13).collect();
+    let some: Vec<Trial> =
+        writes.map(|trial| Trial { mistake: Some(mistake), ..trial }).step_by(13).collect();
     let numbers: Vec<usize> = (0..some.len()).collect();
     Ok(at_once(HANDS, &numbers, |number| {
         let after = some[number].run();

@@ -130,7 +130,7 @@ impl Pair {
                 (self.runs[k].processes[0], self.runs[k].kept.holder) = (None, None);
             }
             Step::Pass => {
-                self.runs.iter_mut().for_each(|run| run.go(Move::Pass, &mut super::Seen::default()))
+                self.runs.iter_mut().for_each(|run| run.go(Move::Pass, &mut super::Seen::default()));
             }
         }
         for k in 0..2 {
