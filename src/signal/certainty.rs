@@ -24,6 +24,10 @@
 //! other once it is known how many there are of each side. It bets on the same worse odds, and in the same mixture. Where the
 //! old side fails for reasons of its own, bets on the new one lose; those that begin later do not.
 //!
+//! What was measured once, of a time before, is a number with an error of its own: "the new side fails more often than the
+//! old one *seemed* to" is no accusation. So the expected rate is that of the most that the old side may well fail: [`at_most`]
+//! of its `n0` observations, which is too low with a probability of at most [`DOUBT`]. That adds to what certainty leaves.
+//!
 //! It takes observations for independent. Users who retry, and errors that come in bursts, are not: there it is surer than
 //! it should be.
 
@@ -38,6 +42,8 @@ const NEAREST: f64 = 0.08;
 const FARTHER: f64 = 1.5;
 /// The wealth of a bet is no further counted: it is as good as certain.
 const RICH: f64 = 1e200;
+/// How likely it may be that a rate is above what [`at_most`] says.
+const DOUBT: f64 = 0.001;
 /// An expected rate of nothing at all would make the first error a certainty.
 const LEAST: f64 = 1e-6;
 
@@ -136,6 +142,24 @@ impl Certainty {
     }
 }
 
+/// The most that a rate may well be if so many observations showed this one. By Chernoff's bound so low a share `k` of `n` has
+/// a probability of at most `exp(-n*KL(k, q))` where the rate is `q`, so it is the `q` at which that is [`DOUBT`]
+/// (<https://doi.org/10.1080/01621459.1963.10500830>, theorem 1). Never below it, and 1 without observations.
+#[expect(clippy::cast_precision_loss, reason = "counts of requests")]
+pub(super) fn at_most(rate: f64, observations: u64) -> f64 {
+    let (rate, doubt) = (rate.clamp(0.0, 1.0), -DOUBT.ln());
+    let apart = |part: f64, whole: f64| if part > 0.0 { part * (part / whole).ln() } else { 0.0 };
+    let is_likely =
+        |bound: f64| observations as f64 * (apart(rate, bound) + apart(1.0 - rate, 1.0 - bound)) <= doubt;
+    let (mut low, mut high) = (rate, 1.0);
+    // To the last digit.
+    for _ in 0..f64::MANTISSA_DIGITS {
+        let middle = f64::midpoint(low, high);
+        if is_likely(middle) { low = middle } else { high = middle }
+    }
+    high
+}
+
 /// What a bet on so many times the odds of the expected rate wins by these observations, as a logarithm.
 #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
 fn won(expected: f64, count: &Count, worse: f64) -> f64 {
@@ -186,6 +210,31 @@ mod tests {
 
         fn bad(&mut self, rate: f64, all: u64) -> u64 {
             (0..all).filter(|_| self.throw() < rate).count() as u64
+        }
+    }
+
+    #[test]
+    fn the_most_a_rate_may_be_is_what_its_observations_allow() {
+        let near = |rate, observations, bound: f64| {
+            let found = at_most(rate, observations);
+            assert!((found - bound).abs() < 1e-4, "{rate} of {observations}: {found}, not {bound}");
+        };
+        // None of a hundred: the hundredth power of its complement is the doubt.
+        near(0.0, 100, 1.0 - DOUBT.powf(0.01));
+        near(0.05, 300, 0.1108);
+        near(0.0, 0, 1.0);
+        near(1.0, 7, 1.0);
+        near(0.3, u64::MAX, 0.3);
+    }
+
+    #[test]
+    fn a_rate_is_seldom_above_the_most_that_it_may_be() {
+        let mut dice = Dice(19);
+        for (rate, size) in [(0.002, 300), (0.05, 300), (0.5, 40)] {
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+            let above =
+                (0..4000).filter(|_| at_most(dice.bad(rate, size) as f64 / size as f64, size) < rate).count();
+            assert!(above <= 4, "{above} of 4000, at {rate} of {size}");
         }
     }
 

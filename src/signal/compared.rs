@@ -5,6 +5,7 @@
 //! compared with it a healthy new side looks broken in a storm, and a broken one well in a calm.
 //! Not here: how sure a difference is (`certainty`).
 
+use super::certainty::at_most;
 use super::{Baseline, Condition, Count, Level, Measured, Memory, Pair, Signal, SignalKind};
 use crate::plan::{Expr, Fields, Timestamp, one_of};
 use crate::port::{Reads, need::Need};
@@ -17,6 +18,8 @@ pub struct Compared {
     signal: Arc<dyn Signal>,
     /// It is measured at each look, of the same time.
     same: bool,
+    /// It is a rate of what is counted one by one.
+    counts: bool,
     /// What the plan expects by it, where it is measured at the same time.
     pub(super) level: Option<Level>,
 }
@@ -34,7 +37,7 @@ impl Compared {
         let words = &[("before", false), ("same", true)];
         let about = "when it is measured: once, of a time `before`, or at each look, of the `same` time";
         let same = fields.or("at", one_of(words), false, about);
-        Some(Self { signal: (kind.decode)(fields)?, same, level: None })
+        Some(Self { signal: (kind.decode)(fields)?, same, counts: (kind.counts)(), level: None })
     }
 
     /// It is measured at each look, of the same time.
@@ -80,6 +83,7 @@ impl Compared {
         if self.same {
             return Ok(Some(measured));
         }
+        baseline.at_most = self.counts.then(|| at_most(value, measured.samples));
         baseline.memory = Memory::default();
         Ok(None)
     }

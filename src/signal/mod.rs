@@ -137,6 +137,9 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     value: Option<f64>,
+    /// The most that the true rate may well be, where the value is one that was measured once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_most: Option<f64>,
     memory: Memory,
 }
 

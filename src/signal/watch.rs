@@ -1,7 +1,7 @@
 //! A signal with the condition under which it is broken: what a guard is, and each line of a monitor.
 
 use super::compared::{Compared, Silent, pairs};
-use super::{Kept, Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
+use super::{Baseline, Kept, Level, Measured, Memory, Sample, Signal, SignalKind, Verdict};
 use crate::plan::wish::{Place, Test};
 use crate::plan::{
     Code, Data, Expr, ExprError, Fields, Known, Problems, Shape, Timestamp, Value, duration, expr,
@@ -140,10 +140,10 @@ impl Condition {
     /// What `value` is compared with, where that is one number.
     pub(crate) fn limit(&self, memory: &Memory) -> Option<f64> {
         let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
-        let known: Vec<_> = baseline.map(|baseline| ("baseline", Json::from(baseline))).into_iter().collect();
         if let Some(expected) = &self.expected {
-            return expected.eval(&known).ok()?.as_f64();
+            return Self::level(expected, memory).ok();
         }
+        let known: Vec<_> = baseline.map(|baseline| ("baseline", Json::from(baseline))).into_iter().collect();
         let wishes = self.fail.wishes(&known, true).into_iter().flatten();
         let compared = wishes.filter_map(|wish| match (&wish.place[..], wish.test) {
             ([Place::Field(name)], Test::Is(_, number)) if VALUES.contains(&&**name) => number.as_f64(),
@@ -195,12 +195,12 @@ impl Condition {
         now: Now,
         memory: &mut Memory,
     ) -> (Verdict, String) {
-        let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
-        let certainty = match self.certainty(measured, baseline, old, memory) {
+        let certainty = match self.certainty(measured, old, memory) {
             Ok(certainty) => certainty,
             Err(error) => return self.silent(format!("{}; {error}", measured.text), now, memory),
         };
-        let text = &told(&measured.text, baseline, certainty);
+        let text = &told(&measured.text, memory.baseline.as_deref(), certainty);
+        let baseline = memory.baseline.as_ref().and_then(|baseline| baseline.value);
         if measured.samples < self.min_samples {
             if measured.samples > 0 && self.is_sure(certainty) {
                 return self.breached(text, measured, now, memory);
@@ -270,17 +270,11 @@ impl Condition {
     fn certainty(
         &self,
         measured: &Measured,
-        baseline: Option<f64>,
         old: Option<&Measured>,
         memory: &mut Memory,
     ) -> Result<Option<f64>, ExprError> {
         let Some(expected) = &self.expected else { return Ok(None) };
-        let baseline = baseline.map(|baseline| ("baseline", Json::from(baseline)));
-        let level = expected.eval(baseline.as_slice())?;
-        let Some(level) = level.as_f64() else {
-            let reason = format!("it is {level}, and no number");
-            return Err(ExprError::NoValue { source_text: expected.source().into(), reason });
-        };
+        let level = Self::level(expected, memory)?;
         let certainty = memory.certainty.get_or_insert_default();
         let beside = self.baseline.as_ref().and_then(|baseline| baseline.level);
         match old.zip(beside) {
@@ -288,6 +282,21 @@ impl Condition {
             None => certainty.take(level, &measured.counts),
         }
         Ok(Some(certainty.value()))
+    }
+
+    /// The rate that is still fine, by the most that what it is compared with may well be.
+    fn level(expected: &Expr, memory: &Memory) -> Result<f64, ExprError> {
+        let by = |baseline: Option<f64>| {
+            let known = baseline.map(|baseline| ("baseline", Json::from(baseline)));
+            let level = expected.eval(known.as_slice())?;
+            level.as_f64().ok_or_else(|| {
+                let reason = format!("it is {level}, and no number");
+                ExprError::NoValue { source_text: expected.source().into(), reason }
+            })
+        };
+        let Some(baseline) = &memory.baseline else { return by(None) };
+        let level = by(baseline.value)?;
+        if baseline.at_most.is_some() { Ok(level.max(by(baseline.at_most)?)) } else { Ok(level) }
     }
 
     fn variables(
@@ -346,9 +355,13 @@ fn most(measured: &Measured) -> Measured {
 }
 
 /// With what it was compared with.
-fn told(text: &str, baseline: Option<f64>, certainty: Option<f64>) -> String {
-    let with = |what: &str, number: Option<f64>| number.map(|number| format!("; {what} {number:.4}"));
-    let compared = with("the baseline is", baseline).into_iter().chain(with("certainty", certainty));
+fn told(text: &str, baseline: Option<&Baseline>, certainty: Option<f64>) -> String {
+    let with = |what: &str, number: Option<f64>| number.map(|number| format!("{what} {number:.4}"));
+    let at_most = certainty.and_then(|_| baseline?.at_most);
+    let compared = with("; the baseline is", baseline.and_then(|baseline| baseline.value))
+        .into_iter()
+        .chain(with(", at most", at_most))
+        .chain(with("; certainty", certainty));
     compared.fold(text.to_owned(), |text, more| text + &more)
 }
 

@@ -231,7 +231,11 @@ async fn what_was_before_is_a_baseline() {
     let more = json!({"baseline": old, "expected": "baseline * 1.2", "min_samples": 50});
     let sure = with("alb.error_rate", "certainty > 0.99", &more);
     assert!(watch(&errors(4.0, 5.0), &sure).await.0.is_ok());
-    fails(watch(&errors(4.0, 40.0), &sure).await.0.map(|_| ()), FaultKind::Permanent, &["40 of 100"]);
+    fails(
+        watch(&errors(4.0, 40.0), &sure).await.0.map(|_| ()),
+        FaultKind::Permanent,
+        &["40 of 100", "the baseline is 0.0400, at most 0.0674"],
+    );
 }
 
 #[tokio::test]
