@@ -1,6 +1,7 @@
 //! One AWS account as a target names it: credentials, region, the check that it is the right one, and its clients.
 
 use super::call::{self, Class, Failure};
+use super::keys::Keys;
 use crate::adapter::Budgets;
 use crate::adapter::budgets::{Queues, Service};
 use crate::plan::{Target, Timestamp};
@@ -108,6 +109,7 @@ struct Connection {
     budgets: Budgets,
     config: OnceCell<SdkConfig>,
     checked: OnceCell<Identity>,
+    keys: Keys,
     route53: OnceLock<aws_sdk_route53::Client>,
     ecs: OnceLock<aws_sdk_ecs::Client>,
     scaling: OnceLock<aws_sdk_applicationautoscaling::Client>,
@@ -139,6 +141,7 @@ impl Account {
             budgets,
             config: OnceCell::new(),
             checked: OnceCell::new(),
+            keys: Keys::default(),
             route53: OnceLock::new(),
             ecs: OnceLock::new(),
             scaling: OnceLock::new(),
@@ -161,6 +164,11 @@ impl Account {
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.connection.clock
+    }
+
+    /// Keys that are of this account.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.connection.keys
     }
 
     /// Waits until a call of this service may be sent; not for longer than until its deadline, which is for the call to
@@ -232,7 +240,8 @@ impl Account {
         Ok(self.connection.ssm.get_or_init(|| aws_sdk_ssm::Client::new(config)))
     }
 
-    /// Credentials of the right account, asserted once: nothing is even looked at in a wrong one.
+    /// Credentials of the right account: nothing is even looked at in a wrong one. Asserted here once, and again for each key
+    /// that they are renewed with.
     async fn ready(&self) -> Result<&SdkConfig, Failure> {
         self.identified().await.map(|(config, _)| config)
     }
@@ -291,23 +300,38 @@ impl Account {
         Ok(loader.load().await)
     }
 
-    /// Whose credentials these are.
-    pub(super) async fn whose(&self, config: &SdkConfig) -> Result<Identity, Failure> {
+    /// Whose credentials these are, and the key that was asked with.
+    pub(super) async fn whose(&self, config: &SdkConfig) -> Result<(Identity, String), Failure> {
         let client = aws_sdk_sts::Client::new(config);
         let mut answer = call::read(self, Service::Sts, |watch| {
-            client.get_caller_identity().customize().interceptor(watch).send()
+            let sent = client.get_caller_identity().customize().interceptor(watch.clone()).send();
+            async move { Ok((sent.await?, watch.key())) }
         })
         .await;
         if let Err(failure) = &mut answer {
             failure.text = format!("sts was asked whose credentials these are: {}", failure.text);
         }
-        let answer = answer?;
-        Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+        let (answer, key) = answer?;
+        let (account, arn) = (answer.account.unwrap_or_default(), answer.arn.unwrap_or_default());
+        Ok((Identity { account, arn }, key))
+    }
+
+    /// The credentials were renewed. If they are somebody else's now, a person has to see to it: nothing has failed.
+    pub(super) async fn vouch(&self) -> Result<(), Failure> {
+        let renewed = |failure: Failure| match failure.class {
+            Class::Unsent => Failure { class: Class::Credentials, ..failure },
+            _ => failure,
+        };
+        self.check(self.connection.config.get_or_try_init(|| self.load()).await?)
+            .await
+            .map(drop)
+            .map_err(renewed)
     }
 
     async fn check(&self, config: &SdkConfig) -> Result<Identity, Failure> {
-        let found = self.whose(config).await?;
+        let (found, key) = self.whose(config).await?;
         if found.account == *self.place().account {
+            self.keys().vouch(key);
             return Ok(found);
         }
         let profile = self.place().profile.as_ref().map(|p| format!(" of profile {p}")).unwrap_or_default();
@@ -331,3 +355,6 @@ impl Account {
         move |failure| failure.fault(&what, self, true)
     }
 }
+
+#[cfg(test)]
+mod tests;

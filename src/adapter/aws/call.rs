@@ -3,6 +3,7 @@
 
 use super::account::Account;
 use super::clocks::Clocks;
+use super::keys::{Keys, key_of};
 use crate::adapter::budgets::Service;
 use crate::adapter::clock::dated;
 use crate::plan::Timestamp;
@@ -48,6 +49,8 @@ pub(super) enum Class {
     Late,
     /// It never left: a setting is wrong.
     Unsent,
+    /// It never left: nobody has vouched for the key that it is signed with.
+    Unvouched,
 }
 
 /// A call that failed.
@@ -73,7 +76,7 @@ impl Failure {
         let text = format!("{what}: {code}{}", self.text);
         match self.class {
             Class::Lost if write => Fault::lost(text),
-            Class::Later | Class::Lost => Fault::transient(text),
+            Class::Later | Class::Lost | Class::Unvouched => Fault::transient(text),
             // Time alone: this machine was asleep, or too busy to send it.
             Class::Late => Fault::blind(text),
             // A credential that ran out is nobody's failure: it pauses and calls a human, also before a write.
@@ -91,12 +94,15 @@ pub(super) struct Watch {
     until: Timestamp,
     /// The only other place that it may go to.
     endpoint: Option<Arc<str>>,
+    /// The only keys that it may be signed with; STS, who vouches for them, is asked with any.
+    keys: Option<Keys>,
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     sent: bool,
+    key: String,
     clocks: Clocks,
     stopped: Option<(Class, String)>,
     raw: Option<Vec<u8>>,
@@ -109,9 +115,10 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    fn new(account: &Account, until: Timestamp) -> Self {
+    fn new(account: &Account, service: Service, until: Timestamp) -> Self {
         let (clock, endpoint) = (account.clock().clone(), account.place().endpoint.clone());
-        Self { clock, until, endpoint, seen: Arc::default() }
+        let keys = (service != Service::Sts).then(|| account.keys().clone());
+        Self { clock, until, endpoint, keys, seen: Arc::default() }
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -127,6 +134,11 @@ impl Watch {
     /// When it was sent and answered by our clock, and by AWS's.
     pub(super) fn clocks(&self) -> Clocks {
         self.seen().clocks
+    }
+
+    /// What it was signed with.
+    pub(super) fn key(&self) -> String {
+        self.seen().key.clone()
     }
 
     fn stop(&self, class: Class, text: String) -> Result<(), BoxError> {
@@ -157,12 +169,17 @@ impl Intercept for Watch {
                 ),
             );
         }
+        let key = key_of(context.request().headers().get("authorization").unwrap_or_default());
+        if self.keys.as_ref().is_some_and(|keys| !keys.knows(key)) {
+            let text = format!("sts has not said whose the key `{key}` is");
+            return self.stop(Class::Unvouched, text);
+        }
         let now = self.clock.now();
         if now >= self.until {
             return self.stop(Class::Late, "the deadline of this call passed before it was sent".into());
         }
         let mut seen = self.seen();
-        (seen.sent, seen.clocks.asked) = (true, now);
+        (seen.sent, seen.key, seen.clocks.asked) = (true, key.to_owned(), now);
         Ok(())
     }
 
@@ -271,7 +288,7 @@ where
     once(account, service, until, &send).await
 }
 
-/// Sends it once it is its turn.
+/// Sends it once it is its turn. Credentials that were renewed meanwhile are vouched for first: such a call has not left.
 async fn once<T, E, F>(
     account: &Account,
     service: Service,
@@ -283,7 +300,26 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     account.turn(service, until).await;
-    let watch = Watch::new(account, until);
+    match try_once(account, service, until, send).await {
+        Err(failure) if failure.class == Class::Unvouched => {
+            Box::pin(account.vouch()).await?;
+            try_once(account, service, until, send).await
+        }
+        answered => answered,
+    }
+}
+
+async fn try_once<T, E, F>(
+    account: &Account,
+    service: Service,
+    until: Timestamp,
+    send: &impl Fn(Watch) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let watch = Watch::new(account, service, until);
     let failure = match send(watch.clone()).await {
         Ok(answer) => return Ok(answer),
         Err(error) => failure(&error, &watch),

@@ -49,7 +49,7 @@ impl Account {
         let asking = Self::new(place(""), clock.clone(), transport.clone(), wiring, budgets.clone());
         let unseen = asking.unseen("sts GetCallerIdentity", "these credentials");
         let config = asking.load().await.map_err(&unseen)?;
-        let identity = asking.whose(&config).await.map_err(&unseen)?;
+        let (identity, _) = asking.whose(&config).await.map_err(&unseen)?;
         Ok(Self::new(place(&identity.account), clock, transport, wiring, budgets.clone()))
     }
 

@@ -12,6 +12,7 @@ mod ecs;
 mod elbv2;
 mod iam;
 mod inventory;
+mod keys;
 mod logs;
 mod permissions;
 mod route53;
