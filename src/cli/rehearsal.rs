@@ -188,11 +188,11 @@ fn begins(plan: &Plan) -> Result<Timestamp, Failure> {
 
 /// How long a plan takes, and which calls it makes, as a rehearsal without faults in the world that is named, or belongs to
 /// it, tells. Nothing where there is none: a preview is no worse for it.
-pub(super) fn outlook_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> (Vec<Estimate>, Vec<Called>) {
+pub(super) fn outlook_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> Outlook {
     let args =
         StageArgs { world: world.map(str::to_owned), from_live: false, sandbox: None, save_world: None };
     let (Ok(actions), Ok(begins)) = (Actions::of(&loaded.plan), begins(&loaded.plan)) else {
-        return Default::default();
+        return Outlook::default();
     };
     let stated = args.stated(plan).ok().flatten();
     let Found { name, mut file, .. } = stated.unwrap_or_else(|| {
@@ -203,7 +203,18 @@ pub(super) fn outlook_of(plan: &Path, loaded: &Loaded, world: Option<&str>) -> (
     file.faults.clear();
     let setting = World::new(file, &name, earlier(begins), NETWORK)
         .and_then(|world| Setting::new(loaded.plan.clone(), Arc::new(actions), world));
-    setting.map_or_else(|_| Default::default(), |setting| outlook(&Arc::new(setting)))
+    let (timeline, calls) =
+        setting.map_or_else(|_| Default::default(), |setting| outlook(&Arc::new(setting)));
+    Outlook { world: name, timeline, calls }
+}
+
+/// How a run would go where nothing goes wrong; all empty where it cannot be played.
+#[derive(Default)]
+pub(super) struct Outlook {
+    /// The world that it was played in.
+    pub(super) world: String,
+    pub(super) timeline: Vec<Estimate>,
+    pub(super) calls: Vec<Called>,
 }
 
 /// How much is played.

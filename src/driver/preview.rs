@@ -75,7 +75,9 @@ async fn of_step(
     redactor: &Redactor,
 ) -> Previewed {
     let step = &plan[ix];
-    let needs = depends_on(plan, step);
+    let mut needs = depends_on(plan, step);
+    let gives_back = actions.get(ix).and_then(|action| action.traits().gives_back);
+    needs.extend(gives_back.map(|step| step.to_string()).filter(|step| !needs.contains(step)));
     if !needs.is_empty() {
         return Previewed::Later(needs);
     }

@@ -61,6 +61,16 @@ impl Target {
         open(&self.with)
     }
 
+    /// All that the plan says of where it leads, for people, field by field in the plan's order; whatever comes from a secret is
+    /// only named.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, String)> {
+        let told = |field: &str| {
+            let all: Vec<&str> = self.lists(field).collect();
+            self.says(field).or_else(|| (!all.is_empty()).then(|| all.join(" ")))
+        };
+        self.with.entries().iter().filter_map(move |(key, _)| Some((&*key.name, told(&key.name)?)))
+    }
+
     /// Where it leads, whatever a plan calls it.
     #[must_use]
     pub fn place(&self) -> String {

@@ -1,10 +1,10 @@
 //! What a plan would do from what is there now, for people and for machines.
 
 use super::{Looks, Permissions, Tone, TreeRow, change_line, permissions, tree, words};
-use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Timestamp};
+use crate::plan::{Kind, Plan, Policy, Reversibility, StepIx, Target, Timestamp};
 use crate::run::{Change, Difference, DnsClock, Fault, FaultKind, Proposal, Told};
 use serde_json::{Value as Json, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How wide the names of fields may be that values stand behind in a column.
 const WIDEST: usize = 40;
@@ -172,9 +172,23 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
     for clock in &preview.clocks {
         lines.extend(clock_lines(clock, preview.at, &plan.policy));
     }
+    lines.extend(target_lines(plan, looks));
     lines.extend(calls_line(&preview.calls));
     lines.extend(permissions::lines(&preview.permissions, looks));
     lines.join("\n") + "\n"
+}
+
+/// `  prod  aws: account 123456789012, region eu-west-1`.
+fn target_lines(plan: &Plan, looks: Looks) -> Vec<String> {
+    let width = plan.targets.iter().map(|target| target.name.chars().count()).max().unwrap_or(0);
+    let line = |target: &Arc<Target>| {
+        let fields: Vec<String> = target.fields().map(|(field, value)| format!("{field} {value}")).collect();
+        let told = looks.safe(&format!("  {:width$}  {}: {}", target.name, target.kind, fields.join(", ")));
+        // Whoever stands for a provider is seen at once.
+        if target.says("endpoint").is_some() { looks.tint(Tone::Warn, &told) } else { told }
+    };
+    let title = (!plan.targets.is_empty()).then(|| "targets:".to_owned());
+    title.into_iter().chain(plan.targets.iter().map(line)).collect()
 }
 
 fn calls_line(calls: &[CallShare]) -> Option<String> {
@@ -364,6 +378,12 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
             })
         })
         .collect();
+    let target = |target: &Arc<Target>| {
+        let fields: serde_json::Map<String, Json> =
+            target.fields().map(|(field, value)| (field.to_owned(), value.into())).collect();
+        json!({"name": &*target.name, "kind": &*target.kind, "says": fields})
+    };
+    let targets: Vec<Json> = plan.targets.iter().map(target).collect();
     let calls: Vec<Json> = preview
         .calls
         .iter()
@@ -380,6 +400,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         "params_digest": preview.params_digest,
         "state_digest": preview.state_digest,
         "changes_pending": preview.pending(),
+        "targets": targets,
         "dns": clocks,
         "calls": calls,
         "permissions": permissions::json(&preview.permissions),

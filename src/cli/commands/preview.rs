@@ -36,19 +36,23 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
     let given = wiring.as_ref().map(|wiring| wiring.params.clone()).unwrap_or_default();
     let loaded = args.plan.load(context, given)?;
     let runtime = runtime()?;
-    let (timeline, calls) = outlook_of(&args.plan.plan, &loaded, args.place.world());
+    let outlook = outlook_of(&args.plan.plan, &loaded, args.place.world());
     let seen = runtime.block_on(async {
         let mut taken = preview::take(context, &loaded, wiring).await?;
-        taken.probe(&loaded.plan, &calls).await;
+        taken.probe(&loaded.plan, &outlook.calls).await;
         Ok::<_, Failure>(taken.preview)
     })?;
     if context.is_json() {
         let mut told = preview_json(&loaded.plan, &seen);
-        told["timeline"] = timeline_json(&timeline);
+        told["timeline"] = timeline_json(&outlook.timeline);
+        told["timeline_world"] = outlook.world.into();
         context.print(&format!("{told:#}\n"))?;
     } else {
         context.print(&preview_text(&loaded.plan, &seen, context.out))?;
-        context.print(&format!("\n{}", timeline_text(&timeline, screen::width(), context.out)))?;
+        context.print(&format!(
+            "\n{}",
+            timeline_text(&outlook.timeline, &outlook.world, screen::width(), context.out)
+        ))?;
     }
     if let Some(file) = &args.save {
         preview::save(&loaded.plan, &seen, file)?;

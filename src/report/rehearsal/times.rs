@@ -62,10 +62,15 @@ pub(super) fn timeline(of: &Rehearsed<'_>, page: Page) -> Vec<String> {
     lines
 }
 
-/// How long everything takes, as a rehearsal without faults tells: for a preview.
+/// How long everything takes, as a rehearsal without faults in this world tells: for a preview.
 #[must_use]
-pub fn timeline_text(estimates: &[Estimate], width: usize, looks: Looks) -> String {
-    let lines = table(&estimates.iter().collect::<Vec<_>>(), Page::new(width, looks));
+pub fn timeline_text(estimates: &[Estimate], world: &str, width: usize, looks: Looks) -> String {
+    let page = Page::new(width, looks);
+    let mut lines = table(&estimates.iter().collect::<Vec<_>>(), page);
+    if !lines.is_empty() {
+        let text = format!("an estimate, as played in the world {}", looks.safe(world));
+        lines.extend(page.hanging("", 2, &text));
+    }
     lines.into_iter().flat_map(|line| [line, "\n".into()]).collect()
 }
 
