@@ -48,7 +48,14 @@ impl World {
 
     pub(super) fn put_definition(&mut self, family: String, revision: u32, content: Json, now: Timestamp) {
         let arn = format!("arn:aws:ecs:{}:{}:task-definition/{family}:{revision}", self.region, self.account);
-        let (read, print) = (containers(&content), print_of(&content));
+        // Who registers the same again may name its fields in another order, and leave out what is empty.
+        let mut same = content.clone();
+        same.sort_all_objects();
+        if let Some(fields) = same.as_object_mut() {
+            fields
+                .retain(|key, value| key != "tags" || value.as_array().is_some_and(|tags| !tags.is_empty()));
+        }
+        let (read, print) = (containers(&content), print_of(&same));
         let new = Definition { family, revision, arn, active: true, content, registered: now, read, print };
         self.definitions.push(Arc::new(new));
     }

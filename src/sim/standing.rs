@@ -7,6 +7,7 @@ use super::world::World;
 use crate::plan::format_duration;
 use crate::port::dns::RecordSet;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl World {
     /// Every place of the world, and what stands there: all sets of a name and type are one. Definitions have places of
@@ -52,7 +53,7 @@ impl World {
         let primary = &service.deployments[0];
         let found = self.definition(&primary.definition);
         let (name, images) = match found {
-            Some(definition) => (named(definition), images(definition)),
+            Some(definition) => (named(self.first_of(definition)), images(definition)),
             None => (primary.definition.clone(), String::new()),
         };
         let runs = |task: &Task| matches!(task.phase, Phase::Running(_));
@@ -69,6 +70,12 @@ impl World {
             Rollout::Failed => "failed",
         };
         format!("{name} ({images}), desired {}; rollout {progress}", service.desired)
+    }
+
+    /// The first revision that says the same: what was registered again is no other thing.
+    fn first_of<'w>(&'w self, definition: &'w Definition) -> &'w Definition {
+        let same = |other: &Definition| other.family == definition.family && other.print == definition.print;
+        self.definitions.iter().map(Arc::as_ref).find(|other| same(other)).unwrap_or(definition)
     }
 
     /// One-off tasks that still run, or will.

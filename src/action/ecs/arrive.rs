@@ -2,8 +2,8 @@
 
 use super::deploy::{Deploy, Note};
 use super::follow::{Followed, progress};
-use super::moving;
 use super::standing::reason;
+use super::{log, moving};
 use crate::action::{Known, Seen};
 use crate::mutant::{Mistake, on};
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TargetHealth, TaskFilter};
@@ -15,6 +15,10 @@ use std::time::Duration;
 const STALE: Duration = Duration::from_secs(60);
 /// How many reasons are told.
 const REASONS: usize = 3;
+
+/// How a deployment ends that fails: ECS went back to what ran before, or has left it as it is so far.
+const TURNED_BACK: &str = "failed, and ECS rolled it back";
+const GIVEN_UP: &str = "failed, and ECS has not rolled it back";
 
 impl Deploy {
     /// It was set to ours: how far is it?
@@ -41,10 +45,13 @@ impl Deploy {
             Followed::ById(unasked) => unasked,
         };
         match primary.rollout {
-            Rollout::Failed => Err(self.failed(&*compute, service, primary).await),
+            Rollout::Failed => {
+                Err(self.failed(&*compute, service, primary, &primary.definition, GIVEN_UP).await)
+            }
             Rollout::InProgress => {
                 let failed = if primary.failed > 0 {
-                    format!(", {} failed to start", primary.failed)
+                    let why = self.reasons(&*compute, service, Some(&primary.definition)).await;
+                    format!(", {} failed to start{why}", primary.failed)
                 } else {
                     String::new()
                 };
@@ -197,7 +204,8 @@ impl Deploy {
         }
         if gave_up {
             let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
-            return Err(self.failed(compute, service, ours.unwrap_or(primary)).await);
+            let deployment = ours.unwrap_or(primary);
+            return Err(self.failed(compute, service, deployment, &note.definition, TURNED_BACK).await);
         }
         if stale {
             return Ok(moving(reads, "the new deployment is not listed yet"));
@@ -215,7 +223,7 @@ impl Deploy {
     ) -> Result<Seen<Note>, Fault> {
         match &record.note {
             Some(note) if gave_up(service, primary, note) => {
-                Err(self.failed(compute, service, primary).await)
+                Err(self.failed(compute, service, primary, &note.definition, TURNED_BACK).await)
             }
             _ => Ok(Seen::Desired { out: json!(null) }),
         }
@@ -236,7 +244,7 @@ impl Deploy {
         match primary.rollout {
             Rollout::Failed => {
                 let compute = reads.world.compute(&self.target.name)?;
-                Err(self.failed(&*compute, service, primary).await)
+                Err(self.failed(&*compute, service, primary, &primary.definition, GIVEN_UP).await)
             }
             Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),
             // Turning back brings no count back: that is for another call.
@@ -250,20 +258,34 @@ impl Deploy {
         }
     }
 
-    /// Why a deployment was given up.
-    async fn failed(&self, compute: &dyn ReadCompute, service: &Service, deployment: &Deployment) -> Fault {
+    /// Why the deployment of a definition came to this end.
+    async fn failed(
+        &self,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        deployment: &Deployment,
+        definition: &str,
+        end: &str,
+    ) -> Fault {
         Fault::permanent(format!(
-            "the deployment of {} failed and was rolled back{}{}",
+            "the deployment of {} {end}{}{}",
             self.name(),
             reason(deployment),
-            self.reasons(compute, service).await
+            self.reasons(compute, service, Some(definition)).await
         ))
     }
 
-    /// What its tasks and the service said last, each after a `; `.
-    pub(super) async fn reasons(&self, compute: &dyn ReadCompute, service: &Service) -> String {
+    /// What its tasks and the service said last, each after a `; `: those of this definition, where it is known.
+    pub(super) async fn reasons(
+        &self,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        definition: Option<&str>,
+    ) -> String {
         let filter = TaskFilter::StoppedOf(self.service.to_string());
-        let stopped = compute.tasks(&self.cluster, &filter).await.unwrap_or_default();
+        let mut stopped = compute.tasks(&self.cluster, &filter).await.unwrap_or_default();
+        stopped.retain(|task| definition.is_none_or(|definition| task.definition == definition));
+        let log = log::of_first(&self.target, compute, &stopped).await;
         let mut reasons: Vec<String> = Vec::new();
         for task in stopped {
             let of_container = task.containers.iter().find_map(|c| {
@@ -282,7 +304,7 @@ impl Deploy {
         reasons.truncate(REASONS);
         let newest = service.events.iter().take(REASONS).map(|event| format!("event: {event}"));
         let told: Vec<String> = reasons.iter().map(|r| format!("task: {r}")).chain(newest).collect();
-        if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) }
+        if told.is_empty() { log } else { format!("; {}{log}", told.join("; ")) }
     }
 }
 

@@ -68,28 +68,44 @@ impl Deploy {
         changes
     }
 
-    /// The new definition, registered unless there is one that says the same. An answer that was lost is looked for.
-    pub(super) async fn registered(
+    /// What the undo sets the service to: what ran before. Where somebody has made that INACTIVE meanwhile, no service can be
+    /// set to it, and the same is registered again, word for word.
+    pub(super) async fn restorable(
         &self,
         writes: &Writes<'_>,
         compute: &dyn ReadCompute,
         prior: &Prior,
     ) -> Result<String, Fault> {
-        if let Some(arn) = &prior.to {
-            return Ok(arn.clone());
+        match compute.definition(&prior.definition).await? {
+            Some(found) if found.active => Ok(found.arn),
+            Some(found) => self.registered(writes, compute, &found.content).await,
+            None => Err(Fault::permanent(format!(
+                "there is no task definition {} any more: nobody can tell what {} ran",
+                prior.definition,
+                self.name()
+            ))),
         }
-        let family = prior.content["family"].as_str().unwrap_or_default();
+    }
+
+    /// A definition that says this, registered unless there is one. An answer that was lost is looked for.
+    pub(super) async fn registered(
+        &self,
+        writes: &Writes<'_>,
+        compute: &dyn ReadCompute,
+        content: &Json,
+    ) -> Result<String, Fault> {
+        let family = content["family"].as_str().unwrap_or_default();
         let mut tries = TRIES;
         loop {
             // An earlier try may have registered it, and lost the answer.
             if let Some(newest) = compute.definition(family).await?
                 && newest.active
-                && newest.content == prior.content
+                && newest.content == *content
             {
                 return Ok(newest.arn);
             }
             writes.in_time()?;
-            match writes.compute(&self.target.name)?.register(&prior.content).await {
+            match writes.compute(&self.target.name)?.register(content).await {
                 Err(fault) if fault.landed == Landed::Maybe && tries > 1 => tries -= 1,
                 // A definition that nothing uses is harmless: that one was registered, or not, is never in doubt.
                 known => return known.map_err(|fault| Fault { landed: Landed::No, ..fault }),

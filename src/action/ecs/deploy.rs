@@ -79,6 +79,9 @@ pub(in crate::action) struct Note {
     /// The service deployment that does it, as ARN, where it is followed; of an undo, the one that is turned back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) service_deployment: Option<String>,
+    /// Of an undo: the definition says what was recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) restores: bool,
 }
 
 impl Note {
@@ -87,7 +90,12 @@ impl Note {
     }
 
     pub(super) fn new(definition: String, deployment: String) -> Self {
-        Self { definition, deployment, service_deployment: None }
+        Self { definition, deployment, service_deployment: None, restores: false }
+    }
+
+    /// The same, of an undo that restores what was recorded.
+    fn restoring(self) -> Self {
+        Self { restores: true, ..self }
     }
 
     /// Of an undo: a service deployment is turned back, and nothing else was set.
@@ -255,7 +263,10 @@ impl Action for Deploy {
             };
         }
         self.nobody_deploys(&*compute, &service).await?;
-        let definition = self.registered(writes, &*compute, prior).await?;
+        let definition = match &prior.to {
+            Some(arn) => arn.clone(),
+            None => self.registered(writes, &*compute, &prior.content).await?,
+        };
         self.update(writes, definition, self.desired).await.map(Some)
     }
 
@@ -320,7 +331,7 @@ impl Action for Deploy {
                 if counted.is_none_or(|count| count == service.desired)
                     && (service.strategy.has_stages() || !is_old) =>
             {
-                Ok(Some(Note::of(primary)))
+                Ok(Some(Note::of(primary).restoring()))
             }
             Standing::Ours(_) if on(Mistake::UndoByRevision) => {
                 let family = prior.content["family"].as_str().unwrap_or_default().to_owned();
@@ -335,8 +346,8 @@ impl Action for Deploy {
                 self.update(writes, prior.definition.clone(), counted).await.map(Some)
             }
             Standing::Before(_) | Standing::Ours(_) => {
-                self.active(&*compute, &prior.definition).await?;
-                self.update(writes, prior.definition.clone(), counted).await.map(Some)
+                let definition = self.restorable(writes, &*compute, prior).await?;
+                self.update(writes, definition, counted).await.map(|note| Some(note.restoring()))
             }
             Standing::Other => Err(self.foreign(&*compute, &service, prior).await),
         }

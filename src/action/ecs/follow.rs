@@ -102,7 +102,7 @@ impl Deploy {
             self.name(),
             found.status.word(),
             cause(found),
-            self.reasons(compute, service).await
+            self.reasons(compute, service, found.definition.as_deref()).await
         ))
     }
 }

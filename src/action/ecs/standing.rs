@@ -83,8 +83,17 @@ impl Deploy {
         if primary.definition == prior.definition {
             return Ok(Standing::Before(primary));
         }
-        let ours = self.made(compute, &primary.definition, prior, note).await?;
-        Ok(if ours { Standing::Ours(primary) } else { Standing::Other })
+        let known = note.filter(|note| note.definition == primary.definition);
+        if known.is_some_and(|note| note.restores) {
+            return Ok(Standing::Before(primary));
+        }
+        if known.is_some() || self.made(compute, &primary.definition, prior, None).await? {
+            return Ok(Standing::Ours(primary));
+        }
+        // What ran before was registered again, and the answer was lost.
+        let [found, old] = [&primary.definition, &prior.definition].map(|name| compute.definition(name));
+        let same = found.await?.zip(old.await?).is_some_and(|(found, old)| found.content == old.content);
+        Ok(if same { Standing::Before(primary) } else { Standing::Other })
     }
 
     /// Whether the step made this definition, or was to set the service to it.

@@ -1,6 +1,6 @@
 //! `ecs.task`: runs a task once, to its end. It succeeds only when its container exited with 0.
 
-use super::moving;
+use super::{log, moving};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, fill};
 use crate::plan::{
     Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
@@ -227,7 +227,13 @@ impl Action for RunOnce {
             }
             // Listings lag behind, and forget tasks an hour after their end.
             (_, None, Some(note)) => Ok(moving(reads, &format!("{} is not listed", note.task))),
-            (_, Some(task), Some(_)) if task.status == "STOPPED" => ended(&task, &record.prior),
+            (_, Some(task), Some(_)) if task.status == "STOPPED" => match ended(&task, &record.prior) {
+                Err(fault) => {
+                    let log = log::of_first(&self.target, &*compute, std::slice::from_ref(&task)).await;
+                    Err(Fault { message: format!("{}{log}", fault.message).into(), ..fault })
+                }
+                done => done,
+            },
             (_, Some(task), Some(_)) => Ok(moving(reads, &format!("{} is {}", task.arn, task.status))),
         }
     }

@@ -55,6 +55,7 @@ impl Deploy {
             definition: prior.definition.clone(),
             deployment: prior.deployment.clone(),
             service_deployment: Some(found.arn),
+            restores: true,
         }))
     }
 

@@ -91,8 +91,12 @@ async fn stable_after_the_circuit_breaker_is_a_failure_with_its_reasons() {
     let world = world();
     let mut story = applied(&world).await;
     world.break_circuit("web", OLD);
-    let words = ["circuit breaker", "CannotPullContainerError", "tasks failed to start"];
-    fails(story.arrive().await, FaultKind::Permanent, &words);
+    let words =
+        ["ECS rolled it back", "circuit breaker", "CannotPullContainerError", "tasks failed to start"];
+    let ended = story.arrive().await;
+    let told = format!("{ended:?}");
+    fails(ended, FaultKind::Permanent, &words);
+    assert!(!told.contains("Scaling activity"), "that is a task of another definition: {told}");
     story.undo().await.unwrap();
     story.restored().await.unwrap();
 }
@@ -126,6 +130,41 @@ async fn a_definition_that_could_not_be_restored_is_found_before_going() {
     let world = world();
     world.state().definitions[0].active = false;
     fails(deploy(&world).plan().await, FaultKind::Permanent, &["INACTIVE", OLD]);
+}
+
+/// ecs-deploy#8, aws-cdk#24372: what was to be gone back to was deregistered meanwhile.
+#[tokio::test]
+async fn what_was_deregistered_meanwhile_is_registered_again_to_go_back() {
+    for lost in [false, true] {
+        let world = world();
+        let mut story = applied(&world).await;
+        world.complete("web", &digest('b'));
+        story.arrive().await.unwrap();
+        let old = world.state().definitions[0].clone();
+        world.state().definitions[0].active = false;
+        story.undo().await.unwrap();
+        if lost {
+            story.note = None;
+        }
+        assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
+        world.complete("web", &digest('a'));
+        story.restored().await.unwrap();
+        let again = world.state().definitions.last().unwrap().clone();
+        assert!(again.active && again.arn != old.arn && again.content == old.content, "{again:?}");
+        assert_eq!(world.state().services["web"].definition, again.arn);
+        // Whoever undoes it once more finds it done.
+        let written = story.writes().len();
+        story.undo().await.unwrap();
+        assert_eq!(story.writes().len(), written);
+        story.restored().await.unwrap();
+    }
+    // Nothing says what it was.
+    let world = world();
+    let mut story = applied(&world).await;
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    world.state().definitions.remove(0);
+    fails(story.undo().await, FaultKind::Permanent, &["there is no task definition", OLD]);
 }
 
 #[tokio::test]

@@ -388,13 +388,16 @@ impl World {
         let service = state.services.get_mut(name).unwrap();
         let failed = service.deployments[0].id.clone();
         service.events.insert(0, format!("(deployment {failed}) deployment failed: tasks failed to start."));
+        let given_up = service.deployments[0].definition.clone();
         let mut back = deployment("ecs-svc/breaker", back_to, Rollout::Completed);
         back.reason = Some("ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0".into());
         service.definition = back_to.into();
         service.deployments = vec![back];
-        let mut stopped = task("arn:task/9", "x", "STOPPED", None, None);
+        let mut stopped = task("arn:task/9", &given_up, "STOPPED", None, None);
         stopped.stopped_reason = Some("CannotPullContainerError: no such image".into());
-        state.tasks.push(stopped);
+        let mut other = task("arn:task/8", back_to, "STOPPED", None, None);
+        other.stopped_reason = Some("Scaling activity initiated by deployment".into());
+        state.tasks.extend([other, stopped]);
     }
 }
 

@@ -41,7 +41,10 @@ fn say(lines: &[String], words: &[&str]) {
 #[test]
 fn a_deployment_that_was_rolled_back_by_ecs_has_failed() {
     let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.crashes");
-    say(&lines, &["failed and was rolled back (ECS deployment circuit breaker", "Restored", "RolledBack"]);
+    say(
+        &lines,
+        &["failed, and ECS rolled it back (ECS deployment circuit breaker", "Restored", "RolledBack"],
+    );
 }
 
 /// terraform-provider-aws#20858, #19519, fabfuel/ecs-deploy#185: steady, but of another version than was asked for.
