@@ -158,8 +158,6 @@ def rehearsed(count):
 ZONE, ZONE_ID = "bench.example", "Z0123456789ABC"
 SOUND = {"app": "frontend", "starts_in": "1s"}
 SIDES = {side: f"{side}.{REGION}.elb.amazonaws.com" for side in ("old", "new", "fresh")}
-# What a deployment takes at least: tasks start, and two checks find them healthy.
-STARTS = 1 + 2
 
 
 def incident(ttl, latency):

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import inputs
 from restore import restored
-from stage import HERE, OTHERS, ROOT, SWITCHOVER, TARGET, Failed, Row, ask, environment, folder, run, sandbox, serving, spend
+from stage import (
+    HERE, OTHERS, ROOT, SWITCHOVER, TARGET, Failed, Row, ask, described, environment, folder, run, sandbox, serving, spend
+)
 
 # Five and a half minutes, AWS's own pace of a deployment, take 83 seconds at this scale: what the tool itself needs
 # weighs four times as much as it would in production.
@@ -40,13 +42,6 @@ LOOKS = (
 
 
 # Deployments in parallel
-
-
-def described(told, names):
-    """Services as the sandbox's ECS describes them."""
-    body = json.dumps({"cluster": "bench", "services": names}).encode()
-    operation = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.DescribeServices"}
-    return json.loads(ask(told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], "ecs", body, operation))["services"]
 
 
 def longest_chain(told, names):

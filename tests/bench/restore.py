@@ -2,7 +2,8 @@
 
 The new side breaks at a moment of chance while it is watched. Each part is measured, and the whole is compared with what
 nothing can be quicker than in the worst case: breaches x period, the delay of what is measured, two round trips of the API
-(what is there must be read before it is put back), and the TTL. Nothing here is scaled: time is the wall's.
+(what is there must be read before it is put back), the TTL, and what ECS takes where something was deployed. Nothing here is scaled:
+time is the wall's.
 """
 
 import contextlib
@@ -21,7 +22,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import inputs
-from stage import HERE, OTHERS, SWITCHOVER, Failed, Row, ask, environment, folder, sandbox, serving, spend
+from stage import (
+    HERE, OTHERS, SWITCHOVER, Failed, Row, ask, described, environment, folder, sandbox, serving, spend
+)
 from users import PATIENCE, asking
 
 # In seconds. A rate needs two scrapes, and is asked for over three.
@@ -53,6 +56,8 @@ class Incident:
     """Whoever put it back has read that it is."""
     redeployed: float = 0
     """The service runs what it ran before, where something was deployed."""
+    deploying: float = 0
+    """Seconds that ECS itself took for that, from the call on."""
 
     def parts(self):
         detect, decide, undo = self.seen - self.bad, self.turned - self.seen, self.undone - self.turned
@@ -109,6 +114,13 @@ class World:
 
     def tasks(self, service):
         return len(json.loads(fetch(f"{self.control}/state"))["services"][service]["running_images"])
+
+    def took(self, service):
+        """How long the newest deployment of a service took ECS."""
+        (only,) = described(self.told, [service])[0]["deployments"]
+        if only["rolloutState"] != "COMPLETED":
+            raise Failed(f"{service} is {only['rolloutState']}")
+        return only["updatedAt"] - only["createdAt"]
 
     def round_trip(self):
         """What a call of the API takes."""
@@ -189,8 +201,10 @@ def strike(users, broken, process, code, calm):
 # By a run
 
 
-def by_run(control, plan, step, begun):
-    """How a run of a plan comes through an incident. Users come to the new side once this fact of this step is there."""
+def by_run(control, plan, step, begun, took=lambda: 0):
+    """How a run of a plan comes through an incident. Users come to the new side once this fact of this step is there. `took`
+    says how long ECS was at it.
+    """
 
     def incident(users, broken, calm):
         with folder() as here:
@@ -206,7 +220,7 @@ def by_run(control, plan, step, begun):
                 bad, good, _ = strike(users, broken, process, 10, calm)
             exported = [SWITCHOVER, "export", "latest", "--state-dir", here / "state"]
             journal = [json.loads(line) for line in spend(exported, environment()).out.splitlines()]
-        return Incident(bad=bad, good=good, **turning(journal, step))
+        return Incident(bad=bad, good=good, deploying=took(), **turning(journal, step))
 
     return incident
 
@@ -361,8 +375,8 @@ class Way:
         came = list(self.incidents(users))
         least = {"detect": BREACHES * PERIOD + self.delay, "decide": 0, "undo": 2 * trip, "propagate": self.ttl}
         if self.deploys:
-            # A call, and the tasks of before are there and healthy.
-            least["redeploy"] = trip + inputs.STARTS
+            # A call, and what ECS then takes.
+            least["redeploy"] = trip + max(one.deploying for one in came)
         limit = sum(least.values())
         # Of others only users count, not when they know of it.
         whole = [(one.over() if self.is_ours else one.good) - one.bad for one in came]
@@ -394,7 +408,7 @@ def of_a_record(world, trip):
 
 def of_a_deployment(world, trip):
     plan = inputs.deployed(inputs.probed("deployed", PATIENCE), TTL, PERIOD, BREACHES)
-    probing = by_run(world.control, plan, "switch", "step.succeeded")
+    probing = by_run(world.control, plan, "switch", "step.succeeded", lambda: world.took("fresh"))
     with world.users("deployed", TTL) as users:
         way = Way("service and record, http.probe: errors", probing, world.answers_with_errors, TTL, deploys=True)
         yield from way.rows(users, trip)

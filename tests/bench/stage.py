@@ -116,3 +116,10 @@ def ask(url, key, service, body=None, headers=()):
     request = urllib.request.Request(url, body, {"authorization": scope, **dict(headers)})
     with urllib.request.urlopen(request) as answer:
         return answer.read().decode()
+
+
+def described(told, names):
+    """Services as the sandbox's ECS describes them."""
+    body = json.dumps({"cluster": "bench", "services": names}).encode()
+    operation = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.DescribeServices"}
+    return json.loads(ask(told["AWS_ENDPOINT_URL"], told["AWS_ACCESS_KEY_ID"], "ecs", body, operation))["services"]

@@ -52,6 +52,8 @@ pub(super) const PROPAGATION: Duration = DnsClock::PROPAGATION;
 const UNFOLLOWED: Duration = Duration::from_secs(5 * 60);
 /// Clocks differ a little.
 pub(super) const SKEW: Duration = Duration::from_secs(1);
+/// How often it is asked at first, and later.
+const SOON: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(3);
 
 impl Swap {
@@ -192,7 +194,8 @@ impl Swap {
             let waited = format_duration(ARRIVES);
             return Err(Fault::blind(format!("not served everywhere after {waited}: {why}")));
         }
-        short(None, POLL)
+        // Most changes are everywhere within seconds, and users wait for a way back: noticed late by half of that at most.
+        short(None, (now.since(note.awaited_since) / 2).clamp(SOON, POLL))
     }
 
     /// Neither ours nor what was recorded.
