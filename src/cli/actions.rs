@@ -6,6 +6,7 @@ use crate::plan::{Fields, Kind, Plan, Problems, Scope, StepIx, Use};
 use crate::report::{Commands, Extras, Hand, Story, Watched};
 use crate::run::{Curve, DnsClock, Event, Phase, Receipt, StepEvent, Stuck};
 use crate::signal::{self, Evidence};
+use crate::store::Recorded;
 use std::sync::Arc;
 
 /// The action of a step; `None` where it has none, or makes no sense to this version.
@@ -23,26 +24,23 @@ pub(super) fn build(plan: &Plan, uses: &Use) -> Option<Arc<dyn AnyAction>> {
     Registry.build(&uses.kind, &mut Fields::new(&uses.with, &known, &mut problems))
 }
 
-/// For how long clients go by what a name said before each step, by the places of the steps.
-fn clocks(story: &Story) -> Vec<Option<DnsClock>> {
-    let of = |ix| action(&story.plan, ix)?.clock(&story.run[ix].record.as_ref()?.proposal.prior);
-    story.plan.places().map(of).collect()
+/// Takes the next fact of a run, and what follows from it for how long clients go by what a name says.
+pub(super) fn take(story: &mut Story, recorded: &Recorded) {
+    story.take(recorded.at, &recorded.event);
+    if let Event::Step(ix, StepEvent::Succeeded { .. }) = recorded.event {
+        story.clocks[ix.index()] = clock(story, ix);
+    }
+}
+
+fn clock(story: &Story, ix: StepIx) -> Option<DnsClock> {
+    action(&story.plan, ix)?.clock(&story.run[ix].record.as_ref()?.proposal.prior)
 }
 
 /// What a summary of a run tells besides its facts.
 pub(super) fn extras(story: &Story, traffic: Vec<String>, commands: Commands) -> Extras {
-    let (clocks, by_hand, curves) = (clocks(story), undone_by_hand(story), curves(story));
+    let (by_hand, curves) = (undone_by_hand(story), curves(story));
     let guards = (0..story.plan.guards.len()).map(|guard| watched(story, guard)).collect();
-    Extras {
-        clocks,
-        traffic,
-        commands,
-        by_hand,
-        curves,
-        guards,
-        columns: super::screen::columns(),
-        unread: None,
-    }
+    Extras { traffic, commands, by_hand, curves, guards, columns: super::screen::columns(), unread: None }
 }
 
 /// What the signals of each step measured last, as far as it is recorded, by the places of the steps.

@@ -149,7 +149,7 @@ impl Show {
 
     fn take(&mut self, recorded: &Recorded, shown: bool) {
         let Self { story, renderers, .. } = self;
-        story.take(recorded.at, &recorded.event);
+        actions::take(story, recorded);
         if shown {
             renderers.fact(story, &Fact { seq: recorded.seq.0, at: recorded.at, event: &recorded.event });
         }

@@ -1,6 +1,6 @@
 //! Runs that were started: finding them, and telling their story from the store.
 
-use super::{Context, Exit, Failure, sandbox, unread};
+use super::{Context, Exit, Failure, actions, sandbox, unread};
 use crate::adapter::SystemClock;
 use crate::plan::{Plan, Timestamp};
 use crate::port::Clock;
@@ -201,7 +201,7 @@ fn known(context: &Context, store: &dyn Store, id: &RunId) -> Result<Known, Fail
     let holder = store.holder(id, now()).map_err(failed)?;
     let mut told = Story::new(id.0.clone(), plan.clone());
     for recorded in &events {
-        told.take(recorded.at, &recorded.event);
+        actions::take(&mut told, recorded);
     }
     Ok(Known { record, plan, events, story: told, holder, unread })
 }

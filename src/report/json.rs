@@ -356,7 +356,7 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         "lasted_seconds": story.lasted(now).as_secs(),
         "steps": steps,
         "guards": watched(story, extras),
-        "dns": summary::dns_clocks(story, extras).map(|(ix, clock)| json!({
+        "dns": summary::dns_clocks(story).map(|(ix, clock)| json!({
             "step": words::step_name(&story.plan, ix),
             "name": &*clock.name,
             "rollback_seconds": clock.rollback().as_secs(),

@@ -54,6 +54,7 @@ impl Live {
 
     fn lines(&self, story: &Story, now: Timestamp) -> Vec<String> {
         let mut lines = vec![String::new(), summary::headline(story, now, self.looks)];
+        lines.extend(summary::dns_clock(story).map(|clock| self.looks.tint(Tone::Dim, &clock)));
         let room = self.height.saturating_sub(lines.len() + 2);
         let measured = measured(story);
         // What signals measure has a third of the lines, at most.
@@ -247,6 +248,8 @@ impl Renderer for Live {
 mod tests {
     use super::super::tests::{facts, plan};
     use super::*;
+    use crate::run::DnsClock;
+    use std::time::Duration;
 
     const LOOKS: Looks = Looks { colour: false, ascii: false };
 
@@ -293,6 +296,21 @@ mod tests {
         // Then there is none for more than one.
         let low = drawn(&story(6), (8, 60));
         assert!(low.ends_with(&[narrow[0].to_owned()]) && !low.contains(&narrow[1].to_owned()), "{low:#?}");
+    }
+
+    #[test]
+    fn how_soon_users_can_be_led_back_stands_above_the_steps() {
+        let mut story = story(7);
+        let minutes = Duration::from_mins;
+        story.clocks[0] = Some(DnsClock {
+            name: "app.example.com".into(),
+            before: minutes(5),
+            after: minutes(1),
+            connections: minutes(1),
+        });
+        let clock =
+            "a rollback of lower now reaches new lookups within 2m, and connections that are open within 3m";
+        assert_eq!(drawn(&story, (24, 120))[2], format!("DNS clock: {clock}"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
     for text in extras.blind(story) {
         lines.extend([String::new(), text]);
     }
-    if let Some(clock) = summary::dns_clock(story, extras) {
+    if let Some(clock) = summary::dns_clock(story) {
         lines.extend([String::new(), clock]);
     }
     if !extras.traffic.is_empty() {

@@ -4,8 +4,8 @@
 
 use crate::plan::{Plan, StepIx, Timestamp};
 use crate::run::{
-    Actor, Change, Curve, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent, StepRun,
-    Stopped, Verdict,
+    Actor, Change, Curve, DnsClock, Event, Fault, Mode, Order, PauseCause, Phase, Rewind, Run, StepEvent,
+    StepRun, Stopped, Verdict,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +60,8 @@ pub struct Story {
     pub rewind: Rewind,
     /// What the guards measured lately, by place, as far as that is known here; not recorded.
     pub guards: Vec<Option<Curve>>,
+    /// For how long clients go by what a name says since each step, by place, as far as that is known here; not recorded.
+    pub clocks: Vec<Option<DnsClock>>,
     steps: Vec<StepStory>,
 }
 
@@ -89,6 +91,7 @@ impl Story {
             breach: None,
             rewind: Rewind::Safe,
             guards: vec![None; plan.guards.len()],
+            clocks: vec![None; plan.steps.len()],
             steps: vec![step; plan.steps.len()],
             plan,
         }

@@ -8,8 +8,6 @@ use std::time::Duration;
 /// What a summary tells besides the facts.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// For how long clients go by what a name said before each step, by place, where it recorded that.
-    pub clocks: Vec<Option<DnsClock>>,
     /// What the users of the sandbox met, line by line.
     pub traffic: Vec<String>,
     /// How commands are written.
@@ -144,7 +142,7 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         line("");
         story.unwatched.iter().for_each(|gap| line(&words::unwatched(gap)));
     }
-    if let Some(clock) = dns_clock(story, extras) {
+    if let Some(clock) = dns_clock(story) {
         line("");
         line(&clock);
     }
@@ -311,19 +309,15 @@ fn changes_back(story: &Story, ix: StepIx) -> String {
 }
 
 /// Of the steps that are in force.
-pub(super) fn dns_clocks<'a>(
-    story: &'a Story,
-    extras: &'a Extras,
-) -> impl Iterator<Item = (StepIx, &'a DnsClock)> {
+pub(super) fn dns_clocks(story: &Story) -> impl Iterator<Item = (StepIx, &DnsClock)> {
     let in_force = |ix: &StepIx| story.phase(*ix) == Phase::Done;
-    let clock = |ix: StepIx| Some((ix, extras.clocks.get(ix.index())?.as_ref()?));
+    let clock = |ix: StepIx| Some((ix, story.clocks.get(ix.index())?.as_ref()?));
     story.plan.places().filter(in_force).filter_map(clock)
 }
 
 /// How long a rollback would take now to reach those who look the name up, and those who are connected.
-pub(super) fn dns_clock(story: &Story, extras: &Extras) -> Option<String> {
-    let (ix, clock) =
-        dns_clocks(story, extras).max_by_key(|(_, clock)| clock.rollback() + clock.connections)?;
+pub(super) fn dns_clock(story: &Story) -> Option<String> {
+    let (ix, clock) = dns_clocks(story).max_by_key(|(_, clock)| clock.rollback() + clock.connections)?;
     let connected = if clock.connections.is_zero() {
         String::new()
     } else {

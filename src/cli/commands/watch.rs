@@ -25,7 +25,7 @@ pub(in crate::cli) fn run(args: &Args, context: &Context) -> Result<Exit, Failur
     let mut screen = renderers(context, &known.plan, &out);
     let mut told = Story::new(id.0.clone(), known.plan.clone());
     let show = |told: &mut Story, screen: &mut Vec<Box<dyn Renderer>>, recorded: &Recorded| {
-        told.take(recorded.at, &recorded.event);
+        actions::take(told, recorded);
         if let Some((step, curves)) = actions::noted(&told.plan, &recorded.event) {
             told.see(step, curves);
         }
