@@ -90,9 +90,10 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The binary that cargo built; or the same, otherwise linked (`tests/prove.sh`).
 #[expect(clippy::disallowed_methods, reason = "the tool finds the commands that we find")]
 pub(crate) fn tool() -> Command {
-    let mut command = Command::new(TOOL);
+    let mut command = Command::new(std::env::var("SWITCHOVER_TOOL").as_deref().unwrap_or(TOOL));
     command
         .current_dir(repository(""))
         .env_clear()
