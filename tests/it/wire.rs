@@ -1,5 +1,5 @@
-//! Faults on the wire: each call of a go-live and of a shift that writes, forward and on the way back, and each of a deployment
-//! in stages that is turned back, meets each kind of trouble between the SDK and the API: refused, throttled, cut before and
+//! Faults on the wire: each call that writes of a go-live, of a shift of a rule and of weighted records, and of a switch whose
+//! sides are held, forward and on the way back, and each of a deployment in stages that is turned back, meets each kind of trouble between the SDK and the API: refused, throttled, cut before and
 //! after it landed, landing late, answered too slowly, answered with garbage or with a failure although it landed.
 //!
 //! Only a refusal changes how a run ends: it turns back, and what could not be put back is put back once somebody has
