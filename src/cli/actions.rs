@@ -27,7 +27,10 @@ pub(super) fn build(plan: &Plan, uses: &Use) -> Option<Arc<dyn AnyAction>> {
 /// Takes the next fact of a run, and what follows from it for how long clients go by what a name says.
 pub(super) fn take(story: &mut Story, recorded: &Recorded) {
     story.take(recorded.at, &recorded.event);
-    if let Event::Step(ix, StepEvent::Succeeded { .. }) = recorded.event {
+    // However it came to be done: it arrived, or a person said so.
+    if let Event::Step(ix, _) = recorded.event
+        && story.phase(ix) == Phase::Done
+    {
         story.clocks[ix.index()] = clock(story, ix);
     }
 }
