@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Proves at full size what `tests/run.sh` samples, of the binary as it is released, and prints a table: what, trials, how
 # many ended as they should, seconds. Fails if any did not, or if a row is missing. Of the crash matrix one trial of six is
-# run, and of the double kills thirteen parts of eighteen, which are some ten thousand; `--everything` runs all of them.
+# run, and of the double kills thirty-eight parts of fifty-four, which are some ten thousand; `--everything` runs all of them.
 #     tests/prove.sh [--everything] [ROW]
 # `tests/prove.sh disk` runs the rows whose names begin so. It is made for two cores with nothing else to do: who is slow
 # because of others looks like one whose time ran out.
@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export AWS_EC2_METADATA_DISABLED=true CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 . tests/tools.sh
-crashes=1/6 kills=1-13/18
+crashes=1/6 kills=1-38/54
 if [[ "${1:-}" == --everything ]]; then
   crashes=all kills=all
   shift
@@ -95,6 +95,7 @@ prove disk-full disk::full SWITCHOVER_DISK=all
 prove disk-errors disk::errors SWITCHOVER_DISK=all
 prove disk-vanish disk::vanish SWITCHOVER_DISK=all
 prove disk-trouble disk::trouble SWITCHOVER_DISK=all
+prove disk-layer disk::layer SWITCHOVER_DISK=all
 prove crash crash:: SWITCHOVER_CRASH="$crashes" "${tool[@]}"
 prove signals signals::a_run SWITCHOVER_SIGNALS=all "${tool[@]}"
 prove kills kills:: SWITCHOVER_KILLS="$kills" "${tool[@]}"

@@ -5,7 +5,8 @@
 //! How: `strace` writes down what a process does to its files, and `platter` says what a disk would hold of that after a
 //! power loss; calls are made to fail by `strace` as well. `clerk` is a process that only keeps a journal; `course`
 //! has the real binary run a plan. Where processes may not be traced, or nothing may be mounted, what needs it is
-//! skipped, and says so on the error output; `rot` needs neither, and cuts a log at every byte as a power loss would.
+//! skipped, and says so on the error output; `rot` needs neither, and cuts a log at every byte as a power loss would. Nor does
+//! `layer`: a file layer below the database shows what the store does, and fails, wherever there is Rust.
 //!
 //! Each has its planted bugs: a disk that does what it would do under a store with that bug must be found out.
 //!
@@ -23,6 +24,7 @@ mod clerk;
 mod course;
 mod errors;
 mod full;
+mod layer;
 #[cfg(feature = "mistakes")]
 mod planted;
 mod platter;

@@ -24,7 +24,7 @@ use proxy::Trouble;
 use trial::{Course, Trial};
 
 /// At once: most of a trial is waiting.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 24;
 
 /// Of each call a different trouble.
 fn sample(all: Vec<Trial<'_>>) -> Vec<Trial<'_>> {

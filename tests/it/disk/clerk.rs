@@ -108,7 +108,7 @@ fn piece(number: usize) -> Vec<Entry> {
 }
 
 /// Not captured, so that it stands in the tape where it was said.
-fn say(text: &str) {
+fn say_aloud(text: &str) {
     std::io::stdout().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
@@ -117,8 +117,13 @@ fn say(text: &str) {
 fn at_work() {
     let Some((task, directory)) = Task::read() else { return };
     // What the harness began to say ends here.
-    say("");
-    if let Err(error) = write(task, Path::new(&directory)) {
+    say_aloud("");
+    keep(task, Path::new(&directory), &mut say_aloud);
+}
+
+/// Keeps the journal, and says what it does.
+pub(super) fn keep(task: Task, directory: &Path, say: &mut dyn FnMut(&str)) {
+    if let Err(error) = write(task, directory, say) {
         let hint = error.hint().unwrap_or_else(|| "NONE".into());
         say(&format!("failed {error:?} | {error} | {hint}"));
     }
@@ -156,7 +161,7 @@ fn open(directory: &Path) -> Result<(SqliteStore, RunId, u64), StoreError> {
     Ok((store, run, there))
 }
 
-fn write(task: Task, directory: &Path) -> Result<(), StoreError> {
+fn write(task: Task, directory: &Path, say: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
     let ana = Actor { name: "ana".into(), automatic: false };
     let mut written = 0;
     // More sessions than it needs: a store that begins anew without a word would never be done.

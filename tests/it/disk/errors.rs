@@ -22,7 +22,7 @@ const FAULTS: &[(&str, &[&str])] = &[
 const PIECES: usize = 9;
 
 /// So many pieces, and what is opened twice.
-fn task() -> Task {
+pub(super) fn task() -> Task {
     Task { session: 6, ..Task::until(PIECES) }
 }
 
@@ -54,11 +54,12 @@ struct Trial {
 }
 
 /// What the clerk said of it, and what is left.
-struct After {
-    root: tempfile::TempDir,
-    deeds: Vec<tape::Deed>,
-    promise: Promise,
-    said: String,
+pub(super) struct After {
+    pub(super) before: tempfile::TempDir,
+    pub(super) root: tempfile::TempDir,
+    pub(super) deeds: Vec<tape::Deed>,
+    pub(super) promise: Promise,
+    pub(super) said: String,
 }
 
 impl Trial {
@@ -82,7 +83,7 @@ impl Trial {
             said.push_str(&String::from_utf8_lossy(&output.stderr));
         }
         let deeds = tape::read(&log, root.path());
-        After { promise: Promise::heard(&said), deeds, root, said }
+        After { before: folder(), promise: Promise::heard(&said), deeds, root, said }
     }
 }
 
@@ -98,7 +99,7 @@ impl After {
         if failed.is_none() && promise.kept < PIECES {
             return Err("it said nothing".into());
         }
-        let mut platter = Platter::holding(folder().path(), Sync::Honest);
+        let mut platter = Platter::holding(self.before.path(), Sync::Honest);
         self.deeds.iter().for_each(|deed| platter.take(deed, None));
         for kept in [Kept::Nothing, Kept::Part(seed)] {
             let image = folder();
@@ -154,12 +155,23 @@ fn every_call_fails() {
     if chosen.is_empty() {
         return;
     }
-    let ended: Vec<_> = at_once(HANDS, &chosen, |number| {
-        let after = all[number].run();
+    let run = |number: usize| (all[number].name(), all[number].run());
+    each(&wanted, suite, &chosen, run);
+}
+
+/// What comes of these calls that fail, and of a store that takes a failed call for done.
+pub(super) fn each(
+    wanted: &Wanted,
+    suite: &str,
+    chosen: &[usize],
+    run: impl Fn(usize) -> (String, After) + std::marker::Sync,
+) {
+    let ended: Vec<_> = at_once(HANDS, chosen, |number| {
+        let (name, after) = run(number);
         let good = after.judge(after.promise, number as u64).and_then(|()| after.judge_as_it_is());
         // As if the store had swallowed the error.
         let swallowed = Promise { kept: after.promise.begun, ..after.promise };
-        (all[number].name(), good, after.judge(swallowed, number as u64))
+        (name, good, after.judge(swallowed, number as u64))
     });
     let good: Ended = ended.iter().map(|(name, good, _)| (name.clone(), good.clone())).collect();
     proved(suite, &good);

@@ -10,7 +10,7 @@ const STEP: usize = 4;
 /// Enough for the whole journal, its log, and the room that is set aside.
 const LARGEST: usize = 6 * 1024;
 /// So many in one go that they need more than what is set aside.
-const PIECES: usize = 160;
+pub(super) const PIECES: usize = 160;
 
 /// Mounts a disk of `$1` KiB at `$2`, does the rest, makes room, and brings out what is there to `$3`.
 const SCRIPT: &str = r#"
@@ -44,22 +44,30 @@ fn trial(size: usize) -> (Result<(), String>, Result<(), String>) {
     let (root, out) = (folder(), folder());
     let clerk = Task { session: PIECES, ..Task::until(PIECES) }.command(&root.path().join("state"));
     let output = mounted(size, root.path(), out.path(), &clerk).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let promise = Promise::heard(&said);
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if said.contains("died") {
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
+    judge(&said, out.path())
+}
+
+/// What is to be thought of what a clerk said who had too little room, and left here.
+pub(super) fn judge(said: &str, out: &Path) -> (Result<(), String>, Result<(), String>) {
+    let promise = Promise::heard(said);
     let failed = said.lines().find(|line| line.starts_with("failed "));
     let told = match failed {
-        _ if said.contains("died") => Err(format!("it died: {}", String::from_utf8_lossy(&output.stderr))),
+        _ if said.contains("died") => Err(said.to_owned()),
         Some(line) if !line.contains("failed Full") => Err(format!("it is called another thing: {line}")),
         None if promise.kept < PIECES => Err(format!("it said nothing: {said}")),
         _ => Ok(()),
     };
-    let state = out.path().join("state");
+    let state = out.join("state");
     // Judging goes on with it, so the wrong judge comes first, and gets a copy.
     let copy = folder();
-    let copied = Command::new("cp").args(["-a"]).args([out.path(), copy.path()]).status().unwrap();
+    let copied = Command::new("cp").args(["-a"]).args([out, copy.path()]).status().unwrap();
     assert!(copied.success());
     let wrong = Promise { kept: promise.begun, ..promise };
-    let wrong = wrong.judge(&copy.path().join(out.path().file_name().unwrap()).join("state"));
+    let wrong = wrong.judge(&copy.path().join(out.file_name().unwrap()).join("state"));
     (told.and_then(|()| promise.judge(&state)), wrong)
 }
 
@@ -70,9 +78,20 @@ fn disks_of_every_size_are_full() {
         return skipped(suite, &why);
     }
     let wanted = Wanted::read();
-    let size = |number: usize| (number + 1) * STEP;
-    let name = |number: usize| format!("full/{}K", size(number));
-    let chosen = wanted.choose(suite, LARGEST / STEP, 50, name);
+    every_size(&wanted, suite, "full", STEP, trial);
+}
+
+/// Disks of every size, so many KiB apart.
+pub(super) fn every_size(
+    wanted: &Wanted,
+    suite: &str,
+    head: &str,
+    step: usize,
+    trial: impl Fn(usize) -> (Result<(), String>, Result<(), String>) + Sync,
+) {
+    let size = |number: usize| (number + 1) * step;
+    let name = |number: usize| format!("{head}/{}K", size(number));
+    let chosen = wanted.choose(suite, LARGEST / step, 50, name);
     if chosen.is_empty() {
         return;
     }

@@ -10,10 +10,10 @@ use std::path::Path;
 const KEPT: [Kept; 4] = [Kept::Nothing, Kept::Part(1), Kept::Part(2), Kept::Everything];
 
 /// A process that was watched, and what was on the disk before.
-struct Tape {
-    before: tempfile::TempDir,
-    deeds: Vec<Deed>,
-    promise: Promise,
+pub(super) struct Tape {
+    pub(super) before: tempfile::TempDir,
+    pub(super) deeds: Vec<Deed>,
+    pub(super) promise: Promise,
 }
 
 impl Tape {
@@ -54,7 +54,7 @@ impl Tape {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     let platter = Platter::holding(from, Sync::Honest);
     platter.after_power_loss(Kept::Everything, to);
 }
@@ -119,10 +119,15 @@ fn power_is_lost_while_a_journal_is_written() {
     if let Err(why) = tape::is_possible() {
         return skipped(suite, &why);
     }
-    let wanted = Wanted::read();
     let tape = Tape::of(Task::until(PIECES - 1), folder(), Promise::default());
-    let mut chosen = trials(&wanted, &tape, "power", suite, (KEPT.len(), 110));
-    let ended = lose_power(&tape, &chosen, Sync::Honest);
+    anywhere(&tape, "power", suite, KEPT.len());
+}
+
+/// At every point of a tape, so many times; the names of the trials begin so.
+pub(super) fn anywhere(tape: &Tape, head: &str, suite: &str, times: usize) {
+    let wanted = Wanted::read();
+    let mut chosen = trials(&wanted, tape, head, suite, (times, 110));
+    let ended = lose_power(tape, &chosen, Sync::Honest);
     if wanted.is_named() && chosen.is_empty() {
         return;
     }
@@ -132,9 +137,9 @@ fn power_is_lost_while_a_journal_is_written() {
         chosen.retain(|(_, _, kept)| *kept != Kept::Everything);
         let few = 1 + chosen.len() / 300;
         let chosen: Vec<_> = chosen.into_iter().step_by(few).collect();
-        planted(&tape, &chosen, "synchronous=OFF", Sync::Never);
-        planted(&tape, &chosen, "synchronous=NORMAL", Sync::AtCheckpoints);
-        planted(&tape, &chosen, "names that are never synced", Sync::NoNames);
+        planted(tape, &chosen, "synchronous=OFF", Sync::Never);
+        planted(tape, &chosen, "synchronous=NORMAL", Sync::AtCheckpoints);
+        planted(tape, &chosen, "names that are never synced", Sync::NoNames);
     }
 }
 
