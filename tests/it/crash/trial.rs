@@ -408,8 +408,20 @@ impl Trial<'_> {
             return Err(format!("the verdict is {verdict}, not {expected}"));
         }
         let (before, after) = &self.course.worlds;
-        let should = if verdict == "rolled_back" { before } else { after };
-        same(&lasting(&scene.stage.world.state()), should, verdict)
+        let mut should = if verdict == "rolled_back" { before } else { after }.clone();
+        // Where it could not be given back, it can be once an operator has put things right before it came to that.
+        if log.iter().any(|fact| fact["step"] == "_unlock" && fact["event"] == "step.succeeded") {
+            without_locks(&mut should);
+        }
+        same(&lasting(&scene.stage.world.state()), &should, verdict)
+    }
+}
+
+fn without_locks(world: &mut Json) {
+    let is_lock =
+        |set: &Json| set["record"].as_str().is_some_and(|record| record.starts_with("_switchover."));
+    for zone in world["zones"].as_object_mut().unwrap().values_mut() {
+        zone.as_array_mut().unwrap().retain(|set| !is_lock(set));
     }
 }
 
