@@ -7,6 +7,8 @@ mod cbor;
 mod cloudwatch;
 mod ecs;
 mod elb;
+#[cfg(test)]
+mod hostile;
 mod iam;
 mod logs;
 mod query;
