@@ -47,6 +47,15 @@ fn a_deployment_that_was_rolled_back_by_ecs_has_failed() {
     );
 }
 
+/// argo-rollouts#2088: several services could not be promoted together. Those that are deployed at once come back at once,
+/// also the ones that were well.
+#[test]
+fn services_that_go_together_come_back_together() {
+    let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.crashes");
+    let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+    assert_eq!((count("Undoing"), count("Restored")), (2, 2), "{lines:#?}");
+}
+
 /// terraform-provider-aws#20858, #19519, fabfuel/ecs-deploy#185: steady, but of another version than was asked for.
 #[test]
 fn the_steady_state_of_another_version_is_no_success() {
