@@ -127,12 +127,15 @@ impl Targets {
         Ok(self.account(name, urgency)?)
     }
 
-    /// The targets that cannot be looked at, each with why: accounts, or zones if nothing is wrong with those.
-    pub(super) async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
+    /// The targets that cannot be looked at, or not until then, each with why: accounts, or zones if nothing is wrong with
+    /// those.
+    pub(super) async fn unseen(&self, until: Option<Timestamp>) -> Vec<(Arc<str>, Fault)> {
         let mut found = Vec::new();
         for kind in ["aws", "route53", "rfc2136"] {
             for target in self.all.iter().filter(|target| &*target.kind == kind) {
-                found.extend(self.look_at(target).await.err().map(|fault| (target.name.clone(), fault)));
+                found.extend(
+                    self.look_at(target, until).await.err().map(|fault| (target.name.clone(), fault)),
+                );
             }
             if !found.is_empty() {
                 break;
@@ -141,11 +144,11 @@ impl Targets {
         found
     }
 
-    async fn look_at(&self, target: &Target) -> Result<(), Fault> {
+    async fn look_at(&self, target: &Target, until: Option<Timestamp>) -> Result<(), Fault> {
         match &*target.kind {
             "route53" => self.zone(&target.name, Urgency::default())?.zone().await.map(drop),
             "rfc2136" => self.updated(&target.name)?.check().await,
-            _ => self.account(&target.name, Urgency::default())?.assert_account().await,
+            _ => self.account(&target.name, Urgency::default())?.assert_account(until).await,
         }
     }
 

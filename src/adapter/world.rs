@@ -69,9 +69,9 @@ impl World {
         self
     }
 
-    /// The targets that cannot be looked at as whom the plan means, each with why. Changes nothing.
-    pub async fn unseen(&self) -> Vec<(Arc<str>, Fault)> {
-        self.connections.targets.unseen().await
+    /// The targets that cannot be looked at as whom the plan means, or not until then, each with why. Changes nothing.
+    pub async fn unseen(&self, until: Option<Timestamp>) -> Vec<(Arc<str>, Fault)> {
+        self.connections.targets.unseen(until).await
     }
 }
 

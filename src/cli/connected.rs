@@ -6,8 +6,8 @@ use super::sandbox::Control;
 use super::{Context, Exit, Failure};
 use crate::adapter::{Process, Secrets, SystemClock, World};
 use crate::driver::Actions;
-use crate::plan::Plan;
-use crate::port::Wiring;
+use crate::plan::{Plan, Policy};
+use crate::port::{ReadWorld, Wiring};
 use crate::report::Runbook;
 use crate::run::Fault;
 use std::path::Path;
@@ -42,8 +42,10 @@ impl Connected {
     }
 
     /// Refuses to begin what would stop half-way: every target lets us look at it, as whom the plan means.
-    pub(super) async fn check(&self) -> Result<(), Failure> {
-        let unseen = self.world.unseen().await;
+    /// And as the plan's deadline needs it.
+    pub(super) async fn check(&self, policy: &Policy) -> Result<(), Failure> {
+        let until = policy.deadline.map(|deadline| self.world.clock().now().after(deadline));
+        let unseen = self.world.unseen(until).await;
         if unseen.is_empty() {
             return Ok(());
         }

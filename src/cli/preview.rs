@@ -70,10 +70,11 @@ fn permitted(found: Permitted) -> Permissions {
         let Wish { action, resource, by, only_back } = wish;
         Permission { action, resource, by, only_back, why }
     };
-    let Permitted { target, who, allowed, denied, unknown } = found;
+    let Permitted { target, who, renewal, allowed, denied, unknown } = found;
     Permissions {
         target,
         who,
+        renewal,
         allowed,
         denied: denied.into_iter().map(|(wish, denier)| told((wish, denier.to_string()))).collect(),
         unknown: unknown.into_iter().map(told).collect(),

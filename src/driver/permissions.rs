@@ -8,7 +8,7 @@ mod things;
 use super::{Actions, StepPreview};
 use crate::plan::Plan;
 use crate::port::need::{Account, Asker};
-use crate::port::{Asked, Denier, Needed, ReadWorld, Ruling, needed_for, services};
+use crate::port::{Asked, Denier, Judged, Needed, ReadWorld, Renewal, Ruling, needed_for, services};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use things::Things;
@@ -33,6 +33,8 @@ pub struct Permitted {
     pub target: String,
     /// Whose they are: `role deployer`; `None`: it could not be known.
     pub who: Option<String>,
+    /// Who renews them.
+    pub renewal: Renewal,
     /// How many kinds of calls they may make.
     pub allowed: usize,
     /// What they may not do, and what denies it.
@@ -163,11 +165,11 @@ async fn judge(plan: &Plan, world: &dyn ReadWorld, target: String, wanted: Wante
         Ok(port) => port.may(&asked).await,
         Err(fault) => Err(fault),
     };
-    let (who, rulings) = match judged {
-        Ok(judged) => (Some(judged.who), judged.rulings),
-        Err(fault) => (None, vec![Ruling::Unknown(fault.to_string()); asked.len()]),
+    let (who, renewal, rulings) = match judged {
+        Ok(Judged { who, renewal, rulings }) => (Some(who), renewal, rulings),
+        Err(fault) => (None, Renewal::default(), vec![Ruling::Unknown(fault.to_string()); asked.len()]),
     };
-    let mut permitted = Permitted { target, who, ..Permitted::default() };
+    let mut permitted = Permitted { target, who, renewal, ..Permitted::default() };
     let mut rulings = rulings.into_iter();
     let mut allowed: BTreeSet<String> = BTreeSet::new();
     for (asked, needers) in wanted.asked {

@@ -40,8 +40,8 @@ pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use parameters::{Parameter, ReadParameters};
 pub use permission::{
-    Asked, Denier, Judged, Needed, ReadPermissions, Ruling, Thing, call_of, global_region, needed_for,
-    partition, services,
+    Asked, Denier, Judged, Needed, ReadPermissions, Renewal, Ruling, Thing, call_of, global_region,
+    needed_for, partition, services,
 };
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};

@@ -6,6 +6,7 @@ mod table;
 
 pub use table::{Needed, Thing, call_of, needed_for, services};
 
+use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -58,11 +59,42 @@ impl fmt::Display for Denier {
     }
 }
 
+/// Who renews credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// They last, or whoever gave them gives new ones.
+    #[default]
+    ByItself,
+    /// A person.
+    ByHand {
+        /// Which they are: `the temporary keys of this shell`.
+        what: String,
+        /// When they end, or at the latest; `None`: nobody said.
+        ends: Option<Timestamp>,
+    },
+}
+
+impl Renewal {
+    /// Why they do not last until then, if that is certain.
+    #[must_use]
+    pub fn falls_short_of(&self, until: Timestamp) -> Option<String> {
+        match self {
+            Self::ByHand { what, ends: Some(ends) } if *ends < until => Some(format!(
+                "{what} end at {ends} and the run may last until {until}: nobody renews them but you; log in anew, or use a \
+                 profile that renews itself"
+            )),
+            Self::ByItself | Self::ByHand { .. } => None,
+        }
+    }
+}
+
 /// What was found of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
     /// Whose credentials they are: `role deployer`.
     pub who: String,
+    /// Who renews them.
+    pub renewal: Renewal,
     /// One each, in the order in which they were asked.
     pub rulings: Vec<Ruling>,
 }

@@ -1,7 +1,8 @@
 //! What the credentials of each target may do of what a run calls for, for people and for machines.
 
 use super::{Looks, Tone};
-use crate::plan::Code;
+use crate::plan::{Code, Timestamp};
+use crate::port::Renewal;
 use serde_json::{Value as Json, json};
 
 /// A call that the run needs would be refused.
@@ -14,6 +15,8 @@ pub struct Permissions {
     pub target: String,
     /// Whose they are: `role deployer`; `None`: it could not be known.
     pub who: Option<String>,
+    /// Who renews them.
+    pub renewal: Renewal,
     /// How many kinds of calls they may make.
     pub allowed: usize,
     /// What they may not do.
@@ -47,7 +50,9 @@ impl Permission {
 }
 
 /// One line a target where all is well; else what is not on lines of its own.
-pub(super) fn lines(all: &[Permissions], looks: Looks) -> Vec<String> {
+///
+/// `until`: when the run should be over, if the plan says that.
+pub(super) fn lines(all: &[Permissions], until: Option<Timestamp>, looks: Looks) -> Vec<String> {
     let mut lines = Vec::new();
     for of in all {
         let target = looks.safe(&of.target);
@@ -64,6 +69,16 @@ pub(super) fn lines(all: &[Permissions], looks: Looks) -> Vec<String> {
             }
             None => format!("target {target}: it could not be known whose credentials these are"),
         });
+        if let Some(why) = until.and_then(|until| of.renewal.falls_short_of(until)) {
+            lines.push(format!("  ! {}", looks.tint(Tone::Bad, &looks.safe(&why))));
+        }
+        if let Renewal::ByHand { what, ends: None } = &of.renewal {
+            let text = format!(
+                "could not be known of {what}: when they end; nobody renews them but you, and AWS_CREDENTIAL_EXPIRATION is \
+                 not set"
+            );
+            lines.push(format!("  ? {}", looks.tint(Tone::Warn, &looks.safe(&text))));
+        }
         for denied in &of.denied {
             let on = denied.resource.as_ref().filter(|resource| *resource != "*");
             let on = on.map(|resource| format!(" on {resource}")).unwrap_or_default();
@@ -116,6 +131,11 @@ pub(super) fn json(all: &[Permissions]) -> Json {
         json!({
             "target": of.target,
             "who": of.who,
+            "renewed_by_hand": matches!(of.renewal, Renewal::ByHand { .. }),
+            "end": match &of.renewal {
+                Renewal::ByHand { ends, .. } => ends.map(|ends| ends.to_string()),
+                Renewal::ByItself => None,
+            },
             "allowed": of.allowed,
             "denied": of.denied.iter().map(denied).collect::<Vec<_>>(),
             "unknown": of.unknown.iter().map(one).collect::<Vec<_>>(),
@@ -161,7 +181,15 @@ mod tests {
             ..well.clone()
         };
         let nobody = Permissions { target: "old".into(), ..Permissions::default() };
-        insta::assert_snapshot!(lines(&[well, other, nobody], Looks::default()).join("\n"), @r"
+        let by_hand = |target: &str, ends| Permissions {
+            target: target.into(),
+            renewal: Renewal::ByHand { what: "the temporary keys of this shell".into(), ends },
+            ..well.clone()
+        };
+        let short = by_hand("short", Some(Timestamp(1_700_000_000_000)));
+        let (long, silent) = (by_hand("long", Some(Timestamp(1_800_000_000_000))), by_hand("silent", None));
+        let until = Some(Timestamp(1_750_000_000_000));
+        insta::assert_snapshot!(lines(&[well, other, nobody, short, long, silent], until, Looks::default()).join("\n"), @r"
         target prod: role deployer may make the 14 kinds of calls of this run, there and back
         target dns: role deployer may make 1 kind of calls
           ! SW4001: may not route53:GetChange on arn:aws:route53:::change/C1: the boundary; a and b need it
@@ -169,6 +197,11 @@ mod tests {
           ? could not be known of ecs:RunTask, iam:PassRole: AccessDenied
           ? could not be known of ecs:ListTasks: no answer; watch needs it
         target old: it could not be known whose credentials these are
+        target short: role deployer may make the 14 kinds of calls of this run, there and back
+          ! the temporary keys of this shell end at 2023-11-14T22:13:20Z and the run may last until 2025-06-15T15:06:40Z: nobody renews them but you; log in anew, or use a profile that renews itself
+        target long: role deployer may make the 14 kinds of calls of this run, there and back
+        target silent: role deployer may make the 14 kinds of calls of this run, there and back
+          ? could not be known of the temporary keys of this shell: when they end; nobody renews them but you, and AWS_CREDENTIAL_EXPIRATION is not set
         ");
     }
 }

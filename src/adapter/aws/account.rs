@@ -2,14 +2,16 @@
 
 use super::call::{self, Class, Failure};
 use super::keys::Keys;
+use super::renewal;
 use crate::adapter::Budgets;
 use crate::adapter::budgets::{Queues, Service};
 use crate::plan::{Target, Timestamp};
-use crate::port::{Clock, Urgency, Wiring};
+use crate::port::{Clock, Renewal, Urgency, Wiring};
 use crate::run::Fault;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{Builder, tls};
 use std::sync::{Arc, OnceLock};
@@ -253,12 +255,30 @@ impl Account {
         Ok((config, identity))
     }
 
-    /// Whether the credentials are there, and of the account that the plan means.
-    pub(in crate::adapter) async fn assert_account(&self) -> Result<(), Fault> {
-        self.ready()
-            .await
-            .map(drop)
-            .map_err(self.unseen("credentials", &format!("account {}", self.place().account)))
+    /// Whether the credentials are there, of the account that the plan means, and last until then.
+    pub(in crate::adapter) async fn assert_account(&self, until: Option<Timestamp>) -> Result<(), Fault> {
+        let account = format!("account {}", self.place().account);
+        let unseen = self.unseen("credentials", &account);
+        self.ready().await.map_err(&unseen)?;
+        let Some(until) = until else { return Ok(()) };
+        let short = self.renewal().await.map_err(&unseen)?.falls_short_of(until);
+        short.map_or(Ok(()), |why| Err(Fault::permanent(why)))
+    }
+
+    /// Who renews the credentials.
+    pub(super) async fn renewal(&self) -> Result<Renewal, Failure> {
+        let config = self.ready().await?;
+        if self.connection.wired.is_some() {
+            return Ok(Renewal::ByItself);
+        }
+        let Some(provider) = config.credentials_provider() else { return Ok(Renewal::ByItself) };
+        let found = provider.provide_credentials().await;
+        let credentials = found.map_err(|error| Failure {
+            class: Class::Credentials,
+            code: None,
+            text: format!("there are no credentials any more: {}", call::causes(&error)),
+        })?;
+        Ok(renewal::of(&credentials, &renewal::said, &renewal::cached))
     }
 
     pub(super) async fn load(&self) -> Result<SdkConfig, Failure> {

@@ -413,7 +413,7 @@ fn about_credentials(text: &str) -> bool {
 }
 
 /// The chain of causes, each told once.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -15,6 +15,7 @@ mod inventory;
 mod keys;
 mod logs;
 mod permissions;
+mod renewal;
 mod route53;
 mod scaling;
 mod ssm;

@@ -68,7 +68,7 @@ impl ReadPermissions for Account {
         let unseen = self.unseen("credentials", &account);
         let (config, identity) = self.identified().await.map_err(&unseen)?;
         let principal = Principal::of(&identity.arn);
-        let who = principal.named();
+        let (who, renewal) = (principal.named(), self.renewal().await.map_err(&unseen)?);
         let source = match &principal {
             Principal::User { .. } => Ok((identity.arn.clone(), None)),
             Principal::Role { name } => Ok(self.role(config, name).await),
@@ -76,10 +76,10 @@ impl ReadPermissions for Account {
         };
         let (source, doubt) = match source {
             Ok(found) => found,
-            Err(why) => return Ok(Judged { who, rulings: vec![Ruling::Unknown(why); asked.len()] }),
+            Err(why) => return Ok(Judged { who, renewal, rulings: vec![Ruling::Unknown(why); asked.len()] }),
         };
         let asking = Asking { account: self, config, source, doubt };
-        Ok(Judged { who, rulings: asking.all(asked).await })
+        Ok(Judged { who, renewal, rulings: asking.all(asked).await })
     }
 }
 

@@ -68,7 +68,7 @@ async fn begin(args: &Args, context: &Context, wiring: Option<Wiring>) -> Result
     let mut signals = Signals::listen()?;
     let connecting = async {
         let connected = Connected::to(context, &plan, &loaded.folder, wiring.clone()).await?;
-        connected.check().await.map(|()| connected)
+        connected.check(&plan.policy).await.map(|()| connected)
     };
     let connected = signals.unless_asked(Box::pin(connecting)).await?;
     let store = Arc::new(stored::open(context)?);

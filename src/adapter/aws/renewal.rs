@@ -1,0 +1,167 @@
+//! Who renews credentials, and when those end that only a person renews.
+//!
+//! Roles that are assumed, processes, services and SSO sessions with a refresh token give new keys whenever they are asked, and
+//! the SDK asks. It cannot renew temporary keys that were put into the environment or a profile, nor an SSO session that has no
+//! refresh token, which ends when its cached token does
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/understanding-sso.html>).
+//!
+//! When keys of the environment end is in none of the variables that the SDK knows; the `aws` command and tools like it set
+//! `AWS_CREDENTIAL_EXPIRATION` (`aws configure export-credentials --format env`), and older ones `AWS_SESSION_EXPIRATION`.
+
+use crate::plan::Timestamp;
+use crate::port::Renewal;
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature as Source;
+use serde::Deserialize;
+
+/// Where tools say when the keys end that they put into an environment; the first counts.
+const ENDS: [&str; 2] = ["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"];
+
+/// A token of an SSO session, as the `aws` command caches it.
+#[derive(Deserialize)]
+pub(super) struct Token {
+    #[serde(rename = "expiresAt")]
+    ends: Option<String>,
+    #[serde(rename = "accessToken")]
+    access: Option<String>,
+    #[serde(rename = "refreshToken")]
+    refresh: Option<String>,
+}
+
+/// Who renews these: `said` reads the environment, `tokens` the cache of SSO sessions.
+pub(super) fn of(
+    credentials: &Credentials,
+    said: &dyn Fn(&str) -> Option<String>,
+    tokens: &dyn Fn() -> Vec<Token>,
+) -> Renewal {
+    let none = Vec::new();
+    let sources = credentials.get_property::<Vec<Source>>().unwrap_or(&none);
+    let has = |source: &Source| sources.contains(source);
+    // A role is assumed anew with whatever is below it; whether that lasts, its keys do not tell.
+    if credentials.session_token().is_none() || sources.iter().any(assumes) {
+        return Renewal::ByItself;
+    }
+    if has(&Source::CredentialsEnvVars) {
+        let ends = ENDS.iter().find_map(|name| moment(&said(name)?));
+        return Renewal::ByHand { what: "the temporary keys of this shell".into(), ends };
+    }
+    if has(&Source::CredentialsProfileSso) || has(&Source::CredentialsSso) {
+        return session(&tokens());
+    }
+    if has(&Source::CredentialsProfile) {
+        return Renewal::ByHand { what: "the temporary keys in the profile".into(), ends: None };
+    }
+    Renewal::ByItself
+}
+
+fn assumes(source: &Source) -> bool {
+    matches!(
+        source,
+        Source::CredentialsStsAssumeRole
+            | Source::CredentialsStsAssumeRoleSaml
+            | Source::CredentialsStsAssumeRoleWebId
+            | Source::CredentialsEnvVarsStsWebIdToken
+            | Source::CredentialsProfileStsWebIdToken
+    )
+}
+
+/// Which of the cached tokens is that of the profile, the keys do not say: the one that lasts longest stands for it. Where one can
+/// be refreshed, it may be that.
+fn session(tokens: &[Token]) -> Renewal {
+    let logged_in = || tokens.iter().filter(|token| token.access.is_some());
+    if logged_in().any(|token| token.refresh.is_some()) {
+        return Renewal::ByItself;
+    }
+    let ends = logged_in().filter_map(|token| moment(token.ends.as_deref()?)).max();
+    let Some(ends) = ends else { return Renewal::ByItself };
+    Renewal::ByHand { what: "the keys of the SSO session".into(), ends: Some(ends) }
+}
+
+/// `2026-11-30T12:00:00Z`, `2026-11-30T12:00:00+00:00`; older tools write `UTC` in place of `Z`.
+fn moment(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.trim().replace("UTC", "Z").parse().ok()?;
+    u64::try_from(at.as_millisecond()).ok().map(Timestamp)
+}
+
+/// What the environment says.
+#[expect(clippy::disallowed_methods, reason = "tools leave there when keys of the environment end")]
+pub(super) fn said(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The tokens that this user has.
+pub(super) fn cached() -> Vec<Token> {
+    let Some(home) = std::env::home_dir() else { return Vec::new() };
+    let Ok(files) = std::fs::read_dir(home.join(".aws/sso/cache")) else { return Vec::new() };
+    let read = |file: std::fs::DirEntry| serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok();
+    files.flatten().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(session: Option<&str>, sources: &[Source]) -> Credentials {
+        let session = session.map(str::to_owned);
+        let mut keys = Credentials::new("AKID", "secret", session, None, "test");
+        keys.get_property_mut_or_default::<Vec<Source>>().extend(sources.iter().cloned());
+        keys
+    }
+
+    fn by_hand(what: &str, ends: Option<u64>) -> Renewal {
+        Renewal::ByHand { what: what.into(), ends: ends.map(Timestamp) }
+    }
+
+    fn token(text: &str) -> Token {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn silent(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn keys_of_the_environment_are_renewed_by_a_person_and_end_when_a_tool_says() {
+        let env = [Source::CredentialsEnvVars];
+        assert_eq!(of(&keys(None, &env), &silent, &Vec::new), Renewal::ByItself, "these last");
+        let temporary = keys(Some("token"), &env);
+        let what = "the temporary keys of this shell";
+        assert_eq!(of(&temporary, &silent, &Vec::new), by_hand(what, None));
+        for (name, text, ends) in [
+            ("AWS_CREDENTIAL_EXPIRATION", "2023-11-14T22:13:20+00:00", Some(1_700_000_000_000)),
+            ("AWS_CREDENTIAL_EXPIRATION", "2023-11-14T22:13:20Z", Some(1_700_000_000_000)),
+            ("AWS_SESSION_EXPIRATION", "2023-11-14T22:13:20UTC", Some(1_700_000_000_000)),
+            ("AWS_CREDENTIAL_EXPIRATION", "soon", None),
+            ("AWS_CREDENTIAL_EXPIRATION", "", None),
+        ] {
+            let said = |asked: &str| (asked == name).then(|| text.to_owned());
+            assert_eq!(of(&temporary, &said, &Vec::new), by_hand(what, ends), "{name}={text}");
+        }
+    }
+
+    #[test]
+    fn a_role_renews_itself_and_a_profile_of_temporary_keys_does_not() {
+        let role = [Source::CredentialsProfile, Source::CredentialsStsAssumeRole];
+        assert_eq!(of(&keys(Some("token"), &role), &silent, &Vec::new), Renewal::ByItself);
+        for source in [Source::CredentialsProcess, Source::CredentialsImds, Source::CredentialsHttp] {
+            assert_eq!(of(&keys(Some("token"), &[source]), &silent, &Vec::new), Renewal::ByItself);
+        }
+        let profile = [Source::CredentialsProfile];
+        let what = "the temporary keys in the profile";
+        assert_eq!(of(&keys(Some("token"), &profile), &silent, &Vec::new), by_hand(what, None));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_token_unless_that_can_be_refreshed() {
+        let sso = keys(Some("token"), &[Source::CredentialsProfileSso, Source::CredentialsSso]);
+        let early = r#"{"startUrl": "https://a", "accessToken": "x", "expiresAt": "2023-11-14T20:00:00Z"}"#;
+        let late = r#"{"startUrl": "https://b", "accessToken": "x", "expiresAt": "2023-11-14T22:13:20Z"}"#;
+        let registration = r#"{"clientId": "x", "expiresAt": "2033-11-14T22:13:20Z"}"#;
+        let lasting = r#"{"accessToken": "x", "refreshToken": "y", "expiresAt": "2023-11-14T20:00:00Z"}"#;
+        let what = "the keys of the SSO session";
+        let of = |texts: &[&str]| of(&sso, &silent, &|| texts.iter().map(|text| token(text)).collect());
+        assert_eq!(of(&[early, registration, late]), by_hand(what, Some(1_700_000_000_000)));
+        assert_eq!(of(&[early, lasting]), Renewal::ByItself);
+        assert_eq!(of(&[]), Renewal::ByItself, "nobody can tell");
+    }
+}
