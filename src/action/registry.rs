@@ -26,7 +26,7 @@ pub const ACTIONS: &[ActionKind] = &[
     kind::<ecs::Hold>("ecs.scaling", "keeps a service from being scaled in, and gives its bounds back"),
     kind::<http::Check>("http.check", "one request, repeated until it is answered as expected"),
     kind::<http::Flow>("http.flow", "requests in order: a smoke test"),
-    kind::<dns::LowerTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained"),
+    kind::<dns::SetTtl>("dns.ttl", "lowers a TTL, and waits until the old one has drained; or gives it back"),
     kind::<dns::Switch>("dns.switch", "points a name elsewhere, by compare-and-swap"),
     kind::<dns::Weights>(
         "dns.weights",

@@ -118,12 +118,23 @@ impl Lints<'_> {
             let Some(of) = own.traits.gives_back.as_deref() else { continue };
             given.extend(plan.is_finally(ix).then_some(of));
             let Some(lender) = plan.find(of).and_then(sound) else { continue };
-            if !lender.traits.lent || lender.traits.resources != own.traits.resources {
+            if lender.traits.lowers_ttl && !plan.is_finally(ix) {
+                self.problems
+                    .error(
+                        Code("SW2038"),
+                        own.uses_span,
+                        format!("`{}` raises a TTL before the end", plan[ix].id),
+                    )
+                    .label(lender.uses_span, "it is lowered here, so that a rollback is quick")
+                    .help("put it into `finally`: until then the run may turn back");
+            }
+            let lends = lender.traits.lent || lender.traits.lowers_ttl;
+            if !lends || lender.traits.resources != own.traits.resources {
                 let message = format!("`{}` gives back what `{of}` does not hold", plan[ix].id);
                 self.problems
                     .error(Code("SW2034"), own.uses_span, message)
                     .label(lender.uses_span, "it is about another thing")
-                    .help("name the step that holds the same service");
+                    .help("name the step that holds the same thing");
             }
         }
         given.sort_unstable();

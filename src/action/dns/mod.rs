@@ -16,5 +16,5 @@ mod weights;
 
 pub(super) use lock::{Free, Release, Take};
 pub(super) use switch::Switch;
-pub(super) use ttl::LowerTtl;
+pub(super) use ttl::SetTtl;
 pub(super) use weights::Weights;

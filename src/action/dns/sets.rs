@@ -4,6 +4,7 @@
 use crate::port::dns::{Name, RecordChange, RecordSet};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
+use std::time::Duration;
 
 pub(super) use crate::port::stated::{LEADING, leading, values};
 
@@ -29,6 +30,19 @@ pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet]) -> Result
 pub(super) fn same(a: &[RecordSet], b: &[RecordSet]) -> bool {
     let canonical = |sets: &[RecordSet]| leading(sets).into_iter().map(canonical).collect::<Vec<_>>();
     canonical(a) == canonical(b)
+}
+
+/// Whether two listings lead to the same, for however long resolvers keep it.
+pub(super) fn lead_alike(a: &[RecordSet], b: &[RecordSet]) -> bool {
+    let without_ttl = |sets: &[RecordSet]| {
+        sets.iter().map(|set| RecordSet { ttl: None, ..set.clone() }).collect::<Vec<_>>()
+    };
+    same(&without_ttl(a), &without_ttl(b))
+}
+
+/// The largest TTL of them.
+pub(super) fn longest(sets: &[RecordSet]) -> Duration {
+    Duration::from_secs(sets.iter().filter_map(|set| set.ttl).max().unwrap_or_default().into())
 }
 
 fn canonical(mut set: RecordSet) -> RecordSet {
@@ -127,4 +141,94 @@ pub(super) fn marks_of(name: &Name) -> Vec<Name> {
     let text = name.as_str();
     let prefixed = ["a-", "aaaa-", "cname-"].map(|prefix| format!("{prefix}{text}"));
     std::iter::once(text.to_owned()).chain(prefixed).map(|name| Name::new(&name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::dns::RecordType;
+    use crate::port::dns::tests::names;
+    use crate::tests::inputs;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// A listing as Route 53 has them: of one type and one identifier there is one set.
+    fn listings() -> impl Strategy<Value = Vec<RecordSet>> {
+        let key = (select(vec!["A", "AAAA", "CNAME"]), select(vec!["", "blue", "green"]));
+        let addresses = vec(any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()), 1..4);
+        let set = (1u32..86_400, addresses, names(), proptest::option::of(0..=255u32));
+        btree_map(key, set, 0..5).prop_map(|sets| {
+            let made = sets.into_iter().map(|((kind, id), (ttl, addresses, name, weight))| {
+                let values = if kind == "A" { addresses } else { vec![name.to_string()] };
+                let pairs = [
+                    ("SetIdentifier", id.to_owned()),
+                    ("Weight", weight.map_or(String::new(), |w| w.to_string())),
+                ];
+                let extra = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+                RecordSet {
+                    name: Name::new("app.example.com"),
+                    kind: RecordType(kind.into()),
+                    ttl: Some(ttl),
+                    values,
+                    alias: None,
+                    extra: extra.map(|(key, value)| (key.to_owned(), value)).collect(),
+                }
+            });
+            made.collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(inputs())]
+
+        #[test]
+        fn the_order_of_sets_and_values_means_nothing_and_any_field_does(listing in listings(), at in any::<usize>()) {
+            let mut turned = listing.clone();
+            turned.reverse();
+            for set in &mut turned {
+                set.values.reverse();
+            }
+            prop_assert!(same(&listing, &turned) && same(&listing, &listing));
+            if listing.is_empty() {
+                return Ok(());
+            }
+            let at = at % listing.len();
+            let changes: [fn(&mut RecordSet); 5] = [
+                |set| set.ttl = set.ttl.map(|ttl| ttl + 1),
+                |set| set.values.push("192.0.2.77".into()),
+                |set| drop(set.extra.insert("HealthCheckId".into(), "another".into())),
+                |set| set.values.clear(),
+                |set| set.ttl = None,
+            ];
+            for change in changes {
+                let mut other = turned.clone();
+                change(&mut other[at]);
+                prop_assert!(!same(&listing, &other), "{:?}", other[at]);
+            }
+            turned.remove(at);
+            prop_assert!(!same(&listing, &turned));
+        }
+
+        /// Route 53 carries out a batch whole: what it deletes is there, and what it creates is not.
+        #[test]
+        fn a_batch_makes_one_listing_of_the_other(old in listings(), new in listings()) {
+            let mut zone = old.clone();
+            for change in swap(&old, &new) {
+                match change {
+                    RecordChange::Delete(set) => {
+                        let there = zone.iter().position(|other| *other == set);
+                        prop_assert!(there.is_some(), "{set} is not there");
+                        zone.remove(there.unwrap());
+                    }
+                    RecordChange::Create(set) => {
+                        let id = |set: &RecordSet| (set.kind.clone(), set.extra.get("SetIdentifier").cloned());
+                        prop_assert!(zone.iter().all(|other| id(other) != id(&set)), "{set} is there");
+                        zone.push(set);
+                    }
+                }
+            }
+            prop_assert!(same(&zone, &new));
+        }
+    }
 }

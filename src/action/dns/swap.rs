@@ -1,6 +1,9 @@
 //! One listing put in place of another, as a whole: sent as one batch, and followed until every authority serves it. The
 //! way back is the same with the two exchanged.
 //!
+//! Where a name leads is a swap's own. For how long answers are kept is so only as far as that is all that it changes: another
+//! step of the run may give a TTL back that was lowered for it, and it goes back from there as well.
+//!
 //! Not here: what a listing is for, and how long resolvers keep the one that went.
 
 use super::place::{Found, Place};
@@ -8,12 +11,12 @@ use super::served::{self, Heard, Serving, Spans};
 use super::sets;
 use crate::action::{Seen, Toward};
 use crate::mutant::{Mistake, on};
-use crate::plan::{Timestamp, format_duration};
-use crate::port::dns::{ChangeId, RecordChange, RecordSet};
+use crate::plan::{Scope, Timestamp, format_duration};
+use crate::port::dns::{ChangeId, Name, RecordChange, RecordSet};
 use crate::port::{Reads, Writes};
 use crate::run::{DnsClock, Fault};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 /// What was there, and what is put in its place; equal where nothing is.
@@ -33,15 +36,18 @@ pub(in crate::action) struct Note {
     awaited_since: Timestamp,
     /// Since when every authority was seen to serve it.
     served_since: Option<Timestamp>,
+    /// The TTL of what was taken away, where that was not the one that had been made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<Duration>,
 }
 
 /// How the zone stands against a swap.
 pub(super) enum Stands {
     /// Not where it should be, which is all there is to say.
     Short(Seen<Note>),
-    /// Every authority has served what it should since then, with this TTL at most. What is to be recorded before
-    /// anybody waits from then on.
-    Served { since: Timestamp, ttl: Heard<Duration>, note: Option<Note> },
+    /// Every authority has served what it should since then, with this TTL at most; what went may be kept for so long from
+    /// then on. What is to be recorded before anybody waits.
+    Served { since: Timestamp, ttl: Heard<Duration>, gone: Duration, note: Option<Note> },
 }
 
 /// How long a change takes to every authority at most.
@@ -60,6 +66,12 @@ impl Swap {
     /// Whether there is anything to send.
     pub(super) fn changes(&self) -> bool {
         !sets::same(&self.before, &self.made)
+    }
+
+    /// Whether this is what was made.
+    fn is_made(&self, listed: &[RecordSet]) -> bool {
+        let leads = || !sets::lead_alike(&self.before, &self.made) && sets::lead_alike(listed, &self.made);
+        sets::same(listed, &self.made) || leads()
     }
 
     /// Puts what is made in place of what was there.
@@ -84,7 +96,7 @@ impl Swap {
         if sets::same(&listed, &self.before) {
             return Ok(Note::begun(None, writes.world.clock().now()));
         }
-        if !sets::same(&listed, &self.made) && !on(Mistake::UndoOverwrites) {
+        if !self.is_made(&listed) && !on(Mistake::UndoOverwrites) {
             return Err(self.foreign(&found, &listed));
         }
         if on(Mistake::OtherTtl) {
@@ -94,7 +106,9 @@ impl Swap {
             return Ok(Note::begun(None, writes.world.clock().now()));
         }
         // What is listed goes, in the exact words of the listing.
-        self.send(place, writes, &listed, &self.before).await
+        let note = self.send(place, writes, &listed, &self.before).await?;
+        let (kept, made) = (sets::longest(&listed), sets::longest(&self.made));
+        Ok(Note { kept: (kept != made).then_some(kept), ..note })
     }
 
     /// For commands: what [`Swap::undo`] sends.
@@ -127,6 +141,10 @@ impl Swap {
             Err(fault) if fault.is_foreign() => {
                 let found = place.find(&writes.reads()).await?;
                 let listed = found.listed().await?;
+                if self.is_made(old) && self.is_made(&listed) && !sets::same(&listed, old) {
+                    let text = format!("{} was given another TTL meanwhile", found.name);
+                    return Err(Fault::transient(text));
+                }
                 if !sets::same(&listed, new) {
                     return Err(Fault { message: self.foreign(&found, &listed).message, ..fault });
                 }
@@ -154,15 +172,15 @@ impl Swap {
     ) -> Result<Stands, Fault> {
         let found = place.find(reads).await?;
         let listed = found.listed().await?;
-        let (before, made) = (sets::same(&listed, &self.before), sets::same(&listed, &self.made));
+        let (before, made) = (sets::same(&listed, &self.before), self.is_made(&listed));
         let (wanted, gone) = match toward {
-            Toward::Desired(_) if made => (&self.made, &self.before),
+            Toward::Desired(_) if made => (&listed, &self.before),
             Toward::Prior if before => (&self.before, &self.made),
             Toward::Desired(_) if before => return Ok(Stands::Short(Seen::Prior)),
             Toward::Prior if made => return Ok(Stands::Short(Seen::Desired { out: Json::Null })),
             Toward::Prior if on(Mistake::OtherTtl) => {
-                let ttl = Heard::directly(Duration::ZERO);
-                return Ok(Stands::Served { since: Timestamp::PAST, ttl, note: None });
+                let (since, ttl) = (Timestamp::PAST, Heard::directly(Duration::ZERO));
+                return Ok(Stands::Served { since, ttl, gone: old_ttl, note: None });
             }
             _ => return Err(self.foreign(&found, &listed)),
         };
@@ -171,6 +189,8 @@ impl Swap {
             // It is there, whoever heard the answer: that is recorded first.
             return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
+        let raised = if toward == Toward::Prior { raised(reads.scope, &found.name) } else { None };
+        let old_ttl = old_ttl.max(note.kept.or(raised).unwrap_or_default());
         let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), old_ttl).await?;
         let now = reads.world.clock().now();
         let why = match what {
@@ -178,7 +198,7 @@ impl Swap {
                 let ttl = Heard { what: ttl, instead };
                 let since = note.served_since.unwrap_or(now);
                 let note = note.served_since.is_none().then_some(Note { served_since: Some(now), ..note });
-                return Ok(Stands::Served { since, ttl, note });
+                return Ok(Stands::Served { since, ttl, gone: old_ttl, note });
             }
             Serving::NotYet(why) => match instead {
                 Some(instead) => format!("{why} ({instead})"),
@@ -217,8 +237,20 @@ impl Note {
     }
 
     fn begun(change: Option<ChangeId>, awaited_since: Timestamp) -> Self {
-        Self { change, awaited_since, served_since: None }
+        Self { change, awaited_since, served_since: None, kept: None }
     }
+}
+
+/// The TTL that a step of this run gave back to a name: whoever takes that answer away, and whose own answer is lost, goes
+/// by it.
+fn raised(scope: &Scope, name: &Name) -> Option<Duration> {
+    let of_it = scope.steps.values().filter(|step| step["out"]["gave_back"].as_str() == Some(name.as_str()));
+    of_it.filter_map(|step| step["out"]["ttl"].as_u64()).max().map(Duration::from_secs)
+}
+
+/// What a step says that gave a TTL back.
+pub(super) fn gave_back(name: &Name, ttl: Duration) -> Json {
+    json!({"gave_back": name.as_str(), "ttl": ttl.as_secs()})
 }
 
 /// What the provider says of its own servers comes first: from here one sees only the nearest of them, or none.

@@ -175,16 +175,16 @@ impl Action for Switch {
     ) -> Result<Seen<Note>, Fault> {
         let prior = &record.prior;
         let goes = if toward == Toward::Prior { prior.new_ttl } else { prior.old_ttl };
-        let (since, ttl, note) =
+        let (since, ttl, gone, note) =
             match prior.swap.look(&self.place, reads, toward, record.note.as_ref(), goes).await? {
                 Stands::Short(seen) => return Ok(seen),
-                Stands::Served { since, ttl, note } => (since, ttl, note),
+                Stands::Served { since, ttl, gone, note } => (since, ttl, gone, note),
             };
         if toward == Toward::Prior && on(Mistake::NoDrainBack) {
             return Ok(Seen::Prior);
         }
         if toward == Toward::Prior {
-            return Ok(drained(reads, prior, since, note).await);
+            return Ok(drained(reads, prior, since.after(gone), note).await);
         }
         let out = json!({
             "switched_at": since.to_string(),
@@ -270,11 +270,10 @@ impl Switch {
     }
 }
 
-/// Every authority has served the prior answer since then. It is back when nobody has the other one, nor a connection
-/// made by it.
-async fn drained(reads: &Reads<'_>, prior: &Prior, since: Timestamp, note: Option<Note>) -> Seen<Note> {
+/// Every authority serves the prior answer, and resolvers have dropped the other one by then. It is back when nobody has
+/// that, nor a connection made by it.
+async fn drained(reads: &Reads<'_>, prior: &Prior, dropped: Timestamp, note: Option<Note>) -> Seen<Note> {
     let now = reads.world.clock().now();
-    let dropped = since.after(prior.new_ttl);
     let gone = dropped.after(prior.keep_alive);
     let idle = now >= dropped && idle_since(reads, prior.balancer.as_ref(), dropped, IDLE_MINUTES).await;
     if now >= gone || idle {

@@ -1,7 +1,12 @@
-//! `dns.ttl`: lowers how long resolvers keep an answer, and waits until those who keep the old one have dropped it.
+//! `dns.ttl`: lowers how long resolvers keep an answer, and waits until those who keep the old one have dropped it; or gives back
+//! what it was, in `finally`.
 //!
 //! The wait begins when every authority serves the new TTL, not when the change was accepted, and takes as long as the
 //! largest TTL that was served before. Weighted sets of a name have one TTL, so that all of them change in one batch.
+//!
+//! What a step lowered it answers (`steps.<id>.out`), and another of the same kind reads that: wherever the name leads by then,
+//! its answers are kept for as long again as they were. Nobody waits for that. A run that turned back has it back already, and
+//! one that is stuck is easier to help while answers are forgotten soon: there it does nothing.
 
 use super::place::{Found, Place};
 use super::resolved;
@@ -12,20 +17,37 @@ use super::swap::{self, ARRIVES, Note, SKEW, Stands, Swap};
 use super::to::whole_seconds;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
-use crate::plan::{Fields, Scope, StepTraits, Timestamp, duration, format_duration};
-use crate::port::dns::RecordSet;
+use crate::plan::{Code, Fields, Scope, StepTraits, Timestamp, duration, format_duration, reference};
+use crate::port::dns::{Name, RecordSet};
 use crate::port::{Reads, Writes, need::Need};
-use crate::run::{Change, Fault};
+use crate::run::{Change, DnsClock, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Lowers a TTL.
+/// Lowers a TTL, or gives it back.
 #[derive(Debug)]
-pub(in crate::action) struct LowerTtl {
+pub(in crate::action) struct SetTtl {
     place: Place,
-    /// In seconds.
-    ttl: u32,
+    wanted: Wanted,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    /// So many seconds at most.
+    Low(u32),
+    /// As that step found it.
+    GivenBack { step: Arc<str> },
+}
+
+/// What a step answers that lowers a TTL, for the one that gives it back.
+#[derive(Serialize, Deserialize)]
+struct Lowered {
+    record: String,
+    /// In seconds, by type; a name that leads by another type later has the largest of them.
+    listed: BTreeMap<String, u32>,
 }
 
 /// What is swapped, and how long resolvers keep what went.
@@ -37,22 +59,46 @@ pub(in crate::action) struct Prior {
 }
 
 #[async_trait::async_trait]
-impl Action for LowerTtl {
+impl Action for SetTtl {
     type Prior = Prior;
     type Note = Note;
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
-        let ttl = fields.required("ttl", duration(), "how long resolvers may keep the answer");
-        let ttl = whole_seconds(fields, ttl?)?;
-        Some(Self { place: place?, ttl })
+        let ttl =
+            fields.optional("ttl", duration(), "how long resolvers may keep the answer; what is lower stays");
+        let about = "in place of `ttl`, in `finally`: the step whose change is given back";
+        let restore = fields.optional("restore", reference(), about);
+        if fields.has("ttl") == fields.has("restore") {
+            if fields.reading() {
+                let span = fields.span();
+                let text = "exactly one of `ttl` and `restore` is needed: how long resolvers may keep the answer, or the step \
+                            whose change is given back";
+                fields.problems().error(Code("SW2038"), span, text);
+            }
+            return None;
+        }
+        let wanted = match restore {
+            Some(step) => {
+                let span = fields.span_of("restore");
+                fields.known().read_steps.borrow_mut().push((step.clone(), span));
+                Wanted::GivenBack { step }
+            }
+            None => Wanted::Low(whole_seconds(fields, ttl?)?),
+        };
+        Some(Self { place: place?, wanted })
     }
 
     fn traits(&self) -> StepTraits {
+        let gives_back = match &self.wanted {
+            Wanted::Low(_) => None,
+            Wanted::GivenBack { step } => Some(step.clone()),
+        };
         StepTraits {
             writes: true,
             has_undo: true,
-            lowers_ttl: true,
+            lowers_ttl: gives_back.is_none(),
+            gives_back,
             resources: vec![self.place.resource()],
             ..StepTraits::default()
         }
@@ -62,16 +108,28 @@ impl Action for LowerTtl {
         let name = self.place.name();
         let record = name.as_str();
         let set = |ttl: Json| json!([{"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"}]);
-        let (old, new) = (set(json!("<TTL as listed>")), set(json!(self.ttl)));
+        let ttl = match &self.wanted {
+            Wanted::Low(ttl) => *ttl,
+            Wanted::GivenBack { step } => {
+                let (low, noted) = (set(json!("<TTL as listed>")), set(json!("<TTL as it was noted>")));
+                return ByHand {
+                    what: format!("{record}: TTL as before `{step}`"),
+                    apply: vec![self.place.swap_by_hand(&low, &noted), self.place.follow_by_hand()],
+                    expect: format!("dig +norecurse @<each name server> {record}: that TTL"),
+                    undo: vec![self.place.swap_by_hand(&noted, &low)],
+                };
+            }
+        };
+        let (old, new) = (set(json!("<TTL as listed>")), set(json!(ttl)));
         ByHand {
-            what: format!("{record}: TTL {} s, and the old one drained", self.ttl),
+            what: format!("{record}: TTL {ttl} s, and the old one drained"),
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
                 self.place.swap_by_hand(&old, &new),
                 self.place.follow_by_hand(),
                 "sleep <the old TTL>   # counted from when every name server serves the new one".into(),
             ],
-            expect: format!("dig +norecurse @<each name server> {record}: TTL {}", self.ttl),
+            expect: format!("dig +norecurse @<each name server> {record}: TTL {ttl}"),
             undo: vec![self.place.swap_by_hand(&new, &old)],
         }
     }
@@ -82,28 +140,29 @@ impl Action for LowerTtl {
 
     fn needs(&self) -> Vec<Need> {
         let (zone, name) = (self.place.zone(), self.place.name());
-        vec![Need::Record { zone, name, from: None, to: None, ttl: Some(self.ttl) }]
+        let ttl = match self.wanted {
+            Wanted::Low(ttl) => Some(ttl),
+            Wanted::GivenBack { .. } => None,
+        };
+        vec![Need::Record { zone, name, from: None, to: None, ttl }]
+    }
+
+    /// A TTL that was given back is the one that counts from then on.
+    fn clock(&self, prior: &Prior) -> Option<DnsClock> {
+        let Wanted::GivenBack { .. } = self.wanted else { return None };
+        let (before, after) = (sets::longest(&prior.swap.before), sets::longest(&prior.swap.made));
+        let name = self.place.name().as_str().into();
+        prior.swap.changes().then_some(DnsClock { name, before, after, connections: Duration::ZERO })
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
         let listed = sets::leading(&all);
         routed::must_be_simple_or_weighted(&found.name, &listed)?;
-        if listed.is_empty() {
-            return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
+        match &self.wanted {
+            Wanted::Low(ttl) => lowering(&found, listed, *ttl).await,
+            Wanted::GivenBack { step } => giving_back(reads.scope, &found, listed, step),
         }
-        let made: Vec<RecordSet> = listed.iter().map(|set| self.lowered(set)).collect();
-        let kept = served::kept(&*found.dns, &found.name, &listed).await?;
-        let cached = resolved::cached(&*found.dns, &found.name).await.map(|cached| cached.left);
-        let old_ttl = kept.what.max(cached.unwrap_or_default());
-        let changes = listed.iter().filter_map(|set| self.change(&found, set, old_ttl));
-        let changes = changes.chain(kept.unknown()).collect();
-        // With room for the drain to begin anew once.
-        let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);
-        let swap = Swap { before: listed, made };
-        let stages = u32::from(swap.changes());
-        let prior = Prior { swap, old_ttl };
-        Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
@@ -120,7 +179,12 @@ impl Action for LowerTtl {
         match prior.swap.look(&self.place, reads, toward, record.note.as_ref(), prior.old_ttl).await? {
             Stands::Short(seen) => Ok(seen),
             Stands::Served { .. } if toward == Toward::Prior => Ok(Seen::Prior),
-            Stands::Served { since, ttl, note } => Ok(drained(reads, prior, since, ttl, note)),
+            Stands::Served { since, ttl, note, .. } => Ok(match self.wanted {
+                Wanted::Low(_) => drained(reads, prior, &self.place.name(), since, ttl, note),
+                Wanted::GivenBack { .. } => {
+                    Seen::Desired { out: swap::gave_back(&self.place.name(), ttl.what) }
+                }
+            }),
         }
     }
 
@@ -129,33 +193,94 @@ impl Action for LowerTtl {
     }
 }
 
-impl LowerTtl {
-    /// The set with the new TTL. An alias has none of its own, and what is low enough is left alone.
-    fn lowered(&self, set: &RecordSet) -> RecordSet {
-        let ttl = set.ttl.map(|ttl| ttl.min(self.ttl));
-        RecordSet { ttl, ..set.clone() }
+async fn lowering(found: &Found, listed: Vec<RecordSet>, ttl: u32) -> Result<Planned<Prior>, Fault> {
+    if listed.is_empty() {
+        return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
     }
+    // An alias has no TTL of its own, and what is low enough is left alone.
+    let lowered = |set: &RecordSet| RecordSet { ttl: set.ttl.map(|is| is.min(ttl)), ..set.clone() };
+    let made: Vec<RecordSet> = listed.iter().map(lowered).collect();
+    let kept = served::kept(&*found.dns, &found.name, &listed).await?;
+    let cached = resolved::cached(&*found.dns, &found.name).await.map(|cached| cached.left);
+    let old_ttl = kept.what.max(cached.unwrap_or_default());
+    let changes = listed.iter().filter_map(|set| lowers(found, set, ttl, old_ttl));
+    let changes = changes.chain(kept.unknown()).collect();
+    // With room for the drain to begin anew once.
+    let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);
+    Ok(planned(Prior { swap: Swap { before: listed, made }, old_ttl }, within, changes))
+}
 
-    fn change(&self, found: &Found, set: &RecordSet, old_ttl: Duration) -> Option<Change> {
-        let of = match routed::identifier(set) {
-            "" => String::new(),
-            id => format!(" set {id}"),
-        };
-        let what = format!("TTL of {} {}{of}", found.name, set.kind.0).into();
-        let Some(ttl) = set.ttl else {
-            let from = format!("{} s, its target's", old_ttl.as_secs()).into();
-            return Some(Change { what, from, to: "skipped: an alias has no TTL of its own".into() });
-        };
-        let wait = format_duration(old_ttl);
-        let to = format!("{} s, and {wait} until the old one has drained", self.ttl).into();
-        (ttl > self.ttl).then(|| Change { what, from: format!("{ttl} s").into(), to })
+/// Where that step did nothing, or was undone, nothing is to be done; nor where this run does not end as it should.
+fn giving_back(
+    scope: &Scope,
+    found: &Found,
+    listed: Vec<RecordSet>,
+    step: &str,
+) -> Result<Planned<Prior>, Fault> {
+    let completed = scope.run.get("ending").and_then(Json::as_str) == Some("completed");
+    let answered = scope.steps.get(step).filter(|_| completed);
+    let lowered =
+        answered.map(|answered| serde_json::from_value::<Lowered>(answered["out"].clone())).transpose();
+    let lowered =
+        lowered.map_err(|error| Fault::permanent(format!("`{step}` has lowered no TTL: {error}")))?;
+    if let Some(Lowered { record, .. }) = &lowered
+        && Name::new(record) != found.name
+    {
+        let text = format!(
+            "`{step}` has lowered the TTL of {record}, and this step would give back that of {}",
+            found.name
+        );
+        return Err(Fault::permanent(text));
     }
+    let was = |set: &RecordSet| {
+        let listed = &lowered.as_ref()?.listed;
+        listed.get(&*set.kind.0).or_else(|| listed.values().max()).copied()
+    };
+    let raised = |set: &RecordSet| {
+        let ttl = set.ttl.map(|ttl| was(set).map_or(ttl, |was| was.max(ttl)));
+        RecordSet { ttl, ..set.clone() }
+    };
+    let made: Vec<RecordSet> = listed.iter().map(raised).collect();
+    let told = |(set, made): (&RecordSet, &RecordSet)| {
+        let (from, to) = (set.ttl?, made.ttl?);
+        let what = what(found, set).into();
+        (from != to).then(|| Change { what, from: format!("{from} s").into(), to: format!("{to} s").into() })
+    };
+    let changes = listed.iter().zip(&made).filter_map(told).collect();
+    let old_ttl = sets::longest(&listed);
+    Ok(planned(Prior { swap: Swap { before: listed, made }, old_ttl }, ARRIVES, changes))
+}
+
+fn planned(prior: Prior, within: Duration, changes: Vec<Change>) -> Planned<Prior> {
+    let stages = u32::from(prior.swap.changes());
+    Planned { prior, stages, within, call: None, must_finish: false, changes }
+}
+
+/// For people: `TTL of app.example.com A set blue`.
+fn what(found: &Found, set: &RecordSet) -> String {
+    let of = match routed::identifier(set) {
+        "" => String::new(),
+        id => format!(" set {id}"),
+    };
+    format!("TTL of {} {}{of}", found.name, set.kind.0)
+}
+
+fn lowers(found: &Found, set: &RecordSet, to: u32, old_ttl: Duration) -> Option<Change> {
+    let what = what(found, set).into();
+    let Some(ttl) = set.ttl else {
+        let from = format!("{} s, its target's", old_ttl.as_secs()).into();
+        return Some(Change { what, from, to: "skipped: an alias has no TTL of its own".into() });
+    };
+    let wait = format_duration(old_ttl);
+    let told = format!("{to} s, and {wait} until the old one has drained").into();
+    (ttl > to).then(|| Change { what, from: format!("{ttl} s").into(), to: told })
 }
 
 /// Every authority has served the new TTL since then. It has arrived when those who keep the old one have dropped it.
 fn drained(
     reads: &Reads<'_>,
     prior: &Prior,
+    name: &Name,
     since: Timestamp,
     ttl: Heard<Duration>,
     note: Option<Note>,
@@ -167,7 +292,10 @@ fn drained(
     let drained = if longer { since.after(prior.old_ttl + SKEW) } else { since };
     let now = reads.world.clock().now();
     if now >= drained {
+        let listed = prior.swap.before.iter().filter_map(|set| Some((set.kind.0.clone(), set.ttl?)));
         let out = json!({
+            "record": name.as_str(),
+            "listed": listed.collect::<BTreeMap<_, _>>(),
             "ttl": ttl.what.as_secs(),
             "low_at": since.to_string(),
             "old_ttl": prior.old_ttl.as_secs(),

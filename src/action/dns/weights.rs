@@ -196,14 +196,14 @@ impl Action for Weights {
         let known = record.note.as_ref();
         let note = known.map(|note| &note.swap);
         let stands = swap.look(&self.place, reads, toward, note, prior.ttl).await?;
-        let (since, news, instead) = match stands {
+        let (since, gone, news, instead) = match stands {
             Stands::Short(seen) => return Ok(short(seen, known)),
-            Stands::Served { since, note, ttl } => (since, note, ttl.instead),
+            Stands::Served { since, gone, note, ttl } => (since, gone, note, ttl.instead),
         };
         // Without a name there is no INSYNC to ask for, and a server that is late may answer as if it were not.
         let unfollowed = !known.is_some_and(|note| note.swap.can_be_followed());
         let arrived = if unfollowed { since.after(PROPAGATION) } else { since };
-        let drained = arrived.after(prior.ttl + SKEW);
+        let drained = arrived.after(gone + SKEW);
         match toward {
             Toward::Prior => Ok(back(reads, drained, news, known)),
             Toward::Desired(0) => Ok(Seen::Desired { out: swap::gives(self.out(0, prior), instead) }),

@@ -19,6 +19,7 @@ mod silence;
 mod stages;
 mod tasks;
 mod traffic;
+mod ttls;
 mod updated;
 mod weighted;
 mod world;

@@ -1,0 +1,159 @@
+//! A TTL that is given back once all is done, and a switch that is undone from there.
+
+use super::world::{World, record};
+use super::{Story, codes, fails, is_foreign, known, value};
+use crate::action::{Registry, Toward};
+use crate::plan::{Fields, Known, Problems, StepId};
+use crate::port::dns::{Name, RecordSet};
+use crate::run::{FaultKind, Look};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const APP: &str = "app.example.com";
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn cname(ttl: u32, to: &str) -> RecordSet {
+    record(APP, "CNAME", ttl, &[to])
+}
+
+/// Its record has been there for long.
+fn world() -> World {
+    let world = World::new();
+    world.list(vec![cname(300, "old.example")]);
+    world.pass(seconds(1000));
+    world
+}
+
+fn lower(world: &World) -> Story {
+    Story::new(world, "dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "60s"}))
+}
+
+fn switch(world: &World) -> Story {
+    Story::new(
+        world,
+        "dns.switch",
+        &json!({"target": "zone", "record": "app", "to": {"cname": "new.example"}}),
+    )
+}
+
+/// The step that gives back what `lower` answered, in a run that ends so.
+fn raise(world: &World, record: &str, answered: Option<&Json>, ending: &str) -> Story {
+    let known = Known { steps: vec!["lower".into()], ..known() };
+    let with = value(&json!({"target": "zone", "record": record, "restore": "lower"}));
+    let mut problems = Problems::default();
+    let action = Registry.build("dns.ttl", &mut Fields::new(&with, &known, &mut problems));
+    let action = action.unwrap_or_else(|| panic!("{:?}", problems.as_slice()));
+    assert_eq!(known.read_steps.borrow().len(), 1, "who reads the plan sees that it comes before");
+    let world = world.seen_by(|scope| {
+        scope.run.insert("ending".into(), ending.into());
+        if let Some(out) = answered {
+            scope.answered(&StepId("lower".into()), &out.to_string());
+        }
+    });
+    Story::of(&world, action)
+}
+
+/// Lowered, switched, and given back.
+async fn all_done(world: &World) -> (Story, Story, Json) {
+    let mut lowered = lower(world);
+    let out = lowered.done().await;
+    let mut switched = switch(world);
+    switched.done().await;
+    let raised = raise(world, "app", Some(&out), "completed").done().await;
+    (lowered, switched, raised)
+}
+
+#[tokio::test]
+async fn what_was_lowered_is_given_back_wherever_the_name_leads_by_then() {
+    let world = world();
+    let (_, mut switched, raised) = all_done(&world).await;
+    assert_eq!(world.listed(), [cname(300, "new.example")]);
+    assert_eq!((raised["gave_back"].as_str(), raised["ttl"].as_u64()), (Some(APP), Some(300)));
+    let look = switched.look(Toward::Desired(1)).await;
+    assert!(matches!(look, Ok(Look::Desired { .. })), "it leads where the switch led it: {look:?}");
+}
+
+/// Or requests would still come to the other side when it is said that nobody comes there any more.
+#[tokio::test]
+async fn a_switch_is_undone_from_there_and_waits_for_that_ttl() {
+    for answer_is_lost in [false, true] {
+        let world = world();
+        let (mut lowered, mut switched, raised) = all_done(&world).await;
+        world.pass(seconds(1000));
+        switched.undo().await.unwrap();
+        let undone = world.state().now;
+        if answer_is_lost {
+            switched.note = None;
+            switched.world =
+                world.seen_by(|scope| scope.answered(&StepId("raise".into()), &raised.to_string()));
+            switched.undo().await.unwrap();
+        }
+        switched.restored().await.unwrap();
+        assert_eq!(world.listed(), [cname(60, "old.example")]);
+        let waited = switched.waited(undone);
+        assert!(waited >= seconds(300) && waited < seconds(330), "{waited:?}");
+        lowered.undo().await.unwrap();
+        lowered.restored().await.unwrap();
+        assert_eq!(world.listed(), [cname(300, "old.example")]);
+    }
+}
+
+/// Nothing but the TTL is anybody's to change.
+#[tokio::test]
+async fn another_answer_is_still_somebody_elses() {
+    let world = world();
+    let (_, mut switched, _) = all_done(&world).await;
+    world.list(vec![cname(300, "theirs.example")]);
+    is_foreign(switched.look(Toward::Desired(1)).await, &["theirs.example", "somebody else changed it"]);
+    is_foreign(switched.undo().await, &["theirs.example"]);
+    assert_eq!(world.listed(), [cname(300, "theirs.example")]);
+}
+
+/// A TTL is all that the step changes that lowers it.
+#[tokio::test]
+async fn a_ttl_that_somebody_else_set_is_not_what_was_lowered() {
+    let world = world();
+    let mut lowered = lower(&world);
+    lowered.done().await;
+    world.list(vec![cname(120, "old.example")]);
+    is_foreign(lowered.look(Toward::Desired(1)).await, &["TTL 120"]);
+    is_foreign(lowered.undo().await, &["TTL 120"]);
+}
+
+#[tokio::test]
+async fn nothing_is_given_back_that_was_not_taken_or_in_a_run_that_does_not_end_well() {
+    let world = world();
+    let out = lower(&world).done().await;
+    for (answered, ending) in [(None, "completed"), (Some(&out), "rolled_back"), (Some(&out), "stuck")] {
+        let mut story = raise(&world, "app", answered, ending);
+        assert_eq!(story.plan().await, Ok(0), "{ending}");
+    }
+    let mut other = raise(&world, "other", Some(&out), "completed");
+    fails(other.plan().await, FaultKind::Permanent, &["app.example.com", "other.example.com"]);
+    let mut none = raise(&world, "app", Some(&json!({"ttl": 60})), "completed");
+    fails(none.plan().await, FaultKind::Permanent, &["`lower` has lowered no TTL"]);
+}
+
+/// A TTL that is higher by then, and that of an alias, stay.
+#[tokio::test]
+async fn only_what_is_lower_is_raised() {
+    let world = world();
+    let out = lower(&world).done().await;
+    for set in [cname(900, "new.example"), super::world::alias(APP, "A", "new.elb.example")] {
+        world.state().addresses.insert(Name::new("new.elb.example"), vec![[10, 0, 0, 1].into()]);
+        world.list(vec![set]);
+        assert_eq!(raise(&world, "app", Some(&out), "completed").plan().await, Ok(0));
+    }
+}
+
+#[test]
+fn it_is_lowered_or_given_back() {
+    for wants in [json!({}), json!({"ttl": "60s", "restore": "lower"})] {
+        let mut with = json!({"target": "zone", "record": "app"});
+        with.as_object_mut().unwrap().extend(wants.as_object().unwrap().clone());
+        assert!(codes("dns.ttl", &with).contains(&"SW2038"), "{wants}");
+    }
+}
