@@ -27,9 +27,9 @@ pub(super) fn build(plan: &Plan, uses: &Use) -> Option<Arc<dyn AnyAction>> {
 /// Takes the next fact of a run, and what follows from it for how long clients go by what a name says.
 pub(super) fn take(story: &mut Story, recorded: &Recorded) {
     story.take(recorded.at, &recorded.event);
-    // However it came to be done: it arrived, or a person said so.
+    // From its intent on it may be in force, and however it came to be done: it arrived, or a person said so.
     if let Event::Step(ix, _) = recorded.event
-        && story.phase(ix) == Phase::Done
+        && matches!(story.phase(ix), Phase::Applying { .. } | Phase::Done)
     {
         story.clocks[ix.index()] = clock(story, ix);
     }

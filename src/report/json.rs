@@ -356,11 +356,18 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
         "lasted_seconds": story.lasted(now).as_secs(),
         "steps": steps,
         "guards": watched(story, extras),
-        "dns": summary::dns_clocks(story).map(|(ix, clock)| json!({
-            "step": words::step_name(&story.plan, ix),
+        "dns": summary::dns_clocks(story).iter().map(|(ix, clock)| json!({
+            "step": words::step_name(&story.plan, *ix),
             "name": &*clock.name,
             "rollback_seconds": clock.rollback().as_secs(),
             "connections_seconds": clock.connections.as_secs(),
+        })).collect::<Vec<_>>(),
+        "exposure": summary::exposures(story).map(|exposure| json!({
+            "step": words::step_name(&story.plan, exposure.step),
+            "name": exposure.name,
+            "from": moment(exposure.from),
+            "until": moment(exposure.until),
+            "seconds": exposure.until.since(exposure.from).as_secs(),
         })).collect::<Vec<_>>(),
         "traffic": extras.traffic,
         "to_do": advice,

@@ -54,6 +54,9 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
     if let Some(clock) = summary::dns_clock(story) {
         lines.extend([String::new(), clock]);
     }
+    for text in summary::exposed(story) {
+        lines.extend([String::new(), text]);
+    }
     if !extras.traffic.is_empty() {
         lines.extend([String::new(), "## Traffic".into(), String::new()]);
         lines.extend(extras.traffic.iter().map(|told| format!("- {told}")));

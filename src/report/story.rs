@@ -19,6 +19,8 @@ pub struct StepStory {
     pub since: Timestamp,
     /// When it was first begun.
     pub began: Option<Timestamp>,
+    /// When it was first to write something.
+    pub written: Option<Timestamp>,
     /// When it arrived, failed or was undone.
     pub ended: Option<Timestamp>,
     /// It failed, or was in the way, at some time.
@@ -72,6 +74,7 @@ impl Story {
         let step = StepStory {
             since: Timestamp::PAST,
             began: None,
+            written: None,
             ended: None,
             failed: false,
             wrote: false,
@@ -247,8 +250,11 @@ impl StepStory {
             self.curves.clear();
         }
         self.failed |= matches!(run.stopped(), Some(Stopped::Failed | Stopped::Foreign));
+        if matches!(run.phase, Phase::Applying { .. }) {
+            self.written.get_or_insert(at);
+        }
         if run.phase == Phase::Waiting {
-            (self.began, self.ended) = (None, None);
+            (self.began, self.written, self.ended) = (None, None, None);
         } else if is_live(run.phase) {
             self.began.get_or_insert(at);
             self.ended = None;

@@ -146,6 +146,13 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         line("");
         line(&clock);
     }
+    let exposed = exposed(story);
+    if !exposed.is_empty() {
+        line("");
+        for text in &exposed {
+            line(&looks.safe(text));
+        }
+    }
     if !extras.traffic.is_empty() {
         line("");
         for told in &extras.traffic {
@@ -308,16 +315,59 @@ fn changes_back(story: &Story, ix: StepIx) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// Of the steps that are in force.
-pub(super) fn dns_clocks(story: &Story) -> impl Iterator<Item = (StepIx, &DnsClock)> {
+/// One a name that steps in force have changed, with the first of them. A TTL that another gave back counts for the name.
+pub(super) fn dns_clocks(story: &Story) -> Vec<(StepIx, DnsClock)> {
     let in_force = |ix: &StepIx| story.phase(*ix) == Phase::Done;
     let clock = |ix: StepIx| Some((ix, story.clocks.get(ix.index())?.as_ref()?));
-    story.plan.places().filter(in_force).filter_map(clock)
+    let mut all: Vec<(StepIx, DnsClock)> = Vec::new();
+    for (ix, clock) in story.plan.places().filter(in_force).filter_map(clock) {
+        match all.iter_mut().find(|(_, known)| known.name == clock.name) {
+            Some((_, known)) => {
+                known.after = known.after.max(clock.after);
+                known.connections = known.connections.max(clock.connections);
+            }
+            None => all.push((ix, clock.clone())),
+        }
+    }
+    all
+}
+
+/// How long users could be led where they should not have been.
+pub(super) struct Exposure<'s> {
+    pub(super) step: StepIx,
+    pub(super) name: &'s str,
+    /// From the first moment at which a name server could have answered so.
+    pub(super) from: Timestamp,
+    /// Until no resolver had that answer any more, and no connection was left that had been made by it.
+    pub(super) until: Timestamp,
+}
+
+/// One a step that led a name elsewhere, and was undone.
+pub(super) fn exposures(story: &Story) -> impl Iterator<Item = Exposure<'_>> {
+    story.steps().filter_map(|(ix, step)| {
+        let clock = story.clocks.get(ix.index())?.as_ref()?;
+        let undone = matches!(story.phase(ix), Phase::Undone(Receipt::Restored | Receipt::Assumed));
+        let (from, until) = (step.written?, step.ended.filter(|_| undone)?);
+        Some(Exposure { step: ix, name: &clock.name, from, until })
+    })
+}
+
+/// The same, a line each.
+pub(super) fn exposed(story: &Story) -> Vec<String> {
+    let told = |Exposure { step, name, from, until }: Exposure<'_>| {
+        format!(
+            "exposure: users of {name} could be led by {} from {from} to {until}, for {}",
+            words::step_name(&story.plan, step),
+            words::span(until.since(from))
+        )
+    };
+    exposures(story).map(told).collect()
 }
 
 /// How long a rollback would take now to reach those who look the name up, and those who are connected.
 pub(super) fn dns_clock(story: &Story) -> Option<String> {
-    let (ix, clock) = dns_clocks(story).max_by_key(|(_, clock)| clock.rollback() + clock.connections)?;
+    let reach = |clock: &DnsClock| clock.rollback() + clock.connections;
+    let (ix, clock) = dns_clocks(story).into_iter().max_by_key(|(_, clock)| reach(clock))?;
     let connected = if clock.connections.is_zero() {
         String::new()
     } else {

@@ -121,7 +121,7 @@ fn moment(text: &Json) -> u64 {
 }
 
 /// Holds what the run said against what users were told; and says both.
-fn compare(place: &str, facts: &Facts, told: &[Answer]) {
+fn compare(place: &str, facts: &Facts, status: &str, told: &[Answer]) {
     let out = &facts.find("switch", "step.succeeded")["out"];
     let (lowered, sent) =
         (&facts.find("lower-ttl", "step.succeeded")["out"], facts.at("switch", "step.applying"));
@@ -155,6 +155,16 @@ fn compare(place: &str, facts: &Facts, told: &[Answer]) {
     println!("{place}: the last new answer {} ms into the rollback; said: {promised}", late - back);
     assert!(late <= back + promised + SECOND, "{late} {back}");
     assert!(late <= ends + SECOND, "it was called restored while users were still sent to the other side");
+
+    // Nobody was led to the other side outside the time for which it is said that users could be.
+    let status: Json = serde_json::from_str(status).unwrap();
+    let exposed = &status["exposure"][0];
+    let (from, until) = (moment(&exposed["from"]), moment(&exposed["until"]));
+    let led: Vec<u64> = told.iter().filter(|one| !one.old).map(|one| one.told).collect();
+    let (first, last) = (led.iter().min().unwrap(), led.iter().max().unwrap());
+    println!("{place}: users were led there for {} ms; said: {}", last - first, until - from);
+    assert!(from <= first + SECOND && *last <= until + SECOND, "{first} {last}: {exposed}");
+    assert!(exposed["seconds"].as_u64().unwrap().abs_diff((until - from) / SECOND) <= 1, "{exposed}");
     println!("proved: what resolvers see of {place} {0} of {0}", told.len());
 }
 
@@ -190,7 +200,8 @@ fn in_the_sandbox_resolvers_see_what_is_said() {
     std::fs::write(&plan, SANDBOX).unwrap();
     let said = stage.run(&["run", plan.to_str().unwrap()]);
     assert_eq!(said.code, Some(10), "{said:#?}");
-    compare("the sandbox", &Facts::of(&stage.log()), &users.told());
+    let status = stage.run(&["status", "latest", "--output", "json"]);
+    compare("the sandbox", &Facts::of(&stage.log()), &status.stdout, &users.told());
 }
 
 /// On the wall clock.
@@ -207,7 +218,8 @@ fn over(brand: Brand) {
     let said = desk.say(&["run", &plan, "--yes"]);
     assert_eq!(said.code, Some(10), "{said:#?}");
     let log = desk.say(&["log", "latest", "--output", "jsonl"]);
-    compare(&format!("{brand:?}"), &Facts::of(&log.stdout), &users.told());
+    let status = desk.say(&["status", "latest", "--output", "json"]);
+    compare(&format!("{brand:?}"), &Facts::of(&log.stdout), &status.stdout, &users.told());
 }
 
 #[test]
