@@ -7,7 +7,7 @@ use super::scene::{Next, Scene};
 use super::situation::Situation;
 use super::witness::Times;
 use crate::plan::{BESIDE, StepIx, Timestamp};
-use crate::run::{Mode, Run, Verdict};
+use crate::run::{Mode, Phase, Run, Verdict};
 use crate::sim::{CallSeen, ResolverKind, Users};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -347,12 +347,27 @@ impl Plays<'_> {
         };
         let law = if outcome == Outcome::Completed { Law::AsDesired } else { Law::AsBefore };
         let found = scene.at_rest();
-        // What is in the end as it was before was lent, and who was to give it back has told that it failed.
+        // What is in the end as it was before was lent, and so is a TTL; who was to give it back has told that it failed.
         let failed = outcome == Outcome::Completed && scene.run.finally_failed();
-        let lent = |place: &str| failed && self.ends.before.get(place) == wanted.get(place);
+        let before = |place: &str| self.ends.before.get(place) == wanted.get(place);
+        let lent = |place: &str| failed && (before(place) || is_given_back(scene, place));
         let differs = differences(scene, wanted, &found, outcome, lent);
         differs.and_then(|text| broken(law, text))
     }
+}
+
+/// A step that has not come to its end was to give something of this record back.
+fn is_given_back(scene: &Scene, place: &str) -> bool {
+    let (plan, actions) = (&scene.setting.plan, &scene.setting.actions);
+    let Some(name) = place.strip_prefix("record ").and_then(|rest| rest.split(' ').next()) else {
+        return false;
+    };
+    let ends_so = |resource: &String| resource.rsplit_once('/').is_some_and(|(_, of)| of == name);
+    let gives = |ix: StepIx| {
+        let traits = actions.get(ix).map(|action| action.traits());
+        traits.is_some_and(|traits| traits.gives_back.is_some() && traits.resources.iter().any(ends_so))
+    };
+    plan.places().any(|ix| plan.is_finally(ix) && scene.run[ix].phase != Phase::Done && gives(ix))
 }
 
 /// Of those whose resolver respects TTLs.

@@ -1,8 +1,8 @@
 //! One listing put in place of another, as a whole: sent as one batch, and followed until every authority serves it. The
 //! way back is the same with the two exchanged.
 //!
-//! Where a name leads is a swap's own. For how long answers are kept is so only as far as that is all that it changes: another
-//! step of the run may give a TTL back that was lowered for it, and it goes back from there as well.
+//! Where a name leads is a swap's own, and so is for how long answers are kept, but for one thing: another step of the run may give
+//! a TTL back that it lowered before. What leads elsewhere then is still what was made, and goes back from there as well.
 //!
 //! Not here: what a listing is for, and how long resolvers keep the one that went.
 
@@ -16,7 +16,7 @@ use crate::port::dns::{ChangeId, Name, RecordChange, RecordSet};
 use crate::port::{Reads, Writes};
 use crate::run::{DnsClock, Fault};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::time::Duration;
 
 /// What was there, and what is put in its place; equal where nothing is.
@@ -68,10 +68,12 @@ impl Swap {
         !sets::same(&self.before, &self.made)
     }
 
-    /// Whether this is what was made.
-    fn is_made(&self, listed: &[RecordSet]) -> bool {
+    /// Whether this is what was made; also with a TTL that this run lowered before, and has given back since.
+    fn is_made(&self, listed: &[RecordSet], scope: &Scope, name: &Name) -> bool {
         let leads = || !sets::lead_alike(&self.before, &self.made) && sets::lead_alike(listed, &self.made);
-        sets::same(listed, &self.made) || leads()
+        let (is, was) = (sets::longest(listed), sets::longest(&self.made));
+        sets::same(listed, &self.made)
+            || leads() && is >= was && lowered(scope, name).is_some_and(|most| is <= most)
     }
 
     /// Puts what is made in place of what was there.
@@ -86,17 +88,19 @@ impl Swap {
         self.send(place, writes, &self.before, &self.made).await
     }
 
-    /// Puts back what was there, unless it is.
+    /// Puts back what was there, unless it is. `made`: it is known that it was taken away.
     ///
     /// # Errors
     /// As [`Swap::apply`].
-    pub(super) async fn undo(&self, place: &Place, writes: &Writes<'_>) -> Result<Note, Fault> {
+    pub(super) async fn undo(&self, place: &Place, writes: &Writes<'_>, made: bool) -> Result<Note, Fault> {
         let found = place.find(&writes.reads()).await?;
         let listed = found.listed().await?;
         if sets::same(&listed, &self.before) {
-            return Ok(Note::begun(None, writes.world.clock().now()));
+            // Whoever put it back did not live to say which TTL went.
+            let kept = if made { lowered(writes.scope, &found.name) } else { None };
+            return Ok(Note { kept, ..Note::begun(None, writes.world.clock().now()) });
         }
-        if !self.is_made(&listed) && !on(Mistake::UndoOverwrites) {
+        if !self.is_made(&listed, writes.scope, &found.name) && !on(Mistake::UndoOverwrites) {
             return Err(self.foreign(&found, &listed));
         }
         if on(Mistake::OtherTtl) {
@@ -141,7 +145,8 @@ impl Swap {
             Err(fault) if fault.is_foreign() => {
                 let found = place.find(&writes.reads()).await?;
                 let listed = found.listed().await?;
-                if self.is_made(old) && self.is_made(&listed) && !sets::same(&listed, old) {
+                let made = |sets: &[RecordSet]| self.is_made(sets, writes.scope, &found.name);
+                if made(old) && made(&listed) && !sets::same(&listed, old) {
                     let text = format!("{} was given another TTL meanwhile", found.name);
                     return Err(Fault::transient(text));
                 }
@@ -172,7 +177,8 @@ impl Swap {
     ) -> Result<Stands, Fault> {
         let found = place.find(reads).await?;
         let listed = found.listed().await?;
-        let (before, made) = (sets::same(&listed, &self.before), self.is_made(&listed));
+        let (before, made) =
+            (sets::same(&listed, &self.before), self.is_made(&listed, reads.scope, &found.name));
         let (wanted, gone) = match toward {
             Toward::Desired(_) if made => (&listed, &self.before),
             Toward::Prior if before => (&self.before, &self.made),
@@ -189,8 +195,7 @@ impl Swap {
             // It is there, whoever heard the answer: that is recorded first.
             return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
-        let raised = if toward == Toward::Prior { raised(reads.scope, &found.name) } else { None };
-        let old_ttl = old_ttl.max(note.kept.or(raised).unwrap_or_default());
+        let old_ttl = old_ttl.max(note.kept.unwrap_or_default());
         let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), old_ttl).await?;
         let now = reads.world.clock().now();
         let why = match what {
@@ -241,16 +246,11 @@ impl Note {
     }
 }
 
-/// The TTL that a step of this run gave back to a name: whoever takes that answer away, and whose own answer is lost, goes
-/// by it.
-fn raised(scope: &Scope, name: &Name) -> Option<Duration> {
-    let of_it = scope.steps.values().filter(|step| step["out"]["gave_back"].as_str() == Some(name.as_str()));
-    of_it.filter_map(|step| step["out"]["ttl"].as_u64()).max().map(Duration::from_secs)
-}
-
-/// What a step says that gave a TTL back.
-pub(super) fn gave_back(name: &Name, ttl: Duration) -> Json {
-    json!({"gave_back": name.as_str(), "ttl": ttl.as_secs()})
+/// The longest TTL that this run found at a name before it lowered it, and may have given back since.
+fn lowered(scope: &Scope, name: &Name) -> Option<Duration> {
+    let of_it = scope.steps.values().filter(|step| step["out"]["record"].as_str() == Some(name.as_str()));
+    let listed = of_it.filter_map(|step| step["out"]["listed"].as_object());
+    listed.flat_map(|types| types.values().filter_map(Json::as_u64)).max().map(Duration::from_secs)
 }
 
 /// What the provider says of its own servers comes first: from here one sees only the nearest of them, or none.

@@ -197,7 +197,7 @@ impl Action for Switch {
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        record.prior.swap.undo(&self.place, writes).await.map(Some)
+        record.prior.swap.undo(&self.place, writes, record.note.is_some()).await.map(Some)
     }
 }
 

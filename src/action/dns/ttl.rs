@@ -182,14 +182,14 @@ impl Action for SetTtl {
             Stands::Served { since, ttl, note, .. } => Ok(match self.wanted {
                 Wanted::Low(_) => drained(reads, prior, &self.place.name(), since, ttl, note),
                 Wanted::GivenBack { .. } => {
-                    Seen::Desired { out: swap::gave_back(&self.place.name(), ttl.what) }
+                    Seen::Desired { out: swap::gives(json!({"ttl": ttl.what.as_secs()}), ttl.instead) }
                 }
             }),
         }
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        record.prior.swap.undo(&self.place, writes).await.map(Some)
+        record.prior.swap.undo(&self.place, writes, record.note.is_some()).await.map(Some)
     }
 }
 

@@ -231,7 +231,7 @@ impl Action for Weights {
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let listed = self.place.find(&writes.reads()).await?.listed().await?;
-        let swap = record.prior.back(&listed).undo(&self.place, writes).await?;
+        let swap = record.prior.back(&listed).undo(&self.place, writes, record.note.is_some()).await?;
         Ok(Some(Note { swap, watched: Watched::default() }))
     }
 }
