@@ -7,11 +7,11 @@ use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
 use crate::driver::{
     Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, permissions, preview,
 };
-use crate::plan::{Kind, Plan, Scope, StepIx, is_lock, parse_duration};
-use crate::port::{ReadWorld, Wiring};
+use crate::plan::{Kind, Plan, Scope, StepIx, Timestamp, is_lock, parse_duration};
+use crate::port::{ReadWorld, Renewal, Wiring};
 use crate::report::{
-    CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock, preview_json,
-    quoted,
+    ByHand, CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock,
+    preview_json, quoted,
 };
 use crate::run::{Memo, Told};
 use serde_json::Value as Json;
@@ -32,7 +32,8 @@ impl Taken {
     /// Asks what the credentials of each target may do of these calls.
     pub(super) async fn probe(&mut self, plan: &Plan, calls: &[Called]) {
         let found = permissions(plan, &self.actions, &*self.world, &self.steps, calls).await;
-        self.preview.permissions = found.into_iter().map(permitted).collect();
+        let until = plan.policy.deadline.map(|deadline| self.preview.at.after(deadline));
+        self.preview.permissions = found.into_iter().map(|found| permitted(found, until)).collect();
     }
 }
 
@@ -65,16 +66,22 @@ pub(super) async fn take(
     Ok(Taken { preview, actions: built, world, steps: found })
 }
 
-fn permitted(found: Permitted) -> Permissions {
+/// `until`: when a run that begins now should be over.
+fn permitted(found: Permitted, until: Option<Timestamp>) -> Permissions {
     let told = |(wish, why): (Wish, String)| {
         let Wish { action, resource, by, only_back } = wish;
         Permission { action, resource, by, only_back, why }
     };
     let Permitted { target, who, renewal, allowed, denied, unknown } = found;
+    let short = until.and_then(|until| renewal.falls_short_of(until));
+    let by_hand = match renewal {
+        Renewal::ByHand { what, ends } => Some(ByHand { what, ends, short }),
+        Renewal::ByItself => None,
+    };
     Permissions {
         target,
         who,
-        renewal,
+        by_hand,
         allowed,
         denied: denied.into_iter().map(|(wish, denier)| told((wish, denier.to_string()))).collect(),
         unknown: unknown.into_iter().map(told).collect(),

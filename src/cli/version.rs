@@ -6,8 +6,8 @@ use crate::store::digest_of;
 /// So many digits of the hash tell two apart that were ever built.
 const DIGITS: usize = 8;
 
-/// What a plan may say, as it is shipped; a test holds it to be what this version reads. To make it anew takes four times as
-/// long as all else that a run does before its first step.
+/// What a plan may say, as it is shipped; a test holds it to be what this version reads. To make it anew would take longer than
+/// all else that `--version` does.
 const SCHEMA: &str = include_str!("../../plans/plan.schema.json");
 
 /// Its version, and a hash over all that a plan may say to it: two of one name read the same plans, and know the same of them.

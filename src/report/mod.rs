@@ -28,7 +28,7 @@ pub use json::{JsonLines, fact as fact_json, name as event_name, result as resul
 pub use live::Live;
 pub use looks::{Looks, Tone};
 pub use markdown::markdown;
-pub use permissions::{Permission, Permissions};
+pub use permissions::{ByHand, Permission, Permissions};
 pub use plain::Plain;
 pub use preview::{CallShare, Preview, PreviewStep, Seen, SwitchClock, preview_json, preview_text};
 pub use rehearsal::{

@@ -2,7 +2,6 @@
 
 use super::{Looks, Tone};
 use crate::plan::{Code, Timestamp};
-use crate::port::Renewal;
 use serde_json::{Value as Json, json};
 
 /// A call that the run needs would be refused.
@@ -15,14 +14,25 @@ pub struct Permissions {
     pub target: String,
     /// Whose they are: `role deployer`; `None`: it could not be known.
     pub who: Option<String>,
-    /// Who renews them.
-    pub renewal: Renewal,
+    /// Where only a person renews them.
+    pub by_hand: Option<ByHand>,
     /// How many kinds of calls they may make.
     pub allowed: usize,
     /// What they may not do.
     pub denied: Vec<Permission>,
     /// What could not be known.
     pub unknown: Vec<Permission>,
+}
+
+/// Credentials that only a person renews.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByHand {
+    /// Which they are: `the temporary keys of this shell`.
+    pub what: String,
+    /// When they end at the latest; `None`: nobody said.
+    pub ends: Option<Timestamp>,
+    /// Why they do not last as long as the run may, if that is certain.
+    pub short: Option<String>,
 }
 
 /// A permission that a run needs.
@@ -50,9 +60,7 @@ impl Permission {
 }
 
 /// One line a target where all is well; else what is not on lines of its own.
-///
-/// `until`: when the run should be over, if the plan says that.
-pub(super) fn lines(all: &[Permissions], until: Option<Timestamp>, looks: Looks) -> Vec<String> {
+pub(super) fn lines(all: &[Permissions], looks: Looks) -> Vec<String> {
     let mut lines = Vec::new();
     for of in all {
         let target = looks.safe(&of.target);
@@ -69,10 +77,10 @@ pub(super) fn lines(all: &[Permissions], until: Option<Timestamp>, looks: Looks)
             }
             None => format!("target {target}: it could not be known whose credentials these are"),
         });
-        if let Some(why) = until.and_then(|until| of.renewal.falls_short_of(until)) {
-            lines.push(format!("  ! {}", looks.tint(Tone::Bad, &looks.safe(&why))));
+        if let Some(why) = of.by_hand.as_ref().and_then(|by_hand| by_hand.short.as_ref()) {
+            lines.push(format!("  ! {}", looks.tint(Tone::Bad, &looks.safe(why))));
         }
-        if let Renewal::ByHand { what, ends: None } = &of.renewal {
+        if let Some(ByHand { what, ends: None, .. }) = &of.by_hand {
             let text = format!(
                 "could not be known of {what}: when they end; nobody renews them but you, and AWS_CREDENTIAL_EXPIRATION is \
                  not set"
@@ -131,11 +139,8 @@ pub(super) fn json(all: &[Permissions]) -> Json {
         json!({
             "target": of.target,
             "who": of.who,
-            "renewed_by_hand": matches!(of.renewal, Renewal::ByHand { .. }),
-            "end": match &of.renewal {
-                Renewal::ByHand { ends, .. } => ends.map(|ends| ends.to_string()),
-                Renewal::ByItself => None,
-            },
+            "renewed_by_hand": of.by_hand.is_some(),
+            "end": of.by_hand.as_ref().and_then(|by_hand| by_hand.ends).map(|ends| ends.to_string()),
             "allowed": of.allowed,
             "denied": of.denied.iter().map(denied).collect::<Vec<_>>(),
             "unknown": of.unknown.iter().map(one).collect::<Vec<_>>(),
@@ -181,15 +186,18 @@ mod tests {
             ..well.clone()
         };
         let nobody = Permissions { target: "old".into(), ..Permissions::default() };
-        let by_hand = |target: &str, ends| Permissions {
+        let by_hand = |target: &str, ends: Option<u64>, short: Option<&str>| Permissions {
             target: target.into(),
-            renewal: Renewal::ByHand { what: "the temporary keys of this shell".into(), ends },
+            by_hand: Some(ByHand {
+                what: "the temporary keys of this shell".into(),
+                ends: ends.map(Timestamp),
+                short: short.map(str::to_owned),
+            }),
             ..well.clone()
         };
-        let short = by_hand("short", Some(Timestamp(1_700_000_000_000)));
-        let (long, silent) = (by_hand("long", Some(Timestamp(1_800_000_000_000))), by_hand("silent", None));
-        let until = Some(Timestamp(1_750_000_000_000));
-        insta::assert_snapshot!(lines(&[well, other, nobody, short, long, silent], until, Looks::default()).join("\n"), @r"
+        let short = by_hand("short", Some(1_700_000_000_000), Some("the keys end too soon"));
+        let (long, silent) = (by_hand("long", Some(1_800_000_000_000), None), by_hand("silent", None, None));
+        insta::assert_snapshot!(lines(&[well, other, nobody, short, long, silent], Looks::default()).join("\n"), @r"
         target prod: role deployer may make the 14 kinds of calls of this run, there and back
         target dns: role deployer may make 1 kind of calls
           ! SW4001: may not route53:GetChange on arn:aws:route53:::change/C1: the boundary; a and b need it
@@ -198,7 +206,7 @@ mod tests {
           ? could not be known of ecs:ListTasks: no answer; watch needs it
         target old: it could not be known whose credentials these are
         target short: role deployer may make the 14 kinds of calls of this run, there and back
-          ! the temporary keys of this shell end at 2023-11-14T22:13:20Z and the run may last until 2025-06-15T15:06:40Z: nobody renews them but you; log in anew, or use a profile that renews itself
+          ! the keys end too soon
         target long: role deployer may make the 14 kinds of calls of this run, there and back
         target silent: role deployer may make the 14 kinds of calls of this run, there and back
           ? could not be known of the temporary keys of this shell: when they end; nobody renews them but you, and AWS_CREDENTIAL_EXPIRATION is not set

@@ -127,10 +127,8 @@ impl Preview {
 
     /// The targets whose credentials end before the run should be over, and that only a person renews.
     #[must_use]
-    pub fn ending(&self, policy: &Policy) -> Vec<&str> {
-        let ends = |of: &&Permissions| {
-            until(self, policy).is_some_and(|until| of.renewal.falls_short_of(until).is_some())
-        };
+    pub fn ending(&self) -> Vec<&str> {
+        let ends = |of: &&Permissions| of.by_hand.as_ref().is_some_and(|by_hand| by_hand.short.is_some());
         self.permissions.iter().filter(ends).map(|of| &*of.target).collect()
     }
 
@@ -142,11 +140,6 @@ impl Preview {
     fn of(&self, ix: StepIx) -> Option<&PreviewStep> {
         self.steps.iter().find(|step| step.step == ix)
     }
-}
-
-/// When a run should be over that begins now.
-fn until(preview: &Preview, policy: &Policy) -> Option<Timestamp> {
-    policy.deadline.map(|deadline| preview.at.after(deadline))
 }
 
 /// For people.
@@ -188,7 +181,7 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
     }
     lines.extend(target_lines(plan, looks));
     lines.extend(calls_line(&preview.calls));
-    lines.extend(permissions::lines(&preview.permissions, until(preview, &plan.policy), looks));
+    lines.extend(permissions::lines(&preview.permissions, looks));
     lines.join("\n") + "\n"
 }
 

@@ -80,7 +80,7 @@ fn look(args: &Args, context: &Context, wiring: Option<crate::port::Wiring>) -> 
             .hint("what is denied, and by what, is above; `switchover explain SW4001` says more")
             .see(Runbook::Credentials));
     }
-    if let Some(first) = seen.ending(&loaded.plan.policy).first() {
+    if let Some(first) = seen.ending().first() {
         let text = format!("the credentials of target `{first}` end before the run should be over");
         return Err(Failure::new(Exit::Credentials, text)
             .hint("a run would pause half-way until somebody logs in: log in anew first, or use a profile that renews itself")
