@@ -7,8 +7,6 @@ mod cbor;
 mod cloudwatch;
 mod ecs;
 mod elb;
-#[cfg(test)]
-mod hostile;
 mod iam;
 mod logs;
 mod query;
@@ -16,6 +14,8 @@ mod route53;
 mod scaling;
 mod ssm;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use super::faults;
 use super::serve::{Answer, Dropped, answer, dated, header};
