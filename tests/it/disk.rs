@@ -6,7 +6,7 @@
 //! power loss; calls are made to fail by `strace` as well. `clerk` is a process that only keeps a journal; `course`
 //! has the real binary run a plan. Where processes may not be traced, or nothing may be mounted, what needs it is
 //! skipped, and says so on the error output; `rot` needs neither, and cuts a log at every byte as a power loss would. Nor does
-//! `layer`: a file layer below the database shows what the store does, and fails, wherever there is Rust.
+//! `layer`: a file layer below the database shows what the store does, and fails, on any Unix.
 //!
 //! Each has its planted bugs: a disk that does what it would do under a store with that bug must be found out.
 //!

@@ -1,4 +1,4 @@
-//! Power loss, calls that fail and disks that are full once more, wherever there is Rust: a file layer below the database
+//! Power loss, calls that fail and disks that are full once more, on any Unix: a file layer below the database
 //! (`tests/vfs`) shows what the store does, and fails. Nothing is traced or mounted.
 //!
 //! It sees what the database does. What the store does to files by itself, it did before the tape begins: it made its
