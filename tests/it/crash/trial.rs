@@ -409,8 +409,10 @@ impl Trial<'_> {
         }
         let (before, after) = &self.course.worlds;
         let mut should = if verdict == "rolled_back" { before } else { after }.clone();
-        // Where it could not be given back, it can be once an operator has put things right before it came to that.
-        if log.iter().any(|fact| fact["step"] == "_unlock" && fact["event"] == "step.succeeded") {
+        // Where its own could not be given back, it can be once an operator has put things right before it came to that.
+        let succeeded =
+            |step: &str| log.iter().any(|fact| fact["step"] == step && fact["event"] == "step.succeeded");
+        if succeeded("_lock") && succeeded("_unlock") {
             without_locks(&mut should);
         }
         same(&lasting(&scene.stage.world.state()), &should, verdict)
