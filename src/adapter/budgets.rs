@@ -23,6 +23,7 @@ use std::time::Duration;
 pub(super) enum Service {
     Route53,
     Ecs,
+    Ecr,
     Elb,
     CloudWatch,
     Logs,
@@ -33,9 +34,10 @@ pub(super) enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Route53,
         Self::Ecs,
+        Self::Ecr,
         Self::Elb,
         Self::CloudWatch,
         Self::Logs,
@@ -50,6 +52,7 @@ impl Service {
         match self {
             Self::Route53 => "route53",
             Self::Ecs => "ecs",
+            Self::Ecr => "ecr",
             Self::Elb => "elbv2",
             Self::CloudWatch => "cloudwatch",
             Self::Logs => "logs",
@@ -69,6 +72,8 @@ impl Service {
             Self::Route53 => (50, 10),
             // Estimated. API reference, "Request throttling": reads of services and tasks.
             Self::Ecs => (50, 20),
+            // Estimated. User guide, "Service quotas": DescribeImages.
+            Self::Ecr => (20, 20),
             // User guide, "Request throttling": what changes nothing.
             Self::Elb => (40, 10),
             // Estimated. User guide, "Service quotas": GetMetricData and DescribeAlarms.

@@ -1,6 +1,6 @@
 //! Services, their deployments, and one-off tasks.
 
-use super::{DeploymentFilter, ServiceDeployment, Strategy};
+use super::{DeploymentFilter, Image, Pull, ServiceDeployment, Strategy};
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,8 @@ pub trait ReadCompute: Send + Sync {
     ) -> Result<Vec<ServiceDeployment>, Fault>;
     /// Within which bounds a service is scaled; `None`: nothing scales it.
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault>;
+    /// Whether tasks could pull an image. Who cannot tell says why, and that is no fault: it may well be there.
+    async fn pull(&self, image: &Image) -> Pull;
 }
 
 /// Changing compute.

@@ -10,6 +10,7 @@ mod compute;
 pub mod dns;
 mod files;
 mod http;
+mod image;
 mod inventory;
 mod logs;
 mod metrics;
@@ -35,6 +36,7 @@ pub use compute::{
 pub use dns::{AskResolver, ReadDns, WriteDns};
 pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
+pub use image::{Image, Pick, Pull};
 pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};
 pub use logs::{Lines, LogQuery};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};

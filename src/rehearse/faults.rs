@@ -213,6 +213,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("ecs", "DescribeServices") => "ecs.services",
         ("ecs", "DescribeTaskDefinition") => "ecs.definition",
         ("ecs", _) => "ecs.tasks",
+        ("ecr", _) => "ecs.image",
         ("application-autoscaling", "RegisterScalableTarget") => "ecs.scaling",
         ("application-autoscaling", _) => "ecs.bounds",
         ("elasticloadbalancing", "DescribeTargetHealth") => "alb.health",

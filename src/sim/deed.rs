@@ -3,9 +3,13 @@
 //! The other deeds, of people who change zones and services, are with the `world`.
 
 use super::compute::{Phase, Refusal};
-use super::file::Deed;
+use super::file::{Behaviour, Deed};
 use super::world::World;
 use crate::plan::Timestamp;
+use crate::port::Image;
+
+/// As the registry refuses what it does not have.
+pub const IMAGE_GONE: &str = "ImageNotFoundException";
 
 impl World {
     /// The part of a deed that takes something away.
@@ -28,6 +32,18 @@ impl World {
         self.images.get_mut(image).ok_or_else(missing)?.unpullable = true;
         self.course.behave_anew(&self.images);
         Ok(())
+    }
+
+    /// What the registry of an image says of it. One that the world does not tell of is not there.
+    ///
+    /// # Errors
+    /// Nobody can pull it.
+    pub fn described(&self, image: &Image) -> Result<(), Refusal> {
+        let is_there = |(name, how): (&String, &Behaviour)| {
+            !how.unpullable && Image::named(name).is_some_and(|named| named == *image)
+        };
+        let why = "The image requested does not exist in the specified repository.";
+        self.images.iter().any(is_there).then_some(()).ok_or_else(|| Refusal::new(IMAGE_GONE, why))
     }
 
     /// The programs of all tasks of a service end.

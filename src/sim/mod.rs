@@ -51,6 +51,7 @@ pub use common::Common;
 pub use compute::{
     Container, Definition, Deployment, Event, Phase, Refusal, Rollout, Service, Stopped, Task,
 };
+pub use deed::IMAGE_GONE;
 pub use derive::{Derived, OneCommand, asker_name, derive};
 pub use fault::{Calls, Fault, FaultKind, FaultRule, Faults, Met, NAMES};
 pub use file::{

@@ -6,6 +6,7 @@
 
 use super::arrive::{may_be_stale, was_replaced};
 use super::diff;
+use super::images;
 use super::standing::{Standing, primary};
 use super::strategy;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
@@ -64,6 +65,9 @@ pub(in crate::action) struct Prior {
     pub(super) to: Option<String>,
     /// Images by container, where the plan states them.
     pub(super) images: Vec<(String, String)>,
+    /// Images that the undo needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) kept: Vec<String>,
     /// Requests move in stages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) stages: bool,
@@ -224,6 +228,13 @@ impl Action for Deploy {
         }
         let already = content == running.content && to.as_ref().is_none_or(|arn| *arn == running.arn);
         let changes = self.changes(&running, &images, to.as_deref(), service.desired);
+        let stages = u32::from(!already || desired.is_some());
+        let kept = if stages > 0 { images::of(&running) } else { Vec::new() };
+        if stages > 0 {
+            self.has_time(&service)?;
+            self.nobody_deploys(&*compute, &service).await?;
+            self.can_be_started(reads, &*compute, &service, &kept, &images).await?;
+        }
         let prior = Prior {
             definition: running.arn,
             deployment: primary.id.clone(),
@@ -231,13 +242,9 @@ impl Action for Deploy {
             content,
             to,
             images,
+            kept,
             stages: service.strategy.has_stages(),
         };
-        let stages = u32::from(!already || desired.is_some());
-        if stages > 0 {
-            self.has_time(&service)?;
-            self.nobody_deploys(&*compute, &service).await?;
-        }
         let changes = if stages == 0 { Vec::new() } else { changes };
         Ok(Planned { prior, stages, within: self.healthy.within, call: None, must_finish: false, changes })
     }
@@ -246,10 +253,11 @@ impl Action for Deploy {
         let compute = reads.world.compute(&self.target.name)?;
         let running = self.active(&*compute, &prior.definition).await?;
         let strategy = self.service(&*compute).await?.strategy;
-        Ok(Told {
-            differences: diff::differences(&running.content, &prior.content),
-            notes: strategy::notes(&strategy, self.healthy.within),
-        })
+        let mut notes = strategy::notes(&strategy, self.healthy.within);
+        for images in [images::of(&running), new_of(&prior.kept, &prior.images)] {
+            notes.extend(images::unknown(&*compute, &images).await);
+        }
+        Ok(Told { differences: diff::differences(&running.content, &prior.content), notes })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
@@ -375,6 +383,11 @@ impl Deploy {
             format!("{stop}   # and wait until it is ROLLBACK_SUCCESSFUL"),
         ]
     }
+}
+
+/// Images that did not run before.
+pub(super) fn new_of(kept: &[String], images: &[(String, String)]) -> Vec<String> {
+    images.iter().map(|(_, image)| image).filter(|image| !kept.contains(image)).cloned().collect()
 }
 
 /// Images or a definition, not both.

@@ -5,6 +5,7 @@ mod change;
 mod deploy;
 mod diff;
 mod follow;
+mod images;
 mod log;
 mod scaling;
 mod standing;

@@ -1,7 +1,8 @@
 //! How a service stands against what was recorded: as before, as we made it, or neither.
 
-use super::deploy::{Deploy, Note, Prior};
-use crate::port::{Deployment, ReadCompute, Rollout, Service, TaskDefinition};
+use super::deploy::{Deploy, Note, Prior, new_of};
+use super::images;
+use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskDefinition};
 use crate::run::Fault;
 
 /// How a service stands, with its PRIMARY deployment.
@@ -46,6 +47,37 @@ impl Deploy {
             ))),
             None => Err(Fault::permanent(format!("there is no task definition {name}"))),
         }
+    }
+
+    /// What runs could be started again, what should run can be started, and requests still have a way there.
+    pub(super) async fn can_be_started(
+        &self,
+        reads: &Reads<'_>,
+        compute: &dyn ReadCompute,
+        service: &Service,
+        kept: &[String],
+        images: &[(String, String)],
+    ) -> Result<(), Fault> {
+        self.could_go_back(compute, kept, &service.definition).await.map_err(Fault::permanent)?;
+        if let Some(why) = images::gone(compute, &new_of(kept, images)).await {
+            return Err(Fault::permanent(format!("{why}. {} could not be set to it", self.name())));
+        }
+        let traffic = reads.world.traffic(&self.target.name)?;
+        for group in &service.target_groups {
+            traffic.targets(group).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the images of what ran before are still there; if not, what that means.
+    pub(super) async fn could_go_back(
+        &self,
+        compute: &dyn ReadCompute,
+        kept: &[String],
+        definition: &str,
+    ) -> Result<(), String> {
+        let Some(why) = images::gone(compute, kept).await else { return Ok(()) };
+        Err(format!("{why}. {} could not be set back to {definition}: push it again first", self.name()))
     }
 
     /// The deployment that is complete, of a service that nobody is changing.

@@ -1,6 +1,6 @@
 //! `ecs.task`: runs a task once, to its end. It succeeds only when its container exited with 0.
 
-use super::{log, moving};
+use super::{images, log, moving};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, fill};
 use crate::plan::{
     Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
@@ -160,6 +160,9 @@ impl Action for RunOnce {
             Some(_) => return Err(Fault::permanent(format!("task definition {name} is INACTIVE"))),
             None => return Err(Fault::permanent(format!("there is no task definition {name}"))),
         };
+        if let Some(why) = images::gone(&*compute, &images::of(&definition)).await {
+            return Err(Fault::permanent(format!("{why}. no task of {} could be started", definition.arn)));
+        }
         let container = self.container(&definition)?;
         let network = match &self.network {
             Network::Default => None,

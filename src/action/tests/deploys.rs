@@ -3,7 +3,7 @@
 use super::world::{Fate, World, definition, deployment, service};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
-use crate::port::Rollout;
+use crate::port::{Pull, Rollout};
 use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -165,6 +165,74 @@ async fn what_was_deregistered_meanwhile_is_registered_again_to_go_back() {
     story.arrive().await.unwrap();
     world.state().definitions.remove(0);
     fails(story.undo().await, FaultKind::Permanent, &["there is no task definition", OLD]);
+}
+
+/// A world whose service runs an image of ECR.
+fn world_of_ecr() -> World {
+    let world = world();
+    world.state().definitions[0] = definition("web", 1, &in_ecr('a'));
+    world
+}
+
+fn in_ecr(letter: char) -> String {
+    format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@{}", digest(letter))
+}
+
+fn deploy_from_ecr(world: &World) -> Story {
+    Story::new(world, "ecs.deploy", &with(&json!({"images": {"app": in_ecr('b')}})))
+}
+
+fn deleted() -> Pull {
+    Pull::Cannot("ECR does not have it: ImageNotFoundException: gone".into())
+}
+
+/// aws-cdk#24372, containers-roadmap#1078: the image of the old definition had expired, and nothing could be gone back to.
+#[tokio::test]
+async fn an_image_that_nobody_can_pull_any_more_is_found_before_going() {
+    for (letter, what) in [('a', "could not be set back to"), ('b', "could not be set to it")] {
+        let world = world_of_ecr();
+        world.state().pulls.insert(in_ecr(letter), deleted());
+        let found = deploy_from_ecr(&world).plan().await;
+        fails(found, FaultKind::Permanent, &[&in_ecr(letter), "ImageNotFoundException", what]);
+        // Nothing would be started.
+        world.complete("web", &digest('a'));
+        let mut same = Story::new(&world, "ecs.deploy", &with(&json!({"images": {"app": in_ecr('a')}})));
+        assert_eq!(same.plan().await.unwrap(), 0);
+        same.arrive().await.unwrap();
+    }
+    // Who may not look knows nothing, and is told so beforehand.
+    let world = world_of_ecr();
+    world.state().pulls.insert(in_ecr('a'), Pull::Unknown("AccessDeniedException".into()));
+    let mut story = deploy_from_ecr(&world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    let told = story.told().await.unwrap().notes.join(" ");
+    assert!(told.contains(&format!("whether {} can be pulled", in_ecr('a'))), "{told}");
+    assert!(told.contains("AccessDeniedException") && !told.contains(&in_ecr('b')), "{told}");
+}
+
+#[tokio::test]
+async fn an_image_that_the_way_back_needs_is_looked_for_as_long_as_the_run_lives() {
+    let world = world_of_ecr();
+    let mut story = deploy_from_ecr(&world);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    world.state().pulls.insert(in_ecr('a'), deleted());
+    is_foreign(story.look(Toward::Desired(1)).await, &[&in_ecr('a'), "push it again", OLD]);
+    world.state().pulls.clear();
+    story.arrive().await.unwrap();
+    // On the way back it is too late to ask: what the service makes of it is what counts.
+    world.state().pulls.insert(in_ecr('a'), deleted());
+    story.undo().await.unwrap();
+}
+
+/// Requests would have no way there.
+#[tokio::test]
+async fn a_target_group_that_is_gone_is_found_before_going() {
+    let world = world();
+    world.state().services.get_mut("web").unwrap().target_groups = vec!["none".into()];
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["TargetGroupNotFound"]);
 }
 
 #[tokio::test]

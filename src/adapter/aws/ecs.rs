@@ -8,11 +8,11 @@ mod shape;
 
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure, Watch};
-use super::scaling;
+use super::{ecr, scaling};
 use crate::adapter::budgets;
 use crate::port::{
-    DeploymentFilter, ReadCompute, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Task,
-    TaskDefinition, TaskFilter, UpdateService, WriteCompute,
+    DeploymentFilter, Image, Pull, ReadCompute, RunTask, Scaling, Service, ServiceDeployment, SetScaling,
+    Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -127,6 +127,10 @@ impl ReadCompute for Account {
 
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         scaling::bounds(self, cluster, service).await
+    }
+
+    async fn pull(&self, image: &Image) -> Pull {
+        ecr::pull(self, image).await
     }
 }
 

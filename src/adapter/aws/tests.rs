@@ -3,6 +3,7 @@
 mod clocks;
 mod cloudwatch;
 mod compute;
+mod images;
 mod inventory;
 mod logs;
 mod parameters;

@@ -4,7 +4,7 @@ use super::Called;
 use crate::driver::{Actions, Previewed, StepPreview};
 use crate::plan::{Plan, Target};
 use crate::port::need::{ANY, Account, Asker, Leads, Need};
-use crate::port::{Needed, ReadWorld, Thing};
+use crate::port::{Image, Needed, ReadWorld, Thing};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,6 +100,7 @@ impl<'a> Things<'a> {
                 self.zones(by).into_iter().filter(|(own, _)| own == at).map(|(_, id)| id).collect()
             }
             Thing::Role => return self.roles(world, by, at).await,
+            Thing::Repository => self.repositories(world, by, at).await?,
             Thing::Definition | Thing::Rule | Thing::Listener | Thing::Balancer | Thing::Group => {
                 self.arns(by, thing)?
             }
@@ -139,14 +140,30 @@ impl<'a> Things<'a> {
 
     /// The roles that tasks get by the definitions that a step found. None is no gap: a definition may have none.
     async fn roles(&self, world: &dyn ReadWorld, by: Asker, at: &Account) -> Names {
-        let mut roles = roles_in(self.found_by(by)?);
+        self.defined(world, by, at, roles_in).await
+    }
+
+    /// The repositories that those definitions pull from.
+    async fn repositories(&self, world: &dyn ReadWorld, by: Asker, at: &Account) -> Names {
+        self.defined(world, by, at, repositories_in).await
+    }
+
+    /// What a step found, and the definitions that it found, say of this.
+    async fn defined(
+        &self,
+        world: &dyn ReadWorld,
+        by: Asker,
+        at: &Account,
+        read: fn(&Json) -> BTreeSet<String>,
+    ) -> Names {
+        let mut all = read(self.found_by(by)?);
         let compute = world.compute(&at.target).map_err(|fault| fault.to_string())?;
         for definition in self.arns(by, Thing::Definition)? {
             if let Some(found) = compute.definition(&definition).await.map_err(|fault| fault.to_string())? {
-                roles.extend(roles_in(&found.content));
+                all.extend(read(&found.content));
             }
         }
-        Ok(roles)
+        Ok(all)
     }
 
     /// What policies may make conditions of, as far as it is known before the call.
@@ -157,7 +174,7 @@ impl<'a> Things<'a> {
         at: &Account,
         name: &str,
     ) -> BTreeMap<&'static str, String> {
-        let mut context = BTreeMap::from([("aws:RequestedRegion", needed.on.region(at).to_owned())]);
+        let mut context = BTreeMap::from([("aws:RequestedRegion", needed.on.region(at, name).to_owned())]);
         let cluster = match needed.on {
             Thing::Service | Thing::ServiceDeployment | Thing::ServiceRevision => {
                 name.split_once('/').map(|(cluster, _)| cluster.to_owned())
@@ -230,7 +247,7 @@ fn calls_for(need: &Need, service: &str, operation: &str) -> bool {
         Need::Balancer { .. } | Need::Rule { .. } => service == "elasticloadbalancing" || metrics,
         Need::Attributes { .. } | Need::Record { .. } => service == "elasticloadbalancing",
         Need::Service { .. } | Need::Scaling { .. } | Need::Definition { .. } => {
-            matches!(service, "ecs" | "application-autoscaling" | "elasticloadbalancing")
+            matches!(service, "ecs" | "ecr" | "application-autoscaling" | "elasticloadbalancing")
         }
         Need::Metric { .. } => metrics,
         Need::Alarm { .. } => operation == "DescribeAlarms",
@@ -290,4 +307,10 @@ fn roles_in(json: &Json) -> BTreeSet<String> {
     let role =
         |(key, role): (&str, &str)| (ROLES.contains(&key) && !role.is_empty()).then(|| role.to_owned());
     texts(json).into_iter().filter_map(role).collect()
+}
+
+fn repositories_in(json: &Json) -> BTreeSet<String> {
+    let image = |(key, _): &(&str, &str)| matches!(*key, "image" | "images");
+    let images = texts(json).into_iter().filter(image);
+    images.filter_map(|(_, text)| Some(Image::named(text)?.repository_arn())).collect()
 }

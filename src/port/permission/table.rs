@@ -25,6 +25,8 @@ pub enum Thing {
     ContainerInstance,
     /// `task-definition/family:revision`.
     Definition,
+    /// A repository of images, by its ARN: it may be in any account and region.
+    Repository,
     /// What tasks run in. No call is about it; policies make it a condition.
     Cluster,
     /// A role that is passed to tasks.
@@ -62,7 +64,8 @@ impl Thing {
             format!("arn:{partition}:{service}:{}:{}:{what}", at.region, at.account)
         };
         match self {
-            Self::Any => "*".into(),
+            // Only its ARN tells where it is.
+            Self::Any | Self::Repository => "*".into(),
             Self::Zone => format!("arn:{partition}:route53:::hostedzone/{name}"),
             Self::Change => format!("arn:{partition}:route53:::change/C{SOME_ID}"),
             Self::Service => own("ecs", format!("service/{name}")),
@@ -87,8 +90,9 @@ impl Thing {
 
     /// The region that a call about it is sent to, as conditions see it.
     #[must_use]
-    pub fn region(self, at: &Account) -> &str {
+    pub fn region<'a>(self, at: &'a Account, name: &'a str) -> &'a str {
         match self {
+            Self::Repository => name.split(':').nth(3).unwrap_or(&at.region),
             Self::Zone | Self::Change | Self::Role => global_region(partition(&at.region)),
             _ => &at.region,
         }
@@ -136,6 +140,7 @@ const ROWS: &[Row] = &[
     ("ecs", "DescribeTasks", &[on(Thing::Task, "ecs:DescribeTasks")]),
     ("ecs", "RunTask", &[on(Thing::Definition, "ecs:RunTask"), PASSES]),
     ("ecs", "StopTask", &[on(Thing::Task, "ecs:StopTask")]),
+    ("ecr", "DescribeImages", &[on(Thing::Repository, "ecr:DescribeImages")]),
     (
         "application-autoscaling",
         "DescribeScalableTargets",
@@ -234,6 +239,6 @@ mod tests {
             assert_eq!(call_of(first.action), (*service, *operation));
         }
         assert_eq!(call_of("iam:PassRole"), ("iam", "PassRole"));
-        assert_eq!(services().count(), 8);
+        assert_eq!(services().count(), 9);
     }
 }

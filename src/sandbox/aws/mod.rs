@@ -5,6 +5,7 @@
 
 mod cbor;
 mod cloudwatch;
+mod ecr;
 mod ecs;
 mod elb;
 mod iam;
@@ -44,6 +45,7 @@ struct Call {
 enum Service {
     Route53,
     Ecs,
+    Ecr,
     Sts,
     Elb,
     CloudWatch,
@@ -58,6 +60,7 @@ impl Service {
         Some(match name {
             "route53" => Self::Route53,
             "ecs" => Self::Ecs,
+            "ecr" => Self::Ecr,
             "sts" => Self::Sts,
             "elasticloadbalancing" => Self::Elb,
             "monitoring" => Self::CloudWatch,
@@ -73,6 +76,7 @@ impl Service {
         match self {
             Self::Route53 => "route53",
             Self::Ecs => "ecs",
+            Self::Ecr => "ecr",
             Self::Sts => "sts",
             Self::Elb => "elasticloadbalancing",
             Self::CloudWatch => "monitoring",
@@ -117,7 +121,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         status: 501,
         code: "NotImplemented".into(),
         message: format!(
-            "the sandbox does not speak `{service}`; it speaks route53, ecs, sts, elasticloadbalancing, monitoring, logs, ssm, \
+            "the sandbox does not speak `{service}`; it speaks route53, ecs, ecr, sts, elasticloadbalancing, monitoring, logs, ssm, \
              application-autoscaling, iam"
         ),
     })?;
@@ -127,7 +131,9 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let operation = match service {
         Service::Route53 => route53::operation(request.method().as_str(), &path).to_owned(),
-        Service::Ecs | Service::Logs | Service::Ssm | Service::Scaling => after_dot(header("x-amz-target")),
+        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Scaling => {
+            after_dot(header("x-amz-target"))
+        }
         Service::CloudWatch if header("x-amz-target").is_empty() && path.contains("/operation/") => {
             path.rsplit('/').next().unwrap_or_default().to_owned()
         }
@@ -183,6 +189,7 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
     match call.service {
         Service::Route53 => route53::perform(world, call, now),
         Service::Ecs => ecs::perform(world, call, now),
+        Service::Ecr => ecr::perform(world, call),
         Service::Sts => sts::perform(world, call, now),
         Service::Elb => elb::perform(world, call, now),
         Service::CloudWatch => cloudwatch::perform(world, call),
@@ -195,9 +202,12 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
 
 fn wrong_key(service: Service) -> Refusal {
     let (status, code) = match service {
-        Service::Ecs | Service::CloudWatch | Service::Logs | Service::Ssm | Service::Scaling => {
-            (400, "UnrecognizedClientException")
-        }
+        Service::Ecs
+        | Service::Ecr
+        | Service::CloudWatch
+        | Service::Logs
+        | Service::Ssm
+        | Service::Scaling => (400, "UnrecognizedClientException"),
         Service::Route53 | Service::Sts | Service::Elb | Service::Iam => (403, "InvalidClientTokenId"),
     };
     let message = "The security token included in the request is invalid.".into();
@@ -207,7 +217,7 @@ fn wrong_key(service: Service) -> Refusal {
 /// A refusal in the protocol of the call.
 fn refused(call: &Call, refusal: &Refusal) -> Answer {
     let mut out = match call.service {
-        Service::Ecs | Service::Logs | Service::Ssm | Service::Scaling => {
+        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Scaling => {
             json_refusal("application/x-amz-json-1.1", refusal)
         }
         Service::CloudWatch => cloudwatch::refused(call, refusal),

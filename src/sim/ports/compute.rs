@@ -3,19 +3,21 @@
 use super::call::{Account, Call};
 use crate::plan::Timestamp;
 use crate::port::{
-    Container, Deployment, DeploymentFilter, HookSeen, ReadCompute, Rollout, RunTask, Scaling, Service,
-    ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
+    Container, Deployment, DeploymentFilter, HookSeen, Image, Pull, ReadCompute, Rollout, RunTask, Scaling,
+    Service, ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
     WriteCompute,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
-use crate::sim::{self, Phase, Refusal, World};
+use crate::sim::{self, IMAGE_GONE, Phase, Refusal, World};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use std::fmt::{self, Display};
 
 /// What scales services.
 const SCALING: &str = "application-autoscaling";
+/// What keeps images.
+const REGISTRY: &str = "ecr";
 /// How many tasks one call describes.
 const BATCH: usize = 100;
 /// How many of a service's events are kept, the newest first.
@@ -132,6 +134,18 @@ impl ReadCompute for Account {
             Ok(world.service(short(cluster), short(service)).and_then(|service| service.scaling))
         });
         looking.await
+    }
+
+    async fn pull(&self, image: &Image) -> Pull {
+        let resource = &image.repository;
+        let call = Call { service: REGISTRY, ..look("DescribeImages", resource) };
+        match self.read(call, |world, _| world.described(image).map(|()| true)).await {
+            Ok(_) => Pull::Can,
+            Err(failure) if failure.code == IMAGE_GONE => {
+                Pull::Cannot(format!("ECR does not have it: {}: {}", failure.code, failure.text))
+            }
+            Err(failure) => Pull::Unknown(failure.fault(&call).message.to_string()),
+        }
     }
 }
 

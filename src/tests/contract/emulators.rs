@@ -70,14 +70,15 @@ fn words(panic: &(dyn Any + Send)) -> String {
 #[test]
 fn each_exception_is_of_one_contract_and_says_why() {
     use super::{
-        alarms, attributes, compute, dns, inventory, logs, metrics, parameters, permissions, refusals, rules,
-        scaling, traffic,
+        alarms, attributes, compute, dns, images, inventory, logs, metrics, parameters, permissions,
+        refusals, rules, scaling, traffic,
     };
     let all = [
         alarms::CONTRACTS,
         attributes::CONTRACTS,
         compute::CONTRACTS,
         dns::CONTRACTS,
+        images::CONTRACTS,
         inventory::CONTRACTS,
         logs::CONTRACTS,
         metrics::CONTRACTS,

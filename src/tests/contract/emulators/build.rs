@@ -3,10 +3,12 @@
 use super::server::Emulator;
 use super::stage::{Part, Stage, elements};
 use crate::plan::Timestamp;
+use crate::port::{Image, Pick};
 use crate::sim::USER;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
+const ECR: &str = "AmazonEC2ContainerRegistry_V20150921";
 const ECS: &str = "AmazonEC2ContainerServiceV20141113";
 const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
 /// Versions of the APIs that take forms.
@@ -49,6 +51,9 @@ impl Stage {
         }
         for (name, stated) in named(&world["parameters"]).filter(|_| parts.contains(&Part::Parameters)) {
             self.put_parameter(name, stated).await;
+        }
+        for (name, _) in named(&world["images"]).filter(|_| parts.contains(&Part::Images)) {
+            self.make_image(name).await;
         }
         if parts.contains(&Part::Permissions) {
             self.make_role(&world["faults"]).await;
@@ -239,6 +244,30 @@ impl Stage {
         let kind = if stated["encrypted"] == true { "SecureString" } else { "String" };
         let body = json!({"Name": name, "Value": stated["value"], "Type": kind, "Overwrite": true});
         self.by_json("ssm", "AmazonSSM.PutParameter", &body).await;
+    }
+
+    async fn make_image(&self, name: &str) {
+        let Some(Image { repository, pick: Pick::Tag(tag), .. }) = Image::named(name) else { return };
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {
+                "mediaType": "application/vnd.docker.container.image.v1+json",
+                "size": 2,
+                "digest": format!("sha256:{}", "1".repeat(64)),
+            },
+            "layers": [],
+        });
+        self.by_json("ecr", &format!("{ECR}.CreateRepository"), &json!({"repositoryName": repository})).await;
+        let body =
+            json!({"repositoryName": repository, "imageTag": tag, "imageManifest": manifest.to_string()});
+        self.by_json("ecr", &format!("{ECR}.PutImage"), &body).await;
+    }
+
+    pub(super) async fn delete_image(&self, name: &str) {
+        let Some(Image { repository, pick: Pick::Tag(tag), .. }) = Image::named(name) else { return };
+        let body = json!({"repositoryName": repository, "imageIds": [{"imageTag": tag}]});
+        self.by_json("ecr", &format!("{ECR}.BatchDeleteImage"), &body).await;
     }
 
     /// Who may do everything but what these faults deny. It is a role, since the keys of its sessions are of its account

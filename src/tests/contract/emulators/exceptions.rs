@@ -60,6 +60,17 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         words: "404 Not Found",
     },
     Exception {
+        emulators: &[Ministack],
+        contracts: &[
+            "an_image_is_there_or_it_is_not",
+            "an_image_may_be_deleted",
+            "who_may_not_ask_for_an_image_knows_nothing",
+            "a_question_for_an_image_is_asked_again",
+        ],
+        wrong: "has no ECR",
+        words: "Unsupported service: ecr",
+    },
+    Exception {
         emulators: &[Moto],
         contracts: &["a_delete_is_of_exactly_what_is_there"],
         wrong: "what never was cannot be deleted for InvalidInput; AWS says InvalidChangeBatch, for somebody may have changed it",

@@ -149,6 +149,9 @@ impl Stage {
             let name = format!("{}.navralabs.com", record["name"].as_str().unwrap());
             self.set_record(&name, record).await;
         }
+        if let Some(image) = &deed.delete_image {
+            self.delete_image(image).await;
+        }
         if let Some(balancer) = &deed.tear_down {
             self.tear_down(balancer).await;
         }

@@ -29,6 +29,8 @@ pub(in crate::tests::contract) enum Part {
     /// Of services, which must be there too.
     Scaling,
     Parameters,
+    /// Those that have a tag: a digest is what comes of an image.
+    Images,
     /// A role that may do all but what the world's faults deny.
     Permissions,
 }
