@@ -1,6 +1,7 @@
 //! Faults on the wire: each call that writes of a go-live, of a shift of a rule and of weighted records, and of a switch whose
-//! sides are held, forward and on the way back, and each of a deployment in stages that is turned back, meets each kind of trouble between the SDK and the API: refused, throttled, cut before and
-//! after it landed, landing late, answered too slowly, answered with garbage or with a failure although it landed.
+//! sides are held, forward and on the way back, each of a deployment in stages that is turned back, and of a task that is
+//! stopped, meets each kind of trouble between the SDK and the API: refused, throttled, cut before and after it landed,
+//! landing late, answered too slowly, answered with garbage or with a failure although it landed.
 //!
 //! Only a refusal changes how a run ends: it turns back, and what could not be put back is put back once somebody has
 //! permitted it. Whatever else happens, the run ends as if nothing had been in its way, the world is the same, and every

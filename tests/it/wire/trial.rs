@@ -31,7 +31,7 @@ struct Way {
     last: usize,
 }
 
-const WAYS: [Way; 9] = [
+const WAYS: [Way; 10] = [
     Way { name: "go-live", change: || json!({}), code: 0, own: usize::MAX, ..GO_LIVE },
     Way { name: "go-live-back", change: scans_fail, code: 10, own: 5, ..GO_LIVE },
     Way { name: "shift", change: named, code: 0, own: usize::MAX, ..SHIFT },
@@ -41,6 +41,7 @@ const WAYS: [Way; 9] = [
     Way { name: "weights-back", change: green_fails_by_name, code: 10, own: 1, ..WEIGHTS },
     Way { name: "held", change: || json!({}), code: 0, own: usize::MAX, last: 2, ..HELD },
     Way { name: "held-back", change: new_fails, code: 10, own: 6, ..HELD },
+    Way { name: "task-back", change: runs_on, code: 10, own: usize::MAX, ..TASK },
 ];
 const GO_LIVE: Way = Way {
     name: "",
@@ -64,6 +65,9 @@ const WEIGHTS: Way =
     Way { run: &["run", "plans/weighted-records.yaml"], world: "weighted-records.yaml", ..SHIFT };
 const HELD: Way = Way { run: &["run", "plans/held-sides.yaml"], world: "held-sides.yaml", ..SHIFT };
 
+const TASK: Way = Way { run: &["run", "tests/data/rehearse/stopped-task.yaml"], world: "aep.yaml", ..SHIFT };
+
+const MIGRATE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-migrate@sha256:c254e2389a64691a37fd34778112a2bbc6c9141123a6d7324e465613693cc6ce";
 const FRONTEND: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/aep-frontend@sha256:9632ac5a216c00c1478b883fd0b85abbe692ea8daa6950c10b61b88bff15523b";
 const GREEN: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
 
@@ -115,6 +119,11 @@ fn never_ready() -> Json {
     world["clusters"] = json!({"main": {"web": service}});
     world["on"] = json!([{"step": "web", "event": "started", "do": {"image": image}}]);
     world
+}
+
+/// A task that would not end by itself while anybody looks.
+fn runs_on() -> Json {
+    json!({"images": { MIGRATE: {"app": "job", "runs_for": "1d"} }})
 }
 
 /// A world of its own, the way to it, and what the tool does wrongly.
