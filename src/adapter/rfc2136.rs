@@ -124,7 +124,7 @@ impl ReadDns for UpdatedZone {
                 name_servers = named;
             }
             let name = self.primary.zone.clone();
-            Ok(Zone { id: name.to_string(), name, name_servers })
+            Ok(Zone { id: name.to_string(), name, name_servers, private: false })
         };
         Box::pin(self.zone.get_or_try_init(|| asking)).await.cloned()
     }

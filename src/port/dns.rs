@@ -204,6 +204,32 @@ pub struct Zone {
     pub name: Name,
     /// The name servers that the provider lists for it.
     pub name_servers: Vec<Name>,
+    /// They answer nobody: only resolvers inside its network answer from it.
+    pub private: bool,
+}
+
+impl Zone {
+    /// Refuses to ask the name servers of a private zone.
+    ///
+    /// # Errors
+    /// Blind, where resolvers can be asked in their place; else permanent: nothing of it could be verified.
+    pub fn must_be_public(&self, has_resolvers: bool) -> Result<(), Fault> {
+        if !self.private {
+            return Ok(());
+        }
+        let what = format!(
+            "zone {} ({}) is private: only resolvers inside its network answer from it",
+            self.id, self.name
+        );
+        if has_resolvers {
+            return Err(Fault::blind(what));
+        }
+        Err(Fault::permanent(format!(
+            "{what}, so that neither a change, nor its TTL, nor the way back can be verified from here; name resolvers of that \
+             network in the target (`resolvers: [https://<an inbound endpoint>/dns-query]`: those of Route 53 Resolver speak DNS \
+             over HTTPS), or change it by hand"
+        )))
+    }
 }
 
 /// One address of one name server of a zone.

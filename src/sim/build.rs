@@ -121,7 +121,9 @@ fn add_zone(world: &mut World, name: &str, file: ZoneFile) -> Result<(), String>
         Some(names) => names.iter().map(|name| Name::new(name)).collect(),
         None => world.name_servers.iter().map(|server| server.name.clone()).collect(),
     };
-    world.zones.push(Zone::new(file.id, zone, delegation, records));
+    let mut zone = Zone::new(file.id, zone, delegation, records);
+    zone.private = file.private;
+    world.zones.push(zone);
     Ok(())
 }
 

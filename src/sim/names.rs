@@ -9,6 +9,14 @@ impl World {
     /// What the name server at this place says. `turn` picks among weighted sets.
     #[must_use]
     pub fn answer_of(&self, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
+        if self.zones.iter().any(|zone| zone.private && zone.holds(name)) {
+            return Said { refused: true, ..Said::default() };
+        }
+        self.known_at(place, name, kind, turn)
+    }
+
+    /// The same, also of private zones.
+    fn known_at(&self, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
         let refused = Said { refused: true, ..Said::default() };
         let Some(server) = self.name_servers.get(place) else { return refused };
         let Some(zone) = self.zones.iter().find(|zone| zone.holds(name)) else { return refused };
@@ -40,7 +48,7 @@ impl World {
     /// What the parent of every zone says.
     #[must_use]
     pub fn refer(&self, name: &Name) -> Said {
-        match self.zones.iter().find(|zone| zone.holds(name)) {
+        match self.zones.iter().find(|zone| zone.holds(name) && !zone.private) {
             Some(zone) => refer(zone),
             None => Said { authoritative: true, absent: true, ..Said::default() },
         }
@@ -54,7 +62,7 @@ impl World {
         let mut asked = name.clone();
         for _ in 0..8 {
             let said = if self.reached(&asked).is_some() {
-                self.answer_of(place, &asked, kind, turn)
+                self.known_at(place, &asked, kind, turn)
             } else {
                 self.outside(&asked, kind)
             };

@@ -232,7 +232,7 @@ impl World {
     #[must_use]
     pub fn reached(&self, name: &Name) -> Option<&Zone> {
         let ours = |server: &Name| self.name_servers.iter().any(|own| own.name == *server);
-        self.zones.iter().find(|zone| zone.holds(name) && zone.delegation.iter().any(ours))
+        self.zones.iter().find(|zone| zone.holds(name) && (zone.private || zone.delegation.iter().any(ours)))
     }
 
     /// A zone by its id.
@@ -414,7 +414,7 @@ impl World {
         if alias.is_none() && (file.ttl.is_none() || file.values.is_empty()) {
             return Err(format!("record `{}` needs `ttl` and `values`, or `alias`", file.name));
         }
-        let mut extra = BTreeMap::new();
+        let mut extra = file.fields.clone();
         if let Some(set) = &file.set {
             extra.insert("SetIdentifier".into(), set.clone());
         }

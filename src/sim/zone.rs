@@ -45,6 +45,8 @@ pub struct Zone {
     pub name: Name,
     /// The name servers that its parent sends resolvers to.
     pub delegation: Vec<Name>,
+    /// Only resolvers inside its network answer from it.
+    pub private: bool,
     /// The accepted versions, oldest first; never empty. The last is what listing shows.
     versions: Vec<Version>,
     /// How often it was changed.
@@ -88,7 +90,7 @@ impl Zone {
     #[must_use]
     pub fn new(id: String, name: Name, delegation: Vec<Name>, records: Records) -> Self {
         let versions = vec![Version::new(Timestamp::PAST, records)];
-        Self { id, name, delegation, versions, changes: 0 }
+        Self { id, name, delegation, private: false, versions, changes: 0 }
     }
 
     /// The newest version, pending or not.

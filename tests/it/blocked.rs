@@ -1,6 +1,7 @@
-//! A network that blocks port 53: no name server answers, and the resolver of the machine does.
+//! A network that blocks port 53: no name server answers, and the resolver of the machine does. And a private zone, whose name
+//! servers answer nobody.
 
-use crate::stage::{Said, Stage, repository};
+use crate::stage::{Said, Stage, altered, repository};
 use serde_json::{Value as Json, json};
 
 const TIME: u32 = 60;
@@ -10,6 +11,12 @@ const RESOLVER: &str = "https://dns.example/dns-query";
 fn blocked(resolvers: &str, more: &str) -> (Stage, tempfile::TempDir, String) {
     let stage = Stage::without_users(&repository("plans/worlds/aep.yaml"), TIME);
     stage.fault(&json!({"service": "dns", "operation": "ask", "kind": "drop_before", "times": 0}));
+    let (folder, plan) = written(resolvers, more);
+    (stage, folder, plan)
+}
+
+/// The plan.
+fn written(resolvers: &str, more: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("plan.yaml");
     let text = format!(
@@ -29,7 +36,7 @@ steps:
 {more}"#
     );
     std::fs::write(&plan, text).unwrap();
-    (stage, folder, plan.to_str().unwrap().to_owned())
+    (folder, plan.to_str().unwrap().to_owned())
 }
 
 fn records(stage: &Stage) -> Json {
@@ -94,4 +101,28 @@ fn where_name_servers_answer_no_resolver_is_asked() {
     let said = stage.run(&["run", &plan, "--on-pause", "exit"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(!stage.log().contains("asked over HTTPS"), "{}", stage.log());
+}
+
+#[test]
+fn a_private_zone_goes_there_and_back_by_a_resolver_inside_its_network() {
+    let record = json!({"name": "app", "type": "CNAME", "ttl": 300, "values": ["staging-alb.eu-west-1.elb.amazonaws.com"]});
+    let zone = json!({"id": "Z0123456789ABC", "private": true, "records": [record]});
+    let (_world, file) = altered("aep.yaml", &json!({"zones": {"navralabs.com": zone}}));
+    let stage = Stage::without_users(&file, TIME);
+    let before = records(&stage);
+    let (_folder, plan) = written("", "");
+    let said = stage.run(&["run", &plan, "--on-pause", "exit"]);
+    assert_eq!(said.code, Some(5), "{said:#?}");
+    says(&said, &["zone Z0123456789ABC (navralabs.com) is private", "name resolvers of that network"]);
+    assert_eq!(records(&stage), before);
+    let fails = "  - id: fails\n    uses: exec\n    with: { run: [\"false\"], reads: true }\n";
+    let (_folder, plan) = written(&format!(", resolvers: [\"{RESOLVER}\"]"), fails);
+    let said = stage.run(&["run", &plan, "--on-pause", "exit"]);
+    assert_eq!(said.code, Some(10), "{said:#?}");
+    says(&said, &["RESTORED"]);
+    let way = format!(
+        "asked over HTTPS at {RESOLVER}: navralabs.com is a private zone, whose name servers answer nobody"
+    );
+    assert!(stage.log().contains(&way), "{}", stage.log());
+    assert_eq!(records(&stage), before);
 }

@@ -159,19 +159,33 @@ impl Found {
             Err(fault) => Resolvers::instead_of(&*self.dns, fault).await?.name_servers().await?,
         };
         let zone = &self.zone;
+        let list = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let others: Vec<&Name> =
+            delegation.iter().filter(|server| !zone.name_servers.contains(server)).collect();
+        if others.is_empty() && !delegation.is_empty() {
+            return Ok(());
+        }
+        if zone.private {
+            return Err(Fault::permanent(format!(
+                "the resolvers of target `{}` do not answer from private zone {}: they say that {} is on {}, and this zone is on \
+                 {}; name resolvers inside its network",
+                place.target.name,
+                zone.id,
+                zone.name,
+                if delegation.is_empty() { "no name server".to_owned() } else { list(&delegation) },
+                list(&zone.name_servers)
+            )));
+        }
         let own: Vec<IpAddr> =
             self.dns.authorities().await?.iter().map(|authority| authority.address.ip()).collect();
         let mut strangers = Vec::new();
-        for server in &delegation {
-            if !zone.name_servers.contains(server) {
-                let addresses = self.dns.addresses(server).await.unwrap_or_default();
-                strangers.extend((!addresses.iter().any(|ip| own.contains(ip))).then_some(server));
-            }
+        for server in others {
+            let addresses = self.dns.addresses(server).await.unwrap_or_default();
+            strangers.extend((!addresses.iter().any(|ip| own.contains(ip))).then_some(server));
         }
         if strangers.is_empty() && !delegation.is_empty() {
             return Ok(());
         }
-        let list = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         let instead =
             if delegation.is_empty() { "nowhere".to_owned() } else { format!("to {}", list(&delegation)) };
         Err(Fault::permanent(format!(
@@ -198,9 +212,9 @@ impl Found {
         Ok(())
     }
 
-    /// The sets that say where the name leads, as listed.
-    pub(super) async fn listed(&self) -> Result<Vec<RecordSet>, Fault> {
-        Ok(sets::leading(&self.dns.record_sets(&self.name).await?))
+    /// The sets that say where the name leads, as listed; and those of its services, if they are asked for.
+    pub(super) async fn listed(&self, services: bool) -> Result<Vec<RecordSet>, Fault> {
+        Ok(sets::leading_with(&self.dns.record_sets(&self.name).await?, services))
     }
 
     /// Whether the provider has brought a change to all of its servers. What is not known is left to the servers.

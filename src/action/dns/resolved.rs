@@ -1,4 +1,4 @@
-//! What public resolvers keep of a name, where none of its zone's name servers can be reached.
+//! What resolvers keep of a name, where none of its zone's name servers can be reached, or the zone is private.
 //!
 //! They cannot show what each server serves. So the provider's own word (INSYNC) says since when all of them serve what is
 //! listed, every time is the longest that it may be, and a resolver can only contradict: by an answer that it cannot have got
@@ -215,6 +215,9 @@ impl Resolvers {
     }
 
     fn unreached(&self) -> String {
+        if self.zone.private {
+            return format!("{} is a private zone, whose name servers answer nobody", self.zone.name);
+        }
         format!("the name servers of {} could not be reached on port 53", self.zone.name)
     }
 }

@@ -94,6 +94,53 @@ async fn with_one_the_provider_is_believed_and_what_is_not_known_is_told() {
     assert_eq!(world.listed(), [old(60)]);
 }
 
+/// Nobody outside its network is told anything of it.
+fn private(world: World) -> World {
+    {
+        let mut state = world.state();
+        (state.blocked, state.private) = (false, true);
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_private_zone_goes_by_resolvers_inside_its_network() {
+    let world = private(world(60));
+    world.state().insync_after = seconds(30);
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    let told = "asked over HTTPS at https://dns.example/dns-query: example.com is a private zone, whose name servers answer nobody";
+    assert!(changes(&story).contains(told), "{}", changes(&story));
+    story.apply().await.unwrap();
+    let sent = story.since;
+    let out = story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= seconds(30), "not before the provider says so");
+    assert_eq!(out["asked"].as_str(), Some(told));
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(world.listed(), [old(60)]);
+    // One that answers from the public zone of that name, or from nothing, is not inside.
+    for (servers, words) in [
+        (vec![Name::new("ns.public.example")], "is on ns.public.example"),
+        (Vec::new(), "is on no name server"),
+    ] {
+        let world = private(self::world(60));
+        world.state().delegation = servers;
+        fails(
+            switch(&world).plan().await,
+            FaultKind::Permanent,
+            &[words, "do not answer from private zone Z1"],
+        );
+    }
+    let world = private(self::world(60));
+    world.state().resolver = None;
+    fails(
+        switch(&world).plan().await,
+        FaultKind::Permanent,
+        &["is private", "name resolvers of that network"],
+    );
+}
+
 /// By what is listed, and not by what is left of it.
 #[tokio::test]
 async fn the_old_ttl_is_drained_in_full() {

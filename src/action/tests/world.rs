@@ -12,12 +12,12 @@ use super::stages::rollout;
 use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
-    Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Lines,
-    LoadBalancer, LogQuery, Metric, Output, Owner, Parameter, Query, ReadCompute, ReadDns, ReadFiles,
-    ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld,
-    Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Stop,
-    Strategy, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency, WriteCompute,
-    WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Image,
+    Lines, LoadBalancer, LogQuery, Metric, Output, Owner, Parameter, Pull, Query, ReadCompute, ReadDns,
+    ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess, ReadQueries, ReadTraffic,
+    ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment,
+    SetScaling, Stop, Strategy, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency,
+    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) silent: Option<usize>,
     /// Nothing on port 53 answers from here.
     pub(super) blocked: bool,
+    /// Only resolvers inside its network answer from it.
+    pub(super) private: bool,
     /// A public resolver, if one is named.
     pub(super) resolver: Option<Resolver>,
     pub(super) insync_after: Duration,
@@ -71,6 +73,8 @@ pub(super) struct State {
     pub(super) definitions: Vec<TaskDefinition>,
     pub(super) tasks: Vec<Task>,
     pub(super) healthy: BTreeMap<String, usize>,
+    /// What is said of images, by their names; of others that they can be pulled.
+    pub(super) pulls: BTreeMap<String, Pull>,
     /// Service deployments, the newest first.
     pub(super) rollouts: Vec<ServiceDeployment>,
     /// Nobody may ask for service deployments, and this is why.
@@ -126,6 +130,7 @@ impl World {
             lags: vec![Duration::ZERO; 2],
             silent: None,
             blocked: false,
+            private: false,
             resolver: None,
             insync_after: Duration::ZERO,
             changes: Vec::new(),
@@ -138,6 +143,7 @@ impl World {
             closed: None,
             meanwhile: None,
             scaling: BTreeMap::new(),
+            pulls: BTreeMap::new(),
             balancers: Vec::new(),
             rules: Vec::new(),
             groups: vec![target_group("tg")],
@@ -462,6 +468,11 @@ impl ReadCompute for World {
     }
     async fn scaling(&self, _: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         Ok(self.asked()?.scaling.get(service).copied())
+    }
+    async fn pull(&self, image: &Image) -> Pull {
+        let state = self.state();
+        let known = state.pulls.iter().find(|(name, _)| Image::named(name).as_ref() == Some(image));
+        known.map_or(Pull::Can, |(_, pull)| pull.clone())
     }
 }
 

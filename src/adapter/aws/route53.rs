@@ -25,6 +25,10 @@ const PAGE: i32 = 300;
 /// How many characters of a comment AWS takes.
 const COMMENT: usize = 256;
 
+/// API reference, "ChangeResourceRecordSets": values of one change, and characters of all of them.
+const VALUES: usize = 1_000;
+const CHARACTERS: usize = 32_000;
+
 /// A hosted zone.
 pub(in crate::adapter) struct HostedZone {
     account: Arc<Account>,
@@ -72,18 +76,19 @@ impl HostedZone {
         if self.stand_ins.is_empty() { Ok(()) } else { self.silence.must_be_over(&zone.name) }
     }
 
-    /// A zone that anybody can ask.
+    /// A zone whose name servers anybody can ask.
     async fn public(&self) -> Result<Zone, Fault> {
         let zone = self.zone().await?;
-        if zone.name_servers.is_empty() {
-            return Err(Fault::permanent(format!(
-                "{} ({}) is private: only the resolver inside its network answers from it, so that neither a change, nor \
-                 its TTL, nor the way back can be verified from here; change it by hand, inside that network",
-                self.named(),
-                zone.name
-            )));
-        }
+        zone.must_be_public(!self.stand_ins.is_empty())?;
         Ok(zone)
+    }
+
+    /// The name servers of a private zone, which no delegation set tells: those that it lists itself. Developer guide, "Working
+    /// with private hosted zones": they are the same for all of them, and no others have them.
+    async fn listed_name_servers(&self, zone: &Name) -> Result<Vec<Name>, Fault> {
+        let sets = self.record_sets(zone).await?;
+        let own = sets.iter().filter(|set| set.kind.0 == "NS").flat_map(|set| &set.values);
+        Ok(own.map(|server| Name::new(server)).collect())
     }
 }
 
@@ -99,12 +104,15 @@ impl ReadDns for HostedZone {
         let ask = |watch| client.get_hosted_zone().id(&*self.id).customize().interceptor(watch).send();
         let answer = call::read(&self.account, Service::Route53, ask).await.map_err(&unseen)?;
         let servers = answer.delegation_set.map(|set| set.name_servers).unwrap_or_default();
-        let name = answer.hosted_zone.map(|zone| zone.name).unwrap_or_default();
-        let zone = Zone {
-            id: self.id.to_string(),
-            name: Name::new(&name),
-            name_servers: servers.iter().map(|server| Name::new(server)).collect(),
+        let config = answer.hosted_zone.as_ref().and_then(|zone| zone.config.as_ref());
+        let private = config.map_or(servers.is_empty(), |config| config.private_zone);
+        let name = Name::new(&answer.hosted_zone.map(|zone| zone.name).unwrap_or_default());
+        let name_servers = if private {
+            self.listed_name_servers(&name).await?
+        } else {
+            servers.iter().map(|server| Name::new(server)).collect()
         };
+        let zone = Zone { id: self.id.to_string(), name, name_servers, private };
         // Nobody waits for whoever else is asking: they may be in no hurry.
         Ok(self.zone.get_or_init(|| zone).clone())
     }
@@ -182,7 +190,11 @@ impl ReadDns for HostedZone {
     }
 
     async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
-        let zone = self.public().await?;
+        let zone = self.zone().await?;
+        if zone.private && !self.stand_ins.is_empty() {
+            return Ok(self.resolvers());
+        }
+        zone.must_be_public(false)?;
         let known = self.must_be_heard(&zone).is_err();
         // That they have addresses is what the resolver of this machine answers.
         if !known && self.silence.is_over(&self.authorities().await?, &zone.name).await {
@@ -212,6 +224,7 @@ impl WriteDns for Changing {
     async fn change(&self, batch: &[RecordChange], comment: &str) -> Result<ChangeId, Fault> {
         let (account, id) = (&self.zone.account, &self.zone.id);
         let unwritten = account.unwritten("route53 ChangeResourceRecordSets", &self.zone.named());
+        fits(batch)?;
         let mut changes = ChangeBatch::builder().comment(comment.chars().take(COMMENT).collect::<String>());
         for change in batch {
             let (action, set) = match change {
@@ -239,6 +252,23 @@ impl WriteDns for Changing {
         let change = answer.change_info.map(|info| info.id).unwrap_or_default();
         Ok(ChangeId(change.trim_start_matches("/change/").to_owned()))
     }
+}
+
+/// Refuses what AWS would refuse in words that may mean anything.
+fn fits(batch: &[RecordChange]) -> Result<(), Fault> {
+    let values = || {
+        batch.iter().flat_map(|change| match change {
+            RecordChange::Delete(set) | RecordChange::Create(set) => &set.values,
+        })
+    };
+    let (count, characters) = (values().count(), values().map(|value| value.chars().count()).sum::<usize>());
+    if count <= VALUES && characters <= CHARACTERS {
+        return Ok(());
+    }
+    Err(Fault::permanent(format!(
+        "one change of Route 53 takes {VALUES} values of {CHARACTERS} characters at most, and this one has {count} of \
+         {characters}: what is there now counts, too; use fewer values",
+    )))
 }
 
 /// What a refused batch means.

@@ -85,7 +85,7 @@ fn write_zone(w: &mut Writer, zone: &Zone) {
         w.text("Id", &format!("/hostedzone/{}", zone.id)).text("Name", &written(&zone.name));
         w.text("CallerReference", &format!("sandbox-{}", zone.id));
         w.element("Config", |w| {
-            w.text("Comment", "").text("PrivateZone", "false");
+            w.text("Comment", "").text("PrivateZone", if zone.private { "true" } else { "false" });
         });
         w.text("ResourceRecordSetCount", &zone.newest().len().to_string());
     });
@@ -113,6 +113,9 @@ fn zones(world: &World, call: &Call, root: &str) -> Answer {
 fn get_zone(world: &World, zone: &Zone) -> Answer {
     document("GetHostedZoneResponse", |w| {
         write_zone(w, zone);
+        if zone.private {
+            return;
+        }
         w.element("DelegationSet", |w| {
             w.element("NameServers", |w| {
                 for server in &world.name_servers {

@@ -29,6 +29,7 @@ impl ReadDns for World {
             id: "Z1".into(),
             name: Name::new("example.com"),
             name_servers: vec![Name::new("ns0.example"), Name::new("ns1.example")],
+            private: self.state().private,
         })
     }
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
@@ -42,6 +43,7 @@ impl ReadDns for World {
         Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })
     }
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
+        self.zone().await?.must_be_public(self.state().resolver.is_some())?;
         let state = self.state();
         if state.blocked {
             return Err(Fault::blind("no answer from the root"));
@@ -49,6 +51,7 @@ impl ReadDns for World {
         Ok(state.delegation.clone())
     }
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
+        self.zone().await?.must_be_public(self.state().resolver.is_some())?;
         let count = self.state().lags.len();
         let one = |n: usize| Authority {
             name: Name::new(&format!("ns{n}.example")),
@@ -75,7 +78,7 @@ impl ReadDns for World {
     }
     async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
         let state = self.state();
-        match (state.blocked, &state.resolver) {
+        match (state.blocked || state.private, &state.resolver) {
             (false, _) => Ok(Vec::new()),
             (true, None) => Err(Fault::blind("no name server answers anything, and no resolver is named")),
             (true, Some(_)) => Ok(vec![Arc::new(self.clone())]),
@@ -139,7 +142,7 @@ impl State {
             Some(set) if kind.0 == "CNAME" => {
                 (set.values.iter().map(|to| Name::new(to).to_string()).collect(), set.ttl.unwrap())
             }
-            Some(set) => (set.values.clone(), set.ttl.unwrap()),
+            Some(set) => (crate::port::stated::values(set), set.ttl.unwrap()),
         };
         values.sort();
         let ttl = Duration::from_secs(ttl.into());

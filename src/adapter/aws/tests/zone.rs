@@ -150,6 +150,27 @@ async fn refusals_of_a_write_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_too_large_is_not_sent() {
+    for (values, length, sent) in [(1_000, 32, 1), (1_001, 1, 0), (1_000, 33, 0)] {
+        let value = "x".repeat(length);
+        let many =
+            set(json!({"name": "www.example.com", "type": "TXT", "ttl": 60, "values": vec![value; values]}));
+        let server = aws(vec![Say::text(200, ACCEPTED)]).await;
+        let found = zone(&server).until(soon()).change(&[RecordChange::Create(many)], "").await;
+        assert_eq!(calls(&server).len(), sent, "{values} of {length}: {found:?}");
+        if sent == 0 {
+            let count = format!("{values} of {}", values * length);
+            is(
+                &found.unwrap_err(),
+                FaultKind::Permanent,
+                Landed::No,
+                &["1000 values", "32000 characters", &count],
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_field_that_cannot_be_sent_stops_the_change() {
     let server = aws(vec![Say::text(200, ACCEPTED)]).await;
     let odd = json!({"name": "a.example.com", "type": "A", "ttl": 60, "values": ["10.0.0.1"], "alias": null,
@@ -229,15 +250,31 @@ async fn a_change_is_pending_until_it_is_in_sync() {
 }
 
 #[tokio::test]
-async fn a_private_zone_says_what_cannot_be_verified() {
+async fn a_private_zone_says_what_cannot_be_verified_and_is_left_to_resolvers_inside() {
     let text = "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
         <CallerReference>r</CallerReference><Config><PrivateZone>true</PrivateZone></Config></HostedZone><VPCs><VPC>\
         <VPCRegion>eu-west-1</VPCRegion><VPCId>vpc-1</VPCId></VPC></VPCs></GetHostedZoneResponse>";
-    let server = aws(vec![Say::text(200, text)]).await;
-    let zone = zone(&server);
-    let words = ["zone Z1 (example.com) is private", "can be verified", "inside that network"];
+    let listed = "<ListResourceRecordSetsResponse><ResourceRecordSets><ResourceRecordSet><Name>example.com.</Name><Type>NS</Type>\
+        <TTL>172800</TTL><ResourceRecords><ResourceRecord><Value>ns-0.awsdns-00.com.</Value></ResourceRecord><ResourceRecord>\
+        <Value>ns-512.awsdns-00.net.</Value></ResourceRecord></ResourceRecords></ResourceRecordSet></ResourceRecordSets>\
+        <IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>";
+    let begin = async || {
+        let server = aws(vec![Say::text(200, text), Say::text(200, listed)]).await;
+        let zone = HostedZone::new(account(&wired(&server)), "Z1", Resolver::System, 53);
+        (server, zone)
+    };
+    let (server, zone) = begin().await;
+    let words = ["zone Z1 (example.com) is private", "can be verified", "name resolvers of that network"];
     is(&zone.delegation().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
     is(&zone.authorities().await.unwrap_err(), FaultKind::Permanent, Landed::No, &words);
+    is(&zone.stand_ins().await.err().unwrap(), FaultKind::Permanent, Landed::No, &words);
+    assert_eq!(calls(&server).len(), 2, "it is asked about once");
+    let (_server, zone) = begin().await;
+    let zone = zone.or_else_asking(vec![Arc::new(Named("https://inside.example/dns-query"))]);
+    let servers = ["ns-0.awsdns-00.com", "ns-512.awsdns-00.net"].map(Name::new);
+    assert_eq!(zone.zone().await.unwrap().name_servers, servers);
+    is(&zone.delegation().await.unwrap_err(), FaultKind::Blind, Landed::No, &words[..1]);
+    assert_eq!(zone.stand_ins().await.unwrap()[0].url(), "https://inside.example/dns-query");
 }
 
 /// A zone on the name servers of two addresses, at this port.

@@ -1,0 +1,35 @@
+//! A private zone: it is listed and changed as any other, and its name servers answer nobody.
+
+use super::{Place, held_by_both, worth};
+use crate::plan::Timestamp;
+use crate::port::dns::{Name, RecordChange, RecordSet};
+use crate::run::{FaultKind, Landed};
+use std::net::IpAddr;
+
+held_by_both!(
+    a_private_zone_is_changed_and_nobody_is_asked in private,
+);
+
+fn private(text: &str) -> String {
+    let id = "id: Z0123456789ABC";
+    text.replace(id, &format!("{id}\n    private: true"))
+}
+
+async fn a_private_zone_is_changed_and_nobody_is_asked(place: &Place) {
+    let (dns, mail) = (place.world.dns("zone").unwrap(), Name::new("mail.navralabs.com"));
+    let zone = dns.zone().await.unwrap();
+    assert!(zone.private && zone.name_servers.len() == 4, "{zone:?}");
+    let words = ["zone Z0123456789ABC (navralabs.com) is private", "name resolvers of that network"];
+    for fault in [dns.delegation().await.unwrap_err(), dns.authorities().await.unwrap_err()] {
+        assert_eq!(worth(&fault), (FaultKind::Permanent, Landed::No), "{fault}");
+        assert!(words.iter().all(|word| fault.message.contains(word)), "{fault}");
+    }
+    let old = dns.record_sets(&mail).await.unwrap().remove(0);
+    let new = RecordSet { values: vec!["192.0.2.26".into()], ..old.clone() };
+    let batch = [RecordChange::Delete(old), RecordChange::Create(new.clone())];
+    place.world.change_dns("zone", Timestamp::NEVER).unwrap().change(&batch, "a test").await.unwrap();
+    assert_eq!(dns.record_sets(&mail).await.unwrap(), [new]);
+    // Users are inside its network.
+    let found: Vec<IpAddr> = dns.addresses(&mail).await.unwrap();
+    assert!(!found.is_empty(), "{found:?}");
+}
