@@ -9,6 +9,7 @@ pub(super) use https::HttpsResolver;
 pub(super) use silence::Silence;
 
 use crate::port::dns::{Authority, Name, RecordType, Served};
+use crate::port::stated::service_binding;
 use crate::run::Fault;
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{self, RData};
@@ -251,6 +252,7 @@ pub(super) fn present(data: &RData) -> String {
             let quote = |part: &[u8]| format!("\"{}\"", String::from_utf8_lossy(part).replace('"', "\\\""));
             txt.txt_data.iter().map(|part| quote(part)).collect::<Vec<_>>().join(" ")
         }
+        RData::HTTPS(_) | RData::SVCB(_) => service_binding(&data.to_string()),
         other => other.to_string(),
     }
 }

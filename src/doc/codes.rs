@@ -50,7 +50,6 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2002"),
     page!("SW2003"),
     page!("SW2004"),
-    page!("SW2005"),
     page!("SW2006"),
     page!("SW2007"),
     page!("SW2008"),

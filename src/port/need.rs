@@ -39,6 +39,8 @@ pub enum Need {
         to: Option<Leads>,
         /// The TTL that it should get.
         ttl: Option<u32>,
+        /// The set that is led there, if the name has several.
+        set: Option<String>,
     },
     /// A name of a zone that has weighted sets.
     Weighted {

@@ -48,7 +48,7 @@ impl Signal for Drift {
     fn needs(&self, _: &Condition) -> Vec<Need> {
         let zone = Zone::of(&self.target);
         let name = Name::within(&self.record, &zone.name);
-        vec![Need::Record { zone, name, from: Some(self.is.leads()), to: None, ttl: None }]
+        vec![Need::Record { zone, name, from: Some(self.is.leads()), to: None, ttl: None, set: None }]
     }
 
     async fn measure(&self, reads: &Reads<'_>, _: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {

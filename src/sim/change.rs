@@ -262,8 +262,21 @@ fn together(zone: &Zone, batch: &[(Verb, RecordSet)], next: &Records, wrong: &mu
 
 /// One routing policy, and one TTL, for all sets of a name and type. The service's own words are not known to us.
 fn routed(record: &RecordSet, next: &Records, wrong: &mut Vec<String>) {
-    const POLICIES: [&str; 4] = ["Weight", "Region", "Failover", "MultiValueAnswer"];
-    let policy = |r: &RecordSet| POLICIES.into_iter().find(|p| r.extra.contains_key(*p));
+    const POLICIES: [&str; 7] = [
+        "Weight",
+        "Region",
+        "Failover",
+        "MultiValueAnswer",
+        "GeoLocation.",
+        "GeoProximityLocation.",
+        "CidrRoutingConfig.",
+    ];
+    let policy = |r: &RecordSet| {
+        let is = |policy: &str| {
+            r.extra.keys().any(|key| key == policy || policy.ends_with('.') && key.starts_with(policy))
+        };
+        POLICIES.into_iter().find(|policy| is(policy))
+    };
     let mut beside = next.values().filter(|r| r.name == record.name && r.kind == record.kind);
     let subject = || format!("RRSet with DNS name {}, type {}", written(&record.name), record.kind.0);
     if policy(record).is_some() != record.extra.contains_key("SetIdentifier") {

@@ -184,6 +184,9 @@ pub struct ZoneFile {
     /// The name servers that its parent sends resolvers to: the world's own unless stated. Others: nobody reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_to: Option<Vec<String>>,
+    /// Only resolvers inside its network answer from it: nobody delegates it, and its name servers answer nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// Its record sets, without the SOA and NS of the zone itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordFile>,
@@ -213,6 +216,9 @@ pub struct RecordFile {
     /// Its weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u8>,
+    /// All else that is listed of it, as Route 53 calls it: `Region`, `Failover`, `HealthCheckId`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// A load balancer.

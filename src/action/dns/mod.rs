@@ -3,6 +3,7 @@
 mod by_hand;
 mod held;
 mod lock;
+mod lowered;
 mod place;
 mod resolved;
 mod routed;

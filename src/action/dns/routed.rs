@@ -1,10 +1,12 @@
-//! Weighted sets of a name (Route 53): which share each has, and the same listing with other shares.
+//! Routed sets of a name (Route 53): which of them is meant, which share each has, and the same listing with other shares, or with one
+//! of them leading elsewhere.
 
 use super::sets;
 use crate::action::shares::Stage;
 use crate::port::Share;
 use crate::port::dns::{Name, RecordSet};
 use crate::run::Fault;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The largest weight of a set.
@@ -57,13 +59,19 @@ pub(super) fn shares(name: &Name, listed: &[RecordSet], named: &[Arc<str>]) -> R
 }
 
 /// Refuses sets of which one answer does not show what is listed: those of a record with one answer do, and each answer of
-/// weighted sets is one that has a weight.
-pub(super) fn must_be_simple_or_weighted(name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
-    if listed.iter().any(|set| sets::weight(set).is_none()) {
+/// routed sets is that of one of them.
+pub(super) fn must_be_simple_or_routed(name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
+    if listed.iter().any(|set| identifier(set).is_empty()) {
         return sets::must_be_simple(name, listed);
     }
     for set in listed {
         sets::must_not_be_by_policy(name, set)?;
+        if set.extra.get("MultiValueAnswer").is_some_and(|many| many == "true") {
+            let text = format!(
+                "{name} answers with several of its sets at once (multivalue answers): no answer shows which"
+            );
+            return Err(Fault::permanent(text));
+        }
         let mut beside = listed.iter().filter(|other| other.kind == set.kind);
         if beside.all(|other| sets::weight(other) == Some(0)) {
             return Err(Fault::permanent(format!("{name} {ALIKE}")));
@@ -82,6 +90,64 @@ pub(super) fn dealing(listed: &[RecordSet], stage: &Stage) -> Vec<RecordSet> {
         set
     };
     listed.iter().map(dealt).collect()
+}
+
+/// The sets of this identifier, one of each type that it has.
+pub(super) fn sets_of(name: &Name, listed: &[RecordSet], id: &str) -> Result<Vec<RecordSet>, Fault> {
+    must_be_simple_or_routed(name, listed)?;
+    let own: Vec<RecordSet> = listed.iter().filter(|set| identifier(set) == id).cloned().collect();
+    if !own.is_empty() {
+        return Ok(own);
+    }
+    let mut others: Vec<&str> = listed.iter().map(identifier).filter(|id| !id.is_empty()).collect();
+    others.dedup();
+    let there = if others.is_empty() {
+        format!("it is {}: leave `set` out", sets::describe(listed))
+    } else {
+        format!("it has {}", others.join(", "))
+    };
+    Err(Fault::permanent(format!("{name} has no set `{id}`: {there}")))
+}
+
+/// Makes sets that are chosen as those are: by weight, region, failover or place, and by their health checks.
+pub(super) fn choose_as(own: &[RecordSet], made: &mut [RecordSet]) {
+    for set in made {
+        if let Some(was) = own.iter().find(|was| was.kind == set.kind).or(own.first()) {
+            set.extra.clone_from(&was.extra);
+        }
+    }
+}
+
+/// The same listing with `to` in place of one of its sets. All others stay, so that its types must stay as well; and, among
+/// those that are chosen by weight, its TTL.
+pub(super) fn leading_elsewhere(
+    name: &Name,
+    listed: &[RecordSet],
+    own: &[RecordSet],
+    to: Vec<RecordSet>,
+) -> Result<Vec<RecordSet>, Fault> {
+    let kinds = |sets: &[RecordSet]| sets.iter().map(|set| set.kind.clone()).collect::<BTreeSet<_>>();
+    let others: Vec<RecordSet> = listed.iter().filter(|set| !own.contains(set)).cloned().collect();
+    let id = own.first().map_or("", identifier);
+    if !others.is_empty() && kinds(own) != kinds(&to) {
+        return Err(Fault::permanent(format!(
+            "set {id} of {name} would become {}, and is {}: other sets stand beside it, and stay of these types",
+            sets::describe(&to),
+            sets::describe(own)
+        )));
+    }
+    for set in to.iter().filter(|set| sets::weight(set).is_some()) {
+        let apart = |other: &&RecordSet| {
+            other.kind == set.kind && other.ttl.is_some_and(|ttl| set.ttl.is_some_and(|own| own != ttl))
+        };
+        if let Some(other) = others.iter().find(apart) {
+            return Err(Fault::permanent(format!(
+                "{name} would have {set} beside {other}: weighted sets have one TTL; leave `ttl` out, or lower that of all of \
+                 them first (`dns.ttl`)"
+            )));
+        }
+    }
+    Ok(sets::in_order([others, to].concat()))
 }
 
 /// What tells it from the other sets of its name and type.

@@ -6,7 +6,7 @@ use crate::run::Fault;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
-pub(super) use crate::port::stated::{LEADING, leading, values};
+pub(super) use crate::port::stated::{LEADING, SERVICE, in_order, leading, values};
 
 /// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
 fn leads_by_service(set: &RecordSet) -> bool {
@@ -21,14 +21,21 @@ fn leads_by_service(set: &RecordSet) -> bool {
 pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet]) -> Result<(), Fault> {
     let Some(set) = all.iter().find(|set| leads_by_service(set)) else { return Ok(()) };
     Err(Fault::permanent(format!(
-        "{name} has the record {set}, by which clients would go on to the old side: switch it by hand together with this \
-         name, or take it away first"
+        "{name} has the record {set}, by which clients would go on to the old side: `dns.switch` takes what it should be in \
+         `https`, and switches it together with this name"
     )))
+}
+
+/// The sets that say where the name leads, and how it is spoken to as well where that is switched with it.
+pub(super) fn leading_with(all: &[RecordSet], services: bool) -> Vec<RecordSet> {
+    let is_service = |set: &&RecordSet| services && set.kind.0 == SERVICE;
+    in_order([leading(all), all.iter().filter(is_service).cloned().collect()].concat())
 }
 
 /// Whether two listings say the same, in every field; the order of values means nothing.
 pub(super) fn same(a: &[RecordSet], b: &[RecordSet]) -> bool {
-    let canonical = |sets: &[RecordSet]| leading(sets).into_iter().map(canonical).collect::<Vec<_>>();
+    let canonical =
+        |sets: &[RecordSet]| in_order(sets.to_vec()).into_iter().map(canonical).collect::<Vec<_>>();
     canonical(a) == canonical(b)
 }
 

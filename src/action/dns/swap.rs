@@ -6,6 +6,7 @@
 //!
 //! Not here: what a listing is for, and how long resolvers keep the one that went.
 
+use super::lowered;
 use super::place::{Found, Place};
 use super::served::{self, Heard, Serving, Spans};
 use super::sets;
@@ -68,12 +69,17 @@ impl Swap {
         !sets::same(&self.before, &self.made)
     }
 
+    /// Whether how the name is spoken to is swapped as well.
+    fn has_services(&self) -> bool {
+        self.before.iter().chain(&self.made).any(|set| set.kind.0 == sets::SERVICE)
+    }
+
     /// Whether this is what was made; also with a TTL that this run lowered before, and has given back since.
     fn is_made(&self, listed: &[RecordSet], scope: &Scope, name: &Name) -> bool {
         let leads = || !sets::lead_alike(&self.before, &self.made) && sets::lead_alike(listed, &self.made);
         let (is, was) = (sets::longest(listed), sets::longest(&self.made));
         sets::same(listed, &self.made)
-            || leads() && is >= was && lowered(scope, name).is_some_and(|most| is <= most)
+            || leads() && is >= was && lowered::longest(scope, name).is_some_and(|most| is <= most)
     }
 
     /// Puts what is made in place of what was there.
@@ -82,7 +88,7 @@ impl Swap {
     /// Foreign, if something else is there: then nothing was written.
     pub(super) async fn apply(&self, place: &Place, writes: &Writes<'_>) -> Result<Note, Fault> {
         if on(Mistake::ForeignOverwritten) {
-            let listed = place.find(&writes.reads()).await?.listed().await?;
+            let listed = place.find(&writes.reads()).await?.listed(self.has_services()).await?;
             return self.send(place, writes, &listed, &self.made).await;
         }
         self.send(place, writes, &self.before, &self.made).await
@@ -94,10 +100,10 @@ impl Swap {
     /// As [`Swap::apply`].
     pub(super) async fn undo(&self, place: &Place, writes: &Writes<'_>, made: bool) -> Result<Note, Fault> {
         let found = place.find(&writes.reads()).await?;
-        let listed = found.listed().await?;
+        let listed = found.listed(self.has_services()).await?;
         if sets::same(&listed, &self.before) {
             // Whoever put it back did not live to say which TTL went.
-            let kept = if made { lowered(writes.scope, &found.name) } else { None };
+            let kept = if made { lowered::longest(writes.scope, &found.name) } else { None };
             return Ok(Note { kept, ..Note::begun(None, writes.world.clock().now()) });
         }
         if !self.is_made(&listed, writes.scope, &found.name) && !on(Mistake::UndoOverwrites) {
@@ -144,7 +150,7 @@ impl Swap {
             Ok(change) => Some(change),
             Err(fault) if fault.is_foreign() => {
                 let found = place.find(&writes.reads()).await?;
-                let listed = found.listed().await?;
+                let listed = found.listed(self.has_services()).await?;
                 let made = |sets: &[RecordSet]| self.is_made(sets, writes.scope, &found.name);
                 if made(old) && made(&listed) && !sets::same(&listed, old) {
                     let text = format!("{} was given another TTL meanwhile", found.name);
@@ -176,7 +182,7 @@ impl Swap {
         old_ttl: Duration,
     ) -> Result<Stands, Fault> {
         let found = place.find(reads).await?;
-        let listed = found.listed().await?;
+        let listed = found.listed(self.has_services()).await?;
         let (before, made) =
             (sets::same(&listed, &self.before), self.is_made(&listed, reads.scope, &found.name));
         let (wanted, gone) = match toward {
@@ -244,13 +250,6 @@ impl Note {
     fn begun(change: Option<ChangeId>, awaited_since: Timestamp) -> Self {
         Self { change, awaited_since, served_since: None, kept: None }
     }
-}
-
-/// The longest TTL that this run found at a name before it lowered it, and may have given back since.
-fn lowered(scope: &Scope, name: &Name) -> Option<Duration> {
-    let of_it = scope.steps.values().filter(|step| step["out"]["record"].as_str() == Some(name.as_str()));
-    let listed = of_it.filter_map(|step| step["out"]["listed"].as_object());
-    listed.flat_map(|types| types.values().filter_map(Json::as_u64)).max().map(Duration::from_secs)
 }
 
 /// What the provider says of its own servers comes first: from here one sees only the nearest of them, or none.

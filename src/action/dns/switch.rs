@@ -5,6 +5,7 @@
 
 use super::place::{Found, Place};
 use super::resolved;
+use super::routed;
 use super::served::{self, ALIAS_TTL, Serving, Spans};
 use super::sets;
 use super::swap::{self, ARRIVES, Note, PROPAGATION, Stands, Swap};
@@ -13,15 +14,17 @@ use crate::action::alb::attribute_resource;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, nested, one_of, text,
+    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, list, nested, one_of, text,
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
 use crate::port::{Attribute, Reads, Writes, need::Need};
-use crate::run::{Change, DnsClock, Fault};
+use crate::run::{Change, DnsClock, Fault, Told};
 use crate::signal::balancer::{Balancer, idle_since};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Points a name elsewhere.
@@ -30,6 +33,10 @@ pub(in crate::action) struct Switch {
     place: Place,
     from: Option<Stated>,
     to: To,
+    /// One set of a routed record; the others stay as they are.
+    set: Option<Arc<str>>,
+    /// What its HTTPS record should say; `None`: that is left alone.
+    https: Option<Vec<Arc<str>>>,
     data: Option<Data>,
 }
 
@@ -63,17 +70,20 @@ impl Action for Switch {
         let to = fields.required("to", nested(To::decode), "where it should point");
         let words = &[("shared", Data::Shared), ("replicated", Data::Replicated), ("diverge", Data::Diverge)];
         let data = fields.optional("writes", one_of(words), "what becomes of data written to the new side");
-        if fields.optional("set", text(), "one set of a routed record").is_some() {
+        let about =
+            "one set of a routed record (weighted, latency, failover, geolocation), by `SetIdentifier`";
+        let set = fields.optional("set", text(), about);
+        if set.is_some() && place.as_ref().is_some_and(|place| !place.has_aliases()) {
             let span = fields.span_of("set");
-            fields.problems().error(
-                Code("SW2005"),
-                span,
-                "`set` is not here yet: only records with one answer are switched",
-            );
+            let message = "only Route 53 has routed records, and this zone is on a primary server";
+            fields.problems().error(Code("SW2006"), span, message).help("leave `set` out");
         }
+        let about = "values of the HTTPS record of the name (RFC 9460), which is switched with it: `1 . alpn=h2,h3`; none: it goes";
+        let https = fields.optional("https", list(text()), about);
+        check_services(fields, https.as_deref(), to.as_ref());
         to::check_apex(fields, place.as_ref(), to.as_ref());
         to::check_aliases(fields, place.as_ref(), to.as_ref());
-        Some(Self { place: place?, from, to: to?, data })
+        Some(Self { place: place?, from, to: to?, set, https, data })
     }
 
     fn traits(&self) -> StepTraits {
@@ -104,10 +114,26 @@ impl Action for Switch {
             Some(from) => from.describe(),
             None => "<what the list shows>".into(),
         };
-        let (gone, come) = (json!(["<each set exactly as listed>"]), self.to.sets_by_hand(record));
+        let (gone, come) = match &self.set {
+            None => {
+                let mut come = self.to.sets_by_hand(record);
+                if let (Some(https), Some(come)) = (self.services(), come.as_array_mut()) {
+                    let values: Vec<Json> = https.iter().map(|value| json!({"Value": value})).collect();
+                    come.push(json!({"Name": record, "Type": sets::SERVICE, "TTL": "<TTL>", "ResourceRecords": values}));
+                }
+                (json!(["<each set exactly as listed>"]), come)
+            }
+            Some(id) => (
+                json!([format!("<set {id} exactly as listed>")]),
+                json!([format!(
+                    "<the same with its SetIdentifier, weight and so on, but {}>",
+                    self.to.describe()
+                )]),
+            ),
+        };
         let batch = |gone: &Json, come: &Json| self.place.swap_by_hand(gone, come);
         ByHand {
-            what: format!("{record}: from {old} to {}", self.to.describe()),
+            what: format!("{record}{}: from {old} to {}", self.suffix(), self.to.describe()),
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
                 batch(&gone, &come),
@@ -136,15 +162,24 @@ impl Action for Switch {
             To::Cname { ttl, .. } | To::Addresses { ttl, .. } => *ttl,
         };
         let (from, to) = (self.from.as_ref().map(Stated::leads), Some(self.to.leads()));
-        vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl }]
+        let set = self.set.as_ref().map(ToString::to_string);
+        vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl, set }]
     }
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
-        let (found, all) = self.place.changeable(reads).await?;
-        let listed = sets::leading(&all);
+        let (found, all) = match self.set {
+            None => self.place.changeable(reads).await?,
+            Some(_) => self.place.routable(reads).await?,
+        };
+        let listed = sets::leading_with(&all, self.https.is_some());
+        let own = self.own(&found.name, &listed)?;
         let balancer = self.balancer(reads).await?;
-        let made = self.make(&found, &listed, balancer.as_ref());
-        refuse_conflicts(&found, &all, &made)?;
+        let to = self.make(&found, &own, balancer.as_ref());
+        self.refuse_conflicts(&found, &all, &to)?;
+        let made = match self.set {
+            None => to,
+            Some(_) => routed::leading_elsewhere(&found.name, &listed, &own, to)?,
+        };
         let swap = Swap { before: listed, made };
         let kept = served::kept(&*found.dns, &found.name, &swap.before).await?;
         let old_ttl = kept.what;
@@ -152,15 +187,32 @@ impl Action for Switch {
         let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::tail);
         let mut changes = Vec::new();
         if swap.changes() {
-            self.expect(&found, &swap.before)?;
+            self.expect(&found, &sets::leading(&own))?;
             resolved::must_have_drained(&*found.dns, &found.name, old_ttl, reads.world.clock().now()).await?;
-            changes = what_changes(&found, &swap, new_ttl).await?;
+            changes = self.what_changes(&found, &swap, new_ttl).await?;
         }
         changes.extend(kept.unknown());
         let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
         let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
+    }
+
+    async fn told(&self, _: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
+        let Some(id) = &self.set else { return Ok(Told::default()) };
+        let one = "which of its sets a resolver is given depends on where it asks, and on health: what each name server answers from \
+                   here is held against all of them, and that set is known by the listing and INSYNC";
+        let mut notes = vec![format!("{}: {one}", self.place.name()).into()];
+        let of_it = prior.swap.made.iter().filter(|set| routed::identifier(set) == &**id);
+        let mut checks: Vec<&String> = of_it.filter_map(|set| set.extra.get("HealthCheckId")).collect();
+        checks.dedup();
+        notes.extend(checks.iter().map(|check| {
+            format!(
+                "health check {check} stays with set {id}: see that it does not ask the side that is left"
+            )
+            .into()
+        }));
+        Ok(Told { notes, ..Told::default() })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
@@ -212,6 +264,52 @@ impl Switch {
         }
     }
 
+    /// What its HTTPS record should say, if there should be one.
+    fn services(&self) -> Option<&[Arc<str>]> {
+        self.https.as_deref().filter(|https| !https.is_empty())
+    }
+
+    /// What DNS does not allow, said before anything is sent.
+    fn refuse_conflicts(&self, found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
+        if self.https.is_none() {
+            sets::must_not_lead_by_service(&found.name, all)?;
+        }
+        if !made.iter().any(|set| set.kind.0 == "CNAME") {
+            return Ok(());
+        }
+        if found.name == found.zone.name {
+            return Err(Fault::permanent(format!(
+                "{} is the zone's own name, which cannot be a CNAME",
+                found.name
+            )));
+        }
+        let goes = |kind: &str| {
+            matches!(kind, "A" | "AAAA" | "CNAME") || kind == sets::SERVICE && self.https.is_some()
+        };
+        let beside: Vec<&str> = all.iter().map(|set| &*set.kind.0).filter(|kind| !goes(kind)).collect();
+        if beside.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::permanent(format!(
+            "{} has {} records, and a CNAME cannot stand beside them",
+            found.name,
+            beside.join(", ")
+        )))
+    }
+
+    /// ` (set eu)`.
+    fn suffix(&self) -> String {
+        self.set.as_ref().map(|id| format!(" (set {id})")).unwrap_or_default()
+    }
+
+    /// Those of the sets that go.
+    fn own(&self, name: &Name, listed: &[RecordSet]) -> Result<Vec<RecordSet>, Fault> {
+        match &self.set {
+            None => Ok(listed.to_vec()),
+            Some(id) => routed::sets_of(name, listed, id),
+        }
+    }
+
     async fn balancer(&self, reads: &Reads<'_>) -> Result<Option<Balancer>, Fault> {
         match &self.to {
             To::LoadBalancer { name, target, .. } => {
@@ -221,8 +319,28 @@ impl Switch {
         }
     }
 
-    /// The record sets that this step makes.
-    fn make(&self, found: &Found, listed: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
+    /// The record sets that this step makes: chosen as those that go, if they are sets of a routed record.
+    fn make(&self, found: &Found, own: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
+        let mut made = self.lead(found, &sets::leading(own), balancer);
+        if let Some(https) = self.services() {
+            let was = own.iter().find(|set| set.kind.0 == sets::SERVICE);
+            let others = made.iter().chain(own).filter_map(|set| set.ttl).max();
+            made.push(RecordSet {
+                name: found.name.clone(),
+                kind: RecordType(sets::SERVICE.into()),
+                ttl: was.and_then(|set| set.ttl).or(others).or(Some(DEFAULT_TTL)),
+                values: https.iter().map(ToString::to_string).collect(),
+                alias: None,
+                extra: BTreeMap::default(),
+            });
+        }
+        if self.set.is_some() {
+            routed::choose_as(own, &mut made);
+        }
+        made
+    }
+
+    fn lead(&self, found: &Found, listed: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
         let kept = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(DEFAULT_TTL);
         let seconds = |ttl: &Option<u32>| ttl.unwrap_or(kept);
         let set = |kind: &str, ttl: Option<u32>, values: Vec<String>, alias: Option<Alias>| RecordSet {
@@ -231,7 +349,7 @@ impl Switch {
             ttl,
             values,
             alias,
-            extra: std::collections::BTreeMap::default(),
+            extra: BTreeMap::default(),
         };
         let aliases = |types: &[&'static str], name: &str, zone_id: &str, evaluate_health: bool| {
             let alias = Alias { name: Name::new(name), zone_id: zone_id.into(), evaluate_health };
@@ -253,6 +371,28 @@ impl Switch {
                 both.map(|(kind, values)| set(kind, Some(seconds(ttl)), values, None)).collect()
             }
         }
+    }
+
+    /// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.
+    async fn what_changes(
+        &self,
+        found: &Found,
+        swap: &Swap,
+        new_ttl: Duration,
+    ) -> Result<Vec<Change>, Fault> {
+        let part = |sets: &[RecordSet]| sets::describe(&self.own(&found.name, sets).unwrap_or_default());
+        let mut changes = vec![Change {
+            what: format!("record {}", found.name).into(),
+            from: part(&swap.before).into(),
+            to: part(&swap.made).into(),
+        }];
+        let spans = Spans { served: Duration::ZERO, before: new_ttl };
+        let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made, spans).await?;
+        if let Serving::NotYet(why) = now.what {
+            let what = "name servers that do not serve yet what is listed".into();
+            changes.push(Change { what, from: why.into(), to: "the new answer".into() });
+        }
+        Ok(changes)
     }
 
     /// What the plan says must be there.
@@ -288,42 +428,26 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, dropped: Timestamp, note: Opt
     Seen::Moving { note, again: gone.since(now).min(Duration::from_secs(10)) }
 }
 
-/// For people; also which authorities have not even got what is listed now: somebody changed it a moment ago.
-async fn what_changes(found: &Found, swap: &Swap, new_ttl: Duration) -> Result<Vec<Change>, Fault> {
-    let mut changes = vec![Change {
-        what: format!("record {}", found.name).into(),
-        from: sets::describe(&swap.before).into(),
-        to: sets::describe(&swap.made).into(),
-    }];
-    let spans = Spans { served: Duration::ZERO, before: new_ttl };
-    let now = served::everywhere(&*found.dns, &found.name, &swap.before, &swap.made, spans).await?;
-    if let Serving::NotYet(why) = now.what {
-        let what = "name servers that do not serve yet what is listed".into();
-        changes.push(Change { what, from: why.into(), to: "the new answer".into() });
-    }
-    Ok(changes)
-}
-
-/// What DNS does not allow, said before anything is sent.
-fn refuse_conflicts(found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
-    sets::must_not_lead_by_service(&found.name, all)?;
-    if !made.iter().any(|set| set.kind.0 == "CNAME") {
-        return Ok(());
-    }
-    if found.name == found.zone.name {
-        return Err(Fault::permanent(format!(
-            "{} is the zone's own name, which cannot be a CNAME",
-            found.name
-        )));
-    }
-    let beside: Vec<&str> =
-        all.iter().map(|set| &*set.kind.0).filter(|k| !matches!(*k, "A" | "AAAA" | "CNAME")).collect();
-    if beside.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::permanent(format!(
-        "{} has {} records, and a CNAME cannot stand beside them",
-        found.name,
-        beside.join(", ")
-    )))
+/// Reports values that are no service binding, and what cannot stand beside one.
+fn check_services(fields: &mut Fields<'_>, https: Option<&[Arc<str>]>, to: Option<&To>) {
+    let Some(https) = https else { return };
+    let wrong = https.iter().find(|value| {
+        let mut words = value.split_whitespace();
+        let priority = words.next().and_then(|word| word.parse::<u16>().ok());
+        let (target, more) = (words.next(), words.next().is_some());
+        // With priority 0 it is an alias, and says nothing else.
+        priority.is_none() || target.is_none() || priority == Some(0) && more
+    });
+    let (message, help) = match (wrong, to) {
+        (Some(value), _) => {
+            (format!("`{value}` is no service binding"), "priority, target, and keys: `1 . alpn=h2,h3`")
+        }
+        (None, Some(To::Cname { .. })) if !https.is_empty() => (
+            "an HTTPS record cannot stand beside a CNAME".to_owned(),
+            "lead the name by `load_balancer`, `alias`, `a` or `aaaa`; or state `https: []`, and it goes",
+        ),
+        _ => return,
+    };
+    let span = fields.span_of("https");
+    fields.problems().error(Code("SW2006"), span, message).help(help);
 }

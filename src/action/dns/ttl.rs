@@ -8,6 +8,7 @@
 //! its answers are kept for as long again as they were. Nobody waits for that. A run that turned back has it back already, and
 //! one that is stuck is easier to help while answers are forgotten soon: there it does nothing.
 
+use super::lowered::Lowered;
 use super::place::{Found, Place};
 use super::resolved;
 use super::routed;
@@ -23,7 +24,6 @@ use crate::port::{Reads, Writes, need::Need};
 use crate::run::{Change, DnsClock, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,14 +40,6 @@ enum Wanted {
     Low(u32),
     /// As that step found it.
     GivenBack { step: Arc<str> },
-}
-
-/// What a step answers that lowers a TTL, for the one that gives it back.
-#[derive(Serialize, Deserialize)]
-struct Lowered {
-    record: String,
-    /// In seconds, by type; a name that leads by another type later has the largest of them.
-    listed: BTreeMap<String, u32>,
 }
 
 /// What is swapped, and how long resolvers keep what went.
@@ -144,7 +136,7 @@ impl Action for SetTtl {
             Wanted::Low(ttl) => Some(ttl),
             Wanted::GivenBack { .. } => None,
         };
-        vec![Need::Record { zone, name, from: None, to: None, ttl }]
+        vec![Need::Record { zone, name, from: None, to: None, ttl, set: None }]
     }
 
     /// A TTL that was given back is the one that counts from then on.
@@ -158,7 +150,7 @@ impl Action for SetTtl {
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
         let listed = sets::leading(&all);
-        routed::must_be_simple_or_weighted(&found.name, &listed)?;
+        routed::must_be_simple_or_routed(&found.name, &listed)?;
         match &self.wanted {
             Wanted::Low(ttl) => lowering(&found, listed, *ttl).await,
             Wanted::GivenBack { step } => giving_back(reads.scope, &found, listed, step),
@@ -219,8 +211,7 @@ fn giving_back(
 ) -> Result<Planned<Prior>, Fault> {
     let completed = scope.run.get("ending").and_then(Json::as_str) == Some("completed");
     let answered = scope.steps.get(step).filter(|_| completed);
-    let lowered =
-        answered.map(|answered| serde_json::from_value::<Lowered>(answered["out"].clone())).transpose();
+    let lowered = answered.map(|answered| Lowered::read(answered)).transpose();
     let lowered =
         lowered.map_err(|error| Fault::permanent(format!("`{step}` has lowered no TTL: {error}")))?;
     if let Some(Lowered { record, .. }) = &lowered
@@ -232,12 +223,9 @@ fn giving_back(
         );
         return Err(Fault::permanent(text));
     }
-    let was = |set: &RecordSet| {
-        let listed = &lowered.as_ref()?.listed;
-        listed.get(&*set.kind.0).or_else(|| listed.values().max()).copied()
-    };
     let raised = |set: &RecordSet| {
-        let ttl = set.ttl.map(|ttl| was(set).map_or(ttl, |was| was.max(ttl)));
+        let was = || lowered.as_ref().and_then(|lowered| lowered.was(set));
+        let ttl = set.ttl.map(|ttl| was().map_or(ttl, |was| was.max(ttl)));
         RecordSet { ttl, ..set.clone() }
     };
     let made: Vec<RecordSet> = listed.iter().map(raised).collect();
@@ -292,10 +280,10 @@ fn drained(
     let drained = if longer { since.after(prior.old_ttl + SKEW) } else { since };
     let now = reads.world.clock().now();
     if now >= drained {
-        let listed = prior.swap.before.iter().filter_map(|set| Some((set.kind.0.clone(), set.ttl?)));
+        let Lowered { record, listed } = Lowered::of(name, &prior.swap.before);
         let out = json!({
-            "record": name.as_str(),
-            "listed": listed.collect::<BTreeMap<_, _>>(),
+            "record": record,
+            "listed": listed,
             "ttl": ttl.what.as_secs(),
             "low_at": since.to_string(),
             "old_ttl": prior.old_ttl.as_secs(),

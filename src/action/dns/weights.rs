@@ -172,7 +172,7 @@ impl Action for Weights {
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
         let swap = prior.forward(stage);
         let found = self.place.find(&writes.reads()).await?;
-        let listed = found.listed().await?;
+        let listed = found.listed(false).await?;
         // A set that somebody put beside ours is in no batch of ours.
         let ours = sets::same(&listed, &swap.before) || sets::same(&listed, &swap.made);
         if !ours && !on(Mistake::ForeignOverwritten) {
@@ -191,7 +191,7 @@ impl Action for Weights {
         let prior = &record.prior;
         let swap = match toward {
             Toward::Desired(stage) => prior.forward(stage),
-            Toward::Prior => prior.back(&self.place.find(reads).await?.listed().await?),
+            Toward::Prior => prior.back(&self.place.find(reads).await?.listed(false).await?),
         };
         let known = record.note.as_ref();
         let note = known.map(|note| &note.swap);
@@ -230,7 +230,7 @@ impl Action for Weights {
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
-        let listed = self.place.find(&writes.reads()).await?.listed().await?;
+        let listed = self.place.find(&writes.reads()).await?.listed(false).await?;
         let swap = record.prior.back(&listed).undo(&self.place, writes, record.note.is_some()).await?;
         Ok(Some(Note { swap, watched: Watched::default() }))
     }

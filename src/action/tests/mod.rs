@@ -13,6 +13,8 @@ mod records;
 mod requests;
 mod samples;
 mod scaling;
+mod services;
+mod sets;
 mod shifts;
 mod signals;
 mod silence;
@@ -27,7 +29,7 @@ mod world;
 use super::{AnyAction, Record, Registry, Toward};
 use crate::plan::{Data, Fields, Known, Problems, Span, Target, Value};
 use crate::port::Stop;
-use crate::run::{Fault, FaultKind, Landed, Look, Memo, Proposal};
+use crate::run::{Fault, FaultKind, Landed, Look, Memo, Proposal, Told};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +103,11 @@ impl Story {
         self.proposal = Some(proposal);
         self.since = self.world.state().now;
         Ok(stages)
+    }
+
+    /// What a preview tells of it.
+    async fn told(&self) -> Result<Told, Fault> {
+        self.action.told(&self.world.reads(), &self.proposal.as_ref().unwrap().prior).await
     }
 
     async fn apply(&mut self) -> Result<(), Fault> {

@@ -2,6 +2,7 @@
 
 use super::{FOREIGN, MomentFault, deed, is_busy, services, written};
 use crate::port::dns::RecordSet;
+use crate::port::need::Need;
 use crate::rehearse::faults::Class;
 use crate::rehearse::scene::Scene;
 use crate::sim::{Deed, RecordFile, RuleFile, World};
@@ -78,7 +79,11 @@ fn put(scene: &Scene, name: &str, kind: &str, value: &str) {
 
 /// Names whose weights the plan changes.
 fn weighted(scene: &Scene) -> Vec<String> {
-    let all = records(scene).into_iter();
+    let needs = scene.setting.actions.needs();
+    let shifted = |name: &String| {
+        needs.iter().any(|(_, need)| matches!(need, Need::Weighted { name: own, .. } if own.as_str() == name))
+    };
+    let all = records(scene).into_iter().filter(shifted);
     all.filter(|name| scene.world(|world, _| heaviest(world, name).is_some())).collect()
 }
 
@@ -107,6 +112,7 @@ fn foreign_weight(scene: &Scene, name: &str) {
         alias,
         set: set.extra.get("SetIdentifier").cloned(),
         weight: Some(203),
+        ..RecordFile::default()
     };
     deed(scene, Deed { set_record: Some(record), ..Deed::default() });
 }

@@ -86,6 +86,25 @@ fn the_shipped_shift_has_no_findings() {
     }
 }
 
+/// One of two sets is switched, in a world that has both and in one that is made up.
+#[test]
+fn a_switch_of_one_set_has_no_findings() {
+    for world in [Some("weighted-records.yaml"), None] {
+        let setting = setting("tests/data/rehearse/one-set.yaml", world);
+        for fault in [
+            "dns.change",
+            "dns.status",
+            "world.foreign",
+            "world.new-side-fails",
+            "people.abort",
+            "process.killed",
+        ] {
+            let found = rehearsed(&setting, fault).findings;
+            assert!(found.is_empty(), "{world:?} {fault}: {found:#?}");
+        }
+    }
+}
+
 /// The smaller plan of the weighted sets, in its world and in one that is made up.
 #[test]
 fn a_shift_of_weighted_sets_has_no_findings() {

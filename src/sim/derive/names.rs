@@ -32,6 +32,8 @@ struct Said<'n> {
     from: Option<&'n Leads>,
     to: Vec<&'n Leads>,
     ttl: Option<u32>,
+    /// Sets that are led elsewhere: the name is a routed one.
+    sets: Vec<&'n str>,
 }
 
 impl Names {
@@ -51,7 +53,8 @@ impl Names {
             }
             let all = match facts.zones.get(&zone.id).and_then(|zone| zone.records.get(name)) {
                 Some(sets) => {
-                    let one = Said { asker: *asker, zone, name, from: None, to: Vec::new(), ttl: None };
+                    let (from, to, ttl, sets_led) = (None, Vec::new(), None, Vec::new());
+                    let one = Said { asker: *asker, zone, name, from, to, ttl, sets: sets_led };
                     self.found(&one, sets, sides).into_iter().collect()
                 }
                 None => self.weighted(zone, name, ids, sides),
@@ -109,7 +112,7 @@ impl Names {
 
     pub(super) fn write(self, file: &mut WorldFile) {
         for (zone, records) in self.zones {
-            let zone_file = ZoneFile { id: zone.id, delegated_to: None, records };
+            let zone_file = ZoneFile { id: zone.id, delegated_to: None, private: false, records };
             file.zones.insert(zone.name.to_string(), zone_file);
         }
     }
@@ -118,7 +121,7 @@ impl Names {
     fn said<'n>(&mut self, needs: &'n [(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> Vec<Said<'n>> {
         let mut said: Vec<Said<'n>> = Vec::new();
         for (asker, need) in needs {
-            let Need::Record { zone, name, from, to, ttl } = need else { continue };
+            let Need::Record { zone, name, from, to, ttl, set } = need else { continue };
             if !self.knows(*asker, zone, opaque) {
                 continue;
             }
@@ -128,6 +131,7 @@ impl Names {
                     one.from = one.from.or(from.as_ref().filter(|_| one.to.is_empty()));
                     one.to.extend(to);
                     one.ttl = one.ttl.min(*ttl).or(one.ttl).or(*ttl);
+                    one.sets.extend(set.as_deref());
                 }
                 None => said.push(Said {
                     asker: *asker,
@@ -136,6 +140,7 @@ impl Names {
                     from: from.as_ref(),
                     to: to.iter().collect(),
                     ttl: *ttl,
+                    sets: set.as_deref().into_iter().collect(),
                 }),
             }
         }
@@ -282,7 +287,7 @@ impl Names {
                 (vec![record], Ok(found))
             }
         };
-        self.put(said, records);
+        self.put(said, routed(&said.sets, records));
         side.map(Some)
     }
 
@@ -312,6 +317,7 @@ impl Names {
                 alias,
                 set: set.extra.get("SetIdentifier").cloned(),
                 weight: set.extra.get("Weight").and_then(|weight| weight.parse().ok()),
+                fields: other_fields(set),
                 ..named(said.name, said.zone)
             });
         }
@@ -328,6 +334,30 @@ impl Names {
             known.extend(records);
         }
     }
+}
+
+/// What files have no word of their own for.
+fn other_fields(set: &RecordSet) -> BTreeMap<String, String> {
+    let own = |key: &str| matches!(key, "SetIdentifier" | "Weight");
+    set.extra.iter().filter(|(key, _)| !own(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Each of these sets leads there, and all of them are told alike; if there are none, it is a record with one answer.
+fn routed(sets: &[&str], records: Vec<RecordFile>) -> Vec<RecordFile> {
+    if sets.is_empty() {
+        return records;
+    }
+    let mut ids: Vec<&str> = Vec::new();
+    for id in sets {
+        if !ids.contains(id) {
+            ids.push(id);
+        }
+    }
+    let of = |id: &&str| {
+        let set = Some((*id).to_owned());
+        records.iter().map(move |record| RecordFile { set: set.clone(), weight: Some(100), ..record.clone() })
+    };
+    ids.iter().flat_map(of).collect()
 }
 
 /// A record set of this name, as files have it.

@@ -5,6 +5,7 @@ use crate::plan::Timestamp;
 use crate::port::dns::{
     AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
+use crate::port::stated::{SERVICE, service_binding};
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use crate::sim::ledger;
@@ -78,7 +79,7 @@ impl ReadDns for HostedZone {
         let looking = self.account.look(self.calls.look(self.calls.zone, &self.id), |world, _| {
             let zone = world.zone(&self.id)?;
             let name_servers = world.name_servers.iter().map(|server| server.name.clone()).collect();
-            Ok(Zone { id: zone.id.clone(), name: zone.name.clone(), name_servers })
+            Ok(Zone { id: zone.id.clone(), name: zone.name.clone(), name_servers, private: zone.private })
         });
         let zone = looking.await?;
         self.account.inside.known().zones.insert(self.id.clone(), zone.clone());
@@ -112,7 +113,7 @@ impl ReadDns for HostedZone {
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
-        let zone = self.zone().await?;
+        let zone = self.public().await?;
         let inside = &self.account.inside;
         let strike = inside.ask(&question("delegation", &zone.name)).await;
         if strike == Some(Strike::Silent) {
@@ -129,7 +130,7 @@ impl ReadDns for HostedZone {
 
     async fn authorities(&self) -> Result<Vec<Authority>, Fault> {
         let mut found = Vec::new();
-        for name in self.zone().await?.name_servers {
+        for name in self.public().await?.name_servers {
             for ip in self.addresses(&name).await? {
                 found.push(Authority { name: name.clone(), address: SocketAddr::new(ip, PORT) });
             }
@@ -189,6 +190,9 @@ impl ReadDns for HostedZone {
             return Ok(Vec::new());
         }
         let (zone, kind) = (self.zone().await?, RecordType("SOA".into()));
+        if zone.private {
+            return Ok(self.resolvers());
+        }
         for authority in self.authorities().await? {
             if self.ask(&authority, &zone.name, &kind).await.is_ok() {
                 return Ok(Vec::new());
@@ -198,7 +202,16 @@ impl ReadDns for HostedZone {
     }
 }
 
-/// A public resolver of the world. It keeps nothing.
+impl HostedZone {
+    /// A zone whose name servers anybody can ask.
+    async fn public(&self) -> Result<Zone, Fault> {
+        let zone = self.zone().await?;
+        zone.must_be_public(!self.resolvers.is_empty())?;
+        Ok(zone)
+    }
+}
+
+/// A resolver of the world. It keeps nothing.
 struct Resolver {
     inside: Arc<super::Inside>,
     url: Arc<str>,
@@ -287,6 +300,7 @@ fn served(said: &Said, name: &Name, kind: &RecordType) -> Served {
 fn present(line: &Line) -> String {
     match (&*line.kind, line.value.rsplit_once(' ')) {
         ("CNAME" | "NS" | "PTR", _) => Name::new(&line.value).to_string(),
+        (SERVICE, _) => service_binding(&line.value),
         ("MX" | "SRV", Some((before, name))) => format!("{before} {}", Name::new(name)),
         _ => line.value.clone(),
     }

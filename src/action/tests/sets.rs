@@ -1,0 +1,202 @@
+//! `dns.switch` of one set of a routed record.
+
+use super::world::{World, alias, record};
+use super::{Story, codes, fails, is_foreign};
+use crate::action::Toward;
+use crate::port::LoadBalancer;
+use crate::port::dns::{Name, RecordSet};
+use crate::run::{FaultKind, Look};
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+
+const APP: &str = "app.example.com";
+const EU: [(&str, &str); 3] = [("SetIdentifier", "eu"), ("Region", "eu-west-1"), ("HealthCheckId", "hc-eu")];
+const US: [(&str, &str); 2] = [("SetIdentifier", "us"), ("Region", "us-east-1")];
+
+fn chosen(set: RecordSet, by: &[(&str, &str)]) -> RecordSet {
+    RecordSet { extra: by.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(), ..set }
+}
+
+fn in_europe(to: &str) -> RecordSet {
+    chosen(alias(APP, "A", to), &EU)
+}
+
+fn in_america() -> RecordSet {
+    chosen(record(APP, "A", 60, &["10.8.0.1"]), &US)
+}
+
+/// A name that leads to Europe or America, by latency.
+fn world() -> World {
+    let world = World::new();
+    {
+        let mut state = world.state();
+        state.listings[0].1 = vec![in_europe("old.elb.example"), in_america()];
+        state.addresses.insert(Name::new("old.elb.example"), vec![[10, 9, 0, 1].into()]);
+        state.addresses.insert(Name::new("new.elb.example"), vec![[10, 0, 0, 1].into()]);
+        state.balancers.push(LoadBalancer {
+            arn: "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/new/1".into(),
+            name: "new".into(),
+            dns_name: "new.elb.example".into(),
+            zone_id: "ZLB".into(),
+            keep_alive: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+        });
+    }
+    world.pass(Duration::from_secs(1000));
+    world
+}
+
+fn with(set: &str, to: &Json) -> Json {
+    json!({"target": "zone", "record": "app", "set": set, "to": to})
+}
+
+fn to_new() -> Json {
+    json!({"load_balancer": "new", "in": "prod"})
+}
+
+fn switch(world: &World) -> Story {
+    Story::new(world, "dns.switch", &with("eu", &to_new()))
+}
+
+fn sorted(mut sets: Vec<RecordSet>) -> Vec<RecordSet> {
+    sets.sort_by_key(|set| set.extra["SetIdentifier"].clone());
+    sets
+}
+
+#[tokio::test]
+async fn one_set_is_led_elsewhere_and_stays_what_it_is_chosen_by() {
+    let world = world();
+    world.state().insync_after = Duration::from_secs(40);
+    let mut story = switch(&world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    let told = format!("{:?}", story.proposal.as_ref().unwrap().changes);
+    assert!(told.contains("A alias old.elb.example set eu") && !told.contains("set us"), "{told}");
+    let notes = story.told().await.unwrap().notes.join("\n");
+    for words in ["depends on where it asks", "health check hc-eu stays with set eu"] {
+        assert!(notes.contains(words), "`{words}` is not in: {notes}");
+    }
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= Duration::from_secs(40), "until INSYNC at least");
+    assert_eq!(sorted(world.listed()), [in_europe("new.elb.example"), in_america()]);
+    let moved = format!("-{} +{}", in_europe("old.elb.example"), in_europe("new.elb.example"));
+    assert_eq!(story.writes(), [moved], "the other set has no part in it");
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(sorted(world.listed()), [in_europe("old.elb.example"), in_america()]);
+}
+
+#[tokio::test]
+async fn a_name_server_may_answer_with_any_of_the_sets_that_are_listed() {
+    // Whoever stands where these name servers see America is given that.
+    let world = world();
+    let mut listed = world.listed();
+    listed.reverse();
+    world.list(listed);
+    world.pass(Duration::from_secs(1000));
+    let mut story = switch(&world);
+    story.done().await;
+    // What is none of them has not arrived.
+    let mut story = Story::new(&world, "dns.switch", &with("us", &json!({"a": ["10.8.0.2"]})));
+    world.state().lags[1] = Duration::from_secs(45);
+    story.plan().await.unwrap();
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= Duration::from_secs(45), "{:?}", story.waited(sent));
+}
+
+#[tokio::test]
+async fn somebody_elses_change_of_any_of_the_sets_is_seen() {
+    let theirs = || vec![in_europe("new.elb.example"), chosen(record(APP, "A", 60, &["10.7.7.7"]), &US)];
+    let world = world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    world.list(vec![in_europe("theirs.example"), in_america()]);
+    is_foreign(story.apply().await, &["theirs.example"]);
+    let world = self::world();
+    let mut story = switch(&world);
+    story.done().await;
+    world.list(theirs());
+    is_foreign(story.look(Toward::Desired(1)).await, &["10.7.7.7"]);
+    is_foreign(story.undo().await, &["10.7.7.7"]);
+    assert_eq!(world.listed(), theirs());
+}
+
+#[tokio::test]
+async fn a_set_that_is_not_there_or_would_not_fit_is_found_before_going() {
+    let refused = async |listed: Vec<RecordSet>, set: &str, to: &Json, words: &[&str]| {
+        let world = world();
+        world.list(listed);
+        world.pass(Duration::from_secs(1000));
+        fails(Story::new(&world, "dns.switch", &with(set, to)).plan().await, FaultKind::Permanent, words);
+    };
+    let both = || vec![in_europe("old.elb.example"), in_america()];
+    refused(both(), "asia", &to_new(), &["has no set `asia`", "it has eu, us"]).await;
+    refused(
+        vec![record(APP, "A", 60, &["10.9.0.1"])],
+        "eu",
+        &to_new(),
+        &["has no set `eu`", "leave `set` out"],
+    )
+    .await;
+    refused(both(), "eu", &json!({"aaaa": ["fd00::1"]}), &["other sets stand beside it", "AAAA fd00::1"])
+        .await;
+    let weighted = |id: &str, ttl: u32| {
+        chosen(record(APP, "A", ttl, &["10.8.0.1"]), &[("SetIdentifier", id), ("Weight", "1")])
+    };
+    let to = json!({"a": ["10.8.0.2"], "ttl": "30s"});
+    let two = vec![weighted("eu", 60), weighted("us", 60)];
+    refused(two, "eu", &to, &["weighted sets have one TTL", "dns.ttl"]).await;
+    let many = |id: &str| {
+        chosen(record(APP, "A", 60, &["10.8.0.1"]), &[("SetIdentifier", id), ("MultiValueAnswer", "true")])
+    };
+    refused(vec![many("eu"), many("us")], "eu", &to_new(), &["several of its sets at once"]).await;
+    let policy = chosen(
+        in_america(),
+        &[("SetIdentifier", "us"), ("Region", "us-east-1"), ("TrafficPolicyInstanceId", "t")],
+    );
+    refused(vec![in_europe("old.elb.example"), policy], "eu", &to_new(), &["traffic policy"]).await;
+    // The only one of its name may become what it likes.
+    let world = world();
+    world.list(vec![in_europe("old.elb.example")]);
+    world.pass(Duration::from_secs(1000));
+    let mut story = Story::new(&world, "dns.switch", &with("eu", &json!({"cname": "new.elb.example"})));
+    story.done().await;
+    assert_eq!(world.listed(), [chosen(record(APP, "CNAME", 60, &["new.elb.example"]), &EU)]);
+}
+
+#[tokio::test]
+async fn what_must_be_there_is_said_of_the_set() {
+    for (from, holds) in [(json!({"alias": "old.elb.example"}), true), (json!({"a": ["10.8.0.1"]}), false)] {
+        let world = world();
+        let mut with = with("eu", &to_new());
+        with["from"] = from;
+        let found = Story::new(&world, "dns.switch", &with).plan().await;
+        if holds {
+            assert_eq!(found.unwrap(), 1);
+        } else {
+            is_foreign(found, &["old.elb.example", "the plan says"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_way_back_waits_for_the_answers_of_the_set() {
+    let world = world();
+    let mut story = switch(&world);
+    story.done().await;
+    story.undo().await.unwrap();
+    let sent = world.state().now;
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
+    story.restored().await.unwrap();
+    assert!(story.waited(sent) >= Duration::from_secs(60), "{:?}", story.waited(sent));
+}
+
+#[test]
+fn a_primary_server_has_no_sets() {
+    let with =
+        json!({"target": "updated", "record": "app", "set": "eu", "to": {"cname": "new.example.test"}});
+    assert_eq!(codes("dns.switch", &with), ["SW2006"]);
+}
