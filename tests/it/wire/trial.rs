@@ -41,7 +41,7 @@ const WAYS: [Way; 10] = [
     Way { name: "weights-back", change: green_fails_by_name, code: 10, own: 1, ..WEIGHTS },
     Way { name: "held", change: || json!({}), code: 0, own: usize::MAX, last: 2, ..HELD },
     Way { name: "held-back", change: new_fails, code: 10, own: 6, ..HELD },
-    Way { name: "task-back", change: runs_on, code: 10, own: usize::MAX, ..TASK },
+    Way { name: "task-back", change: runs_on, code: 10, own: 1, ..TASK },
 ];
 const GO_LIVE: Way = Way {
     name: "",
