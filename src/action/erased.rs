@@ -70,6 +70,10 @@ pub trait AnyAction: Debug + Send + Sync {
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault>;
     /// Looks.
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault>;
+    /// Whether what the undo needs is still there.
+    async fn way_back(&self, _reads: &Reads<'_>, _record: &Record) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Whether a look tells more than that a call was answered.
     fn reads_back(&self) -> bool {
         true
@@ -139,6 +143,10 @@ impl<A: Action> AnyAction for A {
             }
             Seen::Desired { out } => Look::Desired { out: write(&out)? },
         })
+    }
+
+    async fn way_back(&self, reads: &Reads<'_>, record: &Record) -> Result<(), Fault> {
+        Action::way_back(self, reads, &known(record)?).await
     }
 
     fn reads_back(&self) -> bool {

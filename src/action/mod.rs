@@ -89,6 +89,13 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Self::Note>, Fault>;
+    /// Whether what the undo needs is still there, of something that was done.
+    ///
+    /// # Errors
+    /// Foreign, if it is certainly gone.
+    async fn way_back(&self, _reads: &Reads<'_>, _record: &Known<Self>) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Whether a look tells more than that a call was answered.
     fn reads_back(&self) -> bool {
         true

@@ -83,8 +83,8 @@ pub async fn zone(inventory: &dyn ReadInventory, meant: &str) -> Result<ListedZo
         }
         ([first, ..], []) => Err(Refusal::unfit(
             format!(
-                "zone {} ({}) is private: only the resolver inside its network answers from it, so no change of it could be \
-                 verified from here",
+                "zone {} ({}) is private: only resolvers inside its network answer from it, so what it serves cannot be read \
+                 from here; write the plan by hand, with such a resolver in its target (`resolvers`)",
                 first.id, first.name
             ),
             None,

@@ -417,7 +417,11 @@ impl Hands {
         match &piece.record {
             Some(record) => {
                 let record = Record { note: piece.note().cloned(), ..record.clone() };
-                action.look(&reads, piece.toward, &record).await
+                let look = action.look(&reads, piece.toward, &record).await?;
+                if matches!(look, Look::Desired { .. }) && matches!(piece.due.work, Work::Hold(_)) {
+                    action.way_back(&reads, &record).await?;
+                }
+                Ok(look)
             }
             None => Ok(Look::Desired { out: "null".into() }),
         }

@@ -220,6 +220,12 @@ pub fn service_binding(value: &str) -> String {
                 key.to_ascii_lowercase(),
                 value.trim_end_matches(',').trim_matches('"').trim_end_matches(','),
             );
+            let canonical =
+                |part: &str| part.parse::<IpAddr>().map_or_else(|_| part.to_owned(), |ip| ip.to_string());
+            let value = match &*key {
+                "ipv4hint" | "ipv6hint" => value.split(',').map(canonical).collect::<Vec<_>>().join(","),
+                _ => value.to_owned(),
+            };
             if value.is_empty() { key } else { format!("{key}={value}") }
         })
         .filter(|param| !param.is_empty())
@@ -260,6 +266,10 @@ mod tests {
             assert_eq!(service_binding(value), one, "{value}");
         }
         assert_eq!(service_binding("0 Svc.Example.COM."), "0 svc.example.com");
+        assert_eq!(
+            service_binding("1 . ipv6hint=2001:DB8:0::1,fd00::0:2"),
+            "1 . ipv6hint=2001:db8::1,fd00::2"
+        );
         assert_eq!(service_binding(""), "");
     }
 

@@ -161,7 +161,10 @@ pub(super) fn fill(answer: &mut Message, said: &Said, recursive: bool) {
 pub(super) fn record(line: &Line) -> Option<Record> {
     let name = on_wire(&line.name)?;
     let kind = rr::RecordType::from_str(&line.kind).ok()?;
-    let data = RData::try_from_str(kind, &line.value).ok()?;
+    let mut data = RData::try_from_str(kind, &line.value).ok()?;
+    if let RData::HTTPS(rr::rdata::HTTPS(binding)) = &mut data {
+        binding.svc_params.sort_by_key(|(key, _)| *key);
+    }
     Some(Record::from_rdata(name, line.ttl, data))
 }
 

@@ -136,6 +136,11 @@ impl Balancer {
         self.keep_alive + self.idle_timeout
     }
 
+    /// Minutes without a request after which each connection is closed.
+    pub(crate) fn idle_minutes(&self) -> usize {
+        usize::try_from(self.idle_timeout.as_secs().div_ceil(60)).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn groups(&self) -> &[String] {
         &self.groups
     }

@@ -19,3 +19,6 @@ pub(super) use lock::{Free, Release, Take};
 pub(super) use switch::Switch;
 pub(super) use ttl::SetTtl;
 pub(super) use weights::Weights;
+
+#[cfg(test)]
+pub(super) use sets::by_hand as by_hand_of;

@@ -72,6 +72,22 @@ pub(super) fn must_be_simple_or_routed(name: &Name, listed: &[RecordSet]) -> Res
             );
             return Err(Fault::permanent(text));
         }
+        let default = |key: &str| {
+            let of_it = |other: &RecordSet| {
+                other.kind == set.kind && other.extra.get(key).is_some_and(|value| value == "*")
+            };
+            listed.iter().any(of_it)
+        };
+        let by = |prefix: &str| set.extra.keys().any(|key| key.starts_with(prefix));
+        if by("GeoLocation.") && !default("GeoLocation.CountryCode")
+            || by("CidrRoutingConfig.") && !default("CidrRoutingConfig.LocationName")
+        {
+            let text = format!(
+                "{name} has no default set (`*`): where no set fits there is no answer, and nobody can tell from here which name \
+                 servers have a change; make one first"
+            );
+            return Err(Fault::permanent(text));
+        }
         let mut beside = listed.iter().filter(|other| other.kind == set.kind);
         if beside.all(|other| sets::weight(other) == Some(0)) {
             return Err(Fault::permanent(format!("{name} {ALIKE}")));
@@ -114,6 +130,10 @@ pub(super) fn choose_as(own: &[RecordSet], made: &mut [RecordSet]) {
     for set in made {
         if let Some(was) = own.iter().find(|was| was.kind == set.kind).or(own.first()) {
             set.extra.clone_from(&was.extra);
+            if let (Some(alias), Some(was)) = (&mut set.alias, &was.alias) {
+                // Without it, what is chosen by health is chosen whatever its health.
+                alias.evaluate_health |= was.evaluate_health;
+            }
         }
     }
 }

@@ -14,12 +14,14 @@ fn leads_by_service(set: &RecordSet) -> bool {
         let target = value.split_whitespace().nth(1).unwrap_or(".");
         target != "." || value.contains("ipv4hint=") || value.contains("ipv6hint=")
     };
-    matches!(&*set.kind.0, "HTTPS" | "SVCB") && set.values.iter().any(leads)
+    matches!(&*set.kind.0, SERVICE | "SVCB") && (set.alias.is_some() || set.values.iter().any(leads))
 }
 
-/// Clients that go by such a record would not come to the new side.
-pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet]) -> Result<(), Fault> {
-    let Some(set) = all.iter().find(|set| leads_by_service(set)) else { return Ok(()) };
+/// Clients that go by such a record would not come to the new side. `switched`: what says how the name is spoken to goes with it,
+/// unless it is whatever another name has.
+pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet], switched: bool) -> Result<(), Fault> {
+    let goes = |set: &RecordSet| switched && set.kind.0 == SERVICE && set.alias.is_none();
+    let Some(set) = all.iter().find(|set| leads_by_service(set) && !goes(set)) else { return Ok(()) };
     Err(Fault::permanent(format!(
         "{name} has the record {set}, by which clients would go on to the old side: `dns.switch` takes what it should be in \
          `https`, and switches it together with this name"
@@ -28,8 +30,13 @@ pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet]) -> Result
 
 /// The sets that say where the name leads, and how it is spoken to as well where that is switched with it.
 pub(super) fn leading_with(all: &[RecordSet], services: bool) -> Vec<RecordSet> {
-    let is_service = |set: &&RecordSet| services && set.kind.0 == SERVICE;
-    in_order([leading(all), all.iter().filter(is_service).cloned().collect()].concat())
+    let beside = if services { self::services(all) } else { Vec::new() };
+    in_order([leading(all), beside].concat())
+}
+
+/// Those that say how the name is spoken to.
+pub(super) fn services(all: &[RecordSet]) -> Vec<RecordSet> {
+    all.iter().filter(|set| set.kind.0 == SERVICE).cloned().collect()
 }
 
 /// Whether two listings say the same, in every field; the order of values means nothing.
@@ -80,7 +87,7 @@ pub(super) fn swap(old: &[RecordSet], new: &[RecordSet]) -> Vec<RecordChange> {
 }
 
 /// A set as the `aws` command takes it, every field as listed.
-pub(super) fn by_hand(set: &RecordSet) -> Json {
+pub(in crate::action) fn by_hand(set: &RecordSet) -> Json {
     let mut told = json!({"Name": set.name.as_str(), "Type": set.kind.0});
     if let Some(ttl) = set.ttl {
         told["TTL"] = ttl.into();
@@ -97,9 +104,18 @@ pub(super) fn by_hand(set: &RecordSet) -> Json {
             told["ResourceRecords"] = set.values.iter().map(|value| json!({ "Value": value })).collect();
         }
     }
-    // A health check, and what a weighted set has besides.
+    // A health check, and by what the set is chosen: `GeoLocation.CountryCode`.
     for (key, value) in &set.extra {
-        told[key] = value.as_str().into();
+        match key.split_once('.') {
+            None => told[key] = value.as_str().into(),
+            Some((of, "Bias")) => {
+                told[of]["Bias"] = value.parse::<i32>().map_or_else(|_| json!(value), Json::from);
+            }
+            Some((of, part @ ("Latitude" | "Longitude"))) => {
+                told[of]["Coordinates"][part] = value.as_str().into();
+            }
+            Some((of, part)) => told[of][part] = value.as_str().into(),
+        }
     }
     if let Some(weight) = weight(set) {
         told["Weight"] = weight.into();

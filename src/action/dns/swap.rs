@@ -74,10 +74,20 @@ impl Swap {
         self.before.iter().chain(&self.made).any(|set| set.kind.0 == sets::SERVICE)
     }
 
+    /// Whether some sets stay: whoever is answered with one of those has seen nothing of the change.
+    fn is_partial(&self) -> bool {
+        self.changes() && self.made.iter().any(|set| self.before.contains(set))
+    }
+
     /// Whether this is what was made; also with a TTL that this run lowered before, and has given back since.
     fn is_made(&self, listed: &[RecordSet], scope: &Scope, name: &Name) -> bool {
-        let leads = || !sets::lead_alike(&self.before, &self.made) && sets::lead_alike(listed, &self.made);
-        let (is, was) = (sets::longest(listed), sets::longest(&self.made));
+        let (is_leading, made) = (sets::leading(listed), sets::leading(&self.made));
+        let leads = || {
+            !sets::lead_alike(&self.before, &self.made)
+                && sets::lead_alike(&is_leading, &made)
+                && sets::same(&sets::services(listed), &sets::services(&self.made))
+        };
+        let (is, was) = (sets::longest(&is_leading), sets::longest(&made));
         sets::same(listed, &self.made)
             || leads() && is >= was && lowered::longest(scope, name).is_some_and(|most| is <= most)
     }
@@ -90,6 +100,14 @@ impl Swap {
         if on(Mistake::ForeignOverwritten) {
             let listed = place.find(&writes.reads()).await?.listed(self.has_services()).await?;
             return self.send(place, writes, &listed, &self.made).await;
+        }
+        if self.is_partial() {
+            // A set that stays is in no batch, and nor is one that somebody has put beside it.
+            let found = place.find(&writes.reads()).await?;
+            let listed = found.listed(self.has_services()).await?;
+            if !sets::same(&listed, &self.before) && !sets::same(&listed, &self.made) {
+                return Err(self.foreign(&found, &listed));
+            }
         }
         self.send(place, writes, &self.before, &self.made).await
     }
@@ -202,7 +220,8 @@ impl Swap {
             return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
         let old_ttl = old_ttl.max(note.kept.unwrap_or_default());
-        let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), old_ttl).await?;
+        let blind = if self.is_partial() { PROPAGATION } else { Duration::ZERO };
+        let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), (old_ttl, blind)).await?;
         let now = reads.world.clock().now();
         let why = match what {
             Serving::Everywhere(ttl) => {
@@ -258,7 +277,7 @@ async fn serving(
     found: &Found,
     note: &Note,
     (wanted, gone): (&[RecordSet], &[RecordSet]),
-    old_ttl: Duration,
+    (old_ttl, blind): (Duration, Duration),
 ) -> Result<Heard<Serving>, Fault> {
     if !found.is_insync(note.change.as_ref()).await? {
         let why = "accepted, and not yet on all servers of the provider (PENDING)".into();
@@ -268,8 +287,9 @@ async fn serving(
     let served = note.served_since.map(|since| now.since(since)).unwrap_or_default();
     let spans = Spans { served, before: old_ttl };
     let heard = served::everywhere(&*found.dns, &found.name, wanted, gone, spans).await?;
-    if heard.instead.is_some() && !note.can_be_followed() && now < note.awaited_since.after(UNFOLLOWED) {
-        let limit = format_duration(UNFOLLOWED);
+    let limit = if heard.instead.is_some() { UNFOLLOWED } else { blind };
+    if !note.can_be_followed() && now < note.awaited_since.after(limit) {
+        let limit = format_duration(limit);
         let why =
             format!("no answer names the change, so that nobody can say how far it is: it gets {limit}");
         return Ok(Heard { what: Serving::NotYet(why), ..heard });

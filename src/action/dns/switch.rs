@@ -81,6 +81,14 @@ impl Action for Switch {
         let about = "values of the HTTPS record of the name (RFC 9460), which is switched with it: `1 . alpn=h2,h3`; none: it goes";
         let https = fields.optional("https", list(text()), about);
         check_services(fields, https.as_deref(), to.as_ref());
+        if https.is_some() && set.is_some() {
+            let span = fields.span_of("https");
+            let message = "`https` and `set` are not switched together: the HTTPS record of a routed name may be routed, too";
+            fields
+                .problems()
+                .error(Code("SW2003"), span, message)
+                .help("switch the one by hand, and leave it out here");
+        }
         to::check_apex(fields, place.as_ref(), to.as_ref());
         to::check_aliases(fields, place.as_ref(), to.as_ref());
         Some(Self { place: place?, from, to: to?, set, https, data })
@@ -174,7 +182,7 @@ impl Action for Switch {
         let listed = sets::leading_with(&all, self.https.is_some());
         let own = self.own(&found.name, &listed)?;
         let balancer = self.balancer(reads).await?;
-        let to = self.make(&found, &own, balancer.as_ref());
+        let to = self.make(&found, (&own, &listed), balancer.as_ref());
         self.refuse_conflicts(&found, &all, &to)?;
         let made = match self.set {
             None => to,
@@ -271,9 +279,7 @@ impl Switch {
 
     /// What DNS does not allow, said before anything is sent.
     fn refuse_conflicts(&self, found: &Found, all: &[RecordSet], made: &[RecordSet]) -> Result<(), Fault> {
-        if self.https.is_none() {
-            sets::must_not_lead_by_service(&found.name, all)?;
-        }
+        sets::must_not_lead_by_service(&found.name, all, self.https.is_some())?;
         if !made.iter().any(|set| set.kind.0 == "CNAME") {
             return Ok(());
         }
@@ -320,15 +326,26 @@ impl Switch {
     }
 
     /// The record sets that this step makes: chosen as those that go, if they are sets of a routed record.
-    fn make(&self, found: &Found, own: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
-        let mut made = self.lead(found, &sets::leading(own), balancer);
+    fn make(
+        &self,
+        found: &Found,
+        (own, listed): (&[RecordSet], &[RecordSet]),
+        balancer: Option<&Balancer>,
+    ) -> Vec<RecordSet> {
+        let leading = sets::leading(own);
+        let beside = if self.set.is_some() { sets::leading(listed) } else { leading.clone() };
+        let mut made = self.lead(found, &leading, &beside, balancer);
         if let Some(https) = self.services() {
             let was = own.iter().find(|set| set.kind.0 == sets::SERVICE);
             let others = made.iter().chain(own).filter_map(|set| set.ttl).max();
+            let stated = match self.to {
+                To::Cname { ttl, .. } | To::Addresses { ttl, .. } => ttl,
+                To::LoadBalancer { .. } | To::Alias { .. } => None,
+            };
             made.push(RecordSet {
                 name: found.name.clone(),
                 kind: RecordType(sets::SERVICE.into()),
-                ttl: was.and_then(|set| set.ttl).or(others).or(Some(DEFAULT_TTL)),
+                ttl: stated.or(was.and_then(|set| set.ttl)).or(others).or(Some(DEFAULT_TTL)),
                 values: https.iter().map(ToString::to_string).collect(),
                 alias: None,
                 extra: BTreeMap::default(),
@@ -340,9 +357,22 @@ impl Switch {
         made
     }
 
-    fn lead(&self, found: &Found, listed: &[RecordSet], balancer: Option<&Balancer>) -> Vec<RecordSet> {
-        let kept = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(DEFAULT_TTL);
-        let seconds = |ttl: &Option<u32>| ttl.unwrap_or(kept);
+    /// By the TTL of what goes, or of what stands beside it, unless the plan states one.
+    fn lead(
+        &self,
+        found: &Found,
+        own: &[RecordSet],
+        beside: &[RecordSet],
+        balancer: Option<&Balancer>,
+    ) -> Vec<RecordSet> {
+        let longest = |sets: &[RecordSet], kind: Option<&str>| {
+            let fits = |set: &&RecordSet| kind.is_none_or(|kind| set.kind.0 == kind);
+            sets.iter().filter(fits).filter_map(|set| set.ttl).max()
+        };
+        let seconds = |ttl: &Option<u32>, kind: &str| {
+            let kept = longest(own, Some(kind)).or_else(|| longest(beside, Some(kind)));
+            ttl.or(kept).or_else(|| longest(own, None)).unwrap_or(DEFAULT_TTL)
+        };
         let set = |kind: &str, ttl: Option<u32>, values: Vec<String>, alias: Option<Alias>| RecordSet {
             name: found.name.clone(),
             kind: RecordType(kind.into()),
@@ -362,13 +392,13 @@ impl Switch {
                 aliases(types, name, zone_id, *evaluate_health)
             }
             To::Cname { name, ttl } => {
-                vec![set("CNAME", Some(seconds(ttl)), vec![Name::new(name).to_string()], None)]
+                vec![set("CNAME", Some(seconds(ttl, "CNAME")), vec![Name::new(name).to_string()], None)]
             }
             To::Addresses { four, six, ttl } => {
                 let four: Vec<String> = four.iter().map(ToString::to_string).collect();
                 let six: Vec<String> = six.iter().map(ToString::to_string).collect();
                 let both = [("A", four), ("AAAA", six)].into_iter().filter(|(_, values)| !values.is_empty());
-                both.map(|(kind, values)| set(kind, Some(seconds(ttl)), values, None)).collect()
+                both.map(|(kind, values)| set(kind, Some(seconds(ttl, kind)), values, None)).collect()
             }
         }
     }
@@ -415,7 +445,9 @@ impl Switch {
 async fn drained(reads: &Reads<'_>, prior: &Prior, dropped: Timestamp, note: Option<Note>) -> Seen<Note> {
     let now = reads.world.clock().now();
     let gone = dropped.after(prior.keep_alive);
-    let idle = now >= dropped && idle_since(reads, prior.balancer.as_ref(), dropped, IDLE_MINUTES).await;
+    // A connection that says nothing is kept for that long, and its client is still there.
+    let minutes = prior.balancer.as_ref().map_or(0, Balancer::idle_minutes).max(IDLE_MINUTES);
+    let idle = now >= dropped && idle_since(reads, prior.balancer.as_ref(), dropped, minutes).await;
     if now >= gone || idle {
         return Seen::Prior;
     }

@@ -148,7 +148,7 @@ impl Action for Weights {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
-        sets::must_not_lead_by_service(&found.name, &all)?;
+        sets::must_not_lead_by_service(&found.name, &all, false)?;
         let before = sets::leading(&all);
         let there = routed::shares(&found.name, &before, &self.named())?;
         let stages = shares::stages(&there, &self.new, &self.course.to, routed::MOST)
@@ -287,7 +287,9 @@ impl Weights {
             from: shares::told(there).into(),
             to: format!("{}{}", to.join("; then "), soak.unwrap_or_default()).into(),
         }];
-        let fails = || "as it is: while it fails, the set is left out, whatever its weight".into();
+        let fails = || {
+            "as it is: while it fails, the set is left out, whatever its weight, unless those of all sets fail".into()
+        };
         for set in before {
             let what = format!("health of set {} ({})", identifier(set), set.kind.0);
             if let Some(check) = set.extra.get("HealthCheckId") {

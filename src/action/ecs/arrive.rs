@@ -106,8 +106,6 @@ impl Deploy {
                 return Ok(moving(reads, &text));
             }
         }
-        let prior = &record.prior;
-        self.could_go_back(compute, &prior.kept, &prior.definition).await.map_err(Fault::foreign)?;
         Ok(Seen::Desired {
             out: json!({
                 "task_definition": primary.definition,

@@ -317,6 +317,12 @@ impl Action for Deploy {
         }
     }
 
+    async fn way_back(&self, reads: &Reads<'_>, record: &Known<Self>) -> Result<(), Fault> {
+        let compute = reads.world.compute(&self.target.name)?;
+        let prior = &record.prior;
+        self.could_go_back(&*compute, &prior.kept, &prior.definition).await.map_err(Fault::foreign)
+    }
+
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         let reads = writes.reads();
         let compute = reads.world.compute(&self.target.name)?;

@@ -12,7 +12,7 @@ pub(super) fn of(definition: &TaskDefinition) -> Vec<String> {
 pub(super) async fn gone(compute: &dyn ReadCompute, images: &[String]) -> Option<String> {
     for (name, image) in kept(images) {
         if let Pull::Cannot(why) = compute.pull(&image).await {
-            return Some(format!("{name} cannot be pulled: {why}"));
+            return Some(format!("{name} cannot be pulled: {}", why.trim_end_matches('.')));
         }
     }
     None

@@ -218,13 +218,17 @@ async fn an_image_that_the_way_back_needs_is_looked_for_as_long_as_the_run_lives
     story.apply().await.unwrap();
     world.complete("web", &digest('b'));
     story.arrive().await.unwrap();
+    story.way_back().await.unwrap();
     world.state().pulls.insert(in_ecr('a'), deleted());
-    is_foreign(story.look(Toward::Desired(1)).await, &[&in_ecr('a'), "push it again", OLD]);
+    is_foreign(story.way_back().await, &[&in_ecr('a'), "push it again", OLD]);
     world.state().pulls.clear();
-    story.arrive().await.unwrap();
-    // On the way back it is too late to ask: what the service makes of it is what counts.
+    story.way_back().await.unwrap();
+    // Whether it arrives, and whether it is back, is what the service makes of it.
     world.state().pulls.insert(in_ecr('a'), deleted());
+    story.arrive().await.unwrap();
     story.undo().await.unwrap();
+    world.complete("web", &digest('a'));
+    story.restored().await.unwrap();
 }
 
 /// Requests would have no way there.

@@ -105,6 +105,11 @@ impl Story {
         Ok(stages)
     }
 
+    /// Whether what its undo needs is there.
+    async fn way_back(&self) -> Result<(), Fault> {
+        self.action.way_back(&self.world.reads(), &self.record()).await
+    }
+
     /// What a preview tells of it.
     async fn told(&self) -> Result<Told, Fault> {
         self.action.told(&self.world.reads(), &self.proposal.as_ref().unwrap().prior).await

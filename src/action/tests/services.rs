@@ -1,7 +1,7 @@
 //! `dns.switch` of a name that has an HTTPS record.
 
 use super::records::{APP, at_app, new, seconds, switch, to_balancer, world};
-use super::world::record;
+use super::world::{alias, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::port::dns::RecordSet;
 use crate::run::FaultKind;
@@ -64,6 +64,16 @@ async fn a_service_binding_goes_and_comes_with_its_name_in_one_batch() {
         theirs.push(service("1 . alpn=h3"));
         world.list(theirs);
         is_foreign(story.undo().await, &["alpn=h3"]);
+    }
+    // What is whatever another name has, and what is of another kind, is not switched with it.
+    for beside in
+        [alias(APP, "HTTPS", "old.elb.example"), record(APP, "SVCB", 60, &["1 old.example. port=8443"])]
+    {
+        let world = world();
+        world.list(vec![record(APP, "A", 60, &["10.9.0.1"]), beside]);
+        let mut with = to_balancer();
+        with["https"] = json!([]);
+        fails(Story::new(&world, "dns.switch", &with).plan().await, FaultKind::Permanent, &["old side"]);
     }
     // What is not stated is left alone, and nobody's business.
     let world = world();

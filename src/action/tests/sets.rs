@@ -1,11 +1,11 @@
 //! `dns.switch` of one set of a routed record.
 
-use super::world::{World, alias, record};
+use super::world::{Fate, World, alias, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
 use crate::port::LoadBalancer;
 use crate::port::dns::{Name, RecordSet};
-use crate::run::{FaultKind, Look};
+use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -107,6 +107,71 @@ async fn a_name_server_may_answer_with_any_of_the_sets_that_are_listed() {
     assert!(story.waited(sent) >= Duration::from_secs(45), "{:?}", story.waited(sent));
 }
 
+/// Whoever is answered with a set that stays has seen nothing of the change, and nobody can be asked how far it is.
+#[tokio::test]
+async fn an_answer_that_is_lost_is_waited_for() {
+    for back in [false, true] {
+        let world = world();
+        let mut listed = world.listed();
+        listed.reverse();
+        world.list(listed);
+        world.pass(Duration::from_secs(1000));
+        let mut story = switch(&world);
+        if back {
+            story.done().await;
+        } else {
+            story.plan().await.unwrap();
+        }
+        world.state().fate = Some(Fate::LostAfter);
+        let lost = if back { story.undo().await } else { story.apply().await };
+        assert_eq!(lost.unwrap_err().landed, Landed::Maybe);
+        story.note = None;
+        let sent = world.state().now;
+        if back {
+            story.undo().await.unwrap();
+            story.restored().await.unwrap();
+        } else {
+            story.arrive().await.unwrap();
+        }
+        assert!(story.waited(sent) >= Duration::from_secs(60), "{:?}", story.waited(sent));
+    }
+}
+
+#[tokio::test]
+async fn a_set_stays_chosen_by_the_health_of_what_it_leads_to_and_has_the_ttl_of_its_own_type() {
+    let world = world();
+    let mut healthy = in_europe("old.elb.example");
+    healthy.alias.as_mut().unwrap().evaluate_health = true;
+    world.list(vec![healthy, in_america()]);
+    world.pass(Duration::from_secs(1000));
+    let mut story = switch(&world);
+    story.done().await;
+    let moved = world.listed().into_iter().find(|set| set.extra["SetIdentifier"] == "eu").unwrap();
+    assert!(moved.alias.unwrap().evaluate_health);
+    let weighted = |kind: &str, id: &str, ttl: u32, value: &str| {
+        chosen(record(APP, kind, ttl, &[value]), &[("SetIdentifier", id), ("Weight", "1")])
+    };
+    let all = |value: &str| {
+        vec![
+            weighted("A", "eu", 60, value),
+            weighted("AAAA", "eu", 300, "fd00::1"),
+            weighted("A", "us", 60, "10.8.0.1"),
+            weighted("AAAA", "us", 300, "fd00::2"),
+        ]
+    };
+    let world = self::world();
+    world.list(all("10.9.0.1"));
+    world.pass(Duration::from_secs(1000));
+    let to = json!({"a": ["10.0.0.1"], "aaaa": ["fd00::1"]});
+    let mut story = Story::new(&world, "dns.switch", &with("eu", &to));
+    story.done().await;
+    let by_name = |mut sets: Vec<RecordSet>| {
+        sets.sort_by_key(ToString::to_string);
+        sets
+    };
+    assert_eq!(by_name(world.listed()), by_name(all("10.0.0.1")));
+}
+
 #[tokio::test]
 async fn somebody_elses_change_of_any_of_the_sets_is_seen() {
     let theirs = || vec![in_europe("new.elb.example"), chosen(record(APP, "A", 60, &["10.7.7.7"]), &US)];
@@ -115,6 +180,13 @@ async fn somebody_elses_change_of_any_of_the_sets_is_seen() {
     story.plan().await.unwrap();
     world.list(vec![in_europe("theirs.example"), in_america()]);
     is_foreign(story.apply().await, &["theirs.example"]);
+    // Also of one that has no part in the batch.
+    let world = self::world();
+    let mut story = switch(&world);
+    story.plan().await.unwrap();
+    world.list(vec![in_europe("old.elb.example"), chosen(record(APP, "A", 60, &["10.7.7.7"]), &US)]);
+    is_foreign(story.apply().await, &["10.7.7.7"]);
+    assert!(story.writes().is_empty());
     let world = self::world();
     let mut story = switch(&world);
     story.done().await;
@@ -158,6 +230,13 @@ async fn a_set_that_is_not_there_or_would_not_fit_is_found_before_going() {
         &[("SetIdentifier", "us"), ("Region", "us-east-1"), ("TrafficPolicyInstanceId", "t")],
     );
     refused(vec![in_europe("old.elb.example"), policy], "eu", &to_new(), &["traffic policy"]).await;
+    let place = |id: &str, code: &str| {
+        chosen(
+            record(APP, "A", 60, &["10.8.0.1"]),
+            &[("SetIdentifier", id), ("GeoLocation.CountryCode", code)],
+        )
+    };
+    refused(vec![place("eu", "DE"), place("us", "US")], "eu", &to_new(), &["has no default set"]).await;
     // The only one of its name may become what it likes.
     let world = world();
     world.list(vec![in_europe("old.elb.example")]);
@@ -199,4 +278,18 @@ fn a_primary_server_has_no_sets() {
     let with =
         json!({"target": "updated", "record": "app", "set": "eu", "to": {"cname": "new.example.test"}});
     assert_eq!(codes("dns.switch", &with), ["SW2006"]);
+}
+
+/// As the command takes it.
+#[test]
+fn by_hand_a_set_is_told_as_it_is_chosen() {
+    let by = [
+        ("SetIdentifier", "eu"),
+        ("GeoProximityLocation.Bias", "-10"),
+        ("GeoProximityLocation.Latitude", "52.5"),
+        ("GeoLocation.CountryCode", "DE"),
+    ];
+    let told = crate::action::dns::by_hand_of(&chosen(record(APP, "A", 60, &["10.8.0.1"]), &by));
+    assert_eq!(told["GeoLocation"], json!({"CountryCode": "DE"}));
+    assert_eq!(told["GeoProximityLocation"], json!({"Bias": -10, "Coordinates": {"Latitude": "52.5"}}));
 }

@@ -101,6 +101,39 @@ async fn a_switch_is_undone_from_there_and_waits_for_that_ttl() {
     }
 }
 
+/// What `dns.ttl` does not lower counts for nothing there.
+#[tokio::test]
+async fn a_switch_with_its_service_binding_is_undone_from_there_too() {
+    let world = World::new();
+    let service = |value: &str, ttl: u32| record(APP, "HTTPS", ttl, &[value]);
+    let before = [record(APP, "A", 300, &["10.9.0.1"]), service("1 . alpn=h2 ipv4hint=10.9.0.1", 3600)];
+    world.list(before.to_vec());
+    world.pass(seconds(10_000));
+    let mut lowered = lower(&world);
+    let out = lowered.done().await;
+    let to = json!({"a": ["10.0.0.1"]});
+    let with = json!({"target": "zone", "record": "app", "to": to, "https": ["1 . alpn=h2"]});
+    let mut switched = Story::new(&world, "dns.switch", &with);
+    switched.done().await;
+    raise(&world, "app", Some(&out), "completed").done().await;
+    let now = [record(APP, "A", 300, &["10.0.0.1"]), service("1 . alpn=h2", 3600)];
+    let sorted = |mut sets: Vec<RecordSet>| {
+        sets.sort_by_key(|set| set.kind.0.clone());
+        sets
+    };
+    assert_eq!(sorted(world.listed()), now);
+    switched.world = world.seen_by(|scope| scope.answered(&StepId("lower".into()), &out.to_string()));
+    // But for a TTL that somebody else gave the binding.
+    world.list(vec![now[0].clone(), service("1 . alpn=h2", 60)]);
+    is_foreign(switched.undo().await, &["alpn=h2"]);
+    world.list(now.to_vec());
+    switched.undo().await.unwrap();
+    switched.restored().await.unwrap();
+    lowered.undo().await.unwrap();
+    lowered.restored().await.unwrap();
+    assert_eq!(sorted(world.listed()), before);
+}
+
 /// Another answer, or a TTL that this run cannot have given back.
 #[tokio::test]
 async fn anything_else_is_still_somebody_elses() {

@@ -5,25 +5,37 @@ use super::bare::{Bare, Read, refusal};
 use super::call::{self, Class, Failure};
 use crate::adapter::budgets::Service;
 use crate::port::{Image, Pick, Pull};
+use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use serde_json::{Value as Json, json};
 
-const JSON: &[(&str, &str)] = &[
-    ("content-type", "application/x-amz-json-1.1"),
-    ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.DescribeImages"),
-];
+const KIND: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
+const IMAGES: &[(&str, &str)] =
+    &[KIND, ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.DescribeImages")];
+const CACHES: &[(&str, &str)] =
+    &[KIND, ("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.DescribePullThroughCacheRules")];
 
 /// What [`crate::port::ReadCompute::pull`] says.
 pub(super) async fn pull(account: &Account, image: &Image) -> Pull {
     match described(account, image).await {
         Ok(status) if status == "ACTIVE" => Pull::Can,
         // User guide, "Archiving an image": described all the same, and pulled by nobody until it is restored.
-        Ok(status) => Pull::Cannot(format!(
+        Ok(status) if status == "ARCHIVED" || status == "ACTIVATING" => Pull::Cannot(format!(
             "it is {status} in ECR: to restore it from the archive takes up to 20 minutes; to push it again does not"
         )),
+        Ok(status) => Pull::Unknown(format!("it is {status} in ECR")),
         Err(failure) if is_missing(&failure) => {
-            let code = failure.code.unwrap_or_default();
-            Pull::Cannot(format!("ECR does not have it: {code}: {}", failure.text))
+            let why = format!("ECR does not have it: {}: {}", failure.code.unwrap_or_default(), failure.text);
+            match cached(account, image).await {
+                Ok(false) => Pull::Cannot(why),
+                Ok(true) => Pull::Unknown(format!(
+                    "{why}; its repository is a cache, which is filled as it is pulled"
+                )),
+                Err(failure) => {
+                    let what = format!("ecr DescribePullThroughCacheRules for {}", image.repository);
+                    Pull::Unknown(format!("{why}; {}", failure.fault(&what, account, false).message))
+                }
+            }
         }
         Err(failure) => {
             let what = format!("ecr DescribeImages of {}", image.repository);
@@ -37,23 +49,36 @@ fn is_missing(failure: &Failure) -> bool {
     failure.class == Class::Refused && failure.code.as_deref().is_some_and(|code| codes.contains(&code))
 }
 
+/// Whether its registry fetches it from another one when it is pulled. User guide, "Sync an upstream registry": by the beginning
+/// of the repository's name, or whatever it is called (`ROOT`).
+async fn cached(account: &Account, image: &Image) -> Result<bool, Failure> {
+    let (config, _) = account.identified().await?;
+    let body = json!({"registryId": image.account, "maxResults": 1000}).to_string();
+    let call = bare(config, image, ("DescribePullThroughCacheRules", CACHES), body);
+    let rules = call::read(account, Service::Ecr, |watch| call.send(watch, read_rules)).await?;
+    Ok(rules.iter().any(|prefix| prefix == "ROOT" || image.repository.starts_with(&format!("{prefix}/"))))
+}
+
+fn bare<'a>(
+    config: &'a SdkConfig,
+    image: &Image,
+    (operation, headers): (&'static str, &'static [(&'static str, &'static str)]),
+    body: String,
+) -> Bare<'a> {
+    let region = image.region.clone();
+    Bare { config, service: "ecr", endpoint: endpoint(&region), region, operation, headers, body }
+}
+
 /// How an image stands. Before there was an archive, nothing was said of that.
 async fn described(account: &Account, image: &Image) -> Result<String, Failure> {
     let (config, _) = account.identified().await?;
-    let Image { account: registry, region, repository, pick } = image;
+    let Image { account: registry, repository, pick, .. } = image;
     let pick = match pick {
         Pick::Digest(digest) => json!({"imageDigest": digest}),
         Pick::Tag(tag) => json!({"imageTag": tag}),
     };
-    let call = Bare {
-        config,
-        service: "ecr",
-        region: region.clone(),
-        endpoint: endpoint(region),
-        operation: "DescribeImages",
-        headers: JSON,
-        body: json!({"registryId": registry, "repositoryName": repository, "imageIds": [pick]}).to_string(),
-    };
+    let body = json!({"registryId": registry, "repositoryName": repository, "imageIds": [pick]}).to_string();
+    let call = bare(config, image, ("DescribeImages", IMAGES), body);
     call::read(account, Service::Ecr, |watch| call.send(watch, read_answer)).await
 }
 
@@ -69,20 +94,35 @@ fn endpoint(region: &str) -> String {
     format!("https://api.ecr.{region}.{domain}")
 }
 
-/// `{"imageDetails": [{"imageStatus": "ACTIVE"}]}`, or `{"__type": "ImageNotFoundException", "message": "…"}`.
+/// `{"imageDetails": [{"imageStatus": "ACTIVE"}]}`
 fn read_answer(answer: &HttpResponse) -> Read<String> {
-    let body: Option<Json> = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).ok();
-    let body = body.unwrap_or_default();
-    if !answer.status().is_success() {
-        // `com.amazonaws.ecr#ImageNotFoundException`
-        let code = body["__type"].as_str().and_then(|code| code.rsplit('#').next());
-        let message = body["message"].as_str().or_else(|| body["Message"].as_str());
-        return Err(OrchestratorError::operation(refusal(code, message)));
-    }
-    match &body["imageDetails"][0] {
+    match &read(answer)?["imageDetails"][0] {
         Json::Object(found) => {
             Ok(found.get("imageStatus").and_then(Json::as_str).unwrap_or("ACTIVE").to_owned())
         }
         _ => Err(OrchestratorError::other("the answer has no image")),
     }
+}
+
+/// `{"pullThroughCacheRules": [{"ecrRepositoryPrefix": "docker-hub"}]}`
+fn read_rules(answer: &HttpResponse) -> Read<Vec<String>> {
+    let body = read(answer)?;
+    let Some(rules) = body["pullThroughCacheRules"].as_array() else {
+        return Err(OrchestratorError::other("the answer has no rules"));
+    };
+    let prefix = |rule: &Json| rule["ecrRepositoryPrefix"].as_str().map(str::to_owned);
+    Ok(rules.iter().filter_map(prefix).collect())
+}
+
+/// `{"__type": "ImageNotFoundException", "message": "…"}` is a refusal.
+fn read(answer: &HttpResponse) -> Read<Json> {
+    let body: Option<Json> = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).ok();
+    let body = body.unwrap_or_default();
+    if answer.status().is_success() {
+        return Ok(body);
+    }
+    // `com.amazonaws.ecr#ImageNotFoundException`
+    let code = body["__type"].as_str().and_then(|code| code.rsplit('#').next());
+    let message = body["message"].as_str().or_else(|| body["Message"].as_str());
+    Err(OrchestratorError::operation(refusal(code, message)))
 }

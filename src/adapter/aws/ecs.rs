@@ -254,8 +254,12 @@ impl WriteCompute for Changing {
                 .interceptor(watch)
                 .send()
         };
-        let answer =
-            call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(&unwritten)?;
+        // A task of this token is there, of an earlier call: it is found by looking.
+        let known = |failure: Failure| match failure.code.as_deref() {
+            Some("ConflictException") => unwritten(Failure { class: Class::Lost, ..failure }),
+            _ => unwritten(failure),
+        };
+        let answer = call::write(account, budgets::Service::Ecs, self.until, send).await.map_err(known)?;
         if let Some(arn) = answer.tasks.unwrap_or_default().into_iter().find_map(|task| task.task_arn) {
             return Ok(arn);
         }

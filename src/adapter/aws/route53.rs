@@ -182,7 +182,21 @@ impl ReadDns for HostedZone {
     }
 
     async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
-        self.resolver.addresses(name.as_str()).await
+        let zone = self.zone().await?;
+        let Some(inside) = self.stand_ins.first().filter(|_| zone.private && name.is_within(&zone.name))
+        else {
+            return self.resolver.addresses(name.as_str()).await;
+        };
+        // Here another zone may have that name, or none.
+        let mut found = Vec::new();
+        for kind in ["A", "AAAA"] {
+            let served = inside.ask(name, &RecordType(kind.into())).await?;
+            found.extend(served.values.iter().filter_map(|value| value.parse::<IpAddr>().ok()));
+        }
+        if found.is_empty() {
+            return Err(Fault::blind(format!("{name} has no address, says {}", inside.url())));
+        }
+        Ok(found)
     }
 
     fn resolvers(&self) -> Vec<Arc<dyn AskResolver>> {
@@ -288,12 +302,13 @@ fn refused(mut failure: Failure, unwritten: impl Fn(Failure) -> Fault) -> Fault 
     }
     failure.class = Class::Refused;
     let text = failure.text.to_lowercase();
+    let foreign = ["do not match the current values", "was not found", "already exists", "conflicting rrset"];
+    // First: the text quotes names, and one may be about protection.
+    if foreign.iter().any(|sign| text.contains(sign)) {
+        return Fault::foreign(unwritten(failure).message);
+    }
     if text.contains("protect") {
         failure.text += "; a record protection holds it: a person must lift it, this tool never does";
-        return unwritten(failure);
     }
-    let foreign = ["do not match the current values", "was not found", "already exists", "conflicting rrset"];
-    let kind = foreign.iter().any(|sign| text.contains(sign));
-    let fault = unwritten(failure);
-    if kind { Fault::foreign(fault.message) } else { fault }
+    unwritten(failure)
 }

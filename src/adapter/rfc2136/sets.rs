@@ -2,7 +2,7 @@
 
 use super::super::dns::{named, on_wire, present};
 use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
-use hickory_proto::rr::rdata::{CNAME, NS, PTR};
+use hickory_proto::rr::rdata::{CNAME, HTTPS, NS, PTR};
 use hickory_proto::rr::{self, RData, Record};
 use std::collections::BTreeMap;
 
@@ -186,6 +186,13 @@ fn data(kind: rr::RecordType, value: &str) -> Result<RData, String> {
         rr::RecordType::CNAME => Ok(RData::CNAME(CNAME(name()?))),
         rr::RecordType::NS => Ok(RData::NS(NS(name()?))),
         rr::RecordType::PTR => Ok(RData::PTR(PTR(name()?))),
-        other => RData::try_from_str(other, value).map_err(|error| error.to_string()),
+        other => {
+            let mut data = RData::try_from_str(other, value).map_err(|error| error.to_string())?;
+            if let RData::HTTPS(HTTPS(binding)) | RData::SVCB(binding) = &mut data {
+                // On the wire they stand in this order (RFC 9460, section 2.2).
+                binding.svc_params.sort_by_key(|(key, _)| *key);
+            }
+            Ok(data)
+        }
     }
 }

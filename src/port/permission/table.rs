@@ -141,6 +141,7 @@ const ROWS: &[Row] = &[
     ("ecs", "RunTask", &[on(Thing::Definition, "ecs:RunTask"), PASSES]),
     ("ecs", "StopTask", &[on(Thing::Task, "ecs:StopTask")]),
     ("ecr", "DescribeImages", &[on(Thing::Repository, "ecr:DescribeImages")]),
+    ("ecr", "DescribePullThroughCacheRules", &[on(Thing::Any, "ecr:DescribePullThroughCacheRules")]),
     (
         "application-autoscaling",
         "DescribeScalableTargets",

@@ -10,13 +10,15 @@ pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
     let input: Json = serde_json::from_slice(&call.body)
         .map_err(|error| Refusal::new("SerializationException", error.to_string()))?;
     let output = match call.operation.as_str() {
-        "DescribeImages" => described(world, &input)?,
+        "DescribeImages" => described(world, call, &input)?,
+        // Nothing is cached in this world.
+        "DescribePullThroughCacheRules" => json!({"pullThroughCacheRules": []}),
         _ => return Err(unknown(call)),
     };
     Ok(answer(200, "application/x-amz-json-1.1", output.to_string()))
 }
 
-fn described(world: &World, input: &Json) -> Result<Json, Refusal> {
+fn described(world: &World, call: &Call, input: &Json) -> Result<Json, Refusal> {
     let invalid = |message: &str| Refusal::new("InvalidParameterException", message);
     let text = |json: &Json, key: &str| json[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let repository = text(input, "repositoryName").ok_or_else(|| invalid("repositoryName is missing"))?;
@@ -30,7 +32,7 @@ fn described(world: &World, input: &Json) -> Result<Json, Refusal> {
             (None, Some(tag)) => Pick::Tag(tag),
             (None, None) => return Err(invalid("an image is named by its digest or its tag")),
         };
-        let (account, region) = (account.clone(), world.region.clone());
+        let (account, region) = (account.clone(), call.region.clone());
         let image = Image { account, region, repository: repository.clone(), pick };
         world.described(&image)?;
         let mut found =

@@ -37,6 +37,8 @@ struct Call {
     query: Vec<(String, String)>,
     body: Bytes,
     access_key: String,
+    /// As it is signed for.
+    region: String,
     request_id: String,
 }
 
@@ -114,7 +116,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
             message: "Missing Authentication Token".into(),
         })?;
     let parts: Vec<&str> = scope.split('/').collect();
-    let [access_key, _, _, service, ..] = parts.as_slice() else {
+    let [access_key, _, region, service, ..] = parts.as_slice() else {
         return Err(Refusal::new("IncompleteSignature", "the credential has no scope"));
     };
     let service = Service::of(service).ok_or_else(|| Refusal {
@@ -151,6 +153,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         query,
         body,
         access_key: (*access_key).to_owned(),
+        region: (*region).to_owned(),
         request_id: format!("5a4db0c5-0000-4000-8000-{number:012x}"),
     })
 }

@@ -59,7 +59,7 @@ const CALLS: &[(&str, &[&str])] = &[
             "ModifyListener",
         ],
     ),
-    ("ecr", &["DescribeImages"]),
+    ("ecr", &["DescribeImages", "DescribePullThroughCacheRules"]),
     ("monitoring", &["GetMetricData", "DescribeAlarms"]),
     ("logs", &["FilterLogEvents"]),
     ("ssm", &["GetParameter"]),

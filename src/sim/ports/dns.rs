@@ -358,7 +358,7 @@ fn refused(mut failure: Failure, call: &Call<'_>) -> Fault {
     failure.class = Class::Refused;
     let text = failure.text.to_lowercase();
     let signs = ["do not match the current values", "was not found", "already exists", "conflicting rrset"];
-    let foreign = !text.contains("protect") && signs.iter().any(|sign| text.contains(sign));
+    let foreign = signs.iter().any(|sign| text.contains(sign));
     let fault = failure.fault(call);
     if foreign { Fault::foreign(fault.message) } else { fault }
 }

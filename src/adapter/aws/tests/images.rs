@@ -57,13 +57,38 @@ async fn what_is_archived_cannot_be_pulled_and_what_is_not_told_can() {
     }
 }
 
+fn rules(prefixes: &[&str]) -> Say {
+    let rules: Vec<Json> = prefixes.iter().map(|prefix| json!({"ecrRepositoryPrefix": prefix})).collect();
+    say(200, &json!({"pullThroughCacheRules": rules}))
+}
+
+#[tokio::test]
+async fn what_is_fetched_as_it_is_pulled_may_well_be_there() {
+    let gone = || refused("RepositoryNotFoundException");
+    for (answer, sure) in [
+        (rules(&["docker-hub", "tea", "team/w", "web"]), true),
+        (rules(&["docker-hub", "team"]), false),
+        (rules(&["ROOT"]), false),
+        (refused("AccessDeniedException"), false),
+        (Say::text(200, "{}"), false),
+    ] {
+        let (pull, asked) = pulled(vec![gone(), answer], ELSEWHERE).await;
+        assert_eq!(matches!(pull, Pull::Cannot(_)), sure, "{pull:?}");
+        assert!(asked[1].head.contains("/us-east-2/ecr/aws4_request"), "{}", asked[1].head);
+        let body: Json = serde_json::from_str(&asked[1].body).unwrap();
+        assert_eq!(body["registryId"], "210987654321");
+    }
+    let (pull, _) = pulled(vec![found(&json!({"imageStatus": "RESTING"}))], ELSEWHERE).await;
+    assert!(matches!(&pull, Pull::Unknown(why) if why.contains("RESTING")), "{pull:?}");
+}
+
 #[tokio::test]
 async fn only_a_certain_no_is_one() {
     for code in ["ImageNotFoundException", "com.amazonaws.ecr#RepositoryNotFoundException"] {
-        let (pull, asked) = pulled(vec![refused(code)], ELSEWHERE).await;
+        let (pull, asked) = pulled(vec![refused(code), rules(&[])], ELSEWHERE).await;
         let short = code.rsplit('#').next().unwrap();
         assert_eq!(pull, Pull::Cannot(format!("ECR does not have it: {short}: why")));
-        assert_eq!(asked.len(), 1);
+        assert_eq!(asked.len(), 2);
     }
     let (pull, asked) = pulled(vec![refused("ThrottlingException"), found(&json!({}))], ELSEWHERE).await;
     assert_eq!((pull, asked.len()), (Pull::Can, 2));

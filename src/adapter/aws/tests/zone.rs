@@ -149,6 +149,14 @@ async fn refusals_of_a_write_are_told_apart() {
     }
 }
 
+/// The text quotes names.
+#[tokio::test]
+async fn a_stale_batch_about_a_name_that_speaks_of_protection_is_somebody_elses_change() {
+    let text = STALE.replace("app.example.com", "protect.example.com");
+    let (answer, _) = change(vec![Say::text(400, &refusal("InvalidChangeBatch", &text))]).await;
+    is(&answer.unwrap_err(), FaultKind::Foreign, Landed::No, &["protect.example.com"]);
+}
+
 #[tokio::test]
 async fn a_change_that_is_too_large_is_not_sent() {
     for (values, length, sent) in [(1_000, 32, 1), (1_001, 1, 0), (1_000, 33, 0)] {
