@@ -60,6 +60,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         words: "404 Not Found",
     },
     Exception {
+        emulators: &[Moto],
+        contracts: &["an_image_is_there_or_it_is_not", "an_image_may_be_deleted"],
+        wrong: "breaks down where it is asked for the rules of caches; AWS tells them, and without any it has no cache",
+        words: "ecr DescribePullThroughCacheRules for team/web",
+    },
+    Exception {
         emulators: &[Ministack],
         contracts: &[
             "an_image_is_there_or_it_is_not",
