@@ -23,8 +23,8 @@ pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet], switched:
     let goes = |set: &RecordSet| switched && set.kind.0 == SERVICE && set.alias.is_none();
     let Some(set) = all.iter().find(|set| leads_by_service(set) && !goes(set)) else { return Ok(()) };
     Err(Fault::permanent(format!(
-        "{name} has the record {set}, by which clients would go on to the old side: `dns.switch` takes what it should be in \
-         `https`, and switches it together with this name"
+        "{name} has the record {set}, by which clients would go on to the old side: `dns.switch` takes the values of an HTTPS \
+         record in `https`, and switches them together with this name; an alias, or another type, is for people"
     )))
 }
 

@@ -46,6 +46,16 @@ fn world() -> World {
     world
 }
 
+/// Its name servers answer with the set that stays.
+fn seen_from_america() -> World {
+    let world = world();
+    let mut listed = world.listed();
+    listed.reverse();
+    world.list(listed);
+    world.pass(Duration::from_secs(1000));
+    world
+}
+
 fn with(set: &str, to: &Json) -> Json {
     json!({"target": "zone", "record": "app", "set": set, "to": to})
 }
@@ -90,11 +100,7 @@ async fn one_set_is_led_elsewhere_and_stays_what_it_is_chosen_by() {
 #[tokio::test]
 async fn a_name_server_may_answer_with_any_of_the_sets_that_are_listed() {
     // Whoever stands where these name servers see America is given that.
-    let world = world();
-    let mut listed = world.listed();
-    listed.reverse();
-    world.list(listed);
-    world.pass(Duration::from_secs(1000));
+    let world = seen_from_america();
     let mut story = switch(&world);
     story.done().await;
     // What is none of them has not arrived.
@@ -111,11 +117,7 @@ async fn a_name_server_may_answer_with_any_of_the_sets_that_are_listed() {
 #[tokio::test]
 async fn an_answer_that_is_lost_is_waited_for() {
     for back in [false, true] {
-        let world = world();
-        let mut listed = world.listed();
-        listed.reverse();
-        world.list(listed);
-        world.pass(Duration::from_secs(1000));
+        let world = seen_from_america();
         let mut story = switch(&world);
         if back {
             story.done().await;

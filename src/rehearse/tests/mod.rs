@@ -86,42 +86,40 @@ fn the_shipped_shift_has_no_findings() {
     }
 }
 
-/// One of two sets is switched, in a world that has both and in one that is made up.
-#[test]
-fn a_switch_of_one_set_has_no_findings() {
+/// In a world that has two weighted sets, and in one that is made up.
+fn sets_have_no_findings(plan: &str, faults: &[&str]) {
     for world in [Some("weighted-records.yaml"), None] {
-        let setting = setting("tests/data/rehearse/one-set.yaml", world);
-        for fault in [
-            "dns.change",
-            "dns.status",
-            "world.foreign",
-            "world.new-side-fails",
-            "people.abort",
-            "process.killed",
-        ] {
+        let setting = setting(plan, world);
+        for fault in faults {
             let found = rehearsed(&setting, fault).findings;
             assert!(found.is_empty(), "{world:?} {fault}: {found:#?}");
         }
     }
 }
 
-/// The smaller plan of the weighted sets, in its world and in one that is made up.
+/// One of two sets is switched.
 #[test]
-fn a_shift_of_weighted_sets_has_no_findings() {
-    for world in [Some("weighted-records.yaml"), None] {
-        let setting = setting("tests/data/rehearse/weighted.yaml", world);
-        for fault in [
+fn a_switch_of_one_set_has_no_findings() {
+    sets_have_no_findings(
+        "tests/data/rehearse/one-set.yaml",
+        &[
             "dns.change",
             "dns.status",
             "world.foreign",
             "world.new-side-fails",
             "people.abort",
-            "dns.pending",
-        ] {
-            let found = rehearsed(&setting, fault).findings;
-            assert!(found.is_empty(), "{world:?} {fault}: {found:#?}");
-        }
-    }
+            "process.killed",
+        ],
+    );
+}
+
+/// The smaller plan of the weighted sets.
+#[test]
+fn a_shift_of_weighted_sets_has_no_findings() {
+    sets_have_no_findings(
+        "tests/data/rehearse/weighted.yaml",
+        &["dns.change", "dns.status", "world.foreign", "world.new-side-fails", "people.abort", "dns.pending"],
+    );
 }
 
 /// Without a world that is stated one is made up: somebody else takes the requests at first.
