@@ -107,6 +107,9 @@ pub(super) struct Pinned {
     created: u64,
     by: String,
     tool: String,
+    /// The format that it began in. The one that is told beside is only ever raised, and in no chain.
+    #[serde(default)]
+    format: u32,
 }
 
 impl RunRecord {
@@ -144,11 +147,18 @@ impl RunRecord {
             created: self.created.0,
             by: self.by.clone(),
             tool: self.tool.clone(),
+            format: self.format,
         })
     }
 
     pub(super) fn unpin(text: &str, format: u32) -> Result<Self, serde_json::Error> {
         let pinned: Pinned = serde_json::from_str(text)?;
+        if format < pinned.format {
+            let began = pinned.format;
+            return Err(serde::de::Error::custom(format!(
+                "it began in format {began}, and is said to be of {format}"
+            )));
+        }
         Ok(Self {
             id: RunId(pinned.id.into()),
             plan: pinned.plan,

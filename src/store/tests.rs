@@ -360,6 +360,20 @@ fn a_run_without_a_format_is_damaged() {
 }
 
 #[test]
+fn a_run_of_an_older_format_than_it_began_in_is_damaged() {
+    let (directory, store, lease) = held();
+    store.append(&lease, Seq(0), &entries(1)).unwrap();
+    for older in 1..FORMAT {
+        raw(directory.path()).execute("UPDATE runs SET format = ?", [older]).unwrap();
+        let says = format!("it began in format {FORMAT}, and is said to be of {older}");
+        for damaged in [store.run(&lease.run).map(drop), store.read(&lease.run, Seq(1)).map(drop)] {
+            let damaged = damaged.unwrap_err();
+            assert!(damaged.hint().is_some() && damaged.to_string().contains(&says), "{damaged}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_a_state_file_is_said_to_be_damaged() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("switchover.db"), "hello, this is not a database, sorry").unwrap();

@@ -29,6 +29,10 @@ pub(super) fn ids(tx: &Transaction<'_>) -> Result<Vec<RunId>, Failed> {
 
 pub(super) fn run(tx: &Transaction<'_>, run: &RunId) -> Result<RunRecord, Failed> {
     let row = row(tx, run)?;
+    record(run, &row)
+}
+
+fn record(run: &RunId, row: &Found) -> Result<RunRecord, Failed> {
     RunRecord::unpin(&row.pinned, row.format).map_err(|error| broken(run, 0, error.to_string()))
 }
 
@@ -53,7 +57,7 @@ fn row(tx: &Transaction<'_>, run: &RunId) -> Result<Found, Failed> {
     Ok(row)
 }
 
-/// There is no format 0: a bit has flipped. No chain covers it.
+/// There is no format 0: a bit has flipped. That it is not an older one than the run began in, what was pinned tells.
 fn known(run: &RunId, format: u32) -> Result<(), Failed> {
     match format {
         0 => Err(broken(run, 0, "it has no format")),
@@ -145,6 +149,7 @@ pub(super) fn walk(
     let row = row(tx, run)?;
     let from = from.0.max(1);
     let mut hash = if from == 1 {
+        record(run, &row)?;
         chain::genesis(&row.pinned)
     } else {
         tx.prepare_cached("SELECT hash FROM events WHERE run = ? AND seq = ?")?
