@@ -1,11 +1,12 @@
-//! `drain`: waits until a load balancer takes almost no requests any more, by measurement. Changes nothing.
+//! `drain`: waits until a load balancer has almost no requests and no open connections any more, by measurement. Changes
+//! nothing.
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number};
 use crate::port::need::Need;
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, FaultKind};
-use crate::signal::balancer::{Balancer, MINUTE, Minute, Named, settled};
+use crate::signal::balancer::{Balancer, MINUTE, Minute, Named, PRESENCE, settled};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -21,12 +22,15 @@ pub(super) struct Drain {
     within: Duration,
 }
 
-/// What its requests are held against.
+/// What its requests and connections are held against.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Prior {
     balancer: Balancer,
     /// The most requests of one minute, as far back as was looked; none were seen if it is zero.
     peak: f64,
+    /// The most connections that were open in one minute. A run of before they were asked for goes by requests alone.
+    #[serde(default)]
+    connections: Option<f64>,
 }
 
 /// The newest minutes, for whoever watches.
@@ -55,10 +59,10 @@ impl Action for Drain {
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let balancer = Named::decode(fields);
-        let below =
-            fields.or("below", number(0.0..=0.5), 0.005, "share of its peak that counts as no traffic");
+        let about = "share of its peaks, of requests and of open connections, that counts as no traffic";
+        let below = fields.or("below", number(0.0..=0.5), 0.005, about);
         let periods = fields.or("periods", integer(1..=120), 5, "minutes in a row that must be below");
-        let lookback = fields.or("lookback", duration(), LOOKBACK, "how far back its peak is looked for");
+        let lookback = fields.or("lookback", duration(), LOOKBACK, "how far back its peaks are looked for");
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
         let periods = u32::try_from(periods).unwrap_or(1);
         Some(Self { balancer: balancer?, below, periods, lookback, within })
@@ -70,17 +74,20 @@ impl Action for Drain {
 
     fn by_hand(&self) -> ByHand {
         let name = self.balancer.name();
-        let command = format!(
-            "cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name RequestCount \
-             --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> \
-             --start-time <an hour ago> --end-time <now>"
-        );
+        let command = |metric: &str| {
+            let command = format!(
+                "cloudwatch get-metric-statistics --namespace AWS/ApplicationELB --metric-name {metric} \
+                 --statistics Sum --period 60 --dimensions Name=LoadBalancer,Value=<app/{name}/…> \
+                 --start-time <an hour ago> --end-time <now>"
+            );
+            aws(self.balancer.target(), &command)
+        };
         ByHand {
             what: format!(
-                "{name} takes at most {} of its peak of requests for {} minutes",
+                "{name} has at most {} of its peaks of requests and of open connections for {} minutes",
                 self.below, self.periods
             ),
-            apply: vec![aws(self.balancer.target(), &command)],
+            apply: PRESENCE.map(command).into(),
             expect:
                 "the last minutes are near zero while HealthyHostCount still has data: silence is no zero"
                     .into(),
@@ -99,9 +106,13 @@ impl Action for Drain {
         })?;
         let to = settled(reads.world.clock().now());
         let span = u64::try_from(self.lookback.as_millis()).unwrap_or(u64::MAX);
-        let minutes = balancer.minutes(reads, Timestamp(to.0.saturating_sub(span)), to).await?;
-        let peak = minutes.iter().filter_map(|(_, count)| *count).fold(0.0, f64::max);
-        Ok(Planned::nothing(Prior { balancer, peak }, self.within))
+        let from = Timestamp(to.0.saturating_sub(span));
+        let minutes = balancer.minutes(reads, PRESENCE, (from, to)).await?;
+        let [peak, connections] =
+            minutes.iter().fold([0.0_f64; 2], |[most, open], (_, [requests, connections])| {
+                [most.max(requests.unwrap_or_default()), open.max(connections.unwrap_or_default())]
+            });
+        Ok(Planned::nothing(Prior { balancer, peak, connections: Some(connections) }, self.within))
     }
 
     async fn apply(&self, _: &Writes<'_>, _: u32, _: &Prior) -> Result<Option<Note>, Fault> {
@@ -121,23 +132,20 @@ impl Action for Drain {
         let to = settled(now);
         let span = MINUTE * self.periods.max(SHOWN);
         let from = Timestamp(to.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
-        let minutes = prior.balancer.minutes(reads, from, to).await?;
-        let allowed = prior.peak * self.below;
-        let below = below(&minutes, allowed);
+        let minutes = prior.balancer.minutes(reads, PRESENCE, (from, to)).await?;
+        let most = prior.peaks().map(|peak| peak.map(|peak| peak * self.below));
+        let below = below(&minutes, most);
         if below >= self.periods {
-            let out = json!({"peak": prior.peak, "allowed": allowed, "minutes": below});
+            let [requests, open] = most;
+            let out = json!({"peak": prior.peak, "allowed": requests, "allowed_connections": open, "minutes": below});
             return Ok(Seen::Desired { out });
         }
-        let last = minutes.iter().rev().find_map(|(_, count)| *count);
-        let (text, silent) = match last {
-            Some(last) => (format!("{last} requests in the last minute"), false),
-            None => ("no data".to_owned(), true),
-        };
+        let last = minutes.iter().rev().find(|(_, [requests, _])| requests.is_some());
+        let silent = last.is_none();
+        let text =
+            last.map_or_else(|| "no data".to_owned(), |(_, counts)| told(*counts, prior.peaks(), most));
         let name = prior.balancer.name();
-        let text = format!(
-            "{name}: {text}, at most {allowed:.1} allowed (peak {}); {below} of {} minutes below",
-            prior.peak, self.periods
-        );
+        let text = format!("{name}: {text}; {below} of {} minutes below", self.periods);
         if silent && now.since(record.since) > SILENT {
             let waited = format_duration(SILENT);
             return Err(Fault::blind(format!("{name} has reported neither requests nor hosts for {waited}")));
@@ -145,7 +153,13 @@ impl Action for Drain {
         (reads.progress)(&text);
         let note = Note {
             minute: minutes.last().map_or(to, |(start, _)| *start),
-            requests: minutes.iter().rev().take(SHOWN as usize).rev().map(|(_, count)| *count).collect(),
+            requests: minutes
+                .iter()
+                .rev()
+                .take(SHOWN as usize)
+                .rev()
+                .map(|(_, [requests, _])| *requests)
+                .collect(),
             below,
         };
         let note = (record.note.as_ref() != Some(&note)).then_some(note);
@@ -157,8 +171,31 @@ impl Action for Drain {
     }
 }
 
-/// How many minutes in a row, up to the newest, are known to be at most `allowed`.
-fn below(minutes: &[Minute], allowed: f64) -> u32 {
-    let known = |(_, count): &&Minute| count.is_some_and(|count| count <= allowed);
-    u32::try_from(minutes.iter().rev().take_while(known).count()).unwrap_or(u32::MAX)
+impl Prior {
+    /// The most of each of [`PRESENCE`], where it was asked for.
+    fn peaks(&self) -> Both {
+        [Some(self.peak), self.connections]
+    }
+}
+
+/// Something of each of [`PRESENCE`].
+type Both = [Option<f64>; 2];
+
+/// How many minutes in a row, up to the newest, are known to have had at most so many; of what has no limit, any.
+fn below(minutes: &[Minute<2>], most: Both) -> u32 {
+    let within = |(count, most): (&Option<f64>, Option<f64>)| {
+        most.is_none_or(|most| count.is_some_and(|count| count <= most))
+    };
+    let quiet = |(_, counts): &&Minute<2>| counts.iter().zip(most).all(within);
+    u32::try_from(minutes.iter().rev().take_while(quiet).count()).unwrap_or(u32::MAX)
+}
+
+/// `12 requests (at most 5.0, of 1000), 40 open connections (at most 0.5, of 100) in the last minute`.
+fn told([requests, open]: Both, [peak, widest]: Both, [most, most_open]: Both) -> String {
+    let rows = [("requests", requests, peak, most), ("open connections", open, widest, most_open)];
+    let one = |(what, count, peak, most): (&str, Option<f64>, Option<f64>, Option<f64>)| {
+        Some(format!("{} {what} (at most {:.1}, of {})", count?, most?, peak?))
+    };
+    let all: Vec<String> = rows.into_iter().filter_map(one).collect();
+    format!("{} in the last minute", all.join(", "))
 }

@@ -37,7 +37,10 @@ pub const ACTIONS: &[ActionKind] = &[
         "alb.attribute",
         "sets how long connections to a load balancer last, or how long a target that leaves is waited for",
     ),
-    kind::<Drain>("drain", "waits until a load balancer takes almost no requests any more"),
+    kind::<Drain>(
+        "drain",
+        "waits until a load balancer has almost no requests and no open connections any more",
+    ),
     kind::<Monitor>("monitor", "watches signals for a while"),
     kind::<Wait>("wait", "lets time pass"),
     kind::<Exec>("exec", "commands of your own"),

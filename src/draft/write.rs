@@ -194,11 +194,11 @@ impl Draft<'_> {
         self.soak(lines);
         if let Some(old) = self.record().and_then(|record| record.behind.as_ref()) {
             lines.put("");
-            let why = "Measured, not guessed: the load balancer of before takes almost no requests any more.";
+            let why = "Measured, not guessed: the load balancer of before has almost nobody any more.";
             lines.step(why, "old-side-idle", "drain", |lines| {
                 lines.pair("load_balancer", &old.name);
                 lines.pair("in", ACCOUNT);
-                lines.put("below: 0.005 # of its peak");
+                lines.put("below: 0.005 # of its peaks");
                 lines.put("periods: 5");
             });
         }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a health check waits, on the wall clock.
 const CHECK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often connections are counted that are open.
+const COUNTED: Duration = Duration::from_secs(20);
 /// The least time between two checks of one target on the wall clock, however fast the world's time runs.
 const CHECK_PAUSE: Duration = Duration::from_millis(40);
 
@@ -80,10 +83,17 @@ pub(super) async fn balance(
         open: AtomicU64::new(0),
     });
     let tls = TlsAcceptor::from(config);
+    let often = shared.clock.0.on_wall(COUNTED).max(CHECK_PAUSE);
+    let mut moments = tokio::time::interval(often);
+    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (accepted, secure) = tokio::select! {
             () = stop.cancelled() => return,
             () = torn_down(&shared, &name) => return stop.cancel(),
+            _ = moments.tick() => {
+                served.count_open();
+                continue;
+            }
             accepted = listeners.tls.accept() => (accepted, true),
             accepted = listeners.plain.accept() => (accepted, false),
         };
@@ -112,11 +122,9 @@ async fn client(served: Arc<Served>, stream: TcpStream, tls: Option<TlsAcceptor>
         .shared
         .look(|world, _| world.balancers.get(&served.name).map(|b| (b.keep_alive, b.idle_timeout)));
     let Some((keep_alive, idle)) = times else { return };
-    let open = served.open.fetch_add(1, Ordering::Relaxed) + 1;
-    served.count(|counts| {
-        counts.connections += 1;
-        counts.active = counts.active.max(open);
-    });
+    served.open.fetch_add(1, Ordering::Relaxed);
+    served.count(|counts| counts.connections += 1);
+    served.count_open();
     let idle = Some(served.shared.clock.0.on_wall(idle).max(Duration::from_millis(50)));
     let here = served.clone();
     let port = if tls.is_some() { 443 } else { 80 };
@@ -156,6 +164,14 @@ impl Served {
                 count(balancer.counts.entry(minute(now)).or_default());
             }
         });
+    }
+
+    /// Connections of this minute, with or without a request.
+    fn count_open(&self) {
+        let open = self.open.load(Ordering::Relaxed);
+        if open > 0 {
+            self.count(|counts| counts.active = counts.active.max(open));
+        }
     }
 
     /// The target group for a path, and the target whose turn it is.

@@ -1,5 +1,5 @@
 //! What a load balancer counted, minute by minute. It reports nothing where there is nothing to report: a minute without
-//! requests counts as zero only where the same load balancer reported its hosts for it. Silence alone is no evidence.
+//! requests or open connections counts as zero only where the same load balancer reported its hosts for it. Silence alone is no evidence.
 //!
 //! Counts come one to three minutes late, and a minute grows while it is reported: the newest that is over is left out.
 //! Where none of the last three that are judged was reported, neither by answers nor by hosts, the rest tells of the past:
@@ -93,8 +93,16 @@ impl Counted {
     }
 }
 
-/// One minute: when it began, and how many requests it had; `None` is no evidence.
-pub(crate) type Minute = (Timestamp, Option<f64>);
+/// One minute: when it began, and what was counted of each that was asked for; `None` is no evidence.
+pub(crate) type Minute<const N: usize> = (Timestamp, [Option<f64>; N]);
+
+/// Requests of a minute.
+pub(crate) const REQUESTS: &str = "RequestCount";
+/// What tells that somebody is there: requests, and the connections that are open, of clients and to targets. Over one of them
+/// a client of a WebSocket or of a long poll may be served for hours without a request. It is no proof: where nothing at all
+/// flows, neither may be reported.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
+pub(crate) const PRESENCE: [&str; 2] = [REQUESTS, "ActiveConnectionCount"];
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// So many requests of users make a share of them mean something: one more that fails is two in a hundred.
@@ -178,24 +186,24 @@ impl Balancer {
         reads.world.metrics(&self.target)?.series(asked).await
     }
 
-    /// The minutes that begin from `from` on and end by `to`.
-    pub(crate) async fn minutes(
+    /// What it counted under these names in the minutes that begin from `from` on and end by `to`.
+    pub(crate) async fn minutes<const N: usize>(
         &self,
         reads: &Reads<'_>,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<Minute>, Fault> {
+        names: [&str; N],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<Minute<N>>, Fault> {
         let (from, to) = (minute_of(from), minute_of(to));
         if from >= to {
             return Ok(Vec::new());
         }
-        let mut asked = vec![self.metric("RequestCount", "Sum", MINUTE, (from, to))];
-        asked.extend(self.hosts((from, to)));
+        let counts = names.iter().map(|name| self.metric(name, "Sum", MINUTE, (from, to)));
+        let asked: Vec<Metric> = counts.chain(self.hosts((from, to))).collect();
         let series = self.series(reads, &asked).await?;
-        let Some((requests, hosts)) = series.split_first() else { return Ok(Vec::new()) };
-        let count = usize::try_from(to.since(from).as_secs() / 60).unwrap_or(0);
-        let starts = (0..count as u64).map(|n| Timestamp(from.0 + n * 60_000));
-        Ok(starts.map(|start| (start, at(start, requests, hosts))).collect())
+        let Some((counts, hosts)) = series.split_first_chunk::<N>() else { return Ok(Vec::new()) };
+        let minutes = to.since(from).as_secs() / 60;
+        let starts = (0..minutes).map(|n| Timestamp(from.0 + n * 60_000));
+        Ok(starts.map(|start| (start, counts.each_ref().map(|counted| at(start, counted, hosts)))).collect())
     }
 }
 
@@ -225,14 +233,14 @@ fn id<'a>(arn: &'a str, mark: &str) -> &'a str {
     arn.rsplit_once(mark).map_or(arn, |(_, rest)| rest)
 }
 
-/// How many requests one minute had.
-fn at(start: Timestamp, requests: &Series, hosts: &[Series]) -> Option<f64> {
+/// How many of these one minute had.
+fn at(start: Timestamp, counted: &Series, hosts: &[Series]) -> Option<f64> {
     let point = |series: &Series| series.points.iter().find(|point| point.at == start).map(|p| p.value);
-    if let Some(count) = point(requests) {
+    if let Some(count) = point(counted) {
         return Some(count);
     }
     let reported = hosts.iter().any(|series| point(series).is_some());
-    (requests.complete && reported || on(Mistake::SilencePasses)).then_some(0.0)
+    (counted.complete && reported || on(Mistake::SilencePasses)).then_some(0.0)
 }
 
 /// The beginning of the minute that a moment is in.
@@ -259,7 +267,8 @@ pub(crate) fn window(
     (from < to).then_some((Timestamp(from), Timestamp(to)))
 }
 
-/// Whether it took not one request in so many whole minutes in a row since then. Where nobody can tell, it did.
+/// Whether it had no request and no open connection in so many whole minutes in a row since then. Where nobody can tell, it
+/// had.
 pub(crate) async fn idle_since(
     reads: &Reads<'_>,
     balancer: Option<&Balancer>,
@@ -268,7 +277,7 @@ pub(crate) async fn idle_since(
 ) -> bool {
     let Some(balancer) = balancer else { return false };
     let span = MINUTE * u32::try_from(minutes).unwrap_or(u32::MAX);
-    let Some((from, to)) = window(reads.world.clock().now(), since, span, MINUTE) else { return false };
-    let seen = balancer.minutes(reads, from, to).await.unwrap_or_default();
-    seen.len() >= minutes && seen.iter().all(|(_, count)| *count == Some(0.0))
+    let Some(window) = window(reads.world.clock().now(), since, span, MINUTE) else { return false };
+    let seen = balancer.minutes(reads, PRESENCE, window).await.unwrap_or_default();
+    seen.len() >= minutes && seen.iter().flat_map(|(_, counts)| counts).all(|count| *count == Some(0.0))
 }

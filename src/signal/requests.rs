@@ -1,7 +1,7 @@
 //! `alb.requests`: how many requests a load balancer takes a minute. That there are none is seen too, where its hosts are
 //! reported.
 
-use super::balancer::{Counted, MINUTE, current};
+use super::balancer::{Counted, MINUTE, REQUESTS, current};
 use super::{Condition, Measured, Memory, Signal};
 use crate::plan::{Fields, Timestamp};
 use crate::port::Reads;
@@ -38,14 +38,14 @@ impl Signal for Requests {
     }
 
     async fn measure(&self, reads: &Reads<'_>, since: Timestamp, _: &mut Memory) -> Result<Measured, Fault> {
-        let Some((from, to)) = self.0.window(reads, since) else {
+        let Some(window) = self.0.window(reads, since) else {
             return Ok(Measured::too_early("no whole minute has been counted yet"));
         };
-        let minutes = self.0.balancer.find(reads).await?.minutes(reads, from, to).await?;
-        let known: Vec<f64> = minutes.iter().filter_map(|(_, count)| *count).collect();
-        let reported = minutes.iter().rev().find_map(|(at, count)| count.map(|_| *at));
-        let measured = Measured { counted: Some(to), ..measured(&known, minutes.len()) };
-        Ok(current(measured, reported, to))
+        let minutes = self.0.balancer.find(reads).await?.minutes(reads, [REQUESTS], window).await?;
+        let known: Vec<f64> = minutes.iter().filter_map(|(_, [count])| *count).collect();
+        let reported = minutes.iter().rev().find_map(|(at, [count])| count.map(|_| *at));
+        let measured = Measured { counted: Some(window.1), ..measured(&known, minutes.len()) };
+        Ok(current(measured, reported, window.1))
     }
 }
 

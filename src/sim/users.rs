@@ -390,6 +390,9 @@ impl Group {
         let open = |kept: &Connection| now < kept.until && now < kept.idle;
         let stands = |balancer: &str, tick: &Tick<'_>| tick.world.balancers.contains_key(balancer);
         self.connection = self.connection.take().filter(|kept| open(kept) && stands(&kept.balancer, tick));
+        if let Some(held) = &self.connection {
+            tick.hold(&held.balancer, self.keepers.users, 0);
+        }
         let mut new = fresh;
         if kept > 0 && self.connection.is_none() {
             new += kept;
@@ -428,16 +431,21 @@ impl Group {
 }
 
 impl Tick<'_> {
+    /// So many connections are open now, so many of them new.
+    fn hold(&mut self, balancer: &str, open: u64, new: u64) {
+        if let Some(found) = self.world.balancers.get_mut(balancer) {
+            let counts = found.counts.entry(minute(self.now)).or_default();
+            counts.connections += new;
+            counts.active = counts.active.max(open);
+        }
+    }
+
     /// Sends requests to a load balancer that stands, over so many new connections; how many failed.
     fn send(&mut self, balancer: &Arc<str>, requests: u64, new: u64, sent: u64) -> u64 {
         if requests == 0 {
             return 0;
         }
-        if let Some(found) = self.world.balancers.get_mut(&**balancer) {
-            let counts = found.counts.entry(minute(self.now)).or_default();
-            counts.connections += new;
-            counts.active = counts.active.max(requests);
-        }
+        self.hold(balancer, requests, new);
         let all = self.habits.places;
         let mut failed = 0;
         for (path, places) in &self.habits.paths {

@@ -290,16 +290,22 @@ async fn measured_silence_of_the_other_side_ends_the_wait_for_its_connections() 
     assert!(waited >= seconds(60 + 180) && waited < seconds(900), "{waited:?}");
 }
 
+/// Over a WebSocket nobody asks for anything.
 #[tokio::test]
-async fn no_metrics_do_not_end_the_wait_for_connections() {
-    let world = world();
-    world.state().balancers[0].keep_alive = seconds(3600);
-    let mut story = switch(&world);
-    story.done().await;
-    story.undo().await.unwrap();
-    let undone = story.since;
-    story.restored().await.unwrap();
-    assert!(story.waited(undone) >= seconds(3660));
+async fn neither_no_metrics_nor_open_connections_end_the_wait_for_connections() {
+    for reported in [0, 2] {
+        let world = world();
+        world.state().balancers[0].keep_alive = seconds(3600);
+        let mut story = switch(&world);
+        story.done().await;
+        story.undo().await.unwrap();
+        let undone = story.since;
+        let names = ["HealthyHostCount", "ActiveConnectionCount"];
+        world.state().measure =
+            Box::new(move |metric, _| names[..reported].contains(&&*metric.name).then_some(2.0));
+        story.restored().await.unwrap();
+        assert!(story.waited(undone) >= seconds(3660), "{reported}");
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,20 @@ async fn a_side_is_idle_when_minutes_in_a_row_are_below_its_peak() {
 }
 
 #[tokio::test]
+async fn a_connection_that_stays_open_is_a_user() {
+    // WebSockets and long polls: no request is counted for as long as they last.
+    let world = world(|metric, at| match (&*metric.name, minutes_in(at)) {
+        ("ActiveConnectionCount", ..20) => Some(40.0),
+        ("ActiveConnectionCount", _) => None,
+        _ => falling(metric, at),
+    });
+    let mut story = drain(&world);
+    let out: Json = story.done().await;
+    assert_eq!((out["peak"].as_f64(), out["allowed_connections"].as_f64()), (Some(1000.0), Some(0.4)));
+    assert!(minutes_in(world.state().now) >= 24);
+}
+
+#[tokio::test]
 async fn silence_of_the_source_is_not_zero() {
     // Neither requests nor hosts are reported once it falls silent.
     let world = world(|_, at| (minutes_in(at) < 0).then_some(1000.0));
