@@ -29,7 +29,7 @@ pub struct LoadBalancer {
 pub struct TargetHealth {
     /// `address:port`.
     pub id: String,
-    /// `healthy`, `initial`, `unhealthy`, `draining`, `unused`, `unavailable`.
+    /// `healthy`, `initial`, `unhealthy`, `unhealthy.draining`, `draining`, `unused`, `unavailable`.
     pub state: String,
     /// Why, in the provider's words.
     pub reason: Option<String>,

@@ -1,4 +1,4 @@
-//! `cloudwatch.alarms`: alarms that somebody has set, on metrics or on other alarms.
+//! `cloudwatch.alarms`: alarms that somebody has set, on metrics, on logs, or on other alarms.
 //!
 //! One that says neither yes nor no is no evidence, unless the plan says what it counts for. One that was firing when the
 //! watch began does not tell of what was done since.
@@ -34,7 +34,8 @@ impl Signal for Alarms {
         const WORDS: &[(&str, NoEvidence)] =
             &[("wait", NoEvidence::Wait), ("fail", NoEvidence::Fail), ("pass", NoEvidence::Pass)];
         let target = fields.required("target", target(&["aws"]), "their account and region");
-        let names = fields.required("names", list(text()), "metric alarms and composite alarms");
+        let names =
+            fields.required("names", list(text()), "metric alarms, composite alarms, and alarms on logs");
         let mut counts = |key, about| fields.or(key, one_of(WORDS), NoEvidence::Wait, about);
         let missing = counts("missing", "what an alarm counts for that is not there: wait is no evidence");
         let insufficient = counts("insufficient", "what one counts for whose data do not suffice to tell");

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_no_evidence() {
-        for states in [&[][..], &["draining", "unused"]] {
+        for states in [&[][..], &["draining", "unhealthy.draining", "unused"]] {
             assert_eq!((measured(&targets(states)).value, measured(&targets(states)).samples), (None, 0));
         }
     }

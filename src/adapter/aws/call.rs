@@ -381,6 +381,8 @@ fn class(status: u16, code: Option<&str>) -> Class {
                 "ExpiredToken"
                 | "ExpiredTokenException"
                 | "RequestExpired"
+                | "RequestTimeTooSkewed"
+                | "RequestInTheFuture"
                 | "InvalidClientTokenId"
                 | "UnrecognizedClientException"
                 | "InvalidAccessKeyId"
@@ -401,6 +403,8 @@ fn class(status: u16, code: Option<&str>) -> Class {
             ),
         )
         | (401 | 403, _) => Class::Denied,
+        // It came too slowly to be read whole; what was read of it may have been enough.
+        (_, Some("RequestTimeout" | "RequestTimeoutException")) | (408, _) => Class::Lost,
         (400..=499, Some(_)) => Class::Refused,
         // A 4xx without a code may be a form that we cannot read, of an answer that means anything.
         _ => Class::Lost,
@@ -429,6 +433,27 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_one_only_where_aws_says_so() {
+        for (status, code, meant) in [
+            (400, Some("Throttling"), Class::Later),
+            (400, Some("PriorRequestNotComplete"), Class::Later),
+            (429, None, Class::Later),
+            (400, Some("RequestExpired"), Class::Credentials),
+            (403, Some("RequestTimeTooSkewed"), Class::Credentials),
+            (403, Some("AccessDenied"), Class::Denied),
+            (403, None, Class::Denied),
+            (400, Some("InvalidParameterException"), Class::Refused),
+            (400, Some("RequestTimeout"), Class::Lost),
+            (408, Some("AnyTimeout"), Class::Lost),
+            (400, None, Class::Lost),
+            (500, Some("InternalFailure"), Class::Lost),
+            (503, Some("ServiceUnavailable"), Class::Lost),
+        ] {
+            assert_eq!(class(status, code), meant, "{status} {code:?}");
+        }
+    }
 
     #[test]
     fn requests_go_to_aws_and_to_no_surprise() {

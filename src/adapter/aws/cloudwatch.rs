@@ -1,7 +1,7 @@
 //! `CloudWatch`: metrics as they were measured, alarms on them, and lines of logs (`logs`). What it has not got whole is said to be incomplete.
 
 use super::account::Account;
-use super::call::{self, Watch};
+use super::call::{self, Class, Watch};
 use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
 use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
@@ -9,8 +9,8 @@ use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    self, AlarmType, CompositeAlarm, Dimension, MetricAlarm, MetricDataQuery, MetricDataResult, MetricStat,
-    ScanBy, StateValue, StatusCode,
+    self, AlarmType, CompositeAlarm, Dimension, LogAlarm, MetricAlarm, MetricDataQuery, MetricDataResult,
+    MetricStat, ScanBy, StateValue, StatusCode,
 };
 
 /// How many metrics one call takes.
@@ -91,14 +91,14 @@ impl Account {
         let unseen = self.unseen("cloudwatch DescribeAlarms", &names.join(", "));
         let client = self.cloudwatch().await.map_err(&unseen)?;
         let (mut found, mut next) = (Vec::new(), None::<String>);
+        // Without their types, composite alarms and those on logs are left out.
+        let mut kinds = vec![AlarmType::MetricAlarm, AlarmType::CompositeAlarm, AlarmType::LogAlarm];
         loop {
-            // Without their types, composite alarms are left out.
             let ask = |watch: Watch| {
                 let sent = client
                     .describe_alarms()
                     .set_alarm_names(Some(names.to_vec()))
-                    .alarm_types(AlarmType::MetricAlarm)
-                    .alarm_types(AlarmType::CompositeAlarm)
+                    .set_alarm_types(Some(kinds.clone()))
                     .max_records(RECORDS)
                     .set_next_token(next.clone())
                     .customize()
@@ -106,10 +106,19 @@ impl Account {
                     .send();
                 async move { Ok((sent.await?, watch.clocks())) }
             };
-            let (answer, clocks) = call::read(self, Service::CloudWatch, ask).await.map_err(&unseen)?;
+            let (answer, clocks) = match call::read(self, Service::CloudWatch, ask).await {
+                // There may be none on logs there, nor a word for them.
+                Err(failure) if failure.class == Class::Refused && kinds.len() > 2 => {
+                    kinds.truncate(2);
+                    continue;
+                }
+                told => told.map_err(&unseen)?,
+            };
             clocks.agree("cloudwatch DescribeAlarms")?;
             let metric = answer.metric_alarms.unwrap_or_default().into_iter().map(of_metric);
-            let all = metric.chain(answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms));
+            let composite = answer.composite_alarms.unwrap_or_default().into_iter().map(of_alarms);
+            let all =
+                metric.chain(composite).chain(answer.log_alarms.unwrap_or_default().into_iter().map(of_logs));
             found.extend(all.map(|alarm| Alarm { since: alarm.since.map(|at| clocks.ours(at)), ..alarm }));
             match answer.next_token.filter(|token| !token.is_empty()) {
                 Some(token) => next = Some(token),
@@ -173,26 +182,30 @@ fn take(series: &mut Series, result: MetricDataResult) {
     series.complete = result.status_code == Some(StatusCode::Complete);
 }
 
+/// The kinds of alarms have these fields in common, and no type.
+macro_rules! alarm {
+    ($alarm:expr, $trouble:expr) => {
+        Alarm {
+            name: $alarm.alarm_name.unwrap_or_default(),
+            state: state($alarm.state_value),
+            reason: $alarm.state_reason.unwrap_or_default(),
+            since: $alarm.state_transitioned_timestamp.or($alarm.state_updated_timestamp).and_then(timestamp),
+            enabled: $alarm.actions_enabled != Some(false),
+            trouble: $trouble,
+        }
+    };
+}
+
 fn of_metric(alarm: MetricAlarm) -> Alarm {
-    Alarm {
-        name: alarm.alarm_name.unwrap_or_default(),
-        state: state(alarm.state_value),
-        reason: alarm.state_reason.unwrap_or_default(),
-        since: alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp).and_then(timestamp),
-        enabled: alarm.actions_enabled != Some(false),
-        trouble: alarm.evaluation_state.map(|trouble| trouble.as_str().to_owned()),
-    }
+    alarm!(alarm, alarm.evaluation_state.map(|trouble| trouble.as_str().to_owned()))
 }
 
 fn of_alarms(alarm: CompositeAlarm) -> Alarm {
-    Alarm {
-        name: alarm.alarm_name.unwrap_or_default(),
-        state: state(alarm.state_value),
-        reason: alarm.state_reason.unwrap_or_default(),
-        since: alarm.state_transitioned_timestamp.or(alarm.state_updated_timestamp).and_then(timestamp),
-        enabled: alarm.actions_enabled != Some(false),
-        trouble: None,
-    }
+    alarm!(alarm, None)
+}
+
+fn of_logs(alarm: LogAlarm) -> Alarm {
+    alarm!(alarm, alarm.evaluation_state.map(|trouble| trouble.as_str().to_owned()))
 }
 
 fn state(value: Option<StateValue>) -> AlarmState {

@@ -35,10 +35,12 @@ const THROTTLED: [&str; 11] = [
     "SlowDown",
     "BandwidthLimitExceeded",
 ];
-const CREDENTIALS: [&str; 15] = [
+const CREDENTIALS: [&str; 17] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
+    "RequestTimeTooSkewed",
+    "RequestInTheFuture",
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
@@ -54,6 +56,8 @@ const CREDENTIALS: [&str; 15] = [
 ];
 const DENIED: [&str; 5] =
     ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "REFUSED"];
+
+const TIMED_OUT: [&str; 2] = ["RequestTimeout", "RequestTimeoutException"];
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +94,8 @@ impl Failure {
             Class::Credentials
         } else if among(&DENIED) || matches!(refusal.status, 401 | 403) {
             Class::Denied
+        } else if among(&TIMED_OUT) || refusal.status == 408 {
+            Class::Lost
         } else if (400..500).contains(&refusal.status) && !refusal.code.is_empty() {
             Class::Refused
         } else {

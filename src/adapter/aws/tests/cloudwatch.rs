@@ -85,7 +85,7 @@ pub(super) fn alarm(name: &str, state: &str, more: &[(&str, Vec<u8>)]) -> Vec<u8
 }
 
 #[tokio::test]
-async fn alarms_of_both_kinds_are_told_page_by_page() {
+async fn alarms_of_all_kinds_are_told_page_by_page() {
     let first = map(&[
         ("MetricAlarms", list(&[alarm("a", "OK", &[("EvaluationState", text("PARTIAL_DATA"))])])),
         ("NextToken", text("more")),
@@ -93,9 +93,10 @@ async fn alarms_of_both_kinds_are_told_page_by_page() {
     let second = map(&[
         ("MetricAlarms", list(&[alarm("b", "ALARM", &[])])),
         ("CompositeAlarms", list(&[alarm("c", "INSUFFICIENT_DATA", &[])])),
+        ("LogAlarms", list(&[alarm("d", "ALARM", &[("EvaluationState", text("EVALUATION_ERROR"))])])),
     ]);
     let server = aws(vec![say(first), say(second)]).await;
-    let names: Vec<String> = ["a", "b", "c", "gone"].map(str::to_owned).to_vec();
+    let names: Vec<String> = ["a", "b", "c", "d", "gone"].map(str::to_owned).to_vec();
     let found = account(&wired(&server)).alarms(&names).await.unwrap();
     let told = |alarm: &Alarm| (alarm.name.clone(), alarm.state.clone(), alarm.trouble.clone());
     let unknown = AlarmState::Unknown("INSUFFICIENT_DATA".into());
@@ -105,13 +106,29 @@ async fn alarms_of_both_kinds_are_told_page_by_page() {
         [
             ("a".into(), AlarmState::Ok, part),
             ("b".into(), AlarmState::Firing, None),
-            ("c".into(), unknown, None)
+            ("c".into(), unknown, None),
+            ("d".into(), AlarmState::Firing, Some("EVALUATION_ERROR".to_owned())),
         ]
     );
     assert!(found.iter().all(|alarm| alarm.enabled && alarm.since == Some(Timestamp(60_000))), "{found:?}");
     let asked = calls(&server);
-    assert!(asked[0].body.contains("CompositeAlarm") && asked[0].body.contains("gone"), "{asked:?}");
+    for word in ["MetricAlarm", "CompositeAlarm", "LogAlarm", "gone"] {
+        assert!(asked[0].body.contains(word), "{asked:?}");
+    }
     assert!(asked[1].body.contains("more"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn where_nobody_knows_alarms_on_logs_the_others_are_told() {
+    let Say::Answer(_, headers, _) = say(Vec::new()) else { unreachable!() };
+    let refused =
+        map(&[("__type", text("ValidationError")), ("message", text("1 validation error detected"))]);
+    let told = say(map(&[("MetricAlarms", list(&[alarm("a", "OK", &[])]))]));
+    let server = aws(vec![Say::Answer(400, headers, refused), told]).await;
+    let found = account(&wired(&server)).alarms(&["a".to_owned()]).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    let asked: Vec<bool> = calls(&server).iter().map(|seen| seen.body.contains("LogAlarm")).collect();
+    assert_eq!(asked, [true, false]);
 }
 
 #[tokio::test]
