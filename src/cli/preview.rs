@@ -5,12 +5,12 @@ use super::plans::Loaded;
 use super::{Context, Exit, Failure};
 use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
 use crate::driver::{
-    Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, permissions, preview,
+    Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, amiss, permissions, preview,
 };
 use crate::plan::{Kind, Plan, Scope, StepIx, Timestamp, is_lock, parse_duration};
 use crate::port::{ReadWorld, Renewal, Wiring};
 use crate::report::{
-    ByHand, CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock,
+    Amiss, ByHand, CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock,
     preview_json, quoted,
 };
 use crate::run::{Memo, Told};
@@ -50,7 +50,10 @@ pub(super) async fn take(
     let world: Arc<dyn ReadWorld> = Arc::new(world.knowing(&secrets));
     let scope = Arc::new(Scope { secrets: secrets.scope(), ..Scope::default() });
     let redactor = Redactor::new(secrets.hidden());
-    let found = preview(plan, &built, &world, &scope, &redactor).await;
+    let (found, amiss) = tokio::join!(
+        preview(plan, &built, &world, &scope, &redactor),
+        amiss(plan, &built, &*world, &redactor)
+    );
     let steps: Vec<PreviewStep> = found.iter().cloned().map(seen).collect();
     let clocks = clocks(plan, &built, &steps);
     let preview = Preview {
@@ -61,6 +64,7 @@ pub(super) async fn take(
         steps,
         clocks,
         calls: calls(plan),
+        amiss: amiss.into_iter().map(|one| Amiss { why: one.why, by: one.by }).collect(),
         permissions: Vec::new(),
     };
     Ok(Taken { preview, actions: built, world, steps: found })

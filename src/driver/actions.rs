@@ -82,6 +82,14 @@ impl Actions {
     }
 }
 
+/// As the plan calls it.
+pub(super) fn name_of(plan: &Plan, asker: Asker) -> String {
+    match asker {
+        Asker::Step(ix) => plan[ix].id.to_string(),
+        Asker::Guard(place) => plan.guards[place].id.to_string(),
+    }
+}
+
 fn of_step(plan: &Plan, ix: StepIx) -> Result<Option<Arc<dyn AnyAction>>, Fault> {
     let step = &plan[ix];
     let forward = match &step.kind {

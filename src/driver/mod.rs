@@ -4,6 +4,7 @@
 //! Not here: what follows from what (`run`), how it looks (`report`), who is asked (`cli`).
 
 mod actions;
+mod amiss;
 mod desk;
 mod drive;
 mod heartbeat;
@@ -18,6 +19,7 @@ mod tasks;
 mod work;
 
 pub use actions::Actions;
+pub use amiss::{Amiss, amiss};
 pub(crate) use desk::{Desk, Fate, only_waits};
 pub use drive::{DriveError, Driven, Driver, Rest};
 pub use interrupt::Interruption;

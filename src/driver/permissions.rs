@@ -5,6 +5,7 @@
 
 mod things;
 
+use super::actions::name_of;
 use super::{Actions, StepPreview};
 use crate::plan::Plan;
 use crate::port::need::{Account, Asker};
@@ -196,9 +197,6 @@ async fn judge(plan: &Plan, world: &dyn ReadWorld, target: String, wanted: Wante
 }
 
 fn wish(plan: &Plan, action: String, resource: Option<String>, needers: &Needers) -> Wish {
-    let name = |asker: &Asker| match asker {
-        Asker::Step(ix) => plan[*ix].id.to_string(),
-        Asker::Guard(place) => plan.guards[*place].id.to_string(),
-    };
-    Wish { action, resource, by: needers.by.iter().map(name).collect(), only_back: needers.only_back }
+    let by = needers.by.iter().map(|asker| name_of(plan, *asker)).collect();
+    Wish { action, resource, by, only_back: needers.only_back }
 }

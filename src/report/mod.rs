@@ -30,7 +30,7 @@ pub use looks::{Looks, Tone};
 pub use markdown::markdown;
 pub use permissions::{ByHand, Permission, Permissions};
 pub use plain::Plain;
-pub use preview::{CallShare, Preview, PreviewStep, Seen, SwitchClock, preview_json, preview_text};
+pub use preview::{Amiss, CallShare, Preview, PreviewStep, Seen, SwitchClock, preview_json, preview_text};
 pub use rehearsal::{
     Cut, Progress, Rehearsed, annotations, catalogue_json, catalogue_text, junit, rehearsal_json,
     rehearsal_text, scenario_end, scenario_json, struck, timeline_json, timeline_text,

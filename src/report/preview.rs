@@ -92,8 +92,19 @@ pub struct Preview {
     pub clocks: Vec<SwitchClock>,
     /// One a service that calls are limited of.
     pub calls: Vec<CallShare>,
+    /// What steps and guards go by, and is not as it should be before a run.
+    pub amiss: Vec<Amiss>,
     /// One a target whose credentials were asked for; none where nobody has asked.
     pub permissions: Vec<Permissions>,
+}
+
+/// Something that is gone by, and is not as it should be before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amiss {
+    /// ``there is no alarm `aep-5xx` in target `prod` ``.
+    pub why: String,
+    /// The steps and guards that go by it.
+    pub by: Vec<String>,
 }
 
 impl Preview {
@@ -181,6 +192,7 @@ pub fn preview_text(plan: &Plan, preview: &Preview, looks: Looks) -> String {
     }
     lines.extend(target_lines(plan, looks));
     lines.extend(calls_line(&preview.calls));
+    lines.extend(amiss_lines(&preview.amiss, looks));
     lines.extend(permissions::lines(&preview.permissions, looks));
     lines.join("\n") + "\n"
 }
@@ -196,6 +208,14 @@ fn target_lines(plan: &Plan, looks: Looks) -> Vec<String> {
     };
     let title = (!plan.targets.is_empty()).then(|| "targets:".to_owned());
     title.into_iter().chain(plan.targets.iter().map(line)).collect()
+}
+
+/// What is amiss, below a title.
+fn amiss_lines(amiss: &[Amiss], looks: Looks) -> Vec<String> {
+    let title = "gone by, and not as it should be before a run:".to_owned();
+    let line =
+        |one: &Amiss| looks.tint(Tone::Warn, &looks.safe(&format!("  {}: {}", one.by.join(", "), one.why)));
+    (!amiss.is_empty()).then_some(title).into_iter().chain(amiss.iter().map(line)).collect()
 }
 
 fn calls_line(calls: &[CallShare]) -> Option<String> {
@@ -399,6 +419,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
             json!({"service": service, "at_once": at_once, "a_second": a_second, "reserve": reserve})
         })
         .collect();
+    let amiss: Vec<Json> = preview.amiss.iter().map(|one| json!({"why": one.why, "by": one.by})).collect();
     json!({
         "preview": "v1",
         "plan": &*plan.name,
@@ -410,6 +431,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         "targets": targets,
         "dns": clocks,
         "calls": calls,
+        "amiss": amiss,
         "permissions": permissions::json(&preview.permissions),
         "steps": steps,
     })

@@ -1,5 +1,6 @@
 //! What a rehearsal must find, and what it must not.
 
+mod amiss;
 mod bad_plans;
 mod complaints;
 mod locks;
