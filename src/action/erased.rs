@@ -29,6 +29,25 @@ pub struct Record {
     pub token: std::sync::Arc<str>,
 }
 
+/// What an action would do, of a step that is undone by it or is not.
+///
+/// # Errors
+/// Of the plan; permanent, too, where what would be done could not be undone.
+pub async fn propose(action: &dyn AnyAction, is_undone: bool, reads: &Reads<'_>) -> Result<Proposal, Fault> {
+    let proposal = action.plan(reads).await?;
+    if !is_undone || proposal.stages == 0 {
+        return Ok(proposal);
+    }
+    match action.way_back(reads, &proposal.prior).await? {
+        Some(why) => {
+            let way_out =
+                "if this step should go on without a way back, say so in the plan: `undo: { keep: <why> }`";
+            Err(Fault::permanent(format!("{why}. {way_out}")))
+        }
+        None => Ok(proposal),
+    }
+}
+
 /// Any action, its types erased.
 #[async_trait::async_trait]
 pub trait AnyAction: Debug + Send + Sync {
@@ -70,9 +89,9 @@ pub trait AnyAction: Debug + Send + Sync {
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault>;
     /// Looks.
     async fn look(&self, reads: &Reads<'_>, toward: Toward, record: &Record) -> Result<Look, Fault>;
-    /// Whether what the undo needs is still there.
-    async fn way_back(&self, _reads: &Reads<'_>, _record: &Record) -> Result<(), Fault> {
-        Ok(())
+    /// Why something that the undo needs is certainly gone.
+    async fn way_back(&self, _reads: &Reads<'_>, _prior: &Memo) -> Result<Option<String>, Fault> {
+        Ok(None)
     }
     /// Whether a look tells more than that a call was answered.
     fn reads_back(&self) -> bool {
@@ -145,8 +164,8 @@ impl<A: Action> AnyAction for A {
         })
     }
 
-    async fn way_back(&self, reads: &Reads<'_>, record: &Record) -> Result<(), Fault> {
-        Action::way_back(self, reads, &known(record)?).await
+    async fn way_back(&self, reads: &Reads<'_>, prior: &Memo) -> Result<Option<String>, Fault> {
+        Action::way_back(self, reads, &read::<A::Prior>(prior)?).await
     }
 
     fn reads_back(&self) -> bool {

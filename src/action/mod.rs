@@ -19,7 +19,7 @@ mod standing;
 mod text;
 mod wait;
 
-pub use erased::{AnyAction, Record, Toward};
+pub use erased::{AnyAction, Record, Toward, propose};
 pub use registry::{ACTIONS, ActionKind, Registry};
 pub use reversal::Reversal;
 
@@ -89,12 +89,10 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
         toward: Toward,
         record: &Known<Self>,
     ) -> Result<Seen<Self::Note>, Fault>;
-    /// Whether what the undo needs is still there, of something that was done.
-    ///
-    /// # Errors
-    /// Foreign, if it is certainly gone.
-    async fn way_back(&self, _reads: &Reads<'_>, _record: &Known<Self>) -> Result<(), Fault> {
-        Ok(())
+    /// Why something that the undo needs is certainly gone; `None`: nothing is. It is asked for before anything is written,
+    /// and as long as what was done may have to be undone.
+    async fn way_back(&self, _reads: &Reads<'_>, _prior: &Self::Prior) -> Result<Option<String>, Fault> {
+        Ok(None)
     }
     /// Whether a look tells more than that a call was answered.
     fn reads_back(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What each step would change from what is there now. It is given only what reads, so it cannot change anything.
 
 use super::{Actions, Redactor};
-use crate::action::AnyAction;
+use crate::action::{AnyAction, propose};
 use crate::plan::{Data, Kind, Plan, Reversibility, Scope, Step, StepIx, Undo, Value};
 use crate::port::{ReadWorld, Reads};
 use crate::run::{Answer, Fault, Proposal, Told};
@@ -94,7 +94,7 @@ async fn of_step(
         (Kind::Join, _) | (_, None) => Previewed::Join,
         (Kind::Act(_), Some(action)) => {
             let reads = Reads { world, step: "", scope, progress: &|_| () };
-            let planned = action.plan(&reads).await;
+            let planned = propose(&**action, step.is_undone(), &reads).await;
             let told = match &planned {
                 Ok(proposal) if proposal.stages > 0 => action.told(&reads, &proposal.prior).await,
                 _ => Ok(Told::default()),

@@ -7,7 +7,7 @@ mod guard;
 
 use self::guard::Watching;
 use super::{Actions, Redactor};
-use crate::action::{AnyAction, Record, Toward, Trouble};
+use crate::action::{AnyAction, Record, Toward, Trouble, propose};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Plan, Scope, StepIx, Timestamp, format_duration};
 use crate::port::{Call, Clock, Reads, Stop, Urgency, WriteWorld, Writes};
@@ -288,7 +288,7 @@ impl Hands {
         let (tell, world) = (self.teller(ix), self.world_for(piece));
         let reads =
             Reads { world: world.as_reads(), step: &piece.call.step, scope: &piece.scope, progress: &tell };
-        match action.plan(&reads).await {
+        match propose(&**action, self.plan[ix].is_undone(), &reads).await {
             Ok(proposal) => Some(Ok(Some(proposal))),
             Err(fault) => self.again(piece, Timestamp::PAST, fault, &tell).map(Err),
         }
@@ -418,10 +418,16 @@ impl Hands {
             Some(record) => {
                 let record = Record { note: piece.note().cloned(), ..record.clone() };
                 let look = action.look(&reads, piece.toward, &record).await?;
-                if matches!(look, Look::Desired { .. }) && matches!(piece.due.work, Work::Hold(_)) {
-                    action.way_back(&reads, &record).await?;
+                match piece.due.work {
+                    Work::Hold(ix) if self.plan[ix].is_undone() && matches!(look, Look::Desired { .. }) => {
+                        let gone = action.way_back(&reads, &record.prior).await?;
+                        match gone {
+                            Some(why) => Err(Fault::foreign(why)),
+                            None => Ok(look),
+                        }
+                    }
+                    _ => Ok(look),
                 }
-                Ok(look)
             }
             None => Ok(Look::Desired { out: "null".into() }),
         }

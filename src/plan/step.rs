@@ -86,6 +86,15 @@ pub struct Step {
     pub writes: Option<Writes>,
 }
 
+impl Step {
+    /// The way back undoes it: it is neither left deliberately, nor past undoing, nor after everything else.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        let is_kept = matches!(self.undo, Undo::Keep(_)) || self.part == Part::Finally;
+        !is_kept && self.reversibility == Reversibility::Reversible
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

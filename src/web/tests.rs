@@ -28,6 +28,7 @@ fn a_key_that_could_be_guessed_is_none() {
     assert!(Key::new("sixteen letters!").is_some());
 }
 
+/// argo-rollouts#1323: whoever reached the dashboard could act.
 #[test]
 fn only_the_token_is_the_token() {
     let knows = |value: &str| keys().bearer(&headers(&[("authorization", value)])).is_ok();

@@ -19,6 +19,8 @@ const REASONS: usize = 3;
 /// How a deployment ends that fails: ECS went back to what ran before, or has left it as it is so far.
 const TURNED_BACK: &str = "failed, and ECS rolled it back";
 const GIVEN_UP: &str = "failed, and ECS has not rolled it back";
+/// Or so many of its tasks failed that the plan does not wait for that.
+const ENOUGH: &str = "is given up, for so many of its tasks failed to start";
 
 impl Deploy {
     /// It was set to ours: how far is it?
@@ -40,6 +42,11 @@ impl Deploy {
             _ => {}
         }
         let compute = reads.world.compute(&self.target.name)?;
+        let enough = self.healthy.failed_tasks.is_some_and(|most| primary.failed >= most);
+        if enough && primary.rollout == Rollout::InProgress {
+            let end = format!("{ENOUGH} ({})", primary.failed);
+            return Err(self.failed(&*compute, service, primary, &primary.definition, &end).await);
+        }
         let unasked = match self.follow(reads, &*compute, service, primary, record).await? {
             Followed::Told(seen) => return Ok(seen),
             Followed::ById(unasked) => unasked,

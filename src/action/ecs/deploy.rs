@@ -48,6 +48,8 @@ pub(super) struct Healthy {
     /// Healthy targets in each of its target groups.
     pub(super) targets: usize,
     pub(super) within: Duration,
+    /// So many tasks that failed to start are enough.
+    pub(super) failed_tasks: Option<u32>,
 }
 
 /// What was running, and what should run in its place.
@@ -138,9 +140,19 @@ impl Action for Deploy {
                     WITHIN,
                     "how long the deployment may take, with all stages of the service's strategy",
                 );
-                Some(Healthy { targets: usize::try_from(targets).unwrap_or(0), within })
+                let failed_tasks = fields.optional(
+                    "failed_tasks",
+                    integer(1..=10_000),
+                    "tasks that failed to start after which the step fails; without it ECS alone gives up: its circuit \
+                     breaker, after three at least, or nobody before `within` is over",
+                );
+                Some(Healthy {
+                    targets: usize::try_from(targets).unwrap_or(0),
+                    within,
+                    failed_tasks: failed_tasks.and_then(|n| u32::try_from(n).ok()),
+                })
             }),
-            Healthy { targets: 1, within: WITHIN },
+            Healthy { targets: 1, within: WITHIN, failed_tasks: None },
             "when it is healthy",
         );
         let to = one_source(fields, images, definition);
@@ -233,7 +245,7 @@ impl Action for Deploy {
         if stages > 0 {
             self.has_time(&service)?;
             self.nobody_deploys(&*compute, &service).await?;
-            self.can_be_started(reads, &*compute, &service, &kept, &images).await?;
+            self.can_be_started(reads, &*compute, &service, &new_of(&kept, &images)).await?;
         }
         let prior = Prior {
             definition: running.arn,
@@ -317,10 +329,11 @@ impl Action for Deploy {
         }
     }
 
-    async fn way_back(&self, reads: &Reads<'_>, record: &Known<Self>) -> Result<(), Fault> {
+    async fn way_back(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Option<String>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
-        let prior = &record.prior;
-        self.could_go_back(&*compute, &prior.kept, &prior.definition).await.map_err(Fault::foreign)
+        let Some(why) = images::gone(&*compute, &prior.kept).await else { return Ok(None) };
+        let (name, definition) = (self.name(), &prior.definition);
+        Ok(Some(format!("{why}. {name} could not be set back to {definition}: push it again first")))
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
@@ -392,7 +405,7 @@ impl Deploy {
 }
 
 /// Images that did not run before.
-pub(super) fn new_of(kept: &[String], images: &[(String, String)]) -> Vec<String> {
+fn new_of(kept: &[String], images: &[(String, String)]) -> Vec<String> {
     images.iter().map(|(_, image)| image).filter(|image| !kept.contains(image)).cloned().collect()
 }
 

@@ -1,6 +1,6 @@
 //! How a service stands against what was recorded: as before, as we made it, or neither.
 
-use super::deploy::{Deploy, Note, Prior, new_of};
+use super::deploy::{Deploy, Note, Prior};
 use super::images;
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskDefinition};
 use crate::run::Fault;
@@ -49,17 +49,15 @@ impl Deploy {
         }
     }
 
-    /// What runs could be started again, what should run can be started, and requests still have a way there.
+    /// What should run can be started, and requests still have a way there.
     pub(super) async fn can_be_started(
         &self,
         reads: &Reads<'_>,
         compute: &dyn ReadCompute,
         service: &Service,
-        kept: &[String],
-        images: &[(String, String)],
+        images: &[String],
     ) -> Result<(), Fault> {
-        self.could_go_back(compute, kept, &service.definition).await.map_err(Fault::permanent)?;
-        if let Some(why) = images::gone(compute, &new_of(kept, images)).await {
+        if let Some(why) = images::gone(compute, images).await {
             return Err(Fault::permanent(format!("{why}. {} could not be set to it", self.name())));
         }
         let traffic = reads.world.traffic(&self.target.name)?;
@@ -67,17 +65,6 @@ impl Deploy {
             traffic.targets(group).await?;
         }
         Ok(())
-    }
-
-    /// Whether the images of what ran before are still there; if not, what that means.
-    pub(super) async fn could_go_back(
-        &self,
-        compute: &dyn ReadCompute,
-        kept: &[String],
-        definition: &str,
-    ) -> Result<(), String> {
-        let Some(why) = images::gone(compute, kept).await else { return Ok(()) };
-        Err(format!("{why}. {} could not be set back to {definition}: push it again first", self.name()))
     }
 
     /// The deployment that is complete, of a service that nobody is changing.

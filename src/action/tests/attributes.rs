@@ -57,6 +57,7 @@ fn meddle(world: &World, attribute: Attribute, seconds: u64) {
     found.insert(attribute, Duration::from_secs(seconds));
 }
 
+/// copilot-cli#4838: settings of the target group stayed changed.
 #[tokio::test]
 async fn only_what_differs_is_sent_and_what_was_there_comes_back() {
     let world = world();

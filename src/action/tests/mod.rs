@@ -26,7 +26,7 @@ mod updated;
 mod weighted;
 mod world;
 
-use super::{AnyAction, Record, Registry, Toward};
+use super::{AnyAction, Record, Registry, Toward, propose};
 use crate::plan::{Data, Fields, Known, Problems, Span, Target, Value};
 use crate::port::Stop;
 use crate::run::{Fault, FaultKind, Landed, Look, Memo, Proposal, Told};
@@ -43,6 +43,7 @@ struct Story {
     note: Option<Memo>,
     since: crate::plan::Timestamp,
     round: u32,
+    is_undone: bool,
 }
 
 /// What a plan with these targets knows.
@@ -85,7 +86,7 @@ impl Story {
 
     fn of(world: &World, action: Arc<dyn AnyAction>) -> Self {
         let since = world.state().now;
-        Self { world: world.clone(), action, proposal: None, note: None, since, round: 0 }
+        Self { world: world.clone(), action, proposal: None, note: None, since, round: 0, is_undone: true }
     }
 
     fn record(&self) -> Record {
@@ -98,16 +99,16 @@ impl Story {
     }
 
     async fn plan(&mut self) -> Result<u32, Fault> {
-        let proposal = self.action.plan(&self.world.reads()).await?;
+        let proposal = propose(&*self.action, self.is_undone, &self.world.reads()).await?;
         let stages = proposal.stages;
         self.proposal = Some(proposal);
         self.since = self.world.state().now;
         Ok(stages)
     }
 
-    /// Whether what its undo needs is there.
-    async fn way_back(&self) -> Result<(), Fault> {
-        self.action.way_back(&self.world.reads(), &self.record()).await
+    /// Why something that its undo needs is gone.
+    async fn way_back(&self) -> Option<String> {
+        self.action.way_back(&self.world.reads(), &self.record().prior).await.unwrap()
     }
 
     /// What a preview tells of it.

@@ -28,6 +28,7 @@ async fn a_few_requests_pass_no_soak_unless_the_plan_says_that_they_do() {
     }
 }
 
+/// suna#3403: where few came, a few errors aborted what was well.
 #[tokio::test]
 async fn who_is_sure_needs_no_more_samples() {
     let sure = |fail: &str| with("alb.error_rate", fail, &json!({"expected": 0.01}));

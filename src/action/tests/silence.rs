@@ -336,6 +336,7 @@ async fn without_a_silence_all_of_them_pass_in_time() {
     all_end("it speaks", &usual(), Ends::Passes(15), None, |_| Some(Source::Speaks)).await;
 }
 
+/// argo-rollouts#1360: an analysis was over before a metric that came later had said anything.
 #[tokio::test]
 async fn a_silence_that_lasts_asks_once_the_patience_is_over() {
     for (what, source) in SILENCES {

@@ -4,7 +4,7 @@ use super::*;
 use crate::action::ByHand;
 use crate::driver::tests::stage::chain;
 use crate::driver::tests::world::Empty;
-use crate::plan::{Expr, StepTraits};
+use crate::plan::{Expr, StepTraits, Undo};
 use crate::signal::{Condition, Evidence, Measured, Memory, NoEvidence, Signal, Verdict, Watch};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -101,6 +101,8 @@ struct Told {
     /// What each look was given as the newest note.
     given: Mutex<Vec<Option<Memo>>>,
     calls: Mutex<VecDeque<Result<Option<Memo>, Fault>>>,
+    /// Why what its undo needs is gone.
+    gone: Mutex<Option<String>>,
 }
 
 #[async_trait::async_trait]
@@ -126,6 +128,9 @@ impl AnyAction for Told {
     async fn look(&self, _: &Reads<'_>, _: Toward, record: &Record) -> Result<Look, Fault> {
         self.given.lock().unwrap().push(record.note.clone());
         self.looks.lock().unwrap().pop_front().unwrap()
+    }
+    async fn way_back(&self, _: &Reads<'_>, _: &Memo) -> Result<Option<String>, Fault> {
+        Ok(self.gone.lock().unwrap().clone())
     }
     async fn undo(&self, _: &Writes<'_>, _: &Record) -> Result<Option<Memo>, Fault> {
         self.calls.lock().unwrap().pop_front().unwrap()
@@ -286,6 +291,23 @@ async fn what_holds_is_looked_at_now_and_then_and_twice_before_it_does_not() {
     assert_eq!(hold.sees(32, Ok(desired())).await, Err(62), "it was nothing");
     assert_eq!(hold.sees(62, Err(theirs())).await, Err(64));
     assert_eq!(hold.sees(64, Err(theirs())).await, Ok(Answer::Looked(Err(theirs()))));
+}
+
+#[tokio::test]
+async fn what_a_way_back_needs_is_looked_for_unless_there_is_to_be_none() {
+    for undo in [Undo::Own, Undo::Keep("nobody goes back".into())] {
+        let mut hold = Bench::of(Work::Hold(IX));
+        let (mut plan, is_undone) = (chain(&["a"]), undo == Undo::Own);
+        plan.steps[0].undo = undo;
+        hold.hands.plan = Arc::new(plan);
+        *hold.action.gone.lock().unwrap() = Some("its image is gone".into());
+        assert_eq!(hold.turns(0).await, Err(30));
+        assert_eq!(hold.sees(30, Ok(desired())).await, Err(if is_undone { 32 } else { 60 }));
+        if is_undone {
+            let gone = Fault::foreign("its image is gone");
+            assert_eq!(hold.sees(32, Ok(desired())).await, Ok(Answer::Looked(Err(gone))));
+        }
+    }
 }
 
 /// A source that says a number, or nothing; and since when it was asked for.

@@ -37,7 +37,6 @@ fn say(lines: &[String], words: &[&str]) {
 }
 
 /// aws-actions/amazon-ecs-deploy-task-definition#191, #494: the circuit breaker rolled back, and the deploy "succeeded".
-/// copilot-cli#2041, containers-roadmap#1247: and it took ten failures to find out.
 #[test]
 fn a_deployment_that_was_rolled_back_by_ecs_has_failed() {
     let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.crashes");
@@ -127,7 +126,7 @@ fn a_shift_is_believed_when_it_was_read_back() {
     say(&lines, &["which is neither what this step left there nor", "Paused"]);
 }
 
-/// orca#3341: rolled back to what could not serve. copilot-cli#4838: settings of the target group stayed changed.
+/// orca#3341: rolled back to what could not serve.
 #[test]
 fn a_shift_that_is_refused_leaves_the_rule_as_it_was() {
     let lines = comes_to(Outcome::RolledBack, SHIFT, "shift/alb.modify.refused");

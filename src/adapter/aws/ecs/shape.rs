@@ -155,3 +155,27 @@ pub(super) fn failures(found: &[types::Failure]) -> Option<(String, String)> {
 fn count(number: i32) -> u32 {
     number.try_into().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_rollout_state_a_deployment_is_complete_once_all_of_its_tasks_run() {
+        let told = |state: Option<DeploymentRolloutState>, running: i32, pending: i32| {
+            let told =
+                types::Deployment::builder().desired_count(2).running_count(running).pending_count(pending);
+            deployment(told.set_rollout_state(state).build()).rollout
+        };
+        assert_eq!(told(None, 0, 2), Rollout::InProgress);
+        assert_eq!(told(None, 2, 1), Rollout::InProgress);
+        assert_eq!(told(None, 2, 0), Rollout::Completed);
+        assert_eq!(told(Some(DeploymentRolloutState::InProgress), 2, 0), Rollout::InProgress);
+        assert_eq!(told(Some(DeploymentRolloutState::Failed), 2, 0), Rollout::Failed);
+        assert_eq!(
+            told(Some("NEW".into()), 2, 0),
+            Rollout::InProgress,
+            "a word that nobody knows is no success"
+        );
+    }
+}
