@@ -156,10 +156,13 @@ pub struct Alias {
 }
 
 impl fmt::Display for RecordSet {
-    /// `CNAME staging.example.com (TTL 300)`, `A alias prod.elb.amazonaws.com`.
+    /// `CNAME staging.example.com (TTL 300)`, `A alias prod.elb.amazonaws.com by its health set eu`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.alias {
-            Some(alias) => write!(f, "{} alias {}", self.kind.0, alias.name)?,
+            Some(Alias { name, evaluate_health, .. }) => {
+                let by_health = if *evaluate_health { " by its health" } else { "" };
+                write!(f, "{} alias {name}{by_health}", self.kind.0)?;
+            }
             None => write!(f, "{} {}", self.kind.0, self.values.join(" "))?,
         }
         if let Some(ttl) = self.ttl {
@@ -193,6 +196,8 @@ pub enum ChangeStatus {
     Pending,
     /// On all of its servers.
     Insync,
+    /// The provider knows no such change, or none any more: nobody can say how far it is.
+    Unknown,
 }
 
 /// A zone.
@@ -206,6 +211,9 @@ pub struct Zone {
     pub name_servers: Vec<Name>,
     /// They answer nobody: only resolvers inside its network answer from it.
     pub private: bool,
+    /// Whether its records can soon be changed again where the provider's control plane is down: Accelerated Recovery of
+    /// Route 53, within an hour. `None`: such a zone cannot have it.
+    pub accelerated: Option<bool>,
 }
 
 impl Zone {

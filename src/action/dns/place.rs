@@ -4,7 +4,7 @@ use super::by_hand::Hand;
 use super::resolved::Resolvers;
 use super::sets;
 use crate::plan::{Fields, Target, list, target, text};
-use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordSet, Zone};
+use crate::port::dns::{Name, RecordSet, Zone};
 use crate::port::need;
 use crate::port::stated::must_be_name;
 use crate::port::{ReadDns, Reads, WriteDns, Writes};
@@ -212,16 +212,20 @@ impl Found {
         Ok(())
     }
 
+    /// What a preview tells of a zone that nobody may be able to change when it must be.
+    pub(super) fn unrecoverable(&self) -> Option<Arc<str>> {
+        let Zone { id, name, accelerated, .. } = &self.zone;
+        (*accelerated == Some(false)).then(|| {
+            format!(
+                "zone {id} ({name}) has no Accelerated Recovery: while the control plane of Route 53 (us-east-1) is down no record \
+                 of it can be changed, and nobody be led back"
+            )
+            .into()
+        })
+    }
+
     /// The sets that say where the name leads, as listed; and those of its services, if they are asked for.
     pub(super) async fn listed(&self, services: bool) -> Result<Vec<RecordSet>, Fault> {
         Ok(sets::leading_with(&self.dns.record_sets(&self.name).await?, services))
-    }
-
-    /// Whether the provider has brought a change to all of its servers. What is not known is left to the servers.
-    pub(super) async fn is_insync(&self, change: Option<&ChangeId>) -> Result<bool, Fault> {
-        match change {
-            Some(change) => Ok(self.dns.status(change).await? == ChangeStatus::Insync),
-            None => Ok(true),
-        }
     }
 }

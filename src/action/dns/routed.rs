@@ -130,10 +130,6 @@ pub(super) fn choose_as(own: &[RecordSet], made: &mut [RecordSet]) {
     for set in made {
         if let Some(was) = own.iter().find(|was| was.kind == set.kind).or(own.first()) {
             set.extra.clone_from(&was.extra);
-            if let (Some(alias), Some(was)) = (&mut set.alias, &was.alias) {
-                // Without it, what is chosen by health is chosen whatever its health.
-                alias.evaluate_health |= was.evaluate_health;
-            }
         }
     }
 }

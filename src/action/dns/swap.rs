@@ -13,12 +13,12 @@ use super::sets;
 use crate::action::{Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{Scope, Timestamp, format_duration};
-use crate::port::dns::{ChangeId, Name, RecordChange, RecordSet};
+use crate::port::dns::{ChangeId, ChangeStatus, Name, RecordChange, RecordSet};
 use crate::port::{Reads, Writes};
 use crate::run::{DnsClock, Fault};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What was there, and what is put in its place; equal where nothing is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct Swap {
 /// What a call returned and looks saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::action) struct Note {
-    /// Unknown if the answer was lost.
+    /// Unknown if the answer was lost, or if the provider does not know it.
     change: Option<ChangeId>,
     /// Since when some authority has not served it, or might not have.
     awaited_since: Timestamp,
@@ -57,6 +57,9 @@ pub(super) const ARRIVES: Duration = Duration::from_secs(15 * 60);
 pub(super) const PROPAGATION: Duration = DnsClock::PROPAGATION;
 /// What a change gets for it that nobody can follow, neither at the provider nor at its servers.
 const UNFOLLOWED: Duration = Duration::from_secs(5 * 60);
+/// About the key that states what nobody tells.
+pub(super) const KEEP_ALIVE: &str = "for how long clients may keep a connection to where it leads: the way back waits for as long. An \
+     Application Load Balancer keeps them for 1h unless that is set";
 /// Clocks differ a little.
 pub(super) const SKEW: Duration = Duration::from_secs(1);
 /// How often it is asked at first, and later.
@@ -219,9 +222,28 @@ impl Swap {
             // It is there, whoever heard the answer: that is recorded first.
             return short(Some(Note::begun(None, reads.world.clock().now())), Duration::ZERO);
         };
+        let status = match &note.change {
+            Some(change) => Some(found.dns.status(change).await?),
+            None => None,
+        };
+        let unknown = status == Some(ChangeStatus::Unknown) && note.served_since.is_none();
+        if unknown && reads.world.clock().now() >= note.awaited_since.after(PROPAGATION) {
+            // From now on it is followed as one whose answer was lost.
+            return short(Some(Note { change: None, ..note }), Duration::ZERO);
+        }
         let old_ttl = old_ttl.max(note.kept.unwrap_or_default());
         let blind = if self.is_partial() { PROPAGATION } else { Duration::ZERO };
-        let Heard { what, instead } = serving(reads, &found, &note, (wanted, gone), (old_ttl, blind)).await?;
+        let Heard { what, instead } = match status {
+            Some(ChangeStatus::Pending) => {
+                let why = "accepted, and not yet on all servers of the provider (PENDING)".into();
+                Heard::directly(Serving::NotYet(why))
+            }
+            _ if unknown => {
+                let why = "accepted, and the provider does not know the change yet, or no more".into();
+                Heard::directly(Serving::NotYet(why))
+            }
+            _ => serving(reads, &found, &note, (wanted, gone), (old_ttl, blind)).await?,
+        };
         let now = reads.world.clock().now();
         let why = match what {
             Serving::Everywhere(ttl) => {
@@ -271,7 +293,8 @@ impl Note {
     }
 }
 
-/// What the provider says of its own servers comes first: from here one sees only the nearest of them, or none.
+/// What the name servers say, once the provider has brought the change to all of them: from here one sees only the nearest, or
+/// none.
 async fn serving(
     reads: &Reads<'_>,
     found: &Found,
@@ -279,10 +302,6 @@ async fn serving(
     (wanted, gone): (&[RecordSet], &[RecordSet]),
     (old_ttl, blind): (Duration, Duration),
 ) -> Result<Heard<Serving>, Fault> {
-    if !found.is_insync(note.change.as_ref()).await? {
-        let why = "accepted, and not yet on all servers of the provider (PENDING)".into();
-        return Ok(Heard::directly(Serving::NotYet(why)));
-    }
     let now = reads.world.clock().now();
     let served = note.served_since.map(|since| now.since(since)).unwrap_or_default();
     let spans = Spans { served, before: old_ttl };
@@ -295,6 +314,14 @@ async fn serving(
         return Ok(Heard { what: Serving::NotYet(why), ..heard });
     }
     Ok(heard)
+}
+
+/// For whoever reads a preview: the way back waits for no connections.
+pub(super) fn unstated(to: &str) -> Arc<str> {
+    format!(
+        "for how long clients keep connections to {to} is not known, so the way back does not wait for them: state `keep_alive`"
+    )
+    .into()
 }
 
 /// What a step gives to later ones, with how it is known where no name server could be asked.

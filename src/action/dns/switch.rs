@@ -8,13 +8,14 @@ use super::resolved;
 use super::routed;
 use super::served::{self, ALIAS_TTL, Serving, Spans};
 use super::sets;
-use super::swap::{self, ARRIVES, Note, PROPAGATION, Stands, Swap};
+use super::swap::{self, ARRIVES, KEEP_ALIVE, Note, PROPAGATION, Stands, Swap, unstated};
 use super::to::{self, To};
 use crate::action::alb::attribute_resource;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, list, nested, one_of, text,
+    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, duration, format_duration, list, nested,
+    one_of, text,
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
@@ -37,6 +38,8 @@ pub(in crate::action) struct Switch {
     set: Option<Arc<str>>,
     /// What its HTTPS record should say; `None`: that is left alone.
     https: Option<Vec<Arc<str>>>,
+    /// For how long clients keep a connection to where it leads, if that is no load balancer that tells it.
+    keep_alive: Option<Duration>,
     data: Option<Data>,
 }
 
@@ -56,7 +59,7 @@ pub(in crate::action) struct Prior {
 
 /// For a record that had none.
 const DEFAULT_TTL: u32 = 60;
-/// Minutes without a request after which nobody is believed to come any more.
+/// Minutes without a request or an open connection after which nobody is believed to come any more.
 const IDLE_MINUTES: usize = 3;
 
 #[async_trait::async_trait]
@@ -89,9 +92,15 @@ impl Action for Switch {
                 .error(Code("SW2003"), span, message)
                 .help("switch the one by hand, and leave it out here");
         }
+        let keep_alive = fields.optional("keep_alive", duration(), KEEP_ALIVE);
+        if keep_alive.is_some() && matches!(to, Some(To::LoadBalancer { .. })) {
+            let span = fields.span_of("keep_alive");
+            let message = "for how long clients keep a connection is told by the load balancer itself";
+            fields.problems().error(Code("SW2003"), span, message).help("leave `keep_alive` out");
+        }
         to::check_apex(fields, place.as_ref(), to.as_ref());
         to::check_aliases(fields, place.as_ref(), to.as_ref());
-        Some(Self { place: place?, from, to: to?, set, https, data })
+        Some(Self { place: place?, from, to: to?, set, https, keep_alive, data })
     }
 
     fn traits(&self) -> StepTraits {
@@ -192,7 +201,7 @@ impl Action for Switch {
         let kept = served::kept(&*found.dns, &found.name, &swap.before).await?;
         let old_ttl = kept.what;
         let new_ttl = served::lasts(&*found.dns, &found.zone, &swap.made).await?;
-        let keep_alive = balancer.as_ref().map_or(Duration::ZERO, Balancer::tail);
+        let keep_alive = self.tail(balancer.as_ref()).unwrap_or_default();
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &sets::leading(&own))?;
@@ -206,11 +215,15 @@ impl Action for Switch {
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
-    async fn told(&self, _: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
-        let Some(id) = &self.set else { return Ok(Told::default()) };
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
+        let mut notes: Vec<Arc<str>> = self.place.find(reads).await?.unrecoverable().into_iter().collect();
+        if self.tail(prior.balancer.as_ref()).is_none() {
+            notes.push(unstated(&self.to.describe()));
+        }
+        let Some(id) = &self.set else { return Ok(Told { notes, ..Told::default() }) };
         let one = "which of its sets a resolver is given depends on where it asks, and on health: what each name server answers from \
                    here is held against all of them, and that set is known by the listing and INSYNC";
-        let mut notes = vec![format!("{}: {one}", self.place.name()).into()];
+        notes.push(format!("{}: {one}", self.place.name()).into());
         let of_it = prior.swap.made.iter().filter(|set| routed::identifier(set) == &**id);
         let mut checks: Vec<&String> = of_it.filter_map(|set| set.extra.get("HealthCheckId")).collect();
         checks.dedup();
@@ -270,6 +283,11 @@ impl Switch {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// For how long clients may keep a connection to where it leads, if that is known.
+    fn tail(&self, balancer: Option<&Balancer>) -> Option<Duration> {
+        balancer.map(Balancer::tail).or(self.keep_alive)
     }
 
     /// What its HTTPS record should say, if there should be one.
@@ -381,9 +399,15 @@ impl Switch {
             alias,
             extra: BTreeMap::default(),
         };
-        let aliases = |types: &[&'static str], name: &str, zone_id: &str, evaluate_health: bool| {
-            let alias = Alias { name: Name::new(name), zone_id: zone_id.into(), evaluate_health };
-            types.iter().map(|kind| set(kind, None, Vec::new(), Some(alias.clone()))).collect()
+        let aliases = |types: &[&'static str], name: &str, zone_id: &str, by_health: Option<bool>| {
+            let alias = |kind: &&'static str| {
+                let was = own.iter().find(|set| set.kind.0 == *kind).and_then(|set| set.alias.as_ref());
+                // Without it, a set that is chosen by health would be chosen whatever its health.
+                let evaluate_health = by_health.unwrap_or(was.is_some_and(|was| was.evaluate_health));
+                let alias = Alias { name: Name::new(name), zone_id: zone_id.into(), evaluate_health };
+                set(kind, None, Vec::new(), Some(alias))
+            };
+            types.iter().map(alias).collect()
         };
         match &self.to {
             To::LoadBalancer { types, evaluate_health, .. } => balancer

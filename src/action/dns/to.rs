@@ -12,9 +12,14 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum To {
     /// An alias to a load balancer, found by its name.
-    LoadBalancer { name: Arc<str>, target: Arc<Target>, types: Vec<&'static str>, evaluate_health: bool },
+    LoadBalancer {
+        name: Arc<str>,
+        target: Arc<Target>,
+        types: Vec<&'static str>,
+        evaluate_health: Option<bool>,
+    },
     /// An alias to any name.
-    Alias { name: Arc<str>, zone_id: Arc<str>, types: Vec<&'static str>, evaluate_health: bool },
+    Alias { name: Arc<str>, zone_id: Arc<str>, types: Vec<&'static str>, evaluate_health: Option<bool> },
     /// Another name.
     Cname { name: Arc<str>, ttl: Option<u32> },
     /// Addresses.
@@ -31,12 +36,9 @@ impl To {
         let alias = fields.optional("alias", text(), "a name to be an alias of");
         let zone_id = fields.optional("zone_id", text(), "the zone of `alias`");
         let types = fields.or("types", list(one_of(TYPES)), vec!["A"], "types of the alias");
-        let evaluate_health = fields.or(
-            "evaluate_target_health",
-            boolean(),
-            false,
-            "whether an alias answers by its target's health",
-        );
+        let about =
+            "whether an alias answers by its target's health; without it as it is, and a new one does not";
+        let evaluate_health = fields.optional("evaluate_target_health", boolean(), about);
         let cname = fields.optional("cname", text(), "another name");
         must_be_name(fields, "cname", cname.as_deref());
         must_be_name(fields, "alias", alias.as_deref());
@@ -87,7 +89,8 @@ impl To {
 
     /// The sets as the `aws` command takes them.
     pub(super) fn sets_by_hand(&self, record: &str) -> Json {
-        let aliases = |types: &[&str], name: &str, zone_id: &str, healthy: &bool| -> Json {
+        let aliases = |types: &[&str], name: &str, zone_id: &str, healthy: &Option<bool>| -> Json {
+            let healthy = healthy.map_or(json!("<as it is, or false>"), |healthy| json!(healthy));
             let target = json!({"DNSName": name, "HostedZoneId": zone_id, "EvaluateTargetHealth": healthy});
             types.iter().map(|kind| json!({"Name": record, "Type": kind, "AliasTarget": target})).collect()
         };

@@ -9,17 +9,17 @@ use super::resolved;
 use super::routed::{self, identifier};
 use super::served;
 use super::sets;
-use super::swap::{self, ARRIVES, PROPAGATION, SKEW, Stands, Swap};
+use super::swap::{self, ARRIVES, KEEP_ALIVE, PROPAGATION, SKEW, Stands, Swap};
 use crate::action::shares::{self, Stage};
 use crate::action::shift::{Course, Watched};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, Trouble};
 use crate::mutant::{Mistake, on};
 use crate::plan::{
-    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, format_duration, list, one_of, text,
+    Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, duration, format_duration, list, one_of, text,
 };
 use crate::port::dns::RecordSet;
 use crate::port::{Reads, Share, Writes, need::Need};
-use crate::run::{Change, Curve, DnsClock, Fault};
+use crate::run::{Change, Curve, DnsClock, Fault, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -31,6 +31,8 @@ pub(in crate::action) struct Weights {
     old: Vec<Arc<str>>,
     new: Arc<str>,
     course: Course,
+    /// For how long clients keep a connection to the new side.
+    keep_alive: Option<Duration>,
     data: Option<Data>,
 }
 
@@ -43,6 +45,9 @@ pub(in crate::action) struct Prior {
     stages: Vec<Vec<RecordSet>>,
     /// For how long resolvers may keep an answer of these sets.
     ttl: Duration,
+    /// For how long clients may keep a connection to the new side.
+    #[serde(default)]
+    keep_alive: Duration,
 }
 
 /// What a call returned and looks saw.
@@ -62,6 +67,7 @@ impl Action for Weights {
         let old = fields.required("old", list(text()), "the sets that get fewer, by `SetIdentifier`");
         let new = fields.required("new", text(), "the set that gets more requests, by `SetIdentifier`");
         let course = Course::decode(fields);
+        let keep_alive = fields.optional("keep_alive", duration(), KEEP_ALIVE);
         let words = &[("shared", Data::Shared), ("replicated", Data::Replicated), ("diverge", Data::Diverge)];
         let data = fields.optional("writes", one_of(words), "what becomes of data that the new side writes");
         let (place, old, new, course) = (place?, old?, new?, course?);
@@ -80,7 +86,7 @@ impl Action for Weights {
             fields.problems().error(Code("SW2003"), span, message);
             return None;
         }
-        Some(Self { place, old, new, course, data })
+        Some(Self { place, old, new, course, keep_alive, data })
     }
 
     fn traits(&self) -> StepTraits {
@@ -136,7 +142,7 @@ impl Action for Weights {
 
     fn clock(&self, prior: &Prior) -> Option<DnsClock> {
         let name = self.place.name().as_str().into();
-        let clock = DnsClock { name, before: prior.ttl, after: prior.ttl, connections: Duration::ZERO };
+        let clock = DnsClock { name, before: prior.ttl, after: prior.ttl, connections: prior.keep_alive };
         (!prior.stages.is_empty()).then_some(clock)
     }
 
@@ -162,11 +168,30 @@ impl Action for Weights {
             if stages.is_empty() { Vec::new() } else { self.changes(&found, &before, &there, &stages, ttl) };
         changes.extend(kept.unknown());
         // With room for the drain to begin anew once.
-        let within = ARRIVES + PROPAGATION * 2 + (ttl + SKEW) * 2 + self.course.takes();
+        let keep_alive = self.keep_alive.unwrap_or_default();
+        let within = ARRIVES + PROPAGATION * 2 + (ttl + SKEW) * 2 + self.course.takes().max(keep_alive);
         let count = u32::try_from(stages.len()).unwrap_or(u32::MAX);
         let stages = stages.iter().map(|stage| routed::dealing(&before, stage)).collect();
-        let prior = Prior { before, stages, ttl };
+        let prior = Prior { before, stages, ttl, keep_alive };
         Ok(Planned { prior, stages: count, within, call: None, must_finish: false, changes })
+    }
+
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
+        let unknown = self.keep_alive.is_none().then(|| swap::unstated(&format!("set {}", self.new)));
+        let has_health = |set: &RecordSet| {
+            set.extra.contains_key("HealthCheckId")
+                || set.alias.as_ref().is_some_and(|alias| alias.evaluate_health)
+        };
+        let is_off = self.course.to.last() == Some(&100) && prior.before.iter().any(has_health);
+        let not_off = is_off.then(|| {
+            "weight 0 is not off: where no set with a weight is healthy, answers come from those without; and where none is, from all"
+                .into()
+        });
+        let unrecoverable = self.place.find(reads).await?.unrecoverable();
+        Ok(Told {
+            notes: unrecoverable.into_iter().chain(unknown).chain(not_off).collect(),
+            ..Told::default()
+        })
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
@@ -205,7 +230,7 @@ impl Action for Weights {
         let arrived = if unfollowed { since.after(PROPAGATION) } else { since };
         let drained = arrived.after(gone + SKEW);
         match toward {
-            Toward::Prior => Ok(back(reads, drained, news, known)),
+            Toward::Prior => Ok(back(reads, (drained, prior.keep_alive), news, known)),
             Toward::Desired(0) => Ok(Seen::Desired { out: swap::gives(self.out(0, prior), instead) }),
             Toward::Desired(stage) => {
                 let watched = known.map(|note| note.watched.clone()).unwrap_or_default();
@@ -322,18 +347,24 @@ fn short(seen: Seen<swap::Note>, known: Option<&Note>) -> Seen<Note> {
     }
 }
 
-/// It is back when nobody is told of the other weights any more.
-fn back(reads: &Reads<'_>, drained: Timestamp, news: Option<swap::Note>, known: Option<&Note>) -> Seen<Note> {
-    let now = reads.world.clock().now();
-    if now >= drained || on(Mistake::NoDrainBack) {
+/// It is back when nobody is told of the other weights any more, and has no connection that was made by them.
+fn back(
+    reads: &Reads<'_>,
+    (drained, keep_alive): (Timestamp, Duration),
+    news: Option<swap::Note>,
+    known: Option<&Note>,
+) -> Seen<Note> {
+    let (now, gone) = (reads.world.clock().now(), drained.after(keep_alive));
+    if now >= gone || on(Mistake::NoDrainBack) {
         return Seen::Prior;
     }
-    let left = Duration::from_secs(drained.since(now).as_secs().max(1));
-    (reads.progress)(&format!(
-        "new lookups go by the weights of before; the last answers run out in {}",
-        format_duration(left)
-    ));
+    let left = |until: Timestamp| format_duration(Duration::from_secs(until.since(now).as_secs().max(1)));
+    (reads.progress)(&if now < drained {
+        format!("new lookups go by the weights of before; the last answers run out in {}", left(drained))
+    } else {
+        format!("connections to the new side may last {} more", left(gone))
+    });
     let watched = || known.map(|note| note.watched.clone()).unwrap_or_default();
     let note = news.map(|swap| Note { swap, watched: watched() });
-    Seen::Moving { note, again: drained.since(now).min(Duration::from_secs(10)) }
+    Seen::Moving { note, again: gone.since(now).min(Duration::from_secs(10)) }
 }

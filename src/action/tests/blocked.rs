@@ -94,6 +94,21 @@ async fn with_one_the_provider_is_believed_and_what_is_not_known_is_told() {
     assert_eq!(world.listed(), [old(60)]);
 }
 
+#[tokio::test]
+async fn a_change_that_the_provider_does_not_know_is_left_to_the_name_servers() {
+    let world = super::records::world();
+    {
+        let mut state = world.state();
+        (state.forgetful, state.lags[1]) = (true, seconds(45));
+    }
+    let mut story = super::records::switch(&world);
+    story.done().await;
+    // It may only be told late.
+    assert!(story.waited(super::world::START) >= crate::run::DnsClock::PROPAGATION);
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+}
+
 /// Nobody outside its network is told anything of it.
 fn private(world: World) -> World {
     {

@@ -5,6 +5,7 @@ mod attributes;
 mod blocked;
 mod both_sides;
 mod commands;
+mod connections;
 mod deploys;
 mod flags;
 mod locks;

@@ -25,7 +25,7 @@ fn sets(all: &[(&str, u32)]) -> Vec<RecordSet> {
     all.iter().map(|(id, weight)| set(id, *weight)).collect()
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let world = World::new();
     let other = record("other.example.com", "A", 300, &["10.9.9.9"]);
     world.state().listings[0].1 = [sets(&[("blue", 1), ("green", 0)]), vec![other]].concat();
@@ -33,7 +33,7 @@ fn world() -> World {
     world
 }
 
-fn with(more: &Json) -> Json {
+pub(super) fn with(more: &Json) -> Json {
     let mut with = json!({
         "target": "zone", "record": "app", "old": ["blue"], "new": "green", "to": [10, 100], "soak": "2m",
     });
@@ -224,6 +224,8 @@ async fn a_preview_names_what_counts_beside_the_weights() {
     ] {
         assert!(changes.contains(words), "{words}: {changes}");
     }
+    let notes = story.told().await.unwrap().notes.join(" ");
+    assert!(notes.contains("weight 0 is not off") && notes.contains("no Accelerated Recovery"), "{notes}");
 }
 
 #[tokio::test]

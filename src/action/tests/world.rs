@@ -66,6 +66,8 @@ pub(super) struct State {
     /// A public resolver, if one is named.
     pub(super) resolver: Option<Resolver>,
     pub(super) insync_after: Duration,
+    /// The provider knows no change.
+    pub(super) forgetful: bool,
     pub(super) changes: Vec<Timestamp>,
     pub(super) addresses: BTreeMap<Name, Vec<IpAddr>>,
     // Compute.
@@ -133,6 +135,7 @@ impl World {
             private: false,
             resolver: None,
             insync_after: Duration::ZERO,
+            forgetful: false,
             changes: Vec::new(),
             addresses: BTreeMap::new(),
             services: BTreeMap::new(),

@@ -13,10 +13,10 @@ use crate::plan::Timestamp;
 use crate::port::dns::{
     AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
-use crate::port::{ReadDns, Urgency, WriteDns};
+use crate::port::{ReadDns, Urgency, WriteDns, partition};
 use crate::run::Fault;
 use async_trait::async_trait;
-use aws_sdk_route53::types::{self, Change, ChangeAction, ChangeBatch};
+use aws_sdk_route53::types::{self, AcceleratedRecoveryStatus, Change, ChangeAction, ChangeBatch};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -95,7 +95,7 @@ impl HostedZone {
 #[async_trait]
 impl ReadDns for HostedZone {
     async fn zone(&self) -> Result<Zone, Fault> {
-        // Its id, name and name servers never change.
+        // Its id, name and name servers never change, and nothing of a run follows from its features.
         if let Some(zone) = self.zone.get() {
             return Ok(zone.clone());
         }
@@ -106,13 +106,17 @@ impl ReadDns for HostedZone {
         let servers = answer.delegation_set.map(|set| set.name_servers).unwrap_or_default();
         let config = answer.hosted_zone.as_ref().and_then(|zone| zone.config.as_ref());
         let private = config.map_or(servers.is_empty(), |config| config.private_zone);
+        let features = answer.hosted_zone.as_ref().and_then(|zone| zone.features.as_ref());
+        let recovery = features.and_then(|features| features.accelerated_recovery_status.as_ref());
+        let may_be = !private && partition(&self.account.place().region) == "aws";
+        let accelerated = may_be.then_some(recovery == Some(&AcceleratedRecoveryStatus::Enabled));
         let name = Name::new(&answer.hosted_zone.map(|zone| zone.name).unwrap_or_default());
         let name_servers = if private {
             self.listed_name_servers(&name).await?
         } else {
             servers.iter().map(|server| Name::new(server)).collect()
         };
-        let zone = Zone { id: self.id.to_string(), name, name_servers, private };
+        let zone = Zone { id: self.id.to_string(), name, name_servers, private, accelerated };
         // Nobody waits for whoever else is asking: they may be in no hurry.
         Ok(self.zone.get_or_init(|| zone).clone())
     }
@@ -156,7 +160,12 @@ impl ReadDns for HostedZone {
         let unseen = self.account.unseen("route53 GetChange", &format!("change {}", change.0));
         let client = self.account.route53().await.map_err(&unseen)?;
         let ask = |watch| client.get_change().id(&change.0).customize().interceptor(watch).send();
-        let answer = call::read(&self.account, Service::Route53, ask).await.map_err(&unseen)?;
+        let answer = match call::read(&self.account, Service::Route53, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("NoSuchChange") => {
+                return Ok(ChangeStatus::Unknown);
+            }
+            answer => answer.map_err(&unseen)?,
+        };
         Ok(match answer.change_info.map(|info| info.status) {
             Some(types::ChangeStatus::Insync) => ChangeStatus::Insync,
             _ => ChangeStatus::Pending,
@@ -264,7 +273,12 @@ impl WriteDns for Changing {
             .await
             .map_err(|failure| refused(failure, &unwritten))?;
         let change = answer.change_info.map(|info| info.id).unwrap_or_default();
-        Ok(ChangeId(change.trim_start_matches("/change/").to_owned()))
+        let id = change.trim_start_matches("/change/");
+        if id.is_empty() {
+            let text = "the answer names no change".into();
+            return Err(unwritten(Failure { class: Class::Lost, code: None, text }));
+        }
+        Ok(ChangeId(id.to_owned()))
     }
 }
 

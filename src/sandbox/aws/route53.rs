@@ -88,6 +88,11 @@ fn write_zone(w: &mut Writer, zone: &Zone) {
             w.text("Comment", "").text("PrivateZone", if zone.private { "true" } else { "false" });
         });
         w.text("ResourceRecordSetCount", &zone.newest().len().to_string());
+        if !zone.private {
+            w.element("Features", |w| {
+                w.text("AcceleratedRecoveryStatus", "ENABLED");
+            });
+        }
     });
 }
 

@@ -10,7 +10,7 @@ use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use crate::sim::ledger;
 use crate::sim::write::Write;
-use crate::sim::{Line, Refusal, Said, Strike, Verb, World};
+use crate::sim::{Line, Said, Strike, Verb, World};
 use async_trait::async_trait;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -79,7 +79,8 @@ impl ReadDns for HostedZone {
         let looking = self.account.look(self.calls.look(self.calls.zone, &self.id), |world, _| {
             let zone = world.zone(&self.id)?;
             let name_servers = world.name_servers.iter().map(|server| server.name.clone()).collect();
-            Ok(Zone { id: zone.id.clone(), name: zone.name.clone(), name_servers, private: zone.private })
+            let (id, name, private) = (zone.id.clone(), zone.name.clone(), zone.private);
+            Ok(Zone { id, name, name_servers, private, accelerated: None })
         });
         let zone = looking.await?;
         self.account.inside.known().zones.insert(self.id.clone(), zone.clone());
@@ -96,20 +97,20 @@ impl ReadDns for HostedZone {
     }
 
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
-        let unknown = || Refusal {
-            status: 404,
-            code: "NoSuchChange".into(),
-            message: format!("A change with ID '{}' does not exist.", change.0),
-        };
         let known = |world: &mut World, now: Timestamp| {
-            let found = world.changes.iter().find(|info| info.id == change.0).ok_or_else(unknown)?;
-            Ok(if found.insync <= now { ChangeStatus::Insync } else { ChangeStatus::Pending })
+            Ok(match world.changes.iter().find(|info| info.id == change.0) {
+                Some(found) if found.insync <= now => ChangeStatus::Insync,
+                Some(_) => ChangeStatus::Pending,
+                None => ChangeStatus::Unknown,
+            })
         };
         if let Some(operation) = self.calls.status {
             return self.account.look(self.calls.look(operation, &change.0), known).await;
         }
-        let found = self.account.inside.look(known);
-        found.map(|_| ChangeStatus::Insync).map_err(|refusal| Fault::permanent(refusal.message))
+        // What a primary accepted, it serves.
+        let accepted =
+            self.account.inside.look(|world, _| world.changes.iter().any(|info| info.id == change.0));
+        Ok(if accepted { ChangeStatus::Insync } else { ChangeStatus::Unknown })
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {

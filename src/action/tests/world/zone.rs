@@ -25,11 +25,13 @@ pub(in crate::action::tests) struct Resolver {
 #[async_trait]
 impl ReadDns for World {
     async fn zone(&self) -> Result<Zone, Fault> {
+        let private = self.state().private;
         Ok(Zone {
             id: "Z1".into(),
             name: Name::new("example.com"),
             name_servers: vec![Name::new("ns0.example"), Name::new("ns1.example")],
-            private: self.state().private,
+            private,
+            accelerated: (!private).then_some(false),
         })
     }
     async fn record_sets(&self, name: &Name) -> Result<Vec<RecordSet>, Fault> {
@@ -38,6 +40,9 @@ impl ReadDns for World {
     }
     async fn status(&self, change: &ChangeId) -> Result<ChangeStatus, Fault> {
         let state = self.state();
+        if state.forgetful {
+            return Ok(ChangeStatus::Unknown);
+        }
         let sent = state.changes[change.0.parse::<usize>().unwrap()];
         let there = state.now >= sent.after(state.insync_after);
         Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })

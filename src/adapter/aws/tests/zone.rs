@@ -250,11 +250,14 @@ async fn a_change_is_pending_until_it_is_in_sync() {
         );
         Say::text(200, &text)
     };
-    let server = aws(vec![status("PENDING"), status("INSYNC")]).await;
+    let gone = "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchChange</Code><Message>A change with ID 'C1' does not \
+        exist.</Message></Error></ErrorResponse>";
+    let server = aws(vec![status("PENDING"), status("INSYNC"), Say::text(404, gone)]).await;
     let zone = zone(&server);
     let id = ChangeId("C1".into());
     assert_eq!(zone.status(&id).await.unwrap(), ChangeStatus::Pending);
     assert_eq!(zone.status(&id).await.unwrap(), ChangeStatus::Insync);
+    assert_eq!(zone.status(&id).await.unwrap(), ChangeStatus::Unknown);
 }
 
 #[tokio::test]
@@ -283,6 +286,23 @@ async fn a_private_zone_says_what_cannot_be_verified_and_is_left_to_resolvers_in
     assert_eq!(zone.zone().await.unwrap().name_servers, servers);
     is(&zone.delegation().await.unwrap_err(), FaultKind::Blind, Landed::No, &words[..1]);
     assert_eq!(zone.stand_ins().await.unwrap()[0].url(), "https://inside.example/dns-query");
+}
+
+#[tokio::test]
+async fn whether_a_zone_can_be_changed_while_its_control_plane_is_down_is_told() {
+    for (features, accelerated) in [
+        ("", false),
+        ("<Features><AcceleratedRecoveryStatus>ENABLING</AcceleratedRecoveryStatus></Features>", false),
+        ("<Features><AcceleratedRecoveryStatus>ENABLED</AcceleratedRecoveryStatus></Features>", true),
+    ] {
+        let text = format!(
+            "<GetHostedZoneResponse><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name>\
+             <CallerReference>r</CallerReference>{features}</HostedZone><DelegationSet><NameServers>\
+             <NameServer>127.0.0.1</NameServer></NameServers></DelegationSet></GetHostedZoneResponse>"
+        );
+        let server = aws(vec![Say::text(200, &text)]).await;
+        assert_eq!(zone(&server).zone().await.unwrap().accelerated, Some(accelerated), "{features}");
+    }
 }
 
 /// A zone on the name servers of two addresses, at this port.
