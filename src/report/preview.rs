@@ -212,7 +212,7 @@ fn target_lines(plan: &Plan, looks: Looks) -> Vec<String> {
 
 /// What is amiss, below a title.
 fn amiss_lines(amiss: &[Amiss], looks: Looks) -> Vec<String> {
-    let title = "gone by, and not as it should be before a run:".to_owned();
+    let title = "watched, and not as it should be before a run:".to_owned();
     let line =
         |one: &Amiss| looks.tint(Tone::Warn, &looks.safe(&format!("  {}: {}", one.by.join(", "), one.why)));
     (!amiss.is_empty()).then_some(title).into_iter().chain(amiss.iter().map(line)).collect()
