@@ -16,8 +16,8 @@ mod listing;
 mod mistakes;
 mod whole;
 
-const TTL: Duration = Duration::from_secs(10);
-const NOW: Timestamp = Timestamp(1_000_000);
+pub(super) const TTL: Duration = Duration::from_secs(10);
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
 /// A plan of steps one after the other, that do nothing.
 pub(super) fn plan_of(ids: &[&str]) -> Plan {
@@ -52,7 +52,7 @@ pub(super) fn plan_of(ids: &[&str]) -> Plan {
     }
 }
 
-fn new_run() -> NewRun {
+pub(super) fn new_run() -> NewRun {
     NewRun {
         plan: "small".into(),
         sources: vec![Source { name: "small.yaml".into(), text: "switchover: v1\n".into() }],
@@ -72,7 +72,7 @@ pub(super) fn entries(count: usize) -> Vec<Entry> {
     (0..count).map(entry).collect()
 }
 
-fn other(pid: u32) -> Owner {
+pub(super) fn other(pid: u32) -> Owner {
     Owner { host: "elsewhere".into(), pid, birth: String::new() }
 }
 

@@ -300,3 +300,35 @@ pub fn find(store: &dyn Store, called: &str) -> Result<RunId, StoreError> {
         _ => Err(StoreError::Ambiguous { prefix: called.to_owned(), runs: meant }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record::{FaultKindRecord, FaultRecord};
+
+    #[test]
+    fn a_call_that_may_have_landed_is_under_way_until_somebody_knows() {
+        let fault =
+            |landed| FaultRecord { message: "no answer".into(), kind: FaultKindRecord::Transient, landed };
+        let failures = |landed| {
+            [
+                StepRecord::Failed { fault: fault(landed) },
+                StepRecord::WentBlind { fault: fault(landed) },
+                StepRecord::RetryScheduled { at: 3, fault: fault(landed) },
+            ]
+        };
+        let until = |facts: &[StepRecord]| {
+            let mut calls = OpenCalls::default();
+            for fact in facts {
+                calls.take(&EventRecord::Step { step: "switch".into(), fact: fact.clone() });
+            }
+            calls.until()
+        };
+        let sent = StepRecord::Applying { stage: 1, by: 9 };
+        assert_eq!(until(std::slice::from_ref(&sent)), Some(Timestamp(9)));
+        for (maybe, no) in failures(LandedRecord::Maybe).into_iter().zip(failures(LandedRecord::No)) {
+            assert_eq!(until(&[sent.clone(), maybe.clone()]), Some(Timestamp(9)), "{maybe:?}");
+            assert_eq!(until(&[sent.clone(), maybe, no.clone()]), None, "{no:?}");
+        }
+    }
+}

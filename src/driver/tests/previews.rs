@@ -71,6 +71,36 @@ async fn what_cannot_be_told_or_needs_no_undo_is_said_so() {
 }
 
 #[tokio::test]
+async fn what_there_is_to_tell_beside_a_change_is_told_without_secrets() {
+    let natures =
+        [("check", Nature::Check), ("untold", Nature::Untold), ("tells", Nature::Telling("hunter22"))];
+    let stage = Stage::new(chain(&["fine", "check", "untold", "tells"]), &natures);
+    let (world, redactor): (Arc<dyn ReadWorld>, _) = (stage.world.clone(), Redactor::new(["hunter22"]));
+    let found = preview(&stage.plan, &stage.actions, &world, &Arc::default(), &redactor).await;
+    let notes = |place: usize| -> Vec<String> {
+        let Previewed::Would(_, told) = &found[place].found else { panic!("{found:#?}") };
+        told.notes.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!((notes(0), notes(1)), (vec!["of fine".to_owned()], Vec::new()));
+    let Previewed::Unknown(fault) = &found[2].found else { panic!("{found:#?}") };
+    assert_eq!(fault.to_string(), "untold cannot be told of");
+    let [note] = &notes(3)[..] else { panic!("{found:#?}") };
+    assert!(note.starts_with("with ") && !note.contains("hunter22"), "{note}");
+}
+
+#[tokio::test]
+async fn a_step_that_gives_back_is_known_once_what_took_it_ran() {
+    let named = Value::from_json(&json!({ "in": "${{ steps.took.out.value }}" }), Span::default());
+    let uses = Use { kind: "cell".into(), with: named, constants: Arc::default() };
+    let both = Step { kind: Kind::Act(Some(uses)), ..step("both", Vec::new()) };
+    let steps = vec![step("took", Vec::new()), step("gives", Vec::new()), both];
+    let natures = [("gives", Nature::GivesBack("took")), ("both", Nature::GivesBack("took"))];
+    let told = told(&Stage::new(Plan { steps, ..chain(&[]) }, &natures)).await;
+    let later = Previewed::Later(vec!["took".into()]);
+    assert_eq!(found(&told)[1..], [&later, &later], "named twice, told once");
+}
+
+#[tokio::test]
 async fn a_condition_is_asked_where_it_can_be() {
     let conditions = ["true", "false", "secrets.gone == 1"];
     let condition = |text| Step {

@@ -8,7 +8,7 @@ use crate::port::{
     ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Stop,
     Urgency, WorldTime, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
 };
-use crate::run::{Change, Fault, Look, Memo, Proposal};
+use crate::run::{Change, Fault, Look, Memo, Proposal, Told};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -50,6 +50,10 @@ pub(super) enum Nature {
     Check,
     /// Nobody can tell what is there.
     Unreadable,
+    /// Nobody can tell what there is to say beside it.
+    Untold,
+    /// It gives back what this step took.
+    GivesBack(&'static str),
     /// It cannot be undone.
     OneWay,
     /// It changes this cell too, after the step that is named like it.
@@ -132,6 +136,7 @@ impl AnyAction for Cell {
             writes: !matches!(self.nature, Nature::Check),
             has_undo,
             resources,
+            gives_back: if let Nature::GivesBack(step) = self.nature { Some(step.into()) } else { None },
             ..StepTraits::default()
         }
     }
@@ -157,6 +162,15 @@ impl AnyAction for Cell {
             must_finish: false,
             changes: vec![change],
         })
+    }
+
+    async fn told(&self, _: &Reads<'_>, _: &Memo) -> Result<Told, Fault> {
+        let note = match self.nature {
+            Nature::Untold => return Err(Fault::blind(format!("{} cannot be told of", self.name))),
+            Nature::Telling(secret) => format!("with {secret}"),
+            _ => format!("of {}", self.name),
+        };
+        Ok(Told { notes: vec![note.into()], ..Told::default() })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {

@@ -18,6 +18,7 @@ mod dice;
 mod host;
 mod laws;
 mod model;
+mod parts;
 mod random;
 mod stories;
 mod stories_back;

@@ -248,3 +248,20 @@ fn what_the_plan_does_not_have_is_an_error() {
     assert_eq!(gone.order(&plan()), Order::Trip { guard: usize::MAX, reason: "errors".into() });
     assert!(EventRecord::parse(r#"{"event":"run_invented"}"#).is_err());
 }
+
+/// What was about the process ends with it; what people were asked stays.
+#[test]
+fn whoever_takes_a_run_over_goes_on_unless_people_were_asked() {
+    for (cause, stays) in [
+        (PauseRecord::Interrupted, false),
+        (PauseRecord::OutOfRoom, false),
+        (PauseRecord::Operator, true),
+        (PauseRecord::Stuck { step: "switch".into() }, true),
+    ] {
+        let mut standing = StandingRecord::default();
+        standing.take(Timestamp(1), &EventRecord::RunPaused { cause: cause.clone() });
+        assert_eq!(standing.paused, Some(cause.clone()));
+        standing.take(Timestamp(2), &EventRecord::RunResumed { owner: "host:1".into() });
+        assert_eq!(standing.paused, stays.then_some(cause));
+    }
+}

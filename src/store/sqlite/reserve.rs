@@ -62,3 +62,22 @@ fn fill(path: &Path) -> io::Result<()> {
     file.write_all(&vec![0; ROOM])?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_another_process_has_given_up_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let reserve = Reserve::in_directory(directory.path());
+        reserve.notice_if_gone();
+        assert!(!reserve.is_in_use(), "none was set aside");
+        reserve.set_aside().unwrap();
+        reserve.notice_if_gone();
+        assert!(!reserve.is_in_use(), "it is there");
+        fs::remove_file(directory.path().join("reserve")).unwrap();
+        reserve.notice_if_gone();
+        assert!(reserve.is_in_use() && !reserve.free());
+    }
+}

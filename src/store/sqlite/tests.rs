@@ -1,7 +1,7 @@
 //! What errors of the database and the disk mean, and what is read again when nobody knows what became of a commit.
 
 use super::*;
-use crate::store::tests::{entries, held};
+use crate::store::tests::{NOW, TTL, entries, held, new_run, other};
 use rusqlite::ffi;
 
 fn failure(code: i32) -> rusqlite::Error {
@@ -79,4 +79,17 @@ fn what_the_system_says_of_a_file_is_told_apart() {
     ] {
         assert_eq!(kind(&explain_io(Path::new("x"), &io::Error::from(code))), meaning, "{code:?}");
     }
+}
+
+/// Whoever has two things at once is barred once, and told once.
+#[test]
+fn a_run_that_has_several_of_the_names_is_barred_once() {
+    let (_directory, store, first) = held();
+    let names: Vec<String> = vec!["dns:zone/app".into(), "ecs:prod/api".into()];
+    assert_eq!(store.lock(&first, &names, &[], NOW).unwrap(), Some(Vec::new()));
+    let later = NOW.after(TTL);
+    let run = store.create(new_run()).unwrap().id;
+    let second = store.acquire(&run, &other(2), TTL, later).unwrap();
+    let barred = store.bar(&second, &names, later).unwrap();
+    assert_eq!(barred.iter().map(|one| &one.run).collect::<Vec<_>>(), [&first.run]);
 }
