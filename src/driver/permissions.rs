@@ -10,6 +10,7 @@ use super::{Actions, StepPreview};
 use crate::plan::Plan;
 use crate::port::need::{Account, Asker};
 use crate::port::{Asked, Denier, Judged, Needed, ReadWorld, Renewal, Ruling, needed_for, services};
+use crate::run::Fault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use things::Things;
@@ -75,7 +76,7 @@ impl Needers {
 
 /// All that is needed of one target.
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     asked: BTreeMap<Asked, Needers>,
     /// Action and why it cannot even be asked.
     unasked: BTreeMap<(String, String), Needers>,
@@ -159,16 +160,22 @@ async fn want(
     }
 }
 
-/// Asks, and sorts what is answered.
+/// Asks for all of it.
 async fn judge(plan: &Plan, world: &dyn ReadWorld, target: String, wanted: Wanted) -> Permitted {
     let asked: Vec<Asked> = wanted.asked.keys().cloned().collect();
     let judged = match world.permissions(&target) {
         Ok(port) => port.may(&asked).await,
         Err(fault) => Err(fault),
     };
+    sort(plan, target, wanted, judged)
+}
+
+/// What was answered, in the order of what was asked.
+pub(super) fn sort(plan: &Plan, target: String, wanted: Wanted, judged: Result<Judged, Fault>) -> Permitted {
+    let count = wanted.asked.len();
     let (who, renewal, rulings) = match judged {
         Ok(Judged { who, renewal, rulings }) => (Some(who), renewal, rulings),
-        Err(fault) => (None, Renewal::default(), vec![Ruling::Unknown(fault.to_string()); asked.len()]),
+        Err(fault) => (None, Renewal::default(), vec![Ruling::Unknown(fault.to_string()); count]),
     };
     let mut permitted = Permitted { target, who, renewal, ..Permitted::default() };
     let mut rulings = rulings.into_iter();

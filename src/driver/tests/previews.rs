@@ -2,9 +2,11 @@
 
 use super::stage::{Stage, chain, step};
 use super::world::Nature;
-use crate::driver::{Previewed, Redactor, StepPreview, preview};
+use crate::driver::permissions::{Wanted, sort};
+use crate::driver::{Permitted, Previewed, Redactor, StepPreview, preview};
 use crate::plan::{Expr, Kind, Plan, Reversibility, Span, Step, Undo, Use, Value};
-use crate::port::ReadWorld;
+use crate::port::{Judged, ReadWorld, Renewal};
+use crate::run::Fault;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -98,6 +100,22 @@ async fn a_step_that_gives_back_is_known_once_what_took_it_ran() {
     let told = told(&Stage::new(Plan { steps, ..chain(&[]) }, &natures)).await;
     let later = Previewed::Later(vec!["took".into()]);
     assert_eq!(found(&told)[1..], [&later, &later], "named twice, told once");
+}
+
+#[test]
+fn whose_credentials_they_are_and_who_renews_them_is_told() {
+    let renewal = Renewal::ByHand { what: "a session".into(), ends: None };
+    let judged = Judged { who: "role deployer".into(), renewal: renewal.clone(), rulings: Vec::new() };
+    let permitted = sort(&chain(&[]), "prod".into(), Wanted::default(), Ok(judged));
+    let told = Permitted {
+        target: "prod".into(),
+        who: Some("role deployer".into()),
+        renewal,
+        ..Permitted::default()
+    };
+    assert_eq!(permitted, told);
+    let nobody = sort(&chain(&[]), "prod".into(), Wanted::default(), Err(Fault::blind("no answer")));
+    assert_eq!(nobody, Permitted { target: "prod".into(), ..Permitted::default() });
 }
 
 #[tokio::test]

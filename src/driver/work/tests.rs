@@ -517,6 +517,10 @@ async fn what_tripped_a_guard_is_the_newest_that_it_has_noted() {
     let newest = evidence.signals[0].last.as_ref().unwrap();
     assert_eq!((newest.verdict, newest.value), (Verdict::Fail, Some(0.5)));
     assert_eq!(evidence.signals[0].values.len(), 13, "and it is drawn");
+    bench.goes_on(note, Timestamp::PAST);
+    assert!(matches!(bench.look(&source, 65, Some(0.05)).await, Turn::Again(..)));
+    let evidence = Evidence::of(bench.noted.as_ref().unwrap()).unwrap();
+    assert_eq!(evidence.signals[0].values.len(), 14, "and goes on being drawn once it is armed again");
 }
 
 /// A clock that is where it is waited for.
