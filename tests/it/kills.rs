@@ -33,7 +33,7 @@ use trial::{Chain, Ended, Told, chains};
 
 /// At once, and of those that mostly wait. Trials that follow on one first kill run one after the other.
 const AT_ONCE: usize = 24;
-const WAITING: usize = 120;
+const WAITING: usize = 80;
 /// Those that mostly wait are split into so many rows.
 const ROWS: usize = 4;
 

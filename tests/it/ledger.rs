@@ -21,7 +21,7 @@ use switchover::store::record::{EventRecord, PauseRecord, StandingRecord, Verdic
 use switchover::store::{Seq, SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 
-/// How fast time runs: a command has four seconds, and a third of one to stop. Where two cores have 144 trials at once, one of
+/// How fast time runs: a command has three seconds, and a third of one to stop. Where two cores have 144 trials at once, one of
 /// ten thousand has needed more than two and a half to begin.
 const TIME: u32 = 60;
 /// How often an operator does something before they give up.
@@ -41,7 +41,7 @@ steps:
       check: [/bin/sh, step.sh, check, first]
       undo: [/bin/sh, step.sh, undo, first]
       stop: { signal: TERM, grace: 20s }
-      within: 4m
+      within: 3m
       locks: [ledger]
   - id: both
     parallel:
@@ -52,7 +52,7 @@ steps:
           check: [/bin/sh, step.sh, check, left]
           undo: [/bin/sh, step.sh, undo, left]
           stop: { signal: TERM, grace: 20s }
-          within: 4m
+          within: 3m
       - id: right
         uses: exec
         with:
@@ -60,7 +60,7 @@ steps:
           check: [/bin/sh, step.sh, check, right]
           undo: [/bin/sh, step.sh, undo, right]
           stop: { signal: TERM, grace: 20s }
-          within: 4m
+          within: 3m
 ";
 
 /// `strike MOMENT`: signals the tool, which is the parent of our supervisor, if this is the moment. Whoever signals it
