@@ -32,8 +32,8 @@ use std::cmp::Reverse;
 use trial::{Chain, Ended, Told, chains};
 
 /// At once, and of those that mostly wait. Trials that follow on one first kill run one after the other.
-const AT_ONCE: usize = 24;
-const WAITING: usize = 80;
+const AT_ONCE: usize = 16;
+const WAITING: usize = 120;
 /// Those that mostly wait are split into so many rows.
 const ROWS: usize = 4;
 
