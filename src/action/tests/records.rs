@@ -275,13 +275,19 @@ async fn a_repeated_call_whose_first_one_landed_late_is_not_foreign() {
     assert_eq!(story.writes().len(), 1);
 }
 
+/// A switch that was undone, away from a side to which clients may keep a connection for an hour.
+async fn undone(world: &World) -> Story {
+    world.state().balancers[0].keep_alive = seconds(3600);
+    let mut story = switch(world);
+    story.done().await;
+    story.undo().await.unwrap();
+    story
+}
+
 #[tokio::test]
 async fn measured_silence_of_the_other_side_ends_the_wait_for_its_connections() {
     let world = world();
-    world.state().balancers[0].keep_alive = seconds(3600);
-    let mut story = switch(&world);
-    story.done().await;
-    story.undo().await.unwrap();
+    let mut story = undone(&world).await;
     let undone = story.since;
     // Hosts report every minute, and nobody asks them anything.
     world.state().measure = Box::new(|metric, _| (metric.name == "HealthyHostCount").then_some(2.0));
@@ -295,10 +301,7 @@ async fn measured_silence_of_the_other_side_ends_the_wait_for_its_connections() 
 async fn neither_no_metrics_nor_open_connections_end_the_wait_for_connections() {
     for reported in [0, 2] {
         let world = world();
-        world.state().balancers[0].keep_alive = seconds(3600);
-        let mut story = switch(&world);
-        story.done().await;
-        story.undo().await.unwrap();
+        let mut story = undone(&world).await;
         let undone = story.since;
         let names = ["HealthyHostCount", "ActiveConnectionCount"];
         world.state().measure =
