@@ -49,6 +49,8 @@ pub struct Said {
 pub struct Around<'a> {
     /// The addresses of a load balancer by its name; none if there is no such one.
     pub balancer: &'a dyn Fn(&Name) -> Vec<Ipv4Addr>,
+    /// Whether a load balancer counts as healthy, by its name.
+    pub healthy: &'a dyn Fn(&Name) -> bool,
     /// Between 0 and 1: picks among weighted sets.
     pub lot: f64,
 }
@@ -64,12 +66,12 @@ pub fn say(zone: &Zone, records: &Records, name: &Name, kind: &str, around: &Aro
         let here: Vec<&RecordSet> = records.values().filter(|r| r.name == owner).collect();
         let wanted: Vec<&RecordSet> =
             here.iter().copied().filter(|r| r.kind.0 == kind || kind == "ANY").collect();
-        if let Some(set) = pick(&wanted, around.lot) {
+        if let Some(set) = pick(zone, &wanted, around) {
             said.answers.extend(lines(zone, records, set, &asked, around));
             break;
         }
         let cnames: Vec<&RecordSet> = here.iter().copied().filter(|r| r.kind.0 == "CNAME").collect();
-        let Some(cname) = pick(&cnames, around.lot) else {
+        let Some(cname) = pick(zone, &cnames, around) else {
             let below = |r: &RecordSet| r.name.is_within(&asked);
             said.absent = here.is_empty() && !records.values().any(below);
             break;
@@ -122,8 +124,27 @@ fn owner(zone: &Zone, records: &Records, name: &Name) -> Name {
     name.clone()
 }
 
-/// One set of those of a name and type: the only one, or by weight. If all weigh nothing, all count the same.
-fn pick<'a>(sets: &[&'a RecordSet], lot: f64) -> Option<&'a RecordSet> {
+/// One set of those of a name and type: the only one, or one that is healthy, by weight. So those that weigh nothing stand in
+/// where no other one is healthy; and where none is, all count as if they were. Route 53 developer guide, "How Amazon Route 53
+/// chooses records when health checking is configured".
+fn pick<'a>(zone: &Zone, sets: &[&'a RecordSet], around: &Around<'_>) -> Option<&'a RecordSet> {
+    if sets.len() < 2 || sets.iter().all(|set| goes_by(zone, set).is_none()) {
+        return by_weight(sets, around.lot);
+    }
+    let is_healthy = |set: &RecordSet| goes_by(zone, set).is_none_or(around.healthy);
+    let healthy: Vec<&RecordSet> = sets.iter().copied().filter(|set| is_healthy(set)).collect();
+    by_weight(if healthy.is_empty() { sets } else { &healthy }, around.lot)
+}
+
+/// The load balancer by whose health a set is in or out. One that stands alone has nothing to stand in for it, and health checks
+/// that are not of a load balancer always pass here.
+fn goes_by<'a>(zone: &Zone, set: &'a RecordSet) -> Option<&'a Name> {
+    let alias = set.alias.as_ref().filter(|alias| alias.evaluate_health && alias.zone_id != zone.id);
+    alias.filter(|_| set.extra.contains_key("SetIdentifier")).map(|alias| &alias.name)
+}
+
+/// One of these by weight. If all weigh nothing, all count the same.
+fn by_weight<'a>(sets: &[&'a RecordSet], lot: f64) -> Option<&'a RecordSet> {
     let weight = |r: &RecordSet| r.extra.get("Weight").and_then(|w| w.parse::<u32>().ok()).unwrap_or(1);
     let total: u32 = sets.iter().map(|r| weight(r)).sum();
     if total == 0 {

@@ -35,6 +35,14 @@ pub struct Balancer {
     pub counts: Common<BTreeMap<u64, Counts>>,
 }
 
+impl Balancer {
+    /// Whether its address is under this name. `dualstack.` is how consoles write alias targets; it names the same load balancer.
+    pub(super) fn is_called(&self, name: &Name) -> bool {
+        let name = name.as_str();
+        self.dns_name.as_str() == name.strip_prefix("dualstack.").unwrap_or(name)
+    }
+}
+
 /// What a load balancer counted in one minute.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
@@ -283,6 +291,19 @@ impl Counts {
 }
 
 impl World {
+    /// Whether Route 53 counts a load balancer as healthy, by its DNS name: each of its target groups that has targets has one
+    /// that is healthy, and there is such a group. Developer guide, "Evaluate target health". One that is gone is not.
+    #[must_use]
+    pub fn is_balancer_healthy(&self, name: &Name) -> bool {
+        let Some(found) = self.balancers.values().find(|balancer| balancer.is_called(name)) else {
+            return false;
+        };
+        let groups = self.groups.values().filter(|group| group.balancer == found.name);
+        let mut filled = groups.map(TargetGroup::hosts_now).filter(|hosts| *hosts != Hosts::default());
+        let Some(first) = filled.next() else { return false };
+        first.healthy > 0 && filled.all(|hosts| hosts.healthy > 0)
+    }
+
     /// Notes for each group how many hosts are what from this minute on, where that changed.
     pub(super) fn note_hosts(&mut self, now: Timestamp) {
         let changed = |g: &TargetGroup| g.hosts.last().is_none_or(|(_, hosts)| *hosts != g.hosts_now());

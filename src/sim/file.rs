@@ -210,6 +210,9 @@ pub struct RecordFile {
     /// The name of a load balancer, in place of `ttl` and `values`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
+    /// Whether a set among several is left out while that load balancer is not healthy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub evaluate_target_health: bool,
     /// `SetIdentifier` of a weighted set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<String>,

@@ -2,6 +2,7 @@
 
 use super::answer::{Around, BALANCER_TTL, DELEGATION_TTL, Line, Said, refer, say};
 use super::world::World;
+use super::zone::{Records, Zone};
 use crate::port::dns::Name;
 use std::net::Ipv4Addr;
 
@@ -22,9 +23,21 @@ impl World {
         let Some(zone) = self.zones.iter().find(|zone| zone.holds(name)) else { return refused };
         #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
         let lot = (turn.wrapping_mul(379) % 1000) as f64 / 1000.0;
+        self.answer_from(zone, zone.served(self.now, server.delay), name, kind, lot)
+    }
+
+    /// What a name server says that serves these records of a zone.
+    pub(super) fn answer_from(
+        &self,
+        zone: &Zone,
+        records: &Records,
+        name: &Name,
+        kind: &str,
+        lot: f64,
+    ) -> Said {
         let balancer = |name: &Name| self.balancer_addresses(name);
-        let records = zone.served(self.now, server.delay);
-        say(zone, records, name, kind, &Around { balancer: &balancer, lot })
+        let healthy = |name: &Name| self.is_balancer_healthy(name);
+        say(zone, records, name, kind, &Around { balancer: &balancer, healthy: &healthy, lot })
     }
 
     /// What the primary server of a zone says: it has every change at once.
@@ -32,8 +45,7 @@ impl World {
     pub fn answer_of_primary(&self, name: &Name, kind: &str) -> Said {
         let zone = self.zones.iter().find(|zone| zone.is_updated() && zone.holds(name));
         let Some(zone) = zone else { return Said { refused: true, ..Said::default() } };
-        let balancer = |name: &Name| self.balancer_addresses(name);
-        let mut said = say(zone, zone.newest(), name, kind, &Around { balancer: &balancer, lot: 0.0 });
+        let mut said = self.answer_from(zone, zone.newest(), name, kind, 0.0);
         for line in said.answers.iter_mut().chain(&mut said.soa).filter(|line| line.kind == "SOA") {
             let mut words: Vec<&str> = line.value.split(' ').collect();
             let serial = zone.serial().to_string();

@@ -219,9 +219,8 @@ impl World {
     }
 
     fn alias_target(&self, zone: &str, name: &Name) -> AliasTarget {
-        let plain = plain_target(name);
-        let known = self.balancers.values().any(|b| b.dns_name == plain);
-        match (zone == super::balancer::BALANCER_ZONE, plain.as_str().ends_with(".elb.amazonaws.com")) {
+        let known = self.balancers.values().any(|b| b.is_called(name));
+        match (zone == super::balancer::BALANCER_ZONE, name.as_str().ends_with(".elb.amazonaws.com")) {
             (true, true) if known => AliasTarget::Found,
             (true, true) => AliasTarget::Missing,
             _ => AliasTarget::OtherZone,
@@ -245,8 +244,7 @@ impl World {
 
     /// The addresses of a load balancer by its DNS name.
     pub fn balancer_addresses(&self, name: &Name) -> Vec<Ipv4Addr> {
-        let plain = plain_target(name);
-        self.balancers.values().filter(|b| b.dns_name == plain).map(|b| b.address).collect()
+        self.balancers.values().filter(|b| b.is_called(name)).map(|b| b.address).collect()
     }
 
     /// The tasks of a service.
@@ -407,10 +405,14 @@ impl World {
                 Some(Alias {
                     name: balancer.dns_name.clone(),
                     zone_id: super::balancer::BALANCER_ZONE.into(),
-                    evaluate_health: false,
+                    evaluate_health: file.evaluate_target_health,
                 })
             }
         };
+        if alias.is_none() && file.evaluate_target_health {
+            let text = "`evaluate_target_health` is the health of an `alias`";
+            return Err(format!("record `{}`: {text}", file.name));
+        }
         if alias.is_none() && (file.ttl.is_none() || file.values.is_empty()) {
             return Err(format!("record `{}` needs `ttl` and `values`, or `alias`", file.name));
         }
@@ -501,11 +503,6 @@ impl World {
         let [high, low] = [self.addresses / 250, self.addresses % 250].map(|n| u8::try_from(n).unwrap_or(0));
         Ipv4Addr::new(127, self.network, 2 + high.min(250), 1 + low)
     }
-}
-
-/// `dualstack.` is how consoles write alias targets; it names the same load balancer.
-fn plain_target(name: &Name) -> Name {
-    Name::new(name.as_str().strip_prefix("dualstack.").unwrap_or(name.as_str()))
 }
 
 fn no_zone(id: &str) -> Refusal {

@@ -104,11 +104,13 @@ fn foreign_weight(scene: &Scene, name: &str) {
             all.filter(|one| one.dns_name == alias.name).map(|one| one.name.clone()).next()
         })
     });
+    let by_health = set.alias.as_ref().is_some_and(|alias| alias.evaluate_health);
     let record = RecordFile {
         name: name.into(),
         kind: set.kind.0,
         ttl: set.ttl,
         values: set.values,
+        evaluate_target_health: by_health && alias.is_some(),
         alias,
         set: set.extra.get("SetIdentifier").cloned(),
         weight: Some(203),

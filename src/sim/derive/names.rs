@@ -309,11 +309,13 @@ impl Names {
                 _ => None,
             };
             let alias = set.alias.as_ref().and(side.clone());
+            let by_health = set.alias.as_ref().is_some_and(|alias| alias.evaluate_health);
             first = first.or(side);
             records.push(RecordFile {
                 kind: set.kind.0.clone(),
                 ttl: set.ttl,
                 values: set.values.clone(),
+                evaluate_target_health: by_health && alias.is_some(),
                 alias,
                 set: set.extra.get("SetIdentifier").cloned(),
                 weight: set.extra.get("Weight").and_then(|weight| weight.parse().ok()),

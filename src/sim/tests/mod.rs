@@ -4,6 +4,7 @@ mod commands;
 mod compute;
 mod derived;
 mod forks;
+mod health;
 mod logs;
 mod names;
 mod rules;

@@ -1,14 +1,13 @@
 //! What name servers answer.
 
-use super::super::{Around, Said, Verb, World, refer, say};
+use super::super::{Said, Verb, World, refer};
 use super::{START, ZONE, world};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use std::collections::BTreeMap;
 
 fn ask(world: &World, name: &str, kind: &str) -> Said {
-    let balancer = |name: &Name| world.balancer_addresses(name);
     let zone = &world.zones[0];
-    say(zone, zone.newest(), &Name::new(name), kind, &Around { balancer: &balancer, lot: 0.0 })
+    world.answer_from(zone, zone.newest(), &Name::new(name), kind, 0.0)
 }
 
 fn values(said: &Said) -> Vec<(String, u32)> {
