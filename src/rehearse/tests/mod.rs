@@ -123,6 +123,16 @@ fn a_shift_of_weighted_sets_has_no_findings() {
     );
 }
 
+/// Nor where a set is left out while its load balancer is not healthy.
+#[test]
+fn a_shift_of_sets_that_go_by_health_has_no_findings() {
+    let setting = setting("tests/data/rehearse/weighted.yaml", Some("by-health.world.yaml"));
+    for fault in ["dns.change", "world.foreign", "world.new-side-fails", "people.abort"] {
+        let found = rehearsed(&setting, fault).findings;
+        assert!(found.is_empty(), "{fault}: {found:#?}");
+    }
+}
+
 /// Without a world that is stated one is made up: somebody else takes the requests at first.
 #[test]
 fn a_shift_can_be_rehearsed_in_a_derived_world() {
