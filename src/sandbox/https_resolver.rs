@@ -1,4 +1,5 @@
-//! The public resolver of a world, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one.
+//! The resolver of a world that plans name, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one. Where there
+//! are private zones, it is inside their network; where there are none, it says what a public one does.
 
 use super::faults::{self, scripted};
 use super::names::{Role, respond};
@@ -30,7 +31,7 @@ fn perform(shared: &Shared, request: &Request<Bytes>) -> Answer {
     if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != MESSAGE) {
         return answer(415, "text/plain", MESSAGE);
     }
-    match respond(shared, request.body(), Role::Resolver, false) {
+    match respond(shared, request.body(), Role::Inside, false) {
         Some(message) => answer(200, MESSAGE, message),
         None => answer(400, "text/plain", "this is no question"),
     }

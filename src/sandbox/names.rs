@@ -1,5 +1,5 @@
 //! The DNS of a world: one server per name server of its zones, each with its own delay, one that stands for the root and
-//! every other parent, and one resolver for all names.
+//! every other parent, and one resolver for all names. Another one, over HTTPS, is inside the network of private zones.
 //!
 //! Name servers answer with authority and without recursion. The resolver keeps nothing: it asks one of them in turn.
 
@@ -26,6 +26,8 @@ pub(super) enum Role {
     Root,
     /// For all names.
     Resolver,
+    /// The same, inside the network of private zones.
+    Inside,
 }
 
 impl Role {
@@ -33,7 +35,7 @@ impl Role {
     fn operation(self) -> &'static str {
         match self {
             Self::Authority(_) | Self::Root => "ask",
-            Self::Resolver => "resolve",
+            Self::Resolver | Self::Inside => "resolve",
         }
     }
 }
@@ -137,7 +139,7 @@ pub(super) fn respond(shared: &Shared, query: &[u8], role: Role, datagram: bool)
         Some(question) => {
             let name = named(question.name());
             let said = shared.look(|world, _| ask(world, role, &name, &question.query_type().to_string()));
-            fill(&mut answer, &said, role == Role::Resolver);
+            fill(&mut answer, &said, matches!(role, Role::Resolver | Role::Inside));
         }
         None => answer.metadata.response_code = ResponseCode::FormErr,
     }
@@ -185,6 +187,7 @@ fn ask(world: &World, role: Role, name: &Name, kind: &str) -> Said {
         Role::Authority(place) => world.answer_of(place, name, kind, turn),
         Role::Root => world.refer(name),
         Role::Resolver => world.resolve(name, kind, turn),
+        Role::Inside => world.resolve_inside(name, kind, turn),
     }
 }
 

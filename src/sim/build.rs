@@ -96,7 +96,7 @@ fn add_balancer(world: &mut World, name: String, file: BalancerFile, place: u8) 
 }
 
 fn add_zone(world: &mut World, name: &str, file: ZoneFile) -> Result<(), String> {
-    let zone = Name::new(name);
+    let zone = Name::new(file.name.as_deref().unwrap_or(name));
     let mut records = Records::new();
     let servers: Vec<String> = world.name_servers.iter().map(|s| written(&s.name)).collect();
     let soa = format!(

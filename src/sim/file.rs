@@ -75,7 +75,7 @@ pub struct WorldFile {
     /// How DNS changes travel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsFile>,
-    /// Zones by name.
+    /// Zones by name, or by another key that says its name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub zones: BTreeMap<String, ZoneFile>,
     /// By name.
@@ -181,10 +181,14 @@ impl Default for DnsFile {
 pub struct ZoneFile {
     /// `Z…`; the zone's own name if it is kept on a primary server, and not on AWS.
     pub id: String,
+    /// Its name, where another zone has it, too: a private one beside a public one. A deed by name is done to the first by key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The name servers that its parent sends resolvers to: the world's own unless stated. Others: nobody reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_to: Option<Vec<String>>,
-    /// Only resolvers inside its network answer from it: nobody delegates it, and its name servers answer nobody.
+    /// Only resolvers inside its network answer from it: nobody delegates it, and its name servers answer nobody. Inside are
+    /// those that a plan names, and users, unless a public zone has its name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub private: bool,
     /// Its record sets, without the SOA and NS of the zone itself.

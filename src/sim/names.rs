@@ -7,20 +7,21 @@ use crate::port::dns::Name;
 use std::net::Ipv4Addr;
 
 impl World {
-    /// What the name server at this place says. `turn` picks among weighted sets.
+    /// What the name server at this place says: of private zones it tells nobody. `turn` picks among weighted sets.
     #[must_use]
     pub fn answer_of(&self, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
-        if self.zones.iter().any(|zone| zone.private && zone.holds(name)) {
-            return Said { refused: true, ..Said::default() };
+        let public = self.zones.iter().filter(|zone| !zone.private && zone.holds(name));
+        match closest(public) {
+            Some(zone) => self.known_at(place, zone, name, kind, turn),
+            None => Said { refused: true, ..Said::default() },
         }
-        self.known_at(place, name, kind, turn)
     }
 
-    /// The same, also of private zones.
-    fn known_at(&self, place: usize, name: &Name, kind: &str, turn: u64) -> Said {
-        let refused = Said { refused: true, ..Said::default() };
-        let Some(server) = self.name_servers.get(place) else { return refused };
-        let Some(zone) = self.zones.iter().find(|zone| zone.holds(name)) else { return refused };
+    /// What the name server at this place has of a zone.
+    fn known_at(&self, place: usize, zone: &Zone, name: &Name, kind: &str, turn: u64) -> Said {
+        let Some(server) = self.name_servers.get(place) else {
+            return Said { refused: true, ..Said::default() };
+        };
         #[expect(clippy::cast_precision_loss, reason = "less than a thousand")]
         let lot = (turn.wrapping_mul(379) % 1000) as f64 / 1000.0;
         self.answer_from(zone, zone.served(self.now, server.delay), name, kind, lot)
@@ -66,17 +67,44 @@ impl World {
         }
     }
 
-    /// What a resolver says that keeps nothing, asks the name servers in turn, and follows CNAMEs.
+    /// The zone that users' resolvers come to for a name: others than those of this world may be its name servers. Users are
+    /// in the network of a private zone, unless another zone has its name.
+    #[must_use]
+    pub fn reached(&self, name: &Name) -> Option<&Zone> {
+        let ours = |server: &Name| self.name_servers.iter().any(|own| own.name == *server);
+        let comes = |zone: &&Zone| zone.holds(name) && (zone.private || zone.delegation.iter().any(ours));
+        closest(self.zones.iter().filter(comes))
+    }
+
+    /// What a resolver says that keeps nothing, asks the name servers in turn, and follows CNAMEs: one that users have.
     #[must_use]
     pub fn resolve(&self, name: &Name, kind: &str, turn: u64) -> Said {
+        self.follow(name, kind, turn, |name| self.reached(name))
+    }
+
+    /// The same of one inside the network of all private zones: it answers from those first, and from nowhere else what they
+    /// have not (Route 53 developer guide, "Considerations when working with a private hosted zone").
+    #[must_use]
+    pub fn resolve_inside(&self, name: &Name, kind: &str, turn: u64) -> Said {
+        let private =
+            |name: &Name| closest(self.zones.iter().filter(|zone| zone.private && zone.holds(name)));
+        self.follow(name, kind, turn, |name| private(name).or_else(|| self.reached(name)))
+    }
+
+    fn follow<'w>(
+        &'w self,
+        name: &Name,
+        kind: &str,
+        turn: u64,
+        zone_of: impl Fn(&Name) -> Option<&'w Zone>,
+    ) -> Said {
         let place = usize::try_from(turn).unwrap_or(0) % self.name_servers.len().max(1);
         let mut all = Said::default();
         let mut asked = name.clone();
         for _ in 0..8 {
-            let said = if self.reached(&asked).is_some() {
-                self.known_at(place, &asked, kind, turn)
-            } else {
-                self.outside(&asked, kind)
+            let said = match zone_of(&asked) {
+                Some(zone) => self.known_at(place, zone, &asked, kind, turn),
+                None => self.outside(&asked, kind),
             };
             all.answers.extend(said.answers.iter().cloned());
             (all.absent, all.soa) = (said.absent, said.soa);
@@ -104,4 +132,9 @@ impl World {
         let answers = if kind == "A" { found.iter().map(line).collect() } else { Vec::new() };
         Said { absent: found.is_empty(), answers, ..Said::default() }
     }
+}
+
+/// The zone that is closest to a name, of those that hold it; of two that have one name, the public one.
+fn closest<'w>(zones: impl Iterator<Item = &'w Zone>) -> Option<&'w Zone> {
+    zones.max_by_key(|zone| (zone.name.as_str().len(), !zone.private))
 }

@@ -227,13 +227,6 @@ impl World {
         }
     }
 
-    /// The zone that resolvers come to for a name: others than those of this world may be its name servers.
-    #[must_use]
-    pub fn reached(&self, name: &Name) -> Option<&Zone> {
-        let ours = |server: &Name| self.name_servers.iter().any(|own| own.name == *server);
-        self.zones.iter().find(|zone| zone.holds(name) && (zone.private || zone.delegation.iter().any(ours)))
-    }
-
     /// A zone by its id.
     ///
     /// # Errors
@@ -438,7 +431,7 @@ impl World {
     /// The world for comparing: without ids and times.
     pub fn state(&self) -> Json {
         let zones: BTreeMap<String, Json> =
-            self.zones.iter().map(|z| (z.name.to_string(), zone_state(z.newest(), &z.name))).collect();
+            self.zones.iter().map(|z| (self.called(z), zone_state(z.newest(), &z.name))).collect();
         let services: BTreeMap<String, Json> = self
             .services
             .iter()
@@ -477,6 +470,13 @@ impl World {
             "task_definitions": definitions,
             "scans": self.scans.len(),
         })
+    }
+
+    /// A zone's name; of a private one that shares it, its id, too.
+    fn called(&self, zone: &Zone) -> String {
+        let shared = |other: &Zone| other.name == zone.name && !other.private;
+        let hidden = zone.private && self.zones.iter().any(shared);
+        if hidden { format!("{} {}", zone.name, zone.id) } else { zone.name.to_string() }
     }
 
     /// 32 hex digits that no other call got. Not random: a world is repeatable.

@@ -172,7 +172,12 @@ impl ReadDns for HostedZone {
         if strike == Some(Strike::Silent) {
             return Err(Fault::blind(format!("{name}: no answer from the resolver")));
         }
-        let mut found = inside.addresses(name)?;
+        // Here another zone may have that name, or none.
+        let is_own = |zone: &crate::sim::Zone| zone.private && zone.holds(name);
+        let hidden =
+            !self.resolvers.is_empty() && inside.look(|world, _| world.zone(&self.id).is_ok_and(is_own));
+        let mut found =
+            inside.addresses(name, if hidden { World::resolve_inside } else { World::resolve })?;
         if strike == Some(Strike::Partial) && found.len() > 1 {
             found.pop();
         }
@@ -212,7 +217,10 @@ impl HostedZone {
     }
 }
 
-/// A resolver of the world. It keeps nothing.
+/// How a resolver of the world answers.
+type Resolve = fn(&World, &Name, &str, u64) -> Said;
+
+/// A resolver that a plan names, inside the network of private zones. It keeps nothing.
 struct Resolver {
     inside: Arc<super::Inside>,
     url: Arc<str>,
@@ -232,7 +240,8 @@ impl AskResolver for Resolver {
             return Err(Fault::blind(text));
         }
         let turn = self.inside.turn();
-        let mut kept = served(&self.inside.look(|world, _| world.resolve(name, &kind.0, turn)), name, kind);
+        let mut kept =
+            served(&self.inside.look(|world, _| world.resolve_inside(name, &kind.0, turn)), name, kind);
         kept.authoritative = false;
         if strike == Some(Strike::Partial) {
             kept.values.pop();
@@ -260,9 +269,9 @@ impl super::Inside {
     }
 
     /// The addresses that a resolver of the world finds: at least one.
-    pub(super) fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
+    pub(super) fn addresses(&self, name: &Name, resolve: Resolve) -> Result<Vec<IpAddr>, Fault> {
         let turn = self.turn();
-        let said = self.look(|world, _| world.resolve(name, "A", turn));
+        let said = self.look(|world, _| resolve(world, name, "A", turn));
         let mut found: Vec<IpAddr> = said.answers.iter().filter_map(|line| line.value.parse().ok()).collect();
         found.dedup();
         if found.is_empty() {

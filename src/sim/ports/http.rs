@@ -6,7 +6,7 @@ use crate::port::{Clock, Endpoint, ReadHttp, Request, Response, WriteHttp};
 use crate::run::{Fault, Landed};
 use crate::sim::ledger::Call;
 use crate::sim::write::{Listener, Message, Write, looks};
-use crate::sim::{Outcome, Reply, Strike, Whose, minute};
+use crate::sim::{Outcome, Reply, Strike, Whose, World, minute};
 use async_trait::async_trait;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -113,7 +113,7 @@ impl Inside {
     fn reach(&self, to: &Endpoint, secure: bool) -> Result<Option<(Listener, SocketAddr)>, Fault> {
         let found = match to.host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => self.addresses(&Name::new(&to.host))?,
+            Err(_) => self.addresses(&Name::new(&to.host), World::resolve)?,
         };
         Ok(found.into_iter().find_map(|ip| {
             let address = SocketAddr::new(ip, to.port);

@@ -112,3 +112,33 @@ fn a_wildcard_answers_for_what_is_not_there() {
     assert_eq!(values(&ask(&world, "any.example.com", "A")), [("A 192.0.2.8".into(), 60)]);
     assert_eq!(values(&ask(&world, "api.example.com", "TXT")), []);
 }
+
+#[test]
+fn a_private_zone_beside_a_public_one_is_seen_from_inside_and_nowhere_else() {
+    // Whichever comes first.
+    for key in ["also", "inside"] {
+        let record = "{ name: api, type: A, ttl: 60, values: [10.0.0.1] }";
+        let private = format!("  {key}: {{ id: Z2, name: example.com, private: true, records: [{record}] }}");
+        let world = world(&ZONE.replace("load_balancers:", &format!("{private}\nload_balancers:")));
+        let [api, app] = ["api.example.com", "app.example.com"].map(Name::new);
+        let public = [("A 192.0.2.1".to_owned(), 60), ("A 192.0.2.2".to_owned(), 60)];
+        assert_eq!(values(&world.answer_of(0, &api, "A", 0)), public);
+        assert_eq!(values(&world.resolve(&api, "A", 0)), public);
+        assert_eq!(values(&world.resolve_inside(&api, "A", 0)), [("A 10.0.0.1".to_owned(), 60)]);
+        // What it has not is not looked for elsewhere.
+        assert!(!world.resolve(&app, "A", 0).absent && world.resolve_inside(&app, "A", 0).absent);
+        let state = world.state();
+        let has = |zone: &str, value: &str| state["zones"][zone].to_string().contains(value);
+        assert!(has("example.com", "192.0.2.1") && has("example.com Z2", "10.0.0.1"), "{state}");
+    }
+}
+
+#[test]
+fn users_are_inside_the_network_of_a_private_zone_that_alone_has_its_name() {
+    let world = world(&ZONE.replace("id: Z1", "id: Z1\n    private: true"));
+    let api = Name::new("api.example.com");
+    assert!(world.answer_of(0, &api, "A", 0).refused);
+    for said in [world.resolve(&api, "A", 0), world.resolve_inside(&api, "A", 0)] {
+        assert_eq!(values(&said), [("A 192.0.2.1".to_owned(), 60), ("A 192.0.2.2".to_owned(), 60)]);
+    }
+}

@@ -108,6 +108,8 @@ impl Place {
 /// Of the shipped world.
 const ACCOUNT: &str = "123456789012";
 const ZONE: &str = "Z0123456789ABC";
+/// A private one of the same name, in worlds that have it.
+const INSIDE: &str = "Z0123456789ABP";
 
 fn targets(account: &str, zone: &str) -> Vec<Arc<Target>> {
     let target = |name: &str, kind: &str, with| {
@@ -115,10 +117,13 @@ fn targets(account: &str, zone: &str) -> Vec<Arc<Target>> {
         Arc::new(Target { name: name.into(), kind: kind.into(), with })
     };
     let zone = json!({"zone_id": zone, "name": "navralabs.com", "aws": "prod"});
+    let resolvers = ["https://dns.example/dns-query"];
+    let inside = json!({"zone_id": INSIDE, "name": "navralabs.com", "aws": "prod", "resolvers": resolvers});
     vec![
         target("prod", "aws", json!({"account": account, "region": "eu-west-1"})),
         target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
         target("zone", "route53", zone),
+        target("inside", "route53", inside),
         target("prom", "prometheus", json!({"url": "https://prometheus.internal"})),
         target("updated", "rfc2136", json!({"server": "ns1.example.test", "name": "example.test"})),
     ]

@@ -1,18 +1,40 @@
 //! A private zone: it is listed and changed as any other, and its name servers answer nobody.
 
-use super::{Place, held_by_both, worth};
+use super::{INSIDE, Place, held_by_both, worth};
 use crate::plan::Timestamp;
-use crate::port::dns::{Name, RecordChange, RecordSet};
+use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
 use crate::run::{FaultKind, Landed};
 use std::net::IpAddr;
 
 held_by_both!(
     a_private_zone_is_changed_and_nobody_is_asked in private,
+    a_private_zone_beside_a_public_one_is_seen_from_inside in both,
 );
 
 fn private(text: &str) -> String {
     let id = "id: Z0123456789ABC";
     text.replace(id, &format!("{id}\n    private: true"))
+}
+
+/// The zone, and a private one of its name.
+fn both(text: &str) -> String {
+    let record = "{ name: app, type: A, ttl: 60, values: [192.0.2.77] }";
+    let zone =
+        format!("  inside: {{ id: {INSIDE}, name: navralabs.com, private: true, records: [{record}] }}");
+    text.replace("\nzones:\n", &format!("\nzones:\n{zone}\n"))
+}
+
+async fn a_private_zone_beside_a_public_one_is_seen_from_inside(place: &Place) {
+    let (public, private) = (place.world.dns("zone").unwrap(), place.world.dns("inside").unwrap());
+    let (app, own) = (Name::new("app.navralabs.com"), ["192.0.2.77".parse::<IpAddr>().unwrap()]);
+    assert!(private.zone().await.unwrap().private && !public.zone().await.unwrap().private);
+    let authority = &public.authorities().await.unwrap()[0];
+    let served = public.ask(authority, &app, &RecordType("CNAME".into())).await.unwrap();
+    assert!(served.authoritative && !served.values.is_empty(), "{served:?}");
+    let kept = private.resolvers()[0].ask(&app, &RecordType("A".into())).await.unwrap();
+    assert_eq!(kept.values, ["192.0.2.77"]);
+    assert_eq!(private.addresses(&app).await.unwrap(), own);
+    assert_ne!(public.addresses(&app).await.unwrap(), own, "this machine is not inside");
 }
 
 async fn a_private_zone_is_changed_and_nobody_is_asked(place: &Place) {
