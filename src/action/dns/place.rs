@@ -88,6 +88,17 @@ impl Place {
         self.hand().follow(&self.name())
     }
 
+    /// For people who ask name servers: whom to ask where those answer nobody. Which zones are private is not known before one is
+    /// looked at; but of such a zone the plan names resolvers, or no step changes it.
+    pub(super) fn inside_by_hand(&self) -> String {
+        let instead = |url: &str| {
+            format!(
+                "; if the zone is private, they answer nobody, and {url} (dig +https) says what is served"
+            )
+        };
+        self.target.lists("resolvers").next().map(instead).unwrap_or_default()
+    }
+
     /// For commands: one batch that takes some sets away and puts others there.
     pub(super) fn swap_by_hand(&self, gone: &Json, come: &Json) -> String {
         self.hand().swap(&self.name(), gone, come)

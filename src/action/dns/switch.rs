@@ -157,7 +157,8 @@ impl Action for Switch {
                 self.place.follow_by_hand(),
             ],
             expect: format!(
-                "every name server of the zone answers so: dig +norecurse @<name server> {record}"
+                "every name server of the zone answers so: dig +norecurse @<name server> {record}{}",
+                self.place.inside_by_hand()
             ),
             undo: vec![batch(&come, &gone), self.place.follow_by_hand()],
         }

@@ -99,6 +99,7 @@ impl Action for SetTtl {
     fn by_hand(&self) -> ByHand {
         let name = self.place.name();
         let record = name.as_str();
+        let inside = self.place.inside_by_hand();
         let set = |ttl: Json| json!([{"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"}]);
         let ttl = match &self.wanted {
             Wanted::Low(ttl) => *ttl,
@@ -107,7 +108,7 @@ impl Action for SetTtl {
                 return ByHand {
                     what: format!("{record}: TTL as before `{step}`"),
                     apply: vec![self.place.swap_by_hand(&low, &noted), self.place.follow_by_hand()],
-                    expect: format!("dig +norecurse @<each name server> {record}: that TTL"),
+                    expect: format!("dig +norecurse @<each name server> {record}: that TTL{inside}"),
                     undo: vec![self.place.swap_by_hand(&noted, &low)],
                 };
             }
@@ -121,7 +122,7 @@ impl Action for SetTtl {
                 self.place.follow_by_hand(),
                 "sleep <the old TTL>   # counted from when every name server serves the new one".into(),
             ],
-            expect: format!("dig +norecurse @<each name server> {record}: TTL {ttl}"),
+            expect: format!("dig +norecurse @<each name server> {record}: TTL {ttl}{inside}"),
             undo: vec![self.place.swap_by_hand(&new, &old)],
         }
     }

@@ -116,7 +116,10 @@ impl Action for Weights {
         ByHand {
             what: format!("{name}: {} of its answers from set {new}", self.course),
             apply,
-            expect: format!("the list shows set {new} with that weight, and every name server answers"),
+            expect: format!(
+                "the list shows set {new} with that weight, and every name server answers{}",
+                self.place.inside_by_hand()
+            ),
             undo: vec![self.place.swap_by_hand(&listed, &before), self.place.follow_by_hand()],
         }
     }

@@ -1,12 +1,13 @@
 //! Steps of DNS in a network that blocks port 53: no name server answers, and maybe a public resolver does, over HTTPS.
 
 use super::world::{Fate, Resolver, World, alias, record};
-use super::{Story, fails};
+use super::{Fields, Problems, Registry, Story, Target, fails, known, value};
 use crate::action::Toward;
 use crate::port::LoadBalancer;
 use crate::port::dns::{Name, RecordSet};
 use crate::run::{Fault, FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 const APP: &str = "app.example.com";
@@ -154,6 +155,28 @@ async fn a_private_zone_goes_by_resolvers_inside_its_network() {
         FaultKind::Permanent,
         &["is private", "name resolvers of that network"],
     );
+}
+
+#[test]
+fn what_people_type_says_whom_to_ask_where_name_servers_answer_nobody() {
+    let resolvers = json!(["https://dns.example/dns-query"]);
+    let zone = json!({"zone_id": "Z1", "name": "example.com", "aws": "prod", "resolvers": resolvers});
+    let mut known = known();
+    let inside = Target { name: "inside".into(), kind: "route53".into(), with: value(&zone) };
+    known.targets.push(Arc::new(inside));
+    let expect = |kind: &str, target: &str, more: &Json| {
+        let mut with = more.clone();
+        (with["target"], with["record"]) = (json!(target), json!("app"));
+        let (value, mut problems) = (value(&with), Problems::default());
+        let action = Registry.build(kind, &mut Fields::new(&value, &known, &mut problems)).unwrap();
+        action.by_hand().expect
+    };
+    let words = "if the zone is private, they answer nobody, and https://dns.example/dns-query (dig +https) says what";
+    let switch = json!({"to": {"a": ["10.1.1.1"], "ttl": "30s"}, "writes": "shared"});
+    for (kind, more) in [("dns.switch", switch), ("dns.ttl", json!({"ttl": "60s"}))] {
+        let (inside, outside) = (expect(kind, "inside", &more), expect(kind, "zone", &more));
+        assert!(inside.contains(words) && !outside.contains("private"), "{inside}\n{outside}");
+    }
 }
 
 /// By what is listed, and not by what is left of it.
