@@ -51,7 +51,7 @@ fn route53(fields: &mut Fields<'_>) {
     fields.required("name", text(), "the zone's name, such as `example.com`");
     fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
     let about = "public resolvers that are asked over HTTPS (RFC 8484) where no name server of the zone answers on port 53, \
-                 such as `https://dns.example/dns-query`";
+                 and by the signal `dns.resolvers`: `https://dns.example/dns-query`";
     let named = fields.optional("resolvers", list(text()), about).unwrap_or_default();
     resolvers(fields, &named);
 }

@@ -204,6 +204,12 @@ pub fn in_order(mut sets: Vec<RecordSet>) -> Vec<RecordSet> {
     sets
 }
 
+/// The weight of a weighted set.
+#[must_use]
+pub fn weight(set: &RecordSet) -> Option<u32> {
+    set.extra.get("Weight").and_then(|weight| weight.parse().ok())
+}
+
 /// A service binding in one form: `1 . alpn=h2,h3 port=8443`. Who writes one may quote its values, and name its keys in any
 /// order (RFC 9460, section 2.1).
 #[must_use]

@@ -23,10 +23,12 @@ mod probe;
 mod prometheus;
 mod registry;
 mod requests;
+mod resolvers;
 mod running;
 mod seen;
 mod slow_rate;
 mod spread;
+mod together;
 mod watch;
 mod webhook;
 

@@ -13,6 +13,7 @@ use super::metric::Measurement;
 use super::probe::Probe;
 use super::prometheus::Prometheus;
 use super::requests::Requests;
+use super::resolvers::Resolvers;
 use super::running::Running;
 use super::slow_rate::SlowRate;
 use super::{Condition, Signal, Watch, webhook};
@@ -87,6 +88,11 @@ pub const SIGNALS: &[SignalKind] = &[
     kind::<Measurement>("cloudwatch.metric", "any metric of CloudWatch, or a formula over several"),
     judging::<Alarms>("cloudwatch.alarms", "alarms of CloudWatch that fire, by name", "value > 0"),
     judging::<Drift>("dns.drift", "a name that leads elsewhere than it should", "value > 0"),
+    judging::<Resolvers>(
+        "dns.resolvers",
+        "public resolvers that still lead to the old side when they may not any more",
+        "value > 0",
+    ),
     kind::<LogLines>("logs.pattern", "lines of a log of CloudWatch Logs that match, a minute"),
     judging::<Exec>("exec", "a command of your own that looks, and changes nothing", "value > 0"),
     judging::<KillSwitch>(

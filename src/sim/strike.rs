@@ -119,7 +119,7 @@ impl Strike {
                 writes && !http && !matches!(operation, "StopTask" | "StopServiceDeployment")
             }
             Self::Slow(_) => aws || http || dns || command,
-            Self::Stale => ask || (aws && LAGGING.contains(&operation)),
+            Self::Stale => ask || (dns && operation == "https") || (aws && LAGGING.contains(&operation)),
             Self::Partial => {
                 let speaks = command && matches!(operation, "prior" | "does");
                 http || dns || speaks || (aws && LISTS.contains(&operation))

@@ -56,7 +56,7 @@ impl Held {
             (value == word(value)).then(|| value.to_owned())
         };
         let [run, plan, by] = [field("run")?, field("plan")?, field("by")?];
-        let [since, until] = [moment(&field("since")?)?, moment(&field("until")?)?];
+        let [since, until] = [Timestamp::read(&field("since")?)?, Timestamp::read(&field("until")?)?];
         fields.next().is_none().then_some(Self { run, plan, by, since, until })
     }
 }
@@ -73,11 +73,6 @@ fn word(text: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || "@._+-:".contains(c) { c } else { '-' };
     let word: String = text.chars().take(LONGEST).map(kept).collect();
     if word.is_empty() { "-".into() } else { word }
-}
-
-fn moment(text: &str) -> Option<Timestamp> {
-    let moment: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(moment.as_millisecond()).ok().map(Timestamp)
 }
 
 #[cfg(test)]

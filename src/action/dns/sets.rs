@@ -6,7 +6,7 @@ use crate::run::Fault;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
-pub(super) use crate::port::stated::{LEADING, SERVICE, in_order, leading, values};
+pub(super) use crate::port::stated::{LEADING, SERVICE, in_order, leading, values, weight};
 
 /// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
 fn leads_by_service(set: &RecordSet) -> bool {
@@ -62,11 +62,6 @@ pub(super) fn longest(sets: &[RecordSet]) -> Duration {
 fn canonical(mut set: RecordSet) -> RecordSet {
     set.values = values(&set);
     set
-}
-
-/// The weight of a weighted set.
-pub(super) fn weight(set: &RecordSet) -> Option<u32> {
-    set.extra.get("Weight").and_then(|weight| weight.parse().ok())
 }
 
 /// For people.

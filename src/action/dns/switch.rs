@@ -19,6 +19,7 @@ use crate::plan::{
 };
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
+use crate::port::switched::Switched;
 use crate::port::{Attribute, Reads, Writes, need::Need};
 use crate::run::{Change, DnsClock, Fault, Told};
 use crate::signal::balancer::{Balancer, idle_since};
@@ -260,13 +261,15 @@ impl Action for Switch {
         if toward == Toward::Prior {
             return Ok(drained(reads, prior, since.after(gone), note).await);
         }
-        let out = json!({
-            "switched_at": since.to_string(),
-            "ttl": ttl.what.as_secs(),
-            "old_ttl": prior.old_ttl.as_secs(),
-            "new_lookups_reach_it_by": since.after(prior.old_ttl).to_string(),
-            "rollback_reaches_clients_in": (PROPAGATION + ttl.what).as_secs(),
+        let mut out = json!(Switched {
+            record: self.place.name().to_string(),
+            before: prior.swap.before.clone(),
+            new_lookups_reach_it_by: since.after(prior.old_ttl).to_string(),
         });
+        out["switched_at"] = since.to_string().into();
+        out["ttl"] = ttl.what.as_secs().into();
+        out["old_ttl"] = prior.old_ttl.as_secs().into();
+        out["rollback_reaches_clients_in"] = (PROPAGATION + ttl.what).as_secs().into();
         Ok(Seen::Desired { out: swap::gives(out, ttl.instead) })
     }
 

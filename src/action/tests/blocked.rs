@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-const APP: &str = "app.example.com";
+pub(super) const APP: &str = "app.example.com";
 const TOLD: &str = "asked over HTTPS at https://dns.example/dns-query: the name servers of example.com could not be \
                     reached on port 53";
 
@@ -23,7 +23,7 @@ fn old(ttl: u32) -> RecordSet {
 }
 
 /// A name with this TTL, and a resolver that is named.
-fn world(ttl: u32) -> World {
+pub(super) fn world(ttl: u32) -> World {
     let world = World::new();
     {
         let mut state = world.state();
@@ -44,7 +44,7 @@ fn world(ttl: u32) -> World {
     world
 }
 
-fn switch(world: &World) -> Story {
+pub(super) fn switch(world: &World) -> Story {
     let to = json!({"load_balancer": "aep-prod", "in": "prod"});
     Story::new(world, "dns.switch", &json!({"target": "zone", "record": "app", "to": to}))
 }

@@ -12,6 +12,7 @@ mod locks;
 mod queries;
 mod records;
 mod requests;
+mod resolvers;
 mod samples;
 mod scaling;
 mod services;

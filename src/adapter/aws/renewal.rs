@@ -79,8 +79,7 @@ fn session(tokens: &[Token]) -> Renewal {
 
 /// `2026-11-30T12:00:00Z`, `2026-11-30T12:00:00+00:00`; older tools write `UTC` in place of `Z`.
 fn moment(text: &str) -> Option<Timestamp> {
-    let at: jiff::Timestamp = text.trim().replace("UTC", "Z").parse().ok()?;
-    u64::try_from(at.as_millisecond()).ok().map(Timestamp)
+    Timestamp::read(&text.trim().replace("UTC", "Z"))
 }
 
 /// What the environment says.

@@ -132,8 +132,7 @@ fn result(query: &Json, name: &str, mut points: Vec<Measured>, ascending: bool) 
 fn time(json: &Json) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of this century")]
     let number = json.as_f64().map(|seconds| Timestamp((seconds * 1000.0) as u64));
-    let text = || json.as_str()?.parse::<jiff::Timestamp>().ok();
-    number.or_else(|| Some(Timestamp(u64::try_from(text()?.as_millisecond()).ok()?)))
+    number.or_else(|| Timestamp::read(json.as_str()?))
 }
 
 fn whole(json: &Json) -> Option<u64> {

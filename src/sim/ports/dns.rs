@@ -240,8 +240,11 @@ impl AskResolver for Resolver {
             return Err(Fault::blind(text));
         }
         let turn = self.inside.turn();
-        let mut kept =
-            served(&self.inside.look(|world, _| world.resolve_inside(name, &kind.0, turn)), name, kind);
+        let said = self.inside.look(|world, now| {
+            let past = world.ledger.past(now).filter(|_| strike == Some(Strike::Stale));
+            past.unwrap_or(world).resolve_inside(name, &kind.0, turn)
+        });
+        let mut kept = served(&said, name, kind);
         kept.authoritative = false;
         if strike == Some(Strike::Partial) {
             kept.values.pop();

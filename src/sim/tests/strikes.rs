@@ -563,6 +563,7 @@ fn a_strike_fits_what_it_has_a_meaning_for() {
     );
     assert_eq!(fits("ecs", "StopTask", true), format!("{refusals} after late wrong slow kill killed"));
     assert_eq!(fits("dns", "ask", false), "slow stale partial silent bad kill");
+    assert_eq!(fits("dns", "https", false), "slow stale partial silent kill");
     assert_eq!(fits("dns", "addresses", false), "slow partial silent kill");
     assert_eq!(fits("http", "GET /", false), format!("{refusals} slow partial silent bad kill"));
     assert_eq!(

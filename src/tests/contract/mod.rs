@@ -117,11 +117,16 @@ fn targets(account: &str, zone: &str) -> Vec<Arc<Target>> {
         Arc::new(Target { name: name.into(), kind: kind.into(), with })
     };
     let zone = json!({"zone_id": zone, "name": "navralabs.com", "aws": "prod"});
-    let resolvers = ["https://dns.example/dns-query"];
-    let inside = json!({"zone_id": INSIDE, "name": "navralabs.com", "aws": "prod", "resolvers": resolvers});
+    let asked = |zone: &Json| {
+        let mut zone = zone.clone();
+        zone["resolvers"] = json!(["https://dns.example/dns-query"]);
+        zone
+    };
+    let inside = asked(&json!({"zone_id": INSIDE, "name": "navralabs.com", "aws": "prod"}));
     vec![
         target("prod", "aws", json!({"account": account, "region": "eu-west-1"})),
         target("other", "aws", json!({"account": "210987654321", "region": "eu-west-1"})),
+        target("asked", "route53", asked(&zone)),
         target("zone", "route53", zone),
         target("inside", "route53", inside),
         target("prom", "prometheus", json!({"url": "https://prometheus.internal"})),

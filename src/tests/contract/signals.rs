@@ -2,7 +2,11 @@
 
 use super::logs::with_logs;
 use super::{Place, held_by_both, plan};
-use crate::plan::{Plan, Scope, Span, Timestamp, Use, Value};
+use crate::plan::{
+    Kind, OnFailure, Part, Plan, Retry, Reversibility, Scope, Span, Step, StepId, Timestamp, Undo, Use, Value,
+};
+use crate::port::dns::{Name, RecordChange, RecordSet};
+use crate::port::switched::Switched;
 use crate::port::{Reads, Request};
 use crate::signal::{Memory, Sample, Verdict, watch};
 use serde_json::{Value as Json, json};
@@ -19,7 +23,18 @@ held_by_both!(
     who_answers_nobody_is_known_by_five_requests_as_soon_as_by_one,
     a_name_that_leads_elsewhere_is_seen,
     slow_answers_of_a_load_balancer_are_counted,
+    who_is_led_to_the_old_side_by_a_resolver_is_seen in with_late_servers,
 );
+
+/// Each serves a change a day after it.
+fn with_late_servers(text: &str) -> String {
+    let is_server = |line: &str| line.trim_start().starts_with("ns-");
+    let late = |line: &str| match line.split_once(": ") {
+        Some((server, _)) if is_server(line) => format!("{server}: 1d"),
+        _ => line.to_owned(),
+    };
+    text.lines().map(late).collect::<Vec<_>>().join("\n")
+}
 
 fn with_none_desired(text: &str) -> String {
     let desired = "aep-frontend-prod: { task_definition: aep-frontend, desired: ";
@@ -37,14 +52,19 @@ metrics:
 
 /// One look since then.
 async fn look(place: &Place, uses: &str, with: &Json, since: Timestamp) -> Sample {
-    let plan = Plan { targets: super::targets(super::ACCOUNT, super::ZONE), ..plan() };
+    look_once(place, &Scope::default(), uses, with, since).await
+}
+
+/// The same, where the only step has answered that.
+async fn look_once(place: &Place, scope: &Scope, uses: &str, with: &Json, since: Timestamp) -> Sample {
+    let plan =
+        Plan { targets: super::targets(super::ACCOUNT, super::ZONE), steps: vec![step()], ..plan() };
     let uses = Use {
         kind: uses.into(),
         with: Value::from_json(with, Span::default()),
         constants: std::sync::Arc::default(),
     };
-    let scope = Scope::default();
-    let reads = Reads { world: place.world.as_reads(), step: "", scope: &scope, progress: &|_| () };
+    let reads = Reads { world: place.world.as_reads(), step: "", scope, progress: &|_| () };
     watch(&uses, &plan).unwrap().look(&reads, since, &mut Memory::default()).await
 }
 
@@ -212,4 +232,52 @@ async fn a_name_that_leads_elsewhere_is_seen(place: &Place) {
     place.fault(json!({"service": "route53", "kind": "change", "change": {"set_record": theirs}})).await;
     place.until(async || drift().await.verdict == Verdict::Fail).await;
     says(&drift().await, Verdict::Fail, "mail.navralabs.com is A 192.0.2.99 (TTL 60), and not A 192.0.2.25");
+}
+
+async fn who_is_led_to_the_old_side_by_a_resolver_is_seen(place: &Place) {
+    let (world, mail) = (&place.world, Name::new("mail.navralabs.com"));
+    let now = world.clock().now();
+    let old = world.dns("zone").unwrap().record_sets(&mail).await.unwrap().remove(0);
+    let told = async |by: Timestamp| {
+        let mut scope = Scope::default();
+        let switched = Switched {
+            record: mail.to_string(),
+            before: vec![old.clone()],
+            new_lookups_reach_it_by: by.to_string(),
+        };
+        scope.answered(&step().id, &json!(switched).to_string());
+        let with = json!({"target": "asked", "after": "switch", "fail": "value > 0"});
+        look_once(place, &scope, "dns.resolvers", &with, now).await
+    };
+    says(&told(now).await, Verdict::NoEvidence, "mail.navralabs.com leads where it led before");
+    let new = RecordSet { values: vec!["192.0.2.26".into()], ..old.clone() };
+    let batch = [RecordChange::Delete(old.clone()), RecordChange::Create(new)];
+    world.change_dns("zone", Timestamp::NEVER).unwrap().change(&batch, "a test").await.unwrap();
+    let later = now.after(Duration::from_hours(3));
+    says(&told(later).await, Verdict::Pass, "1 to the old one, as they may for 1h more");
+    says(&told(now).await, Verdict::Fail, "serves 192.0.2.25 as before for 1h more (A)");
+    place
+        .fault(json!({"service": "dns", "operation": "https", "kind": "error", "status": 503, "times": 0}))
+        .await;
+    says(&told(later).await, Verdict::NoEvidence, "no answer from resolver https://dns.example/dns-query");
+}
+
+/// One that changes where a name leads.
+fn step() -> Step {
+    Step {
+        id: StepId("switch".into()),
+        summary: None,
+        span: Span::default(),
+        kind: Kind::Act(None),
+        needs: Vec::new(),
+        path: Vec::new(),
+        part: Part::Main,
+        when: None,
+        timeout: None,
+        retry: Retry::NEVER,
+        on_failure: OnFailure::Rollback,
+        undo: Undo::Own,
+        reversibility: Reversibility::Reversible,
+        writes: None,
+    }
 }
