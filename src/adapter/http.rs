@@ -4,7 +4,7 @@
 //! No redirects, no cookies, no compression, no second tries: what came is what the server said. The proxies of this
 //! machine are for production alone.
 
-use super::dns::Resolver;
+use super::dns::{PORT, Resolver, reachable};
 use crate::port::{Endpoint, ReadHttp, Request, Response, Wiring, WriteHttp};
 use crate::run::{Fault, Landed};
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use url::{Host, Url};
@@ -118,6 +118,18 @@ impl ReadHttp for Http {
         }
         // Nothing changed, whether it arrived or not.
         self.exchange(request).await.map_err(|fault| Fault { landed: Landed::No, ..fault })
+    }
+
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        let mut found = Vec::new();
+        for address in self.resolver.addresses(host).await? {
+            // A machine without IPv6 cannot ask there.
+            found.extend(reachable(SocketAddr::new(address, PORT)).await.then_some(address));
+        }
+        if found.is_empty() {
+            return Err(Fault::blind(format!("there is no way from here to any address of {host}")));
+        }
+        Ok(found)
     }
 }
 

@@ -80,6 +80,23 @@ impl Endpoint {
     }
 }
 
+impl Request {
+    /// The same to each address that its host, or what stands in its place, has now. Certificates and `Host` go by the url.
+    ///
+    /// # Errors
+    /// The host has no address, or none to which there is a way.
+    pub async fn to_each_address(self, http: &dyn ReadHttp) -> Result<Vec<Self>, Fault> {
+        let url = Url::parse(&self.url)
+            .map_err(|error| Fault::permanent(format!("the url is not one: {error}")))?;
+        if !matches!(url.host(), Some(Host::Domain(_))) {
+            return Ok(vec![self]);
+        }
+        let to = Endpoint::of(&url, self.connect_to.as_deref())?;
+        let at = |ip| Self { connect_to: Some(SocketAddr::new(ip, to.port).to_string()), ..self.clone() };
+        Ok(http.addresses(&to.host).await?.into_iter().map(at).collect())
+    }
+}
+
 /// An answer: any status is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -118,6 +135,8 @@ impl Response {
 pub trait ReadHttp: Send + Sync {
     /// Sends a GET, HEAD or OPTIONS; refuses any other method. Redirects are answers. A fault means no answer came.
     async fn get(&self, request: Request) -> Result<Response, Fault>;
+    /// The addresses of a host to which there is a way from here: at least one. A load balancer has one in each zone.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault>;
 }
 
 /// Any requests.

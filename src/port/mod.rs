@@ -23,6 +23,7 @@ mod query;
 mod service_deployment;
 pub mod stated;
 pub mod switched;
+mod together;
 mod traffic;
 mod urgency;
 mod wiring;
@@ -53,6 +54,7 @@ pub use service_deployment::{
     DeploymentFilter, DeploymentStatus, GivesUp, Hook, HookSeen, Monitors, ServiceDeployment, Shift,
     Strategy, StrategyKind,
 };
+pub use together::together;
 pub use traffic::{
     Does, Forward, Listener, LoadBalancer, ReadTraffic, Rule, RuleAction, Share, TargetHealth, WriteTraffic,
 };

@@ -1,4 +1,5 @@
-//! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers.
+//! `alb.error_rate`: answers of a load balancer that say that a server failed, of all its answers. Who was given none, since it
+//! had no room for another connection, counts as if one had been that.
 
 use super::balancer::{Counted, ENOUGH, MINUTE};
 use super::{Condition, Measured, Memory, Signal, minutes};
@@ -14,17 +15,20 @@ pub(super) struct ErrorRate(Counted);
 
 /// Each answer is one of these: by a target, or by the load balancer itself where no target answered. `RequestCount` is
 /// not their sum: it leaves out what was refused before a target was chosen, so that nobody would be seen to fail where no
-/// target is left.
+/// target is left. A connection to a target that fails is answered 5xx by the load balancer, and so is in here.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html>
-const ANSWERS: [&str; 5] = [
+const ANSWERS: [&str; 6] = [
     "HTTPCode_Target_5XX_Count",
     "HTTPCode_ELB_5XX_Count",
+    "RejectedConnectionCount",
     "HTTPCode_Target_2XX_Count",
     "HTTPCode_Target_3XX_Count",
     "HTTPCode_Target_4XX_Count",
 ];
 /// So many of them are errors.
-const ERRORS: usize = 2;
+const ERRORS: usize = 3;
+/// Which of them tells of connections.
+const REJECTED: usize = 2;
 
 #[async_trait::async_trait]
 impl Signal for ErrorRate {
@@ -76,7 +80,16 @@ impl Signal for ErrorRate {
 }
 
 fn measured(series: &[Series]) -> Measured {
-    minutes::measured(series, ERRORS, "errors", |errors, all| format!("{errors} of {all} answers were 5xx"))
+    let points = series.get(REJECTED).into_iter().flat_map(|series| &series.points);
+    let rejected: f64 = points.map(|point| point.value).sum();
+    minutes::measured(series, ERRORS, "errors", |errors, all| {
+        let told = format!("{errors} of {all} answers were 5xx");
+        if rejected > 0.0 {
+            format!("{told}, {rejected} of them connections that were refused")
+        } else {
+            told
+        }
+    })
 }
 
 #[cfg(test)]
@@ -85,26 +98,29 @@ mod tests {
     use crate::port::Point;
     use crate::signal::Count;
 
-    fn series(counts: [&[f64]; 5]) -> Vec<Series> {
+    fn series(counts: [&[f64]; 6]) -> Vec<Series> {
         let points = |counts: &[f64]| counts.iter().map(|&value| Point { at: Timestamp(0), value }).collect();
         counts.map(|counts| Series { points: points(counts), complete: true }).into()
     }
 
     #[test]
     fn errors_of_targets_and_of_the_balancer_count() {
-        let some = measured(&series([&[1.0, 2.0], &[3.0], &[40.0, 50.0], &[], &[4.0]]));
+        let some = measured(&series([&[1.0, 2.0], &[3.0], &[], &[40.0, 50.0], &[], &[4.0]]));
         assert_eq!((some.value, some.samples), (Some(0.06), 100));
         assert_eq!(some.text, "6 of 100 answers were 5xx");
         let Count { until, bad, all } = some.counts[0];
         assert_eq!((until, bad, all), (Timestamp(60_000), 6, 100));
-        let no_target_left = measured(&series([&[], &[7.0], &[], &[], &[]]));
+        let no_target_left = measured(&series([&[], &[7.0], &[], &[], &[], &[]]));
         assert_eq!(no_target_left.value, Some(1.0));
+        let no_room = measured(&series([&[], &[1.0], &[4.0], &[95.0], &[], &[]]));
+        assert_eq!((no_room.value, no_room.samples), (Some(0.05), 100));
+        assert_eq!(no_room.text, "5 of 100 answers were 5xx, 4 of them connections that were refused");
     }
 
     #[test]
     fn silence_and_parts_have_no_rate() {
-        assert_eq!(measured(&series([&[]; 5])).value, None);
-        let mut part = series([&[], &[], &[9.0], &[], &[]]);
+        assert_eq!(measured(&series([&[]; 6])).value, None);
+        let mut part = series([&[], &[], &[], &[9.0], &[], &[]]);
         part[0].complete = false;
         assert_eq!((measured(&part).value, measured(&part).samples), (None, 0));
     }

@@ -28,7 +28,6 @@ mod running;
 mod seen;
 mod slow_rate;
 mod spread;
-mod together;
 mod watch;
 mod webhook;
 

@@ -1,10 +1,9 @@
 //! `http.probe`: requests of our own, as users make them: how many succeed, and how long they take.
 
-use super::together::together;
 use super::{Condition, Count, Measured, Memory, Signal};
 use crate::plan::{Expr, Fields, Template, Timestamp, duration, expr, integer, map, template};
 use crate::port::need::{Need, Wanted, known_text};
-use crate::port::{Reads, Request, Response};
+use crate::port::{Reads, Request, Response, together};
 use crate::run::Fault;
 use std::{sync::Arc, time::Duration};
 

@@ -6,14 +6,13 @@
 //! answer, so that who does not hold to it is known at once, and not only when its time is over. A resolver that does not
 //! answer is no sample.
 
-use super::together::together;
 use super::{Measured, Memory, Signal};
 use crate::plan::{Code, Fields, Target, Timestamp, format_duration, reference, target};
 use crate::port::dns::{AskResolver, Name, RecordSet, RecordType, Served};
 use crate::port::expected::{ALIAS_TTL, Expected, Source, differs_from_all, expect};
 use crate::port::stated::{LEADING, leading};
 use crate::port::switched::Switched;
-use crate::port::{ReadDns, Reads};
+use crate::port::{ReadDns, Reads, together};
 use crate::run::Fault;
 use std::{sync::Arc, time::Duration};
 

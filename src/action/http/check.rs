@@ -2,9 +2,11 @@
 
 use super::answer;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward};
-use crate::plan::{Expr, Fields, StepTraits, Template, duration, expr, integer, map, one_of, template};
+use crate::plan::{
+    Expr, Fields, StepTraits, Template, boolean, duration, expr, integer, map, one_of, template,
+};
 use crate::port::need::{Need, Wanted, known_text};
-use crate::port::{Reads, Request, Response, Writes};
+use crate::port::{Reads, Request, Response, Writes, together};
 use crate::run::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -15,6 +17,7 @@ pub(in crate::action) struct Check {
     method: &'static str,
     url: Template,
     connect_to: Option<Template>,
+    all_addresses: bool,
     headers: Vec<(Arc<str>, Template)>,
     expect: Expr,
     passes: u32,
@@ -51,6 +54,9 @@ impl Action for Check {
         let url = fields.required("url", template(), "whole, with scheme and host");
         let connect_to =
             fields.optional("connect_to", template(), "host to connect to in place of the url's");
+        let about =
+            "each address of the host must answer so, each time: a load balancer has one in each zone";
+        let all_addresses = fields.or("all_addresses", boolean(), false, about);
         let headers = fields.or("headers", map(template()), Vec::new(), "sent along");
         let expect = fields.required("expect", expr(Response::NAMES), "a good answer");
         let passes = fields.or("passes", integer(1..=1000), 1, "good answers in a row");
@@ -58,7 +64,7 @@ impl Action for Check {
         let answer_within = fields.or("answer_within", duration(), ANSWER, "a later answer is none");
         let passes = u32::try_from(passes).unwrap_or(1);
         let (url, expect) = (url?, expect?);
-        Some(Self { method, url, connect_to, headers, expect, passes, every, answer_within })
+        Some(Self { method, url, connect_to, all_addresses, headers, expect, passes, every, answer_within })
     }
 
     fn traits(&self) -> StepTraits {
@@ -68,7 +74,11 @@ impl Action for Check {
     fn by_hand(&self) -> ByHand {
         let headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| (name.to_string(), value.source())).collect();
-        let connect_to = self.connect_to.as_ref().map(Template::source);
+        let connect_to = match &self.connect_to {
+            Some(host) if self.all_addresses => Some(format!("<each address of {}>", host.source())),
+            None if self.all_addresses => Some("<each address of the host>".to_owned()),
+            host => host.as_ref().map(Template::source),
+        };
         let curl = answer::curl(self.method, &self.url.source(), connect_to.as_deref(), &headers, None);
         ByHand {
             what: format!("{} {} is answered as expected", self.method, self.url.source()),
@@ -106,11 +116,9 @@ impl Action for Check {
             return Ok(Seen::Prior);
         }
         let before = record.note.clone().unwrap_or_default();
-        let now = match reads.world.http().get(self.request(reads)?).await {
-            Ok(response) => match answer::refused(&self.expect, &response.variables(), &response) {
-                None => Passed { passes: before.passes + 1, text: String::new() },
-                Some(text) => Passed { passes: 0, text },
-            },
+        let now = match self.refused(reads).await {
+            Ok(None) => Passed { passes: before.passes + 1, text: String::new() },
+            Ok(Some(text)) => Passed { passes: 0, text },
             Err(fault) if fault.kind == FaultKind::Permanent => return Err(fault),
             Err(fault) => Passed { passes: 0, text: fault.message.to_string() },
         };
@@ -129,6 +137,24 @@ impl Action for Check {
 }
 
 impl Check {
+    /// What is wrong with an answer, or with the first of those that is.
+    async fn refused(&self, reads: &Reads<'_>) -> Result<Option<String>, Fault> {
+        let (http, request) = (reads.world.http(), self.request(reads)?);
+        let judge = |response: &Response| answer::refused(&self.expect, &response.variables(), response);
+        if !self.all_addresses {
+            return Ok(judge(&http.get(request).await?));
+        }
+        let requests = request.to_each_address(http).await?;
+        for answer in together(requests.into_iter().map(|request| http.get(request))).await {
+            let response = answer?;
+            let at = response.address.map(|address| format!("{} at {}: ", self.method, address.ip()));
+            if let Some(why) = judge(&response) {
+                return Ok(Some(format!("{}{why}", at.unwrap_or_default())));
+            }
+        }
+        Ok(None)
+    }
+
     fn request(&self, reads: &Reads<'_>) -> Result<Request, Fault> {
         let fill = |text: &Template| super::super::fill(text, reads.scope);
         let headers = self.headers.iter().map(|(name, value)| Ok((name.to_string(), fill(value)?)));

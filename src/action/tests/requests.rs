@@ -2,9 +2,13 @@
 
 use super::world::{START, World, response};
 use super::{Story, codes, fails};
-use crate::port::Request;
+use crate::port::dns::Name;
+use crate::port::{Request, Response};
 use crate::run::{Fault, FaultKind, Look};
 use serde_json::{Value as Json, json};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Answers by a table of `METHOD path`; the same line again and again, or several in turn.
@@ -72,6 +76,40 @@ async fn the_side_that_dns_does_not_point_at_can_be_checked() {
     let wants = check(&json!({"connect_to": "new.elb.example"}));
     Story::new(&world, "http.check", &wants).done().await;
     assert_eq!(world.state().asked[0].connect_to.as_deref(), Some("new.elb.example"));
+}
+
+/// One address of three may be that of a zone in which nobody is well.
+#[tokio::test]
+async fn each_address_of_a_load_balancer_is_asked() {
+    let world = World::new();
+    let zones: Vec<IpAddr> = (1..=3).map(|n| [10, 0, 0, n].into()).collect();
+    world.state().addresses.insert(Name::new("new.elb.example"), zones.clone());
+    let sick = Arc::new(AtomicBool::new(true));
+    let is_sick = sick.clone();
+    world.state().answer = Box::new(move |request| {
+        let to: SocketAddr = request.connect_to.as_deref().unwrap().parse().unwrap();
+        let bad = to.ip() == zones[1] && is_sick.load(Ordering::Relaxed);
+        Ok(Response { address: Some(to), ..response(if bad { 503 } else { 200 }, "") })
+    });
+    let wants = check(&json!({"connect_to": "new.elb.example:8443", "all_addresses": true}));
+    let mut story = Story::new(&world, "http.check", &wants);
+    assert!(story.action.by_hand().apply[0].contains("<each address of new.elb.example:8443>"));
+    story.plan().await.unwrap();
+    let Look::Moving { note: Some(note), .. } = story.look(story.forward()).await.unwrap() else { panic!() };
+    assert!(note.contains("GET at 10.0.0.2: not `status == 200`: status 503"), "{note}");
+    sick.store(false, Ordering::Relaxed);
+    story.arrive().await.unwrap();
+    let asked: Vec<_> = world.state().asked.iter().filter_map(|one| one.connect_to.clone()).collect();
+    assert_eq!(asked[3..], ["10.0.0.1:8443", "10.0.0.2:8443", "10.0.0.3:8443"]);
+    // A host that is an address is the only one.
+    let wants = check(&json!({"url": "http://10.0.0.1/ready", "all_addresses": true}));
+    answers(&world, &[("GET http://10.0.0.1/ready", 200, "")]);
+    Story::new(&world, "http.check", &wants).done().await;
+    // A name that nobody knows is waited for.
+    let wants = check(&json!({"connect_to": "none.example", "all_addresses": true}));
+    let mut story = Story::new(&world, "http.check", &wants);
+    story.plan().await.unwrap();
+    assert!(matches!(story.look(story.forward()).await, Ok(Look::Moving { .. })));
 }
 
 fn flow() -> Json {

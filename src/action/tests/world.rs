@@ -554,6 +554,9 @@ impl ReadHttp for World {
         assert!(matches!(&*request.method, "GET" | "HEAD" | "OPTIONS"), "a look must not write");
         self.respond(request)
     }
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        ReadDns::addresses(self, &Name::new(host)).await
+    }
 }
 
 #[async_trait]

@@ -335,6 +335,9 @@ impl<C: Clock> ReadHttp for Empty<C> {
     async fn get(&self, _: Request) -> Result<Response, Fault> {
         nothing()
     }
+    async fn addresses(&self, _: &str) -> Result<Vec<std::net::IpAddr>, Fault> {
+        nothing()
+    }
 }
 
 #[async_trait]

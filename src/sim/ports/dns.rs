@@ -177,7 +177,7 @@ impl ReadDns for HostedZone {
         let hidden =
             !self.resolvers.is_empty() && inside.look(|world, _| world.zone(&self.id).is_ok_and(is_own));
         let mut found =
-            inside.addresses(name, if hidden { World::resolve_inside } else { World::resolve })?;
+            inside.resolved(name, if hidden { World::resolve_inside } else { World::resolve })?;
         if strike == Some(Strike::Partial) && found.len() > 1 {
             found.pop();
         }
@@ -272,7 +272,7 @@ impl super::Inside {
     }
 
     /// The addresses that a resolver of the world finds: at least one.
-    pub(super) fn addresses(&self, name: &Name, resolve: Resolve) -> Result<Vec<IpAddr>, Fault> {
+    pub(super) fn resolved(&self, name: &Name, resolve: Resolve) -> Result<Vec<IpAddr>, Fault> {
         let turn = self.turn();
         let said = self.look(|world, _| resolve(world, name, "A", turn));
         let mut found: Vec<IpAddr> = said.answers.iter().filter_map(|line| line.value.parse().ok()).collect();

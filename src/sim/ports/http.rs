@@ -52,6 +52,10 @@ impl ReadHttp for Inside {
         // Nothing changed, whether it arrived or not.
         self.send(request).await.map_err(|fault| Fault { landed: Landed::No, ..fault })
     }
+
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        self.found(host)
+    }
 }
 
 #[async_trait]
@@ -111,14 +115,18 @@ impl WriteHttp for Inside {
 impl Inside {
     /// Who listens at the first address of a place at which anybody does.
     fn reach(&self, to: &Endpoint, secure: bool) -> Result<Option<(Listener, SocketAddr)>, Fault> {
-        let found = match to.host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => self.addresses(&Name::new(&to.host), World::resolve)?,
-        };
-        Ok(found.into_iter().find_map(|ip| {
+        Ok(self.found(&to.host)?.into_iter().find_map(|ip| {
             let address = SocketAddr::new(ip, to.port);
             self.listener(address, secure).map(|listener| (listener, address))
         }))
+    }
+
+    /// The addresses of a host: at least one.
+    fn found(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        match host.trim_matches(['[', ']']).parse() {
+            Ok(address) => Ok(vec![address]),
+            Err(_) => self.resolved(&Name::new(host), World::resolve),
+        }
     }
 
     /// What comes of a request that found somebody who listens.

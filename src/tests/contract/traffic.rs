@@ -44,6 +44,10 @@ async fn traffic_over_tls_is_measured(place: &Place) {
     for _ in 0..5 {
         assert_eq!(world.http().get(request.clone()).await.unwrap().status, 200);
     }
+    for to_one in request.clone().to_each_address(world.http()).await.unwrap() {
+        assert_ne!(to_one.connect_to, request.connect_to);
+        assert_eq!(world.http().get(to_one).await.unwrap().status, 200);
+    }
     request.connect_to = None;
     let old_side = world.http().get(request).await.unwrap();
     assert_eq!(old_side.status, 200, "by the name, as users come");

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 /// What all of these come to, in their order, once the last of them has.
-pub(super) async fn together<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub async fn together<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut under_way: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
     poll_fn(|context| {
         let mut there = true;
