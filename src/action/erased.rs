@@ -82,7 +82,7 @@ pub trait AnyAction: Debug + Send + Sync {
     /// What it would do.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault>;
     /// What a preview tells beside what it planned.
-    async fn told(&self, _reads: &Reads<'_>, _prior: &Memo) -> Result<Told, Fault> {
+    async fn told(&self, _reads: &Reads<'_>, _prior: &Memo, _is_undone: bool) -> Result<Told, Fault> {
         Ok(Told::default())
     }
     /// Writes one stage.
@@ -144,8 +144,8 @@ impl<A: Action> AnyAction for A {
         Ok(Proposal { prior: write(&prior)?, stages, within, call, must_finish, changes })
     }
 
-    async fn told(&self, reads: &Reads<'_>, prior: &Memo) -> Result<Told, Fault> {
-        Action::told(self, reads, &read::<A::Prior>(prior)?).await
+    async fn told(&self, reads: &Reads<'_>, prior: &Memo, is_undone: bool) -> Result<Told, Fault> {
+        Action::told(self, reads, &read::<A::Prior>(prior)?, is_undone).await
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Memo) -> Result<Option<Memo>, Fault> {

@@ -19,18 +19,30 @@ pub struct Amiss {
 
 type Askers = BTreeSet<Asker>;
 
+/// Who goes by an alarm.
+#[derive(Default)]
+struct Asked {
+    by: Askers,
+    /// Those of them that need it to be there.
+    needed: Askers,
+}
+
 /// Looks at the load balancers and alarms that steps and guards go by.
 pub async fn amiss(plan: &Plan, actions: &Actions, world: &dyn ReadWorld, redactor: &Redactor) -> Vec<Amiss> {
     let mut balancers: BTreeMap<(String, String), Askers> = BTreeMap::new();
-    let mut alarms: BTreeMap<String, BTreeMap<String, Askers>> = BTreeMap::new();
+    let mut alarms: BTreeMap<String, BTreeMap<String, Asked>> = BTreeMap::new();
     for (by, need) in actions.needs() {
         match need {
             // Whoever waits until one is left by everybody looks for it when it is planned.
             Need::Balancer { at, name, left: false } => {
                 balancers.entry((at.target, name)).or_default().insert(by)
             }
-            Need::Alarm { at, name } => {
-                alarms.entry(at.target).or_default().entry(name).or_default().insert(by)
+            Need::Alarm { at, name, may_be_missing } => {
+                let asked = alarms.entry(at.target).or_default().entry(name).or_default();
+                if !may_be_missing {
+                    asked.needed.insert(by);
+                }
+                asked.by.insert(by)
             }
             _ => false,
         };
@@ -46,13 +58,15 @@ pub async fn amiss(plan: &Plan, actions: &Actions, world: &dyn ReadWorld, redact
             Err(fault) => Err(fault),
         };
         match told {
-            Ok(told) => found.extend(all.into_iter().filter_map(|(name, by)| {
-                let why = alarm(&name, &target, told.iter().find(|alarm| alarm.name == name))?;
+            Ok(told) => found.extend(all.into_iter().filter_map(|(name, asked)| {
+                let told = told.iter().find(|alarm| alarm.name == name);
+                let by = if told.is_some() { asked.by } else { asked.needed };
+                let why = alarm(&name, &target, told).filter(|_| !by.is_empty())?;
                 Some((why, by))
             })),
             Err(fault) => {
                 let why = format!("what alarms of target `{target}` say could not be known: {fault}");
-                found.push((why, all.into_values().flatten().collect()));
+                found.push((why, all.into_values().flat_map(|asked| asked.by).collect()));
             }
         }
     }

@@ -94,9 +94,10 @@ async fn of_step(
         (Kind::Join, _) | (_, None) => Previewed::Join,
         (Kind::Act(_), Some(action)) => {
             let reads = Reads { world, step: "", scope, progress: &|_| () };
-            let planned = propose(&**action, step.is_undone(), &reads).await;
+            let is_undone = step.is_undone();
+            let planned = propose(&**action, is_undone, &reads).await;
             let told = match &planned {
-                Ok(proposal) if proposal.stages > 0 => action.told(&reads, &proposal.prior).await,
+                Ok(proposal) if proposal.stages > 0 => action.told(&reads, &proposal.prior, is_undone).await,
                 _ => Ok(Told::default()),
             };
             match (redactor.answer(Answer::Planned(planned.map(Some))), told) {

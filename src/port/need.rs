@@ -167,6 +167,8 @@ pub enum Need {
         at: Account,
         /// Its name.
         name: String,
+        /// That there is none is as good as one that is fine.
+        may_be_missing: bool,
     },
     /// Lines of a log group.
     Lines {

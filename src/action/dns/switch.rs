@@ -217,9 +217,9 @@ impl Action for Switch {
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
-    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
         let mut notes: Vec<Arc<str>> = self.place.find(reads).await?.unrecoverable().into_iter().collect();
-        if self.tail(prior.balancer.as_ref()).is_none() {
+        if is_undone && self.tail(prior.balancer.as_ref()).is_none() {
             notes.push(unstated(&self.to.describe()));
         }
         let Some(id) = &self.set else { return Ok(Told { notes, ..Told::default() }) };

@@ -179,8 +179,8 @@ impl Action for Weights {
         Ok(Planned { prior, stages: count, within, call: None, must_finish: false, changes })
     }
 
-    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
-        let unknown = self.keep_alive.is_none().then(|| swap::unstated(&format!("set {}", self.new)));
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
+        let unknown = (is_undone && self.keep_alive.is_none()).then(|| swap::unstated(&format!("set {}", self.new)));
         let has_health = |set: &RecordSet| {
             set.extra.contains_key("HealthCheckId")
                 || set.alias.as_ref().is_some_and(|alias| alias.evaluate_health)

@@ -261,12 +261,13 @@ impl Action for Deploy {
         Ok(Planned { prior, stages, within: self.healthy.within, call: None, must_finish: false, changes })
     }
 
-    async fn told(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Told, Fault> {
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
         let running = self.active(&*compute, &prior.definition).await?;
         let strategy = self.service(&*compute).await?.strategy;
         let mut notes = strategy::notes(&strategy, self.healthy.within);
-        for images in [images::of(&running), new_of(&prior.kept, &prior.images)] {
+        let old = is_undone.then(|| images::of(&running));
+        for images in old.into_iter().chain([new_of(&prior.kept, &prior.images)]) {
             notes.extend(images::unknown(&*compute, &images).await);
         }
         Ok(Told { differences: diff::differences(&running.content, &prior.content), notes })

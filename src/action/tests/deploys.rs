@@ -232,6 +232,10 @@ async fn an_image_that_nobody_can_pull_any_more_is_found_before_going() {
     let told = story.told().await.unwrap().notes.join(" ");
     assert!(told.contains(&format!("whether {} can be pulled", in_ecr('a'))), "{told}");
     assert!(told.contains("AccessDeniedException") && !told.contains(&in_ecr('b')), "{told}");
+    // Who does not go back needs it no more.
+    story.is_undone = false;
+    let told = story.told().await.unwrap().notes.join(" ");
+    assert!(!told.contains("AccessDeniedException"), "{told}");
 }
 
 #[tokio::test]

@@ -115,7 +115,8 @@ impl Story {
 
     /// What a preview tells of it.
     async fn told(&self) -> Result<Told, Fault> {
-        self.action.told(&self.world.reads(), &self.proposal.as_ref().unwrap().prior).await
+        let prior = &self.proposal.as_ref().unwrap().prior;
+        self.action.told(&self.world.reads(), prior, self.is_undone).await
     }
 
     async fn apply(&mut self) -> Result<(), Fault> {

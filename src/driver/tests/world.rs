@@ -164,7 +164,7 @@ impl AnyAction for Cell {
         })
     }
 
-    async fn told(&self, _: &Reads<'_>, _: &Memo) -> Result<Told, Fault> {
+    async fn told(&self, _: &Reads<'_>, _: &Memo, _: bool) -> Result<Told, Fault> {
         let note = match self.nature {
             Nature::Untold => return Err(Fault::blind(format!("{} cannot be told of", self.name))),
             Nature::Telling(secret) => format!("with {secret}"),

@@ -8,6 +8,8 @@ name: soak
 targets: { prod: { aws: { account: '123456789012', region: eu-west-1 } } }
 guards:
   - { id: errors, uses: cloudwatch.alarms, with: { target: prod, names: [aep-5xx] } }
+  # That one is not there is fine.
+  - { id: spare, uses: cloudwatch.alarms, with: { target: prod, names: [aep-spare, aep-5xx], missing: pass } }
 steps:
   - id: soak
     uses: monitor
