@@ -400,6 +400,18 @@ fn guards_watch_from_the_first_write_to_the_end_or_between_two_steps() {
     assert!(!is_watched(&story));
 }
 
+/// argo-rollouts#1617: a metric could not be tried out before it decided anything.
+#[test]
+fn a_guard_that_is_tried_out_is_told_and_decides_nothing() {
+    let guards = vec![guard("errors", OnBreach::Notify)];
+    let mut story = tell(plan(vec![act("a", &[])], Vec::new(), guards, policy()));
+    story.plans(0).applies(0).trips();
+    assert!(matches!(story.last(), Event::GuardTripped { .. }));
+    story.arrives(0);
+    assert!(story.run.is_finished());
+    assert_eq!((&story.run.cause, story.run.mode), (&None, Mode::Forward));
+}
+
 #[test]
 fn a_breach_does_what_the_plan_says_and_never_what_nobody_knows() {
     let told = |on_breach| {
