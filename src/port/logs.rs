@@ -17,6 +17,15 @@ pub struct LogQuery {
     pub most: u64,
 }
 
+/// Where one container, or whoever else writes, has written its lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStream {
+    /// The log group, by name.
+    pub group: String,
+    /// Its stream.
+    pub stream: String,
+}
+
 /// How many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {

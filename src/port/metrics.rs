@@ -1,6 +1,6 @@
 //! Measured series, alarms on them, and how much logs say.
 
-use super::{Lines, LogQuery};
+use super::{Lines, LogQuery, LogStream};
 use crate::plan::Timestamp;
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -117,4 +117,6 @@ pub trait ReadMetrics: Send + Sync {
     async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Fault>;
     /// How many lines a log group says; `None`: there is no such group.
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault>;
+    /// The newest lines of a stream, at most so many, the oldest of them first; `None`: there is no such stream.
+    async fn newest_lines(&self, stream: &LogStream, most: u32) -> Result<Option<Vec<String>>, Fault>;
 }

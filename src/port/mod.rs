@@ -41,7 +41,7 @@ pub use files::ReadFiles;
 pub use http::{Endpoint, ReadHttp, Request, Response, WriteHttp};
 pub use image::{Image, Pick, Pull};
 pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};
-pub use logs::{Lines, LogQuery};
+pub use logs::{Lines, LogQuery, LogStream};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
 pub use parameters::{Parameter, ReadParameters};
 pub use permission::{

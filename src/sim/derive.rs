@@ -272,8 +272,8 @@ fn logs(needs: &[(Asker, Need)], opaque: &mut Vec<(Asker, String)>) -> BTreeMap<
         let name = named(group, pattern);
         opaque.extend(good.is_none().then(|| (*asker, no_number(&name))));
         let a_minute = good.map(whole).unwrap_or_default();
-        all.entry(name).or_insert(LogFile { a_minute, while_failing: bad.map(whole) });
-        all.entry(group.clone()).or_insert(LogFile { a_minute: LINES, while_failing: None });
+        all.entry(name).or_insert(LogFile { a_minute, while_failing: bad.map(whole), ..LogFile::default() });
+        all.entry(group.clone()).or_insert(LogFile { a_minute: LINES, ..LogFile::default() });
     }
     all
 }

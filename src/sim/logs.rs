@@ -16,6 +16,9 @@ pub struct LogFile {
     /// How many there are while users are failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub while_failing: Option<u32>,
+    /// What the newest lines of each of its streams say, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub says: Vec<String>,
 }
 
 /// How long after it was written a line is found.
@@ -44,7 +47,7 @@ impl World {
         pattern: &str,
         (from, to): (Timestamp, Timestamp),
     ) -> Option<Vec<Timestamp>> {
-        if !self.logs.keys().any(|name| name.split(' ').next() == Some(group)) {
+        if !self.has_log(group) {
             return None;
         }
         let ago = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -57,6 +60,18 @@ impl World {
             (0..count).map(move |line| Timestamp(start * 60_000 + line * 60_000 / count))
         });
         Some(lines.filter(|at| (from..to).contains(at)).collect())
+    }
+
+    /// The newest lines of any stream of a group, at most so many; `None`: there is no such group.
+    #[must_use]
+    pub fn newest_lines(&self, group: &str, most: usize) -> Option<Vec<String>> {
+        let stated = self.logs.get(group).and_then(|history| history.at(self.now));
+        let said = stated.map(|stated| &stated.says[..]).unwrap_or_default();
+        self.has_log(group).then(|| said[said.len().saturating_sub(most)..].to_vec())
+    }
+
+    fn has_log(&self, group: &str) -> bool {
+        self.logs.keys().any(|name| name.split(' ').next() == Some(group))
     }
 
     /// As it was at the end of the minute.

@@ -1,37 +1,102 @@
 //! Where it is written what a task said before it ended: commands that show it. What a program prints may hold secrets, so none
-//! of it is read here.
+//! of it is read here unless the plan asks for it.
 
 use crate::action::{aws, quoted};
 use crate::plan::Target;
-use crate::port::{ReadCompute, Task};
+use crate::port::{LogStream, ReadCompute, Reads, Task};
+use crate::run::Fault;
 use serde_json::Value as Json;
 
-/// How many lines are shown.
+/// How many lines a command shows.
 const LINES: u32 = 50;
+/// How much of a line is told.
+const WIDTH: usize = 300;
 
-/// A command for each container of the task whose log CloudWatch keeps under a name that can be told.
-pub(super) fn shown_by(target: &Target, content: &Json, task: &Task) -> Vec<String> {
+/// What one container has written to.
+struct Log {
+    container: String,
+    stream: LogStream,
+    /// Where it is kept, if that is another region than the task ran in.
+    elsewhere: Option<String>,
+}
+
+/// The logs that CloudWatch keeps under names that can be told.
+fn logs(target: &Target, content: &Json, task: &Task) -> Vec<Log> {
     let containers = content["containerDefinitions"].as_array().into_iter().flatten();
     let id = task.arn.rsplit('/').next().unwrap_or_default();
-    let command = |container: &Json| {
+    let log = |container: &Json| {
         let (log, name) = (&container["logConfiguration"], container["name"].as_str()?);
         if log["logDriver"] != "awslogs" {
             return None;
         }
         let option = |option: &str| log["options"][option].as_str();
         let (group, prefix) = (option("awslogs-group")?, option("awslogs-stream-prefix")?);
-        let stream = quoted(&format!("{prefix}/{name}/{id}"));
-        let command = format!(
-            "logs get-log-events --log-group-name {} --log-stream-name {stream} --limit {LINES}",
-            quoted(group)
-        );
-        // It may be kept in another region than the task ran in.
         let elsewhere =
             option("awslogs-region").filter(|region| target.says("region").as_deref() != Some(*region));
-        let region = elsewhere.map(|region| format!(" --region {}", quoted(region))).unwrap_or_default();
-        Some(format!("{}{region}", aws(target, &command)))
+        Some(Log {
+            container: name.to_owned(),
+            stream: LogStream { group: group.to_owned(), stream: format!("{prefix}/{name}/{id}") },
+            elsewhere: elsewhere.map(str::to_owned),
+        })
     };
-    containers.filter_map(command).collect()
+    containers.filter_map(log).collect()
+}
+
+/// A command for each of them.
+pub(super) fn shown_by(target: &Target, content: &Json, task: &Task) -> Vec<String> {
+    let command = |Log { stream: LogStream { group, stream }, elsewhere, .. }: Log| {
+        let (group, stream) = (quoted(&group), quoted(&stream));
+        let command = format!(
+            "logs get-log-events --log-group-name {group} --log-stream-name {stream} --limit {LINES}"
+        );
+        let region = elsewhere.map(|region| format!(" --region {}", quoted(&region))).unwrap_or_default();
+        format!("{}{region}", aws(target, &command))
+    };
+    logs(target, content, task).into_iter().map(command).collect()
+}
+
+/// The last lines of that container, as the end of a sentence: one that cannot be read fails nothing.
+pub(super) async fn last_of(
+    target: &Target,
+    reads: &Reads<'_>,
+    task: &Task,
+    container: &str,
+    most: u32,
+) -> String {
+    match newest(target, reads, task, container, most).await {
+        Ok(Some(lines)) if !lines.is_empty() => {
+            let lines: Vec<String> = lines.iter().map(|line| on_one_line(line)).collect();
+            format!("; it said last: {}", lines.join(" | "))
+        }
+        Ok(_) => "; it has said nothing that is kept".into(),
+        Err(Fault { message, .. }) => format!("; what it said last could not be read: {message}"),
+    }
+}
+
+async fn newest(
+    target: &Target,
+    reads: &Reads<'_>,
+    task: &Task,
+    container: &str,
+    most: u32,
+) -> Result<Option<Vec<String>>, Fault> {
+    let compute = reads.world.compute(&target.name)?;
+    let Some(definition) = compute.definition(&task.definition).await? else { return Ok(None) };
+    let mut logs = logs(target, &definition.content, task).into_iter();
+    match logs.find(|log| log.container == container && log.elsewhere.is_none()) {
+        Some(log) => reads.world.metrics(&target.name)?.newest_lines(&log.stream, most).await,
+        None => Ok(None),
+    }
+}
+
+/// What a program prints may hold anything, sequences for terminals too.
+fn on_one_line(line: &str) -> String {
+    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain: String = words.chars().filter(|c| !c.is_control()).take(WIDTH + 1).collect();
+    match plain.char_indices().nth(WIDTH) {
+        None => plain,
+        Some((end, _)) => format!("{}…", &plain[..end]),
+    }
 }
 
 /// The same of the first of these tasks, as the end of a sentence.
@@ -82,5 +147,13 @@ mod tests {
             ]
         );
         assert!(shown_by(&target, &json!(null), &task).is_empty());
+    }
+
+    #[test]
+    fn what_a_program_prints_cannot_do_anything_to_a_terminal() {
+        assert_eq!(on_one_line("  a\tb\u{1b}[2J\u{7}c\r\n"), "a b[2Jc");
+        let long = on_one_line(&"é".repeat(500));
+        assert_eq!((long.chars().count(), long.chars().last()), (301, Some('…')));
+        assert_eq!(on_one_line(&"x".repeat(300)).len(), 300);
     }
 }

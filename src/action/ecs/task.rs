@@ -3,8 +3,8 @@
 use super::{images, log, moving};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, fill};
 use crate::plan::{
-    Code, Data, Fields, StepTraits, Target, Template, Value, duration, list, one_of, target, template, text,
-    value,
+    Code, Data, Fields, StepTraits, Target, Template, Value, duration, integer, list, one_of, target,
+    template, text, value,
 };
 use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
@@ -25,6 +25,8 @@ pub(in crate::action) struct RunOnce {
     within: Duration,
     /// A rollback stops it, rather than awaiting its end.
     stops: bool,
+    /// So many of its last lines are told where it fails.
+    log_lines: u32,
 }
 
 /// Where it runs.
@@ -57,6 +59,8 @@ pub(in crate::action) struct Note {
 }
 
 const WITHIN: Duration = Duration::from_secs(30 * 60);
+/// The most lines of a log that a failure tells.
+const MOST_LINES: i64 = 50;
 
 #[async_trait::async_trait]
 impl Action for RunOnce {
@@ -73,6 +77,8 @@ impl Action for RunOnce {
         let like = fields.optional("like", text(), "a service of the cluster: the task runs beside it");
         let network = fields.optional("network", value(), "its `awsvpcConfiguration`, in place of `like`");
         let within = fields.or("within", duration(), WITHIN, "how long it may run");
+        let about = "so many of its last lines are told, and recorded, where it fails: they may hold secrets";
+        let log_lines = fields.or("log_lines", integer(0..=MOST_LINES), 0, about);
         let words = &[("finish", false), ("stop", true)];
         let stops = fields.or("abort", one_of(words), false, "what a rollback does while it runs");
         if let Some(command) = &command {
@@ -88,6 +94,7 @@ impl Action for RunOnce {
             network: network?,
             within,
             stops,
+            log_lines: u32::try_from(log_lines).unwrap_or(0),
         })
     }
 
@@ -233,7 +240,11 @@ impl Action for RunOnce {
             (_, Some(task), Some(_)) if task.status == "STOPPED" => match ended(&task, &record.prior) {
                 Err(fault) => {
                     let log = log::of_first(&self.target, &*compute, std::slice::from_ref(&task)).await;
-                    Err(Fault { message: format!("{}{log}", fault.message).into(), ..fault })
+                    let said = match self.log_lines {
+                        0 => String::new(),
+                        most => log::last_of(&self.target, reads, &task, &record.prior.container, most).await,
+                    };
+                    Err(Fault { message: format!("{}{said}{log}", fault.message).into(), ..fault })
                 }
                 done => done,
             },

@@ -126,3 +126,37 @@ fn secrets_are_not_passed_as_arguments() {
     let both = with(&json!({"network": {"subnets": ["a"]}}));
     assert_eq!(codes("ecs.task", &both), ["SW2003"]);
 }
+
+#[tokio::test]
+async fn what_a_task_said_last_is_told_where_the_plan_asks_for_it() {
+    let world = world();
+    let options =
+        json!({"awslogs-group": "/ecs/migrate", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "m"});
+    world.state().definitions[0].content["containerDefinitions"][0]["logConfiguration"] =
+        json!({"logDriver": "awslogs", "options": options});
+    for (more, words) in [
+        (json!({}), None),
+        (
+            json!({"log_lines": 2}),
+            Some("; it said last: column \"state\" | does not exist; its log: aws logs"),
+        ),
+        (json!({"log_lines": 50}), Some("; it said last: starting | column")),
+    ] {
+        let mut story = started(&world, &more).await;
+        ends(&world, Some(1), "EssentialContainerExited");
+        let id = world.state().tasks.last().unwrap().arn.rsplit('/').next().unwrap().to_owned();
+        let container = world.state().tasks.last().unwrap().containers[0].name.clone();
+        let stream = ("/ecs/migrate".to_owned(), format!("m/{container}/{id}"));
+        let said = ["starting", "column \"state\"\n", "\u{1b}does not exist"].map(str::to_owned);
+        world.state().said.insert(stream.clone(), said.into());
+        let fault = story.arrive().await.unwrap_err();
+        match words {
+            Some(words) => assert!(fault.message.contains(words), "{fault}"),
+            None => assert!(!fault.message.contains("it said last"), "{fault}"),
+        }
+        // A log that is not there fails nothing else.
+        world.state().said.clear();
+        let fault = story.arrive().await.unwrap_err();
+        assert_eq!(fault.message.contains("it has said nothing that is kept"), words.is_some(), "{fault}");
+    }
+}

@@ -100,6 +100,8 @@ pub(super) struct State {
     pub(super) alarms: Vec<Alarm>,
     pub(super) parameter: Option<Parameter>,
     pub(super) lines: Logging,
+    /// The lines of a log, by group and stream.
+    pub(super) said: BTreeMap<(String, String), Vec<String>>,
     pub(super) query: Querying,
     pub(super) answer: Answering,
     /// How long each answer takes.
@@ -158,6 +160,7 @@ impl World {
             alarms: Vec::new(),
             parameter: None,
             lines: Box::new(|_| None),
+            said: BTreeMap::new(),
             query: Box::new(|_, _| Ok(Answered::default())),
             answer: Box::new(|_| Err(Fault::transient("nobody answers"))),
             takes: Duration::ZERO,

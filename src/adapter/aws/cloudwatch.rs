@@ -4,7 +4,9 @@ use super::account::Account;
 use super::call::{self, Class, Watch};
 use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
+use crate::port::{
+    Alarm, AlarmState, Formula, Lines, LogQuery, LogStream, Metric, Point, ReadMetrics, Series,
+};
 use crate::run::Fault;
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -83,6 +85,10 @@ impl ReadMetrics for Account {
 
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
         self.lines_of(query).await
+    }
+
+    async fn newest_lines(&self, stream: &LogStream, most: u32) -> Result<Option<Vec<String>>, Fault> {
+        self.newest_of(stream, most).await
     }
 }
 

@@ -1,10 +1,11 @@
-//! `CloudWatch Logs`: lines that match a pattern are counted page by page, and none of them is kept.
+//! `CloudWatch Logs`: lines that match a pattern are counted page by page, and none of them is kept. The newest of one stream are
+//! read where the plan asks for them.
 
 use super::account::Account;
 use super::call::{self, Watch};
 use crate::adapter::budgets::Service;
 use crate::plan::Timestamp;
-use crate::port::{Lines, LogQuery};
+use crate::port::{Lines, LogQuery, LogStream};
 use crate::run::Fault;
 
 /// How many lines one page has at most.
@@ -51,6 +52,36 @@ impl Account {
             }
         }
         Ok(Some(Lines { count, whole: next.is_none() }))
+    }
+}
+
+impl Account {
+    /// What [`crate::port::ReadMetrics::newest_lines`] says.
+    pub(super) async fn newest_of(
+        &self,
+        LogStream { group, stream }: &LogStream,
+        most: u32,
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let unseen = self.unseen("logs GetLogEvents", group);
+        let client = self.logs().await.map_err(&unseen)?;
+        let ask = |watch: Watch| {
+            client
+                .get_log_events()
+                .log_group_name(group)
+                .log_stream_name(stream)
+                .start_from_head(false)
+                .set_limit(i32::try_from(most).ok())
+                .customize()
+                .interceptor(watch)
+                .send()
+        };
+        match call::read(self, Service::Logs, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => Ok(None),
+            page => {
+                let events = page.map_err(&unseen)?.events.unwrap_or_default();
+                Ok(Some(events.into_iter().filter_map(|event| event.message).collect()))
+            }
+        }
     }
 }
 

@@ -198,6 +198,7 @@ const ROWS: &[Row] = &[
     ("monitoring", "GetMetricData", &[on(Thing::Any, "cloudwatch:GetMetricData")]),
     ("monitoring", "DescribeAlarms", &[on(Thing::Alarm, "cloudwatch:DescribeAlarms")]),
     ("logs", "FilterLogEvents", &[on(Thing::LogGroup, "logs:FilterLogEvents")]),
+    ("logs", "GetLogEvents", &[on(Thing::LogGroup, "logs:GetLogEvents")]),
     ("ssm", "GetParameter", &[on(Thing::Parameter, "ssm:GetParameter")]),
 ];
 

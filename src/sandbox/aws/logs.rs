@@ -1,4 +1,5 @@
-//! `CloudWatch Logs` as JSON 1.1: lines that match a pattern, page by page. The first page is always empty, as any may be.
+//! `CloudWatch Logs` as JSON 1.1: lines that match a pattern, page by page, and the newest of a stream. The first page is always
+//! empty, as any may be.
 
 use super::super::serve::{Answer, answer};
 use super::{Call, unknown};
@@ -14,9 +15,23 @@ pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
         .map_err(|error| Refusal::new("SerializationException", error.to_string()))?;
     let output = match call.operation.as_str() {
         "FilterLogEvents" => filtered(world, &input)?,
+        "GetLogEvents" => newest(world, &input)?,
         _ => return Err(unknown(call)),
     };
     Ok(answer(200, "application/x-amz-json-1.1", output.to_string()))
+}
+
+/// The latest lines of a stream; the world has not more of them than one page.
+fn newest(world: &World, input: &Json) -> Result<Json, Refusal> {
+    let limit =
+        input["limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let group = input["logGroupName"].as_str().unwrap_or_default();
+    let missing = || Refusal::new("ResourceNotFoundException", "The specified log group does not exist.");
+    let lines = world.newest_lines(group, limit).ok_or_else(missing)?;
+    let now = world.now.0;
+    let event = |line: String| json!({"timestamp": now, "ingestionTime": now, "message": line});
+    let events: Vec<Json> = lines.into_iter().map(event).collect();
+    Ok(json!({"events": events, "nextForwardToken": "f/0", "nextBackwardToken": "b/0"}))
 }
 
 fn filtered(world: &World, input: &Json) -> Result<Json, Refusal> {

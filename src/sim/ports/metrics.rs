@@ -3,7 +3,9 @@
 use super::call::{Account, Call};
 use super::found::{Alarms, Measurements};
 use crate::plan::Timestamp;
-use crate::port::{Alarm, AlarmState, Formula, Lines, LogQuery, Metric, Point, ReadMetrics, Series};
+use crate::port::{
+    Alarm, AlarmState, Formula, Lines, LogQuery, LogStream, Metric, Point, ReadMetrics, Series,
+};
 use crate::run::Fault;
 use crate::sim::{AlarmSeen, AlarmWord, Asked, Refusal};
 use async_trait::async_trait;
@@ -77,6 +79,13 @@ impl ReadMetrics for Account {
             Ok(all.map(|all| Lines { count: all.min(*most), whole: all <= *most }))
         })
         .await
+    }
+
+    async fn newest_lines(&self, stream: &LogStream, most: u32) -> Result<Option<Vec<String>>, Fault> {
+        let call =
+            Call { service: "logs", operation: "GetLogEvents", resource: &stream.group, writes: false };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.look(call, |world, _| Ok(world.newest_lines(&stream.group, most))).await
     }
 }
 

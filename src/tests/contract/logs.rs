@@ -2,7 +2,7 @@
 
 use super::{Place, held_everywhere, worth};
 use crate::plan::Timestamp;
-use crate::port::LogQuery;
+use crate::port::{LogQuery, LogStream};
 use crate::run::{Fault, FaultKind, Landed};
 use serde_json::json;
 use std::time::Duration;
@@ -13,12 +13,14 @@ held_everywhere!(
     no_more_lines_than_wanted_are_counted in with_logs,
     a_log_may_say_more_later in with_logs,
     logs_meet_faults_on_their_way in with_logs,
+    the_newest_lines_of_a_stream_are_read in with_logs,
 );
 
 pub(super) fn with_logs(text: &str) -> String {
     let logs = "
 logs:
   /ecs/aep: { a_minute: 60 }
+  /ecs/said: { says: [one, two, three] }
   /ecs/aep ERROR: { a_minute: 6 }
   /ecs/quiet: {}
 ";
@@ -91,4 +93,21 @@ async fn logs_meet_faults_on_their_way(place: &Place) {
         place.fault(json!({"service": "logs", "kind": kind})).await;
         assert_eq!(count(place, errors, span, 100).await, Ok(Some((30, true))), "a look is tried again");
     }
+}
+
+async fn the_newest_lines_of_a_stream_are_read(place: &Place) {
+    let newest = async |group: &str, most: u32| {
+        let stream = LogStream { group: group.into(), stream: "s".into() };
+        place.world.metrics("prod").unwrap().newest_lines(&stream, most).await
+    };
+    let said = |lines: &[&str]| Ok(Some(lines.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    assert_eq!(newest("/ecs/said", 2).await, said(&["two", "three"]));
+    assert_eq!(newest("/ecs/said", 50).await, said(&["one", "two", "three"]));
+    assert_eq!(newest("/ecs/quiet", 2).await, said(&[]));
+    assert_eq!(newest("/ecs/none", 2).await, Ok(None));
+    let denied = json!({"service": "logs", "operation": "GetLogEvents", "kind": "error", "status": 400,
+        "code": "AccessDeniedException", "message": "no"});
+    place.fault(denied).await;
+    let fault = newest("/ecs/said", 2).await.unwrap_err();
+    assert_eq!(worth(&fault), (FaultKind::Blind, Landed::No), "{fault}");
 }

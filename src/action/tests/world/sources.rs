@@ -3,8 +3,8 @@
 use super::World;
 use crate::plan::Timestamp;
 use crate::port::{
-    Alarm, Answered, Formula, Lines, LogQuery, Metric, Parameter, Point, Query, ReadFiles, ReadMetrics,
-    ReadParameters, ReadQueries, Series,
+    Alarm, Answered, Formula, Lines, LogQuery, LogStream, Metric, Parameter, Point, Query, ReadFiles,
+    ReadMetrics, ReadParameters, ReadQueries, Series,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -31,6 +31,10 @@ impl ReadMetrics for World {
     }
     async fn lines(&self, query: &LogQuery) -> Result<Option<Lines>, Fault> {
         Ok((self.asked()?.lines)(query))
+    }
+    async fn newest_lines(&self, stream: &LogStream, most: u32) -> Result<Option<Vec<String>>, Fault> {
+        let said = self.asked()?.said.get(&(stream.group.clone(), stream.stream.clone())).cloned();
+        Ok(said.map(|said| said.into_iter().rev().take(most as usize).rev().collect()))
     }
 }
 

@@ -29,6 +29,12 @@ impl Stage {
             if what == "logs" {
                 if !key.contains(' ') && !published.logs.contains_key(key) {
                     self.make_log(key).await;
+                    let said = stated["says"].as_array().into_iter().flatten().zip(self.clock().now().0..);
+                    let line = |(line, at): (&Json, u64)| json!({"timestamp": at, "message": line});
+                    let lines: Vec<Json> = said.map(line).collect();
+                    if !lines.is_empty() {
+                        self.put_lines(key, &lines).await;
+                    }
                 }
                 published.logs.insert(key.clone(), stated.clone());
             } else if key.split(' ').skip(2).all(|word| word.contains('=')) {
