@@ -12,6 +12,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{Builder, tls};
 use std::sync::{Arc, OnceLock};
@@ -278,7 +279,9 @@ impl Account {
             code: None,
             text: format!("there are no credentials any more: {}", call::causes(&error)),
         })?;
-        Ok(renewal::of(&credentials, &renewal::said, &renewal::cached))
+        let url = renewal::start_url(self.place().profile.as_deref(), &EnvConfigFiles::default()).await;
+        let tokens = || renewal::of_session(renewal::cached(), url.as_deref());
+        Ok(renewal::of(&credentials, &renewal::said, &tokens))
     }
 
     pub(super) async fn load(&self) -> Result<SdkConfig, Failure> {

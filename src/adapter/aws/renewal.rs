@@ -12,6 +12,10 @@ use crate::plan::Timestamp;
 use crate::port::Renewal;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature as Source;
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_runtime::env_config::section::EnvConfigSections;
+use aws_runtime::env_config::source;
+use aws_types::os_shim_internal::{Env, Fs};
 use serde::Deserialize;
 
 /// Where tools say when the keys end that they put into an environment; the first counts.
@@ -20,6 +24,8 @@ const ENDS: [&str; 2] = ["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"];
 /// A token of an SSO session, as the `aws` command caches it.
 #[derive(Deserialize)]
 pub(super) struct Token {
+    #[serde(rename = "startUrl")]
+    begun_at: Option<String>,
     #[serde(rename = "expiresAt")]
     ends: Option<String>,
     #[serde(rename = "accessToken")]
@@ -65,8 +71,7 @@ fn assumes(source: &Source) -> bool {
     )
 }
 
-/// Which of the cached tokens is that of the profile, the keys do not say: the one that lasts longest stands for it. Where one can
-/// be refreshed, it may be that.
+/// Where several are left, the one that lasts longest stands for all. Where one can be refreshed, it may be that.
 fn session(tokens: &[Token]) -> Renewal {
     let logged_in = || tokens.iter().filter(|token| token.access.is_some());
     if logged_in().any(|token| token.refresh.is_some()) {
@@ -80,6 +85,30 @@ fn session(tokens: &[Token]) -> Renewal {
 /// `2026-11-30T12:00:00Z`, `2026-11-30T12:00:00+00:00`; older tools write `UTC` in place of `Z`.
 fn moment(text: &str) -> Option<Timestamp> {
     Timestamp::read(&text.trim().replace("UTC", "Z"))
+}
+
+/// Those of the session that begins there: a person may be logged in to several. Where none does, or it is not known, all of them.
+pub(super) fn of_session(tokens: Vec<Token>, url: Option<&str>) -> Vec<Token> {
+    let plain = |url: &str| url.trim_end_matches(['/', '#']).to_owned();
+    let is_own = |token: &Token| token.begun_at.as_deref().map(plain) == url.map(plain);
+    let (own, others): (Vec<Token>, Vec<Token>) = tokens.into_iter().partition(is_own);
+    if own.iter().any(|token| token.access.is_some()) {
+        own
+    } else {
+        [own, others].into_iter().flatten().collect()
+    }
+}
+
+/// Where a person logs in to the SSO session of a profile.
+pub(super) async fn start_url(profile: Option<&str>, files: &EnvConfigFiles) -> Option<String> {
+    let source = source::load(&Env::real(), &Fs::real(), files).await.ok()?;
+    let sections = EnvConfigSections::parse(source).ok()?;
+    let profile = sections.get_profile(profile.unwrap_or(sections.selected_profile()))?;
+    let url = match profile.get("sso_session") {
+        Some(session) => sections.sso_session(session)?.get("sso_start_url"),
+        None => profile.get("sso_start_url"),
+    };
+    url.map(str::to_owned)
 }
 
 /// What the environment says.
@@ -99,6 +128,7 @@ pub(super) fn cached() -> Vec<Token> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_runtime::env_config::file::EnvConfigFileKind;
 
     fn keys(session: Option<&str>, sources: &[Source]) -> Credentials {
         let session = session.map(str::to_owned);
@@ -162,5 +192,30 @@ mod tests {
         assert_eq!(of(&[early, registration, late]), by_hand(what, Some(1_700_000_000_000)));
         assert_eq!(of(&[early, lasting]), Renewal::ByItself);
         assert_eq!(of(&[]), Renewal::ByItself, "nobody can tell");
+    }
+
+    #[tokio::test]
+    async fn of_several_sessions_that_of_the_profile_counts() {
+        let config = "[profile old]\nsso_start_url = https://a/start\n[profile new]\nsso_session = b\n\
+                      [sso-session b]\nsso_start_url = https://b/start/#\n[profile keys]\nregion = eu-west-1\n";
+        let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, config).build();
+        let early =
+            r#"{"startUrl": "https://a/start/", "accessToken": "x", "expiresAt": "2023-11-14T20:00:00Z"}"#;
+        let late =
+            r#"{"startUrl": "https://b/start", "accessToken": "x", "expiresAt": "2023-11-14T22:13:20Z"}"#;
+        let out = r#"{"startUrl": "https://c/start", "clientId": "x"}"#;
+        let (first, second) = (Some(1_699_992_000_000), Some(1_700_000_000_000));
+        for (profile, ends) in [("old", first), ("new", second), ("keys", second), ("none", second)] {
+            let url = start_url(Some(profile), &files).await;
+            let tokens = of_session([early, late, out].map(token).into(), url.as_deref());
+            let Renewal::ByHand { ends: told, .. } = session(&tokens) else { panic!("{profile}") };
+            assert_eq!(told, ends.map(Timestamp), "{profile}: {url:?}");
+        }
+        let url = Some("https://c/start");
+        assert_eq!(
+            of_session([early, late, out].map(token).into(), url).len(),
+            3,
+            "nobody is logged in there"
+        );
     }
 }
