@@ -5,10 +5,10 @@ use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
 use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number};
 use crate::port::need::Need;
 use crate::port::{Reads, Writes};
-use crate::run::{Fault, FaultKind};
+use crate::run::{Fault, FaultKind, Told};
 use crate::signal::balancer::{Balancer, MINUTE, Minute, Named, PRESENCE, settled};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 /// Waits until a load balancer is idle.
@@ -45,6 +45,8 @@ pub(super) struct Note {
 }
 
 const LOOKBACK: Duration = Duration::from_secs(3 * 3600);
+/// Of minutes that lie farther back nothing is kept, and no more are asked for at once.
+const FARTHEST: Duration = Duration::from_secs(7 * 24 * 3600);
 const WITHIN: Duration = Duration::from_secs(2 * 3600);
 const POLL: Duration = Duration::from_secs(15);
 /// How long a source may be silent before a human is asked.
@@ -62,7 +64,8 @@ impl Action for Drain {
         let about = "share of its peaks, of requests and of open connections, that counts as no traffic";
         let below = fields.or("below", number(0.0..=0.5), 0.005, about);
         let periods = fields.or("periods", integer(1..=120), 5, "minutes in a row that must be below");
-        let lookback = fields.or("lookback", duration(), LOOKBACK, "how far back its peaks are looked for");
+        let lookback =
+            fields.or("lookback", duration(), LOOKBACK, "how far before the run its peaks are looked for");
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
         let periods = u32::try_from(periods).unwrap_or(1);
         Some(Self { balancer: balancer?, below, periods, lookback, within })
@@ -105,14 +108,28 @@ impl Action for Drain {
             if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }
         })?;
         let to = settled(reads.world.clock().now());
-        let span = u64::try_from(self.lookback.as_millis()).unwrap_or(u64::MAX);
-        let from = Timestamp(to.0.saturating_sub(span));
+        let ago = |moment: Timestamp, span: Duration| {
+            Timestamp(moment.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        };
+        // Users may have left long ago: who asks since then, such as a scanner, is no peak.
+        let began = reads.scope.run.get("started").and_then(Json::as_str).and_then(Timestamp::read);
+        let from = ago(began.unwrap_or(to).min(to), self.lookback).max(ago(to, FARTHEST));
         let minutes = balancer.minutes(reads, PRESENCE, (from, to)).await?;
         let [peak, connections] =
             minutes.iter().fold([0.0_f64; 2], |[most, open], (_, [requests, connections])| {
                 [most.max(requests.unwrap_or_default()), open.max(connections.unwrap_or_default())]
             });
         Ok(Planned::nothing(Prior { balancer, peak, connections: Some(connections) }, self.within))
+    }
+
+    /// By then the last client has gone that no name leads there any more.
+    async fn told(&self, _: &Reads<'_>, prior: &Prior, _: bool) -> Result<Told, Fault> {
+        let (name, tail) = (prior.balancer.name(), format_duration(prior.balancer.tail()));
+        let note = format!(
+            "once no name leads to {name}, clients that keep a connection to it may send requests there for {tail} more (its \
+             keep-alive and idle timeout)"
+        );
+        Ok(Told { notes: vec![note.into()], ..Told::default() })
     }
 
     async fn apply(&self, _: &Writes<'_>, _: u32, _: &Prior) -> Result<Option<Note>, Fault> {

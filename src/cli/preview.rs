@@ -7,18 +7,17 @@ use crate::adapter::{PlanFiles, Preview as PreviewWorld, shares};
 use crate::driver::{
     Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, amiss, permissions, preview,
 };
-use crate::plan::{Kind, Plan, Scope, StepIx, Timestamp, is_lock, parse_duration};
+use crate::plan::{Plan, Scope, StepIx, Timestamp, is_lock};
 use crate::port::{ReadWorld, Renewal, Wiring};
 use crate::report::{
     Amiss, ByHand, CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock,
     preview_json, quoted,
 };
-use crate::run::{Memo, Told};
+use crate::run::{DnsClock, Memo, Told};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A preview that was taken, and what it was taken with.
 pub(super) struct Taken {
@@ -144,26 +143,23 @@ fn clocks(plan: &Plan, built: &Actions, steps: &[PreviewStep]) -> Vec<SwitchCloc
     };
     let pending: Vec<(StepIx, Memo)> = steps.iter().filter_map(pending).collect();
     let lowers = |resources: &[String]| {
-        let ix = pending.iter().map(|(ix, _)| *ix).find(|ix| {
-            let told = built.get(*ix).map(|action| action.traits());
-            told.is_some_and(|told| {
-                told.lowers_ttl && told.resources.iter().any(|one| resources.contains(one))
-            })
-        });
-        ttl_of(plan, ix?)
+        pending.iter().find_map(|(ix, _)| {
+            let traits = built.get(*ix)?.traits();
+            traits.lowers_ttl.filter(|_| traits.resources.iter().any(|one| resources.contains(one)))
+        })
     };
     let clock = |(ix, prior): &(StepIx, Memo)| {
         let action = built.get(*ix)?;
-        let clock = action.clock(prior)?;
-        Some(SwitchClock { clock, lowered: lowers(&action.traits().resources) })
+        let (traits, clock) = (action.traits(), action.clock(prior)?);
+        let lowered = lowers(&traits.resources);
+        // What keeps the TTL that it finds finds the lowered one.
+        let after = match (lowered, traits.gives_ttl) {
+            (Some(lowered), None) => clock.after.min(lowered),
+            _ => clock.after,
+        };
+        Some(SwitchClock { clock: DnsClock { after, ..clock }, lowered })
     };
     pending.iter().filter_map(clock).collect()
-}
-
-/// What a step that lowers a TTL lowers it to.
-fn ttl_of(plan: &Plan, ix: StepIx) -> Option<Duration> {
-    let Kind::Act(Some(uses)) = &plan[ix].kind else { return None };
-    parse_duration(uses.with.get("ttl")?.as_text()?).ok()
 }
 
 /// Saves a preview, so that a run can be bound to it.

@@ -54,7 +54,7 @@ impl Lints<'_> {
                 let lowered = self.plan.places().any(|earlier| {
                     self.before.holds(earlier, ix)
                         && self.facts.get(&self.plan[earlier].id).is_some_and(|earlier| {
-                            earlier.traits.lowers_ttl
+                            earlier.traits.lowers_ttl.is_some()
                                 && earlier.traits.resources.iter().any(|r| traits.resources.contains(r))
                         })
                 });
@@ -118,7 +118,7 @@ impl Lints<'_> {
             let Some(of) = own.traits.gives_back.as_deref() else { continue };
             given.extend(plan.is_finally(ix).then_some(of));
             let Some(lender) = plan.find(of).and_then(sound) else { continue };
-            if lender.traits.lowers_ttl && !plan.is_finally(ix) {
+            if lender.traits.lowers_ttl.is_some() && !plan.is_finally(ix) {
                 self.problems
                     .error(
                         Code("SW2038"),
@@ -128,7 +128,7 @@ impl Lints<'_> {
                     .label(lender.uses_span, "it is lowered here, so that a rollback is quick")
                     .help("put it into `finally`: until then the run may turn back");
             }
-            let lends = lender.traits.lent || lender.traits.lowers_ttl;
+            let lends = lender.traits.lent || lender.traits.lowers_ttl.is_some();
             if !lends || lender.traits.resources != own.traits.resources {
                 let message = format!("`{}` gives back what `{of}` does not hold", plan[ix].id);
                 self.problems

@@ -9,6 +9,7 @@ mod sound;
 use super::*;
 use crate::plan::{self, Fields, Kinds, Plan, StepTraits};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Kinds of steps: `change` writes what it is told, `write` has no undo, `ttl`, `switch`, and `look` writes nothing.
 struct Actions;
@@ -51,10 +52,10 @@ fn traits(uses: &str, fields: &mut Fields<'_>) -> Option<StepTraits> {
         has_undo: uses != "write",
         switches: uses == "switch",
         by_name: uses == "switch",
-        lowers_ttl: uses == "ttl",
+        lowers_ttl: (uses == "ttl").then(|| Duration::from_secs(60)),
         resources: vec![format!("thing:{}/{thing}", target.map(|target| target.place()).unwrap_or_default())],
         data,
-        undo_reaches: (uses == "switch").then(|| std::time::Duration::from_secs(600)),
+        undo_reaches: (uses == "switch").then(|| Duration::from_secs(600)),
         ..StepTraits::default()
     })
 }

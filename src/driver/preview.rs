@@ -97,7 +97,9 @@ async fn of_step(
             let is_undone = step.is_undone();
             let planned = propose(&**action, is_undone, &reads).await;
             let told = match &planned {
-                Ok(proposal) if proposal.stages > 0 => action.told(&reads, &proposal.prior, is_undone).await,
+                Ok(proposal) if proposal.stages > 0 || !action.traits().writes => {
+                    action.told(&reads, &proposal.prior, is_undone).await
+                }
                 _ => Ok(Told::default()),
             };
             match (redactor.answer(Answer::Planned(planned.map(Some))), told) {

@@ -5,6 +5,7 @@ use super::{Code, Problems, Shape, Span, Value};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What expressions may name that is known when the plan is read: `params` and, inside `each`, `item`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +55,10 @@ pub struct StepTraits {
     pub switches: bool,
     /// It does so by a name, whose answer they keep for a time that can be lowered.
     pub by_name: bool,
-    /// It lowers how long resolvers keep an answer.
-    pub lowers_ttl: bool,
+    /// To what it lowers how long resolvers keep an answer.
+    pub lowers_ttl: Option<Duration>,
+    /// For how long resolvers may keep what it puts there, where that does not go by what was there.
+    pub gives_ttl: Option<Duration>,
     /// Things it writes, as `kind:target/name`: two steps of one plan, or two runs, must not write the same at once.
     pub resources: Vec<String>,
     /// Things that it reads and goes by until it is undone, as `resources` calls them: nobody may change them meanwhile.
@@ -67,7 +70,7 @@ pub struct StepTraits {
     /// What becomes of data written to the new side when users go back, where `with.writes` says so.
     pub data: Option<super::Writes>,
     /// What its undo takes until new lookups reach the prior side, where it knows.
-    pub undo_reaches: Option<std::time::Duration>,
+    pub undo_reaches: Option<Duration>,
 }
 
 /// The kinds of steps and signals there are: what `doc` needs of `action` without knowing it.

@@ -1,7 +1,7 @@
 //! What all scenarios of a rehearsal have in common: the plan, what its steps do, the world at first, the people.
 
 use crate::driver::{Actions, Desk, Hands, Host, Redactor};
-use crate::plan::{Kind, Plan, Scope, StepIx, parse_duration};
+use crate::plan::{Kind, Plan, Scope, StepIx};
 use crate::port::dns::Name;
 use crate::port::need::{Need, Role as Needed};
 use crate::run::Actor;
@@ -78,16 +78,12 @@ impl Setting {
     /// To what the TTL of the same record was lowered by a step that this one stands on.
     pub(super) fn lowered_below(&self, ix: StepIx) -> Option<Duration> {
         let own = self.actions.get(ix)?.traits().resources;
-        let lowers = |other: &StepIx| {
-            let traits = self.actions.get(*other).map(|action| action.traits());
-            let same = traits.is_some_and(|t| t.lowers_ttl && t.resources.iter().any(|r| own.contains(r)));
-            same && self.stands_on(ix, *other)
+        let lowers = |other: StepIx| {
+            let traits = self.actions.get(other)?.traits();
+            let same = traits.resources.iter().any(|resource| own.contains(resource));
+            traits.lowers_ttl.filter(|_| same && self.stands_on(ix, other))
         };
-        let ttl = |other: StepIx| {
-            let Kind::Act(Some(uses)) = &self.plan[other].kind else { return None };
-            parse_duration(uses.with.get("ttl")?.as_text()?).ok()
-        };
-        self.plan.places().filter(lowers).find_map(ttl)
+        self.plan.places().find_map(lowers)
     }
 
     /// Whether anything after a step may still turn the run back: once what watches has passed, nothing should.

@@ -328,7 +328,10 @@ fn clock_lines(clock: &SwitchClock, at: Timestamp, policy: &Policy) -> Vec<Strin
     )];
     let wait = clock.wait();
     if lowered.is_none() {
-        lines.push("  nothing is to drain before a switch".into());
+        lines.push(
+            "  nothing is to drain before a switch, as far as its name servers tell: not whether a longer TTL was served lately"
+                .into(),
+        );
     } else {
         lines.push(format!(
             "  the earliest safe switch is at {}, in {}: up to {} until all serve the lowered TTL, then {} until the old answer is forgotten",

@@ -120,6 +120,7 @@ impl Action for Switch {
             resources: vec![self.place.resource()],
             goes_by: self.goes_by(),
             data: self.data,
+            gives_ttl: ttl,
             undo_reaches: ttl.map(|ttl| ttl + PROPAGATION),
             ..StepTraits::default()
         }

@@ -82,14 +82,14 @@ impl Action for SetTtl {
     }
 
     fn traits(&self) -> StepTraits {
-        let gives_back = match &self.wanted {
-            Wanted::Low(_) => None,
-            Wanted::GivenBack { step } => Some(step.clone()),
+        let (lowers_ttl, gives_back) = match &self.wanted {
+            Wanted::Low(ttl) => (Some(Duration::from_secs((*ttl).into())), None),
+            Wanted::GivenBack { step } => (None, Some(step.clone())),
         };
         StepTraits {
             writes: true,
             has_undo: true,
-            lowers_ttl: gives_back.is_none(),
+            lowers_ttl,
             gives_back,
             resources: vec![self.place.resource()],
             ..StepTraits::default()

@@ -56,6 +56,26 @@ async fn a_side_is_idle_when_minutes_in_a_row_are_below_its_peak() {
     assert!(minutes_in(world.state().now) >= 6);
 }
 
+/// After a soak of a day all that was counted lately is scanners, and nobody falls to a share of those.
+#[tokio::test]
+async fn the_peak_is_that_of_before_the_run() {
+    let day = 24 * 60;
+    let world = world(move |metric, at| match (&*metric.name, minutes_in(at)) {
+        ("HealthyHostCount", _) => Some(2.0),
+        (_, minute) if minute < -day => Some(1000.0),
+        _ => Some(5.0),
+    });
+    let began = Timestamp(START.0 - 24 * 3_600_000).to_string();
+    let seen = world.seen_by(|scope| drop(scope.run.insert("started".into(), began.into())));
+    let out: Json = drain(&seen).done().await;
+    assert_eq!(out["peak"].as_f64(), Some(1000.0));
+    let mut story = drain(&world);
+    story.plan().await.unwrap();
+    fails(story.arrive().await, FaultKind::Permanent, &["not there in time"]);
+    let told = story.told().await.unwrap().notes.join(" ");
+    assert!(told.contains("may send requests there for 1h1m more"), "{told}");
+}
+
 #[tokio::test]
 async fn a_connection_that_stays_open_is_a_user() {
     // WebSockets and long polls: no request is counted for as long as they last.

@@ -43,18 +43,19 @@ pub(super) fn of(
     let none = Vec::new();
     let sources = credentials.get_property::<Vec<Source>>().unwrap_or(&none);
     let has = |source: &Source| sources.contains(source);
-    // A role is assumed anew with whatever is below it; whether that lasts, its keys do not tell.
-    if credentials.session_token().is_none() || sources.iter().any(assumes) {
+    if credentials.session_token().is_none() {
         return Renewal::ByItself;
     }
-    if has(&Source::CredentialsEnvVars) {
+    // A role is assumed anew with whatever is below it, as long as that lasts: keys that do have no token beside them.
+    let is_role = sources.iter().any(assumes);
+    if has(&Source::CredentialsEnvVars) && (!is_role || said("AWS_SESSION_TOKEN").is_some()) {
         let ends = ENDS.iter().find_map(|name| moment(&said(name)?));
         return Renewal::ByHand { what: "the temporary keys of this shell".into(), ends };
     }
     if has(&Source::CredentialsProfileSso) || has(&Source::CredentialsSso) {
         return session(&tokens());
     }
-    if has(&Source::CredentialsProfile) {
+    if has(&Source::CredentialsProfile) && !is_role {
         return Renewal::ByHand { what: "the temporary keys in the profile".into(), ends: None };
     }
     Renewal::ByItself
@@ -172,6 +173,20 @@ mod tests {
     fn a_role_renews_itself_and_a_profile_of_temporary_keys_does_not() {
         let role = [Source::CredentialsProfile, Source::CredentialsStsAssumeRole];
         assert_eq!(of(&keys(Some("token"), &role), &silent, &Vec::new), Renewal::ByItself);
+        // Below it may be what a person renews.
+        let of_shell = [Source::CredentialsEnvVars, Source::CredentialsStsAssumeRole];
+        assert_eq!(of(&keys(Some("token"), &of_shell), &silent, &Vec::new), Renewal::ByItself);
+        let temporary = |name: &str| (name == "AWS_SESSION_TOKEN").then(|| "token".to_owned());
+        let what = "the temporary keys of this shell";
+        assert_eq!(of(&keys(Some("token"), &of_shell), &temporary, &Vec::new), by_hand(what, None));
+        let of_session = [Source::CredentialsProfileSso, Source::CredentialsStsAssumeRole];
+        let ends = r#"{"accessToken": "x", "expiresAt": "2023-11-14T22:13:20Z"}"#;
+        let tokens = || vec![token(ends)];
+        let what = "the keys of the SSO session";
+        assert_eq!(
+            of(&keys(Some("token"), &of_session), &silent, &tokens),
+            by_hand(what, Some(1_700_000_000_000))
+        );
         for source in [Source::CredentialsProcess, Source::CredentialsImds, Source::CredentialsHttp] {
             assert_eq!(of(&keys(Some("token"), &[source]), &silent, &Vec::new), Renewal::ByItself);
         }
