@@ -8,11 +8,15 @@ mod silence;
 pub(super) use https::HttpsResolver;
 pub(super) use silence::Silence;
 
+use crate::port::binding::Binding;
 use crate::port::dns::{Authority, Name, RecordType, Served};
-use crate::port::stated::service_binding;
 use crate::run::Fault;
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
+use hickory_proto::rr::rdata::{HTTPS, SVCB};
 use hickory_proto::rr::{self, RData};
+use hickory_proto::serialize::binary::BinEncodable;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::{io, time::Duration};
@@ -252,9 +256,18 @@ pub(super) fn present(data: &RData) -> String {
             let quote = |part: &[u8]| format!("\"{}\"", String::from_utf8_lossy(part).replace('"', "\\\""));
             txt.txt_data.iter().map(|part| quote(part)).collect::<Vec<_>>().join(" ")
         }
-        RData::HTTPS(_) | RData::SVCB(_) => service_binding(&data.to_string()),
+        RData::HTTPS(HTTPS(binding)) | RData::SVCB(binding) => service(binding),
         other => other.to_string(),
     }
+}
+
+/// By its bytes: the library writes those of a key that it does not know so that they cannot be read back.
+fn service(binding: &SVCB) -> String {
+    let wire = |value: &SvcParamValue| Some(value.to_bytes().ok()?.get(2..)?.to_vec());
+    let param = |(key, value): &(SvcParamKey, SvcParamValue)| Some((u16::from(*key), wire(value)?));
+    let params: Option<BTreeMap<u16, Vec<u8>>> = binding.svc_params.iter().map(param).collect();
+    let (priority, target) = (binding.svc_priority, named(&binding.target_name));
+    params.map_or_else(|| binding.to_string(), |params| Binding { priority, target, params }.to_string())
 }
 
 /// Whether this machine has a way to an address. Sends nothing.

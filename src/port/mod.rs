@@ -4,6 +4,7 @@
 //! Not here: vendors, sockets, the wall clock, processes.
 
 mod attribute;
+pub mod binding;
 mod budget;
 mod clock;
 mod compute;

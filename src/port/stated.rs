@@ -1,5 +1,6 @@
 //! Where a name leads, as plans state it, and whether that is what is listed.
 
+use super::binding::service_binding;
 use super::dns::{Name, RecordSet};
 use super::need::Leads;
 use crate::plan::{Code, Data, Fields, Known, Problems, Shape, Value, boolean, list, nested, text};
@@ -210,36 +211,6 @@ pub fn weight(set: &RecordSet) -> Option<u32> {
     set.extra.get("Weight").and_then(|weight| weight.parse().ok())
 }
 
-/// A service binding in one form: `1 . alpn=h2,h3 port=8443`. Who writes one may quote its values, and name its keys in any
-/// order (RFC 9460, section 2.1).
-#[must_use]
-pub fn service_binding(value: &str) -> String {
-    let mut words = value.split_whitespace();
-    let priority = words.next().unwrap_or_default();
-    let target = words
-        .next()
-        .map(|target| if target == "." { target.to_owned() } else { Name::new(target).to_string() });
-    let mut params: Vec<String> = words
-        .map(|param| {
-            let (key, value) = param.split_once('=').unwrap_or((param, ""));
-            let (key, value) = (
-                key.to_ascii_lowercase(),
-                value.trim_end_matches(',').trim_matches('"').trim_end_matches(','),
-            );
-            let canonical =
-                |part: &str| part.parse::<IpAddr>().map_or_else(|_| part.to_owned(), |ip| ip.to_string());
-            let value = match &*key {
-                "ipv4hint" | "ipv6hint" => value.split(',').map(canonical).collect::<Vec<_>>().join(","),
-                _ => value.to_owned(),
-            };
-            if value.is_empty() { key } else { format!("{key}={value}") }
-        })
-        .filter(|param| !param.is_empty())
-        .collect();
-    params.sort();
-    [vec![priority.to_owned()], target.into_iter().collect(), params].concat().join(" ")
-}
-
 /// The values of a set as authorities present them, sorted.
 #[must_use]
 pub fn values(set: &RecordSet) -> Vec<String> {
@@ -251,49 +222,4 @@ pub fn values(set: &RecordSet) -> Vec<String> {
     let mut values: Vec<String> = set.values.iter().map(canonical).collect();
     values.sort();
     values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::inputs;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use proptest::sample::{select, subsequence};
-
-    #[test]
-    fn a_service_binding_has_one_form() {
-        let one = "1 . alpn=h2,h3 ipv4hint=192.0.2.1 no-default-alpn";
-        for value in [
-            one,
-            "1 . ipv4hint=192.0.2.1  alpn=\"h2,h3\" no-default-alpn",
-            "1 . alpn=h2,h3, no-default-alpn= ipv4hint=192.0.2.1,",
-        ] {
-            assert_eq!(service_binding(value), one, "{value}");
-        }
-        assert_eq!(service_binding("0 Svc.Example.COM."), "0 svc.example.com");
-        assert_eq!(
-            service_binding("1 . ipv6hint=2001:DB8:0::1,fd00::0:2"),
-            "1 . ipv6hint=2001:db8::1,fd00::2"
-        );
-        assert_eq!(service_binding(""), "");
-    }
-
-    proptest! {
-        #![proptest_config(inputs())]
-
-        #[test]
-        fn its_form_is_found_once(words in vec(select(vec!["1", ".", "x.example.", "alpn=h2", "ALPN=\"h3\"", "port=8443", "=", "\""]), 0..6)) {
-            let once = service_binding(&words.join(" "));
-            prop_assert_eq!(service_binding(&once), once);
-        }
-
-        #[test]
-        fn the_order_of_keys_means_nothing(keys in subsequence(vec!["alpn=h2", "port=8443", "ipv4hint=192.0.2.1", "ech=AEj"], 0..4)) {
-            let mut turned = keys.clone();
-            turned.reverse();
-            let told = |keys: &[&str]| service_binding(&format!("1 . {}", keys.join(" ")));
-            prop_assert_eq!(told(&keys), told(&turned));
-        }
-    }
 }

@@ -1,8 +1,10 @@
 //! Record sets between the wire and our words, and what a batch makes of those that are there.
 
 use super::super::dns::{named, on_wire, present};
+use crate::port::binding::Binding;
 use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
-use hickory_proto::rr::rdata::{CNAME, HTTPS, NS, PTR};
+use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue, Unknown};
+use hickory_proto::rr::rdata::{CNAME, HTTPS, NS, PTR, SVCB};
 use hickory_proto::rr::{self, RData, Record};
 use std::collections::BTreeMap;
 
@@ -186,13 +188,15 @@ fn data(kind: rr::RecordType, value: &str) -> Result<RData, String> {
         rr::RecordType::CNAME => Ok(RData::CNAME(CNAME(name()?))),
         rr::RecordType::NS => Ok(RData::NS(NS(name()?))),
         rr::RecordType::PTR => Ok(RData::PTR(PTR(name()?))),
-        other => {
-            let mut data = RData::try_from_str(other, value).map_err(|error| error.to_string())?;
-            if let RData::HTTPS(HTTPS(binding)) | RData::SVCB(binding) = &mut data {
-                // On the wire they stand in this order (RFC 9460, section 2.2).
-                binding.svc_params.sort_by_key(|(key, _)| *key);
-            }
-            Ok(data)
-        }
+        rr::RecordType::HTTPS => Ok(RData::HTTPS(HTTPS(service(value)?))),
+        rr::RecordType::SVCB => Ok(RData::SVCB(service(value)?)),
+        other => RData::try_from_str(other, value).map_err(|error| error.to_string()),
     }
+}
+
+/// Each parameter in its bytes, whatever its key means.
+fn service(value: &str) -> Result<SVCB, String> {
+    let Binding { priority, target, params } = Binding::read(value).ok_or("it is no service binding")?;
+    let param = |(key, wire): (u16, Vec<u8>)| (SvcParamKey::from(key), SvcParamValue::Unknown(Unknown(wire)));
+    Ok(SVCB::new(priority, on_wire(&target)?, params.into_iter().map(param).collect()))
 }

@@ -12,6 +12,7 @@ use hickory_proto::op::{Message, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::rdata::{CNAME, NS, SOA};
 use hickory_proto::rr::{self, RData, Record, TSigResponseContext, TSigner};
+use hickory_proto::serialize::binary::{BinDecodable, BinEncodable};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -48,6 +49,31 @@ proptest! {
         prop_assert_eq!(again.print(), made.print());
         let told = listed(&set.name, made.records.iter());
         prop_assert_eq!(prints(&told), prints(&[made]));
+    }
+}
+
+/// With its keys that nobody knows, and whatever the bytes of their values are.
+#[test]
+fn a_service_binding_is_told_as_it_was_made() {
+    let set = |kind: &str, value: &str| RecordSet {
+        name: Name::new("app.example.test"),
+        kind: RecordType(kind.into()),
+        ttl: Some(60),
+        values: vec![value.into()],
+        alias: None,
+        extra: BTreeMap::new(),
+    };
+    let (stated, told) = (
+        r#"1 . key65280="a \"b\255" dohpath=/dns-query{?dns} alpn="h2,h3""#,
+        r#"1 . alpn=h2,h3 key7=/dns-query{?dns} key65280=a\032\"b\255"#,
+    );
+    for kind in ["HTTPS", "SVCB"] {
+        let made = Listed::made(&set(kind, stated)).unwrap();
+        assert_eq!(made.set.values, [told]);
+        let sent = made.records[0].to_bytes().unwrap();
+        let there = Record::from_bytes(&sent).unwrap();
+        assert_eq!(prints(&listed(&made.set.name, std::iter::once(&there))), prints(&[made]));
+        assert!(Listed::made(&set(kind, "1 . alpn=")).unwrap_err().contains("no service binding"));
     }
 }
 

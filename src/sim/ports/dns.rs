@@ -2,10 +2,11 @@
 
 use super::call::{Account, Call, Class, Failure};
 use crate::plan::Timestamp;
+use crate::port::binding::service_binding;
 use crate::port::dns::{
     AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
-use crate::port::stated::{SERVICE, service_binding};
+use crate::port::stated::SERVICE;
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use crate::sim::ledger;
