@@ -1,6 +1,7 @@
 //! Record sets as wholes: which of a name's sets say where it leads, whether two listings are the same, and what may be
 //! switched at all.
 
+use crate::port::binding::service_binding;
 use crate::port::dns::{Name, RecordChange, RecordSet};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
@@ -11,6 +12,7 @@ pub(super) use crate::port::stated::{LEADING, SERVICE, in_order, leading, values
 /// Whether a service binding (RFC 9460) says where its name leads, and not only how to speak there.
 fn leads_by_service(set: &RecordSet) -> bool {
     let leads = |value: &String| {
+        let value = service_binding(value);
         let target = value.split_whitespace().nth(1).unwrap_or(".");
         target != "." || value.contains("ipv4hint=") || value.contains("ipv6hint=")
     };

@@ -17,6 +17,7 @@ use crate::plan::{
     Code, Fields, Scope, StepTraits, Timestamp, Writes as Data, duration, format_duration, list, nested,
     one_of, text,
 };
+use crate::port::binding::Binding;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::stated::{Stated, StatedShape};
 use crate::port::switched::Switched;
@@ -493,15 +494,13 @@ async fn drained(reads: &Reads<'_>, prior: &Prior, dropped: Timestamp, note: Opt
 fn check_services(fields: &mut Fields<'_>, https: Option<&[Arc<str>]>, to: Option<&To>) {
     let Some(https) = https else { return };
     let wrong = https.iter().find(|value| {
-        let mut words = value.split_whitespace();
-        let priority = words.next().and_then(|word| word.parse::<u16>().ok());
-        let (target, more) = (words.next(), words.next().is_some());
         // With priority 0 it is an alias, and says nothing else.
-        priority.is_none() || target.is_none() || priority == Some(0) && more
+        Binding::read(value).is_none_or(|binding| binding.priority == 0 && !binding.params.is_empty())
     });
     let (message, help) = match (wrong, to) {
         (Some(value), _) => {
-            (format!("`{value}` is no service binding"), "priority, target, and keys: `1 . alpn=h2,h3`")
+            let help = "priority, target, and keys, by their numbers where they have no name: `1 . alpn=h2,h3 key65280=x`";
+            (format!("`{value}` is no service binding"), help)
         }
         (None, Some(To::Cname { .. })) if !https.is_empty() => (
             "an HTTPS record cannot stand beside a CNAME".to_owned(),

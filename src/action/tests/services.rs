@@ -12,6 +12,7 @@ async fn a_service_binding_that_leads_to_the_old_side_is_refused() {
     for (value, leads) in [
         ("1 . alpn=\"h2,h3\"", false),
         ("1 . alpn=\"h3\" ipv4hint=10.9.0.1", true),
+        (r"1 . alpn=h3 key4=\010\009\000\001", true),
         ("0 old.elb.example.", true),
     ] {
         let world = world();
@@ -85,6 +86,7 @@ async fn a_service_binding_goes_and_comes_with_its_name_in_one_batch() {
     for (https, to) in [
         (json!(["h2"]), json!({"a": ["10.0.0.1"]})),
         (json!(["0 . alpn=h2"]), json!({"a": ["10.0.0.1"]})),
+        (json!(["1 . speaks=h2"]), json!({"a": ["10.0.0.1"]})),
         (json!(["1 . alpn=h2"]), json!({"cname": "x"})),
     ] {
         let with = json!({"target": "zone", "record": "app", "to": to, "https": https});
