@@ -32,12 +32,13 @@ pub(super) struct Cached {
     pub(super) left: Duration,
 }
 
-/// What the plan's resolvers keep of a name for longest, of what leads anywhere. Who gives no evidence keeps nothing.
-pub(super) async fn cached(dns: &dyn ReadDns, name: &Name) -> Option<Cached> {
-    let mut longest: Option<Cached> = None;
+/// What the plan's resolvers keep of a name for longest, of what leads anywhere, and of its services where some are listed. Who
+/// gives no evidence keeps nothing.
+pub(super) async fn cached(dns: &dyn ReadDns, name: &Name, listed: &[RecordSet]) -> Option<Cached> {
+    let (mut longest, kinds): (Option<Cached>, _) = (None, sets::kinds(listed));
     for resolver in dns.resolvers() {
-        for kind in sets::LEADING {
-            let Ok(kept) = resolver.ask(name, &RecordType(kind.into())).await else { continue };
+        for kind in &kinds {
+            let Ok(kept) = resolver.ask(name, kind).await else { continue };
             let left = if kept.values.is_empty() { Duration::ZERO } else { kept.ttl };
             if longest.as_ref().is_none_or(|longest| left > longest.left) {
                 longest = Some(Cached { url: resolver.url().to_owned(), left });
@@ -55,10 +56,10 @@ pub(super) async fn cached(dns: &dyn ReadDns, name: &Name) -> Option<Cached> {
 pub(super) async fn must_have_drained(
     dns: &dyn ReadDns,
     name: &Name,
-    served: Duration,
+    (listed, served): (&[RecordSet], Duration),
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let longer = cached(dns, name).await.filter(|cached| cached.left > served + SKEW);
+    let longer = cached(dns, name, listed).await.filter(|cached| cached.left > served + SKEW);
     let Some(Cached { url, left }) = longer.filter(|_| !on(Mistake::NoDrainForward)) else { return Ok(()) };
     Err(Fault::blind(format!(
         "{name} is served with a TTL of {} s, and {url} keeps an answer of before for {} more: somebody has lowered it \
@@ -115,8 +116,7 @@ impl Resolvers {
         expected: &BTreeMap<RecordType, Vec<Expected>>,
         spans: Spans,
     ) -> Result<Heard<Serving>, Fault> {
-        let listed = if gone.is_empty() { self.absence(dns).await? } else { self.full(dns, gone).await? };
-        let left = (listed.max(spans.before) + SKEW).saturating_sub(spans.served);
+        let left = (self.listed(dns, gone).await?.max(spans.before) + SKEW).saturating_sub(spans.served);
         let answers = self.ask(name, expected.keys()).await?;
         let (mut largest, mut late) = (self.full(dns, wanted).await?, Vec::new());
         for (url, kind, kept) in &answers.said {
@@ -146,14 +146,18 @@ impl Resolvers {
         name: &Name,
         listed: &[RecordSet],
     ) -> Result<Heard<Duration>, Fault> {
-        let mut longest =
-            if listed.is_empty() { self.absence(dns).await? } else { self.full(dns, listed).await? };
-        let kinds = sets::LEADING.map(|kind| RecordType(kind.into()));
+        let (mut longest, kinds) = (self.listed(dns, listed).await?, sets::kinds(listed));
         let answers = self.ask(name, &kinds).await?;
         for (.., kept) in &answers.said {
             longest = longest.max(kept.ttl);
         }
         Ok(Heard { what: longest, instead: Some(self.told(&answers)) })
+    }
+
+    /// For how long these sets may be kept; or, where they lead nowhere, that they do not.
+    async fn listed(&self, dns: &dyn ReadDns, sets: &[RecordSet]) -> Result<Duration, Fault> {
+        let full = self.full(dns, sets).await?;
+        if sets::leading(sets).is_empty() { Ok(full.max(self.absence(dns).await?)) } else { Ok(full) }
     }
 
     /// The longest TTL that the servers give these sets with.

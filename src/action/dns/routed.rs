@@ -59,8 +59,13 @@ pub(super) fn shares(name: &Name, listed: &[RecordSet], named: &[Arc<str>]) -> R
 }
 
 /// Refuses sets of which one answer does not show what is listed: those of a record with one answer do, and each answer of
-/// routed sets is that of one of them.
+/// routed sets is that of one of them. How a name is spoken to may be routed otherwise than where it leads.
 pub(super) fn must_be_simple_or_routed(name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
+    must_show(name, &sets::leading(listed))?;
+    must_show(name, &sets::services(listed))
+}
+
+fn must_show(name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
     if listed.iter().any(|set| identifier(set).is_empty()) {
         return sets::must_be_simple(name, listed);
     }

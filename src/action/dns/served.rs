@@ -116,10 +116,11 @@ pub(super) async fn kept(
 async fn kept_by_all(dns: &dyn ReadDns, name: &Name, listed: &[RecordSet]) -> Result<Duration, Fault> {
     let seconds = listed.iter().filter_map(|set| set.ttl).max().unwrap_or(0);
     let mut longest = Duration::from_secs(seconds.into());
+    let (kinds, leads_nowhere) = (sets::kinds(listed), sets::leading(listed).is_empty());
     for authority in dns.authorities().await? {
-        for kind in sets::LEADING {
-            let served = ask(dns, &authority, name, &RecordType(kind.into())).await?;
-            let absent = served.negative_ttl.filter(|_| listed.is_empty()).unwrap_or_default();
+        for kind in &kinds {
+            let served = ask(dns, &authority, name, kind).await?;
+            let absent = served.negative_ttl.filter(|_| leads_nowhere).unwrap_or_default();
             longest = longest.max(served.ttl).max(absent);
         }
     }

@@ -2,7 +2,7 @@
 //! switched at all.
 
 use crate::port::binding::service_binding;
-use crate::port::dns::{Name, RecordChange, RecordSet};
+use crate::port::dns::{Name, RecordChange, RecordSet, RecordType};
 use crate::run::Fault;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -34,6 +34,23 @@ pub(super) fn must_not_lead_by_service(name: &Name, all: &[RecordSet], switched:
 pub(super) fn leading_with(all: &[RecordSet], services: bool) -> Vec<RecordSet> {
     let beside = if services { self::services(all) } else { Vec::new() };
     in_order([leading(all), beside].concat())
+}
+
+/// The sets whose TTLs say for how long whoever comes to the name goes on to where it leads: that of an alias is its target's, and
+/// beside a service binding that is one no other is changed.
+pub(super) fn lasting(all: &[RecordSet]) -> Vec<RecordSet> {
+    leading_with(all, services(all).iter().all(|set| set.ttl.is_some()))
+}
+
+/// The types to ask for where these sets are listed: of services only where there are any.
+pub(super) fn kinds(listed: &[RecordSet]) -> Vec<RecordType> {
+    let service = has_services(listed).then_some(SERVICE);
+    LEADING.into_iter().chain(service).map(|kind| RecordType(kind.into())).collect()
+}
+
+/// Whether one of them says how the name is spoken to.
+pub(super) fn has_services(sets: &[RecordSet]) -> bool {
+    sets.iter().any(|set| set.kind.0 == SERVICE)
 }
 
 /// Those that say how the name is spoken to.
@@ -166,7 +183,6 @@ pub(super) fn marks_of(name: &Name) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::port::dns::RecordType;
     use crate::port::dns::tests::names;
     use crate::tests::inputs;
     use proptest::collection::{btree_map, vec};

@@ -74,7 +74,7 @@ impl Swap {
 
     /// Whether how the name is spoken to is swapped as well.
     fn has_services(&self) -> bool {
-        self.before.iter().chain(&self.made).any(|set| set.kind.0 == sets::SERVICE)
+        sets::has_services(&self.before) || sets::has_services(&self.made)
     }
 
     /// Whether some sets stay: whoever is answered with one of those has seen nothing of the change.
@@ -84,15 +84,21 @@ impl Swap {
 
     /// Whether this is what was made; also with a TTL that this run lowered before, and has given back since.
     fn is_made(&self, listed: &[RecordSet], scope: &Scope, name: &Name) -> bool {
-        let (is_leading, made) = (sets::leading(listed), sets::leading(&self.made));
-        let leads = || {
-            !sets::lead_alike(&self.before, &self.made)
-                && sets::lead_alike(&is_leading, &made)
-                && sets::same(&sets::services(listed), &sets::services(&self.made))
+        let alike = |services: bool| {
+            let of = |sets: &[RecordSet]| if services { sets::services(sets) } else { sets::leading(sets) };
+            let (is, made) = (of(listed), of(&self.made));
+            let (lasts, lasted) = (sets::longest(&is), sets::longest(&made));
+            let given_back = || lowered::longest(scope, name, services).is_some_and(|most| lasts <= most);
+            sets::same(&is, &made) || sets::lead_alike(&is, &made) && lasts >= lasted && given_back()
         };
-        let (is, was) = (sets::longest(&is_leading), sets::longest(&made));
-        sets::same(listed, &self.made)
-            || leads() && is >= was && lowered::longest(scope, name).is_some_and(|most| is <= most)
+        let leads_elsewhere = || !sets::lead_alike(&self.before, &self.made);
+        sets::same(listed, &self.made) || leads_elsewhere() && alike(false) && alike(true)
+    }
+
+    /// The longest TTL that this run found at the name before it lowered it, of all that is swapped.
+    fn lasted(&self, scope: &Scope, name: &Name) -> Option<Duration> {
+        let services = self.has_services().then(|| lowered::longest(scope, name, true)).flatten();
+        services.max(lowered::longest(scope, name, false))
     }
 
     /// Puts what is made in place of what was there.
@@ -124,7 +130,7 @@ impl Swap {
         let listed = found.listed(self.has_services()).await?;
         if sets::same(&listed, &self.before) {
             // Whoever put it back did not live to say which TTL went.
-            let kept = if made { lowered::longest(writes.scope, &found.name) } else { None };
+            let kept = if made { self.lasted(writes.scope, &found.name) } else { None };
             return Ok(Note { kept, ..Note::begun(None, writes.world.clock().now()) });
         }
         if !self.is_made(&listed, writes.scope, &found.name) && !on(Mistake::UndoOverwrites) {

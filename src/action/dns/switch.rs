@@ -209,7 +209,8 @@ impl Action for Switch {
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &sets::leading(&own))?;
-            resolved::must_have_drained(&*found.dns, &found.name, old_ttl, reads.world.clock().now()).await?;
+            let (before, now) = ((&*swap.before, old_ttl), reads.world.clock().now());
+            resolved::must_have_drained(&*found.dns, &found.name, before, now).await?;
             changes = self.what_changes(&found, &swap, new_ttl).await?;
         }
         changes.extend(kept.unknown());

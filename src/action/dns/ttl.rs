@@ -2,7 +2,8 @@
 //! what it was, in `finally`.
 //!
 //! The wait begins when every authority serves the new TTL, not when the change was accepted, and takes as long as the
-//! largest TTL that was served before. Weighted sets of a name have one TTL, so that all of them change in one batch.
+//! largest TTL that was served before. Weighted sets of a name have one TTL, so that all of them change in one batch. So does an
+//! HTTPS record with its name: who keeps that may go on to the old side for as long.
 //!
 //! What a step lowered it answers (`steps.<id>.out`), and another of the same kind reads that: wherever the name leads by then,
 //! its answers are kept for as long again as they were. Nobody waits for that. A run that turned back has it back already, and
@@ -57,8 +58,8 @@ impl Action for SetTtl {
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
-        let ttl =
-            fields.optional("ttl", duration(), "how long resolvers may keep the answer; what is lower stays");
+        let about = "how long resolvers may keep the answer, and the HTTPS record of the name if it has one; what is lower stays";
+        let ttl = fields.optional("ttl", duration(), about);
         let about = "in place of `ttl`, in `finally`: the step whose change is given back";
         let restore = fields.optional("restore", reference(), about);
         if fields.has("ttl") == fields.has("restore") {
@@ -150,11 +151,9 @@ impl Action for SetTtl {
 
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
-        let listed = sets::leading(&all);
-        routed::must_be_simple_or_routed(&found.name, &listed)?;
         match &self.wanted {
-            Wanted::Low(ttl) => lowering(&found, listed, *ttl).await,
-            Wanted::GivenBack { step } => giving_back(reads.scope, &found, listed, step),
+            Wanted::Low(ttl) => lowering(&found, sets::lasting(&all), *ttl).await,
+            Wanted::GivenBack { step } => giving_back(reads.scope, &found, &all, step),
         }
     }
 
@@ -187,16 +186,20 @@ impl Action for SetTtl {
 }
 
 async fn lowering(found: &Found, listed: Vec<RecordSet>, ttl: u32) -> Result<Planned<Prior>, Fault> {
-    if listed.is_empty() {
+    routed::must_be_simple_or_routed(&found.name, &listed)?;
+    // How a name is spoken to that leads nowhere, nobody asks.
+    if sets::leading(&listed).is_empty() {
         return Err(Fault::permanent(format!("{} has no record whose TTL could be lowered", found.name)));
     }
     // An alias has no TTL of its own, and what is low enough is left alone.
     let lowered = |set: &RecordSet| RecordSet { ttl: set.ttl.map(|is| is.min(ttl)), ..set.clone() };
     let made: Vec<RecordSet> = listed.iter().map(lowered).collect();
     let kept = served::kept(&*found.dns, &found.name, &listed).await?;
-    let cached = resolved::cached(&*found.dns, &found.name).await.map(|cached| cached.left);
+    let cached = resolved::cached(&*found.dns, &found.name, &listed).await.map(|cached| cached.left);
     let old_ttl = kept.what.max(cached.unwrap_or_default());
-    let changes = listed.iter().filter_map(|set| lowers(found, set, ttl, old_ttl));
+    // What is kept for longest may be another set's.
+    let targets = listed.iter().all(|set| set.ttl.is_none()).then_some(old_ttl);
+    let changes = listed.iter().filter_map(|set| lowers(found, set, ttl, (old_ttl, targets)));
     let changes = changes.chain(kept.unknown()).collect();
     // With room for the drain to begin anew once.
     let within = ARRIVES + (old_ttl + SKEW) * 2 + Duration::from_secs(60);
@@ -204,12 +207,7 @@ async fn lowering(found: &Found, listed: Vec<RecordSet>, ttl: u32) -> Result<Pla
 }
 
 /// Where that step did nothing, or was undone, nothing is to be done; nor where this run does not end as it should.
-fn giving_back(
-    scope: &Scope,
-    found: &Found,
-    listed: Vec<RecordSet>,
-    step: &str,
-) -> Result<Planned<Prior>, Fault> {
+fn giving_back(scope: &Scope, found: &Found, all: &[RecordSet], step: &str) -> Result<Planned<Prior>, Fault> {
     let completed = scope.run.get("ending").and_then(Json::as_str) == Some("completed");
     let answered = scope.steps.get(step).filter(|_| completed);
     let lowered = answered.map(|answered| Lowered::read(answered)).transpose();
@@ -224,6 +222,9 @@ fn giving_back(
         );
         return Err(Fault::permanent(text));
     }
+    let services = lowered.as_ref().is_some_and(Lowered::has_services);
+    let listed = if services { sets::lasting(all) } else { sets::leading(all) };
+    routed::must_be_simple_or_routed(&found.name, &listed)?;
     let raised = |set: &RecordSet| {
         let was = || lowered.as_ref().and_then(|lowered| lowered.was(set));
         let ttl = set.ttl.map(|ttl| was().map_or(ttl, |was| was.max(ttl)));
@@ -254,10 +255,19 @@ fn what(found: &Found, set: &RecordSet) -> String {
     format!("TTL of {} {}{of}", found.name, set.kind.0)
 }
 
-fn lowers(found: &Found, set: &RecordSet, to: u32, old_ttl: Duration) -> Option<Change> {
+/// `targets`: what its target has, if it is an alias and that is known.
+fn lowers(
+    found: &Found,
+    set: &RecordSet,
+    to: u32,
+    (old_ttl, targets): (Duration, Option<Duration>),
+) -> Option<Change> {
     let what = what(found, set).into();
     let Some(ttl) = set.ttl else {
-        let from = format!("{} s, its target's", old_ttl.as_secs()).into();
+        let from = match targets {
+            Some(ttl) => format!("{} s, its target's", ttl.as_secs()).into(),
+            None => "its target's".into(),
+        };
         return Some(Change { what, from, to: "skipped: an alias has no TTL of its own".into() });
     };
     let wait = format_duration(old_ttl);

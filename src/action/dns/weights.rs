@@ -165,7 +165,8 @@ impl Action for Weights {
         let kept = served::kept(&*found.dns, &found.name, &before).await?;
         let ttl = kept.what.max(served::lasts(&*found.dns, &found.zone, &before).await?);
         if !stages.is_empty() {
-            resolved::must_have_drained(&*found.dns, &found.name, ttl, reads.world.clock().now()).await?;
+            let now = reads.world.clock().now();
+            resolved::must_have_drained(&*found.dns, &found.name, (&before[..], ttl), now).await?;
         }
         let mut changes =
             if stages.is_empty() { Vec::new() } else { self.changes(&found, &before, &there, &stages, ttl) };

@@ -243,6 +243,27 @@ async fn a_ttl_that_was_lowered_a_moment_ago_has_not_drained() {
     switch(&world).plan().await.unwrap();
 }
 
+/// Browsers go by that, too.
+#[tokio::test]
+async fn what_a_resolver_keeps_of_an_https_record_is_drained_too() {
+    for blocked in [true, false] {
+        let world = world(60);
+        world.state().blocked = blocked;
+        let sets =
+            |ttl: u32| vec![record(APP, "A", 60, &["10.9.0.1"]), record(APP, "HTTPS", ttl, &["1 . alpn=h2"])];
+        world.list(sets(3600));
+        world.pass(seconds(1000));
+        drop(lower(&world).plan().await);
+        // Somebody has lowered it by hand.
+        world.list(sets(300));
+        world.pass(seconds(60));
+        let mut story = lower(&world);
+        let out = story.done().await;
+        assert_eq!(out["old_ttl"], 3540, "what is left of the TTL of before");
+        assert_eq!(world.listed(), sets(60));
+    }
+}
+
 /// An old answer that began after all servers were said to have the new one is one that a server has given since.
 #[tokio::test]
 async fn an_answer_that_contradicts_the_provider_begins_the_wait_anew() {

@@ -1,7 +1,7 @@
-//! `dns.switch` of a name that has an HTTPS record.
+//! `dns.switch` and `dns.ttl` of a name that has an HTTPS record.
 
 use super::records::{APP, at_app, new, seconds, switch, to_balancer, world};
-use super::world::{alias, record};
+use super::world::{World, alias, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::port::dns::RecordSet;
 use crate::run::FaultKind;
@@ -94,4 +94,101 @@ async fn a_service_binding_goes_and_comes_with_its_name_in_one_batch() {
     }
     let goes = json!({"target": "zone", "record": "app", "to": {"cname": "x"}, "https": []});
     assert_eq!(codes("dns.switch", &goes), [""; 0]);
+}
+
+fn lower(world: &World) -> Story {
+    Story::new(world, "dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "60s"}))
+}
+
+fn service(ttl: u32) -> RecordSet {
+    record(APP, "HTTPS", ttl, &["1 . alpn=h2"])
+}
+
+/// These sets have been there for long.
+fn settled(sets: Vec<RecordSet>) -> World {
+    let world = world();
+    world.list(sets);
+    world.pass(seconds(10_000));
+    world
+}
+
+#[tokio::test]
+async fn a_lowered_ttl_includes_that_of_the_https_record_and_drains_it_too() {
+    let sets = |ttl: u32, long: u32| [record(APP, "A", ttl, &["10.9.0.1"]), service(long)];
+    let world = settled(sets(300, 3600).to_vec());
+    world.state().lags[1] = seconds(50);
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    let told = format!("{:?}", story.proposal.as_ref().unwrap().changes);
+    assert!(told.contains("TTL of app.example.com HTTPS"), "{told}");
+    story.apply().await.unwrap();
+    let sent = world.state().now;
+    let out = story.arrive().await.unwrap();
+    assert!(story.waited(sent) >= seconds(50 + 3600), "{:?}", story.waited(sent));
+    assert_eq!((&out["old_ttl"], &out["listed"]), (&json!(3600), &json!({"A": 300, "HTTPS": 3600})));
+    assert_eq!((at_app(&world), story.writes().len()), (sets(60, 60).to_vec(), 1));
+    // Somebody else's TTL is somebody else's change.
+    world.list(sets(60, 90).to_vec());
+    is_foreign(story.undo().await, &["TTL 90"]);
+    world.list(sets(60, 60).to_vec());
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
+    assert_eq!(at_app(&world), sets(300, 3600));
+}
+
+#[tokio::test]
+async fn an_https_record_that_was_lowered_a_moment_ago_is_drained_too() {
+    let world = settled(vec![record(APP, "A", 60, &["10.9.0.1"]), service(3600)]);
+    world.list(vec![record(APP, "A", 60, &["10.9.0.1"]), service(60)]);
+    world.state().lags[0] = seconds(20);
+    let mut story = lower(&world);
+    assert_eq!(story.plan().await.unwrap(), 0, "nothing is left to write");
+    let begun = story.since;
+    story.arrive().await.unwrap();
+    assert!(story.waited(begun) >= seconds(20 + 3600), "{:?}", story.waited(begun));
+}
+
+#[tokio::test]
+async fn an_https_record_may_be_routed_otherwise_than_its_name() {
+    let by = |set: RecordSet, policy: [(&str, &str); 2]| {
+        let extra = policy.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        RecordSet { extra, ..set }
+    };
+    let one = || record(APP, "A", 300, &["10.9.0.1"]);
+    let of = |id: &'static str| [("SetIdentifier", id), ("Region", id)];
+    for sets in [
+        vec![by(one(), of("eu-west-1")), by(one(), of("us-east-1")), service(3600)],
+        vec![one(), by(service(3600), of("eu-west-1")), by(service(3600), of("us-east-1"))],
+    ] {
+        let world = settled(sets.clone());
+        let mut story = lower(&world);
+        story.done().await;
+        let low = |set: RecordSet| RecordSet { ttl: Some(60), ..set };
+        let low: Vec<RecordSet> = sets.into_iter().map(low).collect();
+        assert_eq!((at_app(&world), story.writes().len()), (low, 1));
+    }
+    let many = by(service(3600), [("SetIdentifier", "one"), ("MultiValueAnswer", "true")]);
+    let world = settled(vec![one(), many]);
+    fails(lower(&world).plan().await, FaultKind::Permanent, &["several of its sets at once"]);
+}
+
+#[tokio::test]
+async fn an_https_record_whose_name_leads_nowhere_has_no_ttl_to_lower() {
+    for sets in [vec![service(3600)], Vec::new()] {
+        let world = settled(sets);
+        let words = ["has no record whose TTL could be lowered"];
+        fails(lower(&world).plan().await, FaultKind::Permanent, &words);
+    }
+}
+
+/// It has its target's TTL.
+#[tokio::test]
+async fn an_https_record_that_is_an_alias_is_left_alone() {
+    let beside = alias(APP, "HTTPS", "other.example.com");
+    let world = settled(vec![record(APP, "A", 300, &["10.9.0.1"]), beside.clone()]);
+    let mut story = lower(&world);
+    story.done().await;
+    assert_eq!(at_app(&world), [beside, record(APP, "A", 60, &["10.9.0.1"])]);
+    story.undo().await.unwrap();
+    story.restored().await.unwrap();
 }

@@ -101,14 +101,34 @@ async fn a_switch_is_undone_from_there_and_waits_for_that_ttl() {
     }
 }
 
-/// What `dns.ttl` does not lower counts for nothing there.
-#[tokio::test]
-async fn a_switch_with_its_service_binding_is_undone_from_there_too() {
+fn service(value: &str, ttl: u32) -> RecordSet {
+    record(APP, "HTTPS", ttl, &[value])
+}
+
+fn address(value: &str, ttl: u32) -> RecordSet {
+    record(APP, "A", ttl, &[value])
+}
+
+/// These have been there for long.
+fn settled(sets: &[RecordSet]) -> World {
     let world = World::new();
-    let service = |value: &str, ttl: u32| record(APP, "HTTPS", ttl, &[value]);
-    let before = [record(APP, "A", 300, &["10.9.0.1"]), service("1 . alpn=h2 ipv4hint=10.9.0.1", 3600)];
-    world.list(before.to_vec());
+    world.list(sets.to_vec());
     world.pass(seconds(10_000));
+    world
+}
+
+/// In one order.
+fn listed(world: &World) -> Vec<RecordSet> {
+    let mut sets = world.listed();
+    sets.sort_by_key(|set| set.kind.0.clone());
+    sets
+}
+
+/// From the TTL that was given back to it, and from no other.
+#[tokio::test]
+async fn a_switch_with_its_https_record_is_undone_from_there_too() {
+    let before = [address("10.9.0.1", 300), service("1 . alpn=h2 ipv4hint=10.9.0.1", 900)];
+    let world = settled(&before);
     let mut lowered = lower(&world);
     let out = lowered.done().await;
     let to = json!({"a": ["10.0.0.1"]});
@@ -116,22 +136,58 @@ async fn a_switch_with_its_service_binding_is_undone_from_there_too() {
     let mut switched = Story::new(&world, "dns.switch", &with);
     switched.done().await;
     raise(&world, "app", Some(&out), "completed").done().await;
-    let now = [record(APP, "A", 300, &["10.0.0.1"]), service("1 . alpn=h2", 3600)];
-    let sorted = |mut sets: Vec<RecordSet>| {
-        sets.sort_by_key(|set| set.kind.0.clone());
-        sets
-    };
-    assert_eq!(sorted(world.listed()), now);
+    let now = [address("10.0.0.1", 300), service("1 . alpn=h2", 900)];
+    assert_eq!(listed(&world), now);
     switched.world = world.seen_by(|scope| scope.answered(&StepId("lower".into()), &out.to_string()));
-    // But for a TTL that somebody else gave the binding.
-    world.list(vec![now[0].clone(), service("1 . alpn=h2", 60)]);
-    is_foreign(switched.undo().await, &["alpn=h2"]);
+    for theirs in [service("1 . alpn=h2", 59), service("1 . alpn=h2", 901), service("1 . alpn=h3", 900)] {
+        world.list(vec![now[0].clone(), theirs]);
+        is_foreign(switched.look(Toward::Desired(1)).await, &["somebody else changed it"]);
+        is_foreign(switched.undo().await, &["somebody else changed it"]);
+    }
     world.list(now.to_vec());
+    world.pass(seconds(1000));
     switched.undo().await.unwrap();
+    let undone = world.state().now;
     switched.restored().await.unwrap();
+    assert!(switched.waited(undone) >= seconds(900), "{:?}", switched.waited(undone));
     lowered.undo().await.unwrap();
     lowered.restored().await.unwrap();
-    assert_eq!(sorted(world.listed()), before);
+    assert_eq!(listed(&world), before);
+}
+
+/// A switch that says nothing of it leaves it as it is, and its way back does not wait for it.
+#[tokio::test]
+async fn an_https_record_is_given_its_own_ttl_back() {
+    let world = settled(&[address("10.9.0.1", 300), service("1 . alpn=h2", 3600)]);
+    let out = lower(&world).done().await;
+    let with = json!({"target": "zone", "record": "app", "to": {"a": ["10.0.0.1"]}});
+    let mut switched = Story::new(&world, "dns.switch", &with);
+    switched.done().await;
+    assert_eq!(listed(&world), [address("10.0.0.1", 60), service("1 . alpn=h2", 60)]);
+    raise(&world, "app", Some(&out), "completed").done().await;
+    assert_eq!(listed(&world), [address("10.0.0.1", 300), service("1 . alpn=h2", 3600)]);
+    world.pass(seconds(10_000));
+    switched.world = world.seen_by(|scope| scope.answered(&StepId("lower".into()), &out.to_string()));
+    switched.undo().await.unwrap();
+    let undone = world.state().now;
+    switched.restored().await.unwrap();
+    let waited = switched.waited(undone);
+    assert!(waited >= seconds(300) && waited < seconds(330), "{waited:?}");
+    assert_eq!(listed(&world), [address("10.9.0.1", 60), service("1 . alpn=h2", 3600)]);
+}
+
+/// An earlier version did not lower it.
+#[tokio::test]
+async fn an_https_record_that_was_not_lowered_is_given_nothing() {
+    let world = settled(&[address("10.9.0.1", 60), service("1 . alpn=h2", 60)]);
+    let out = json!({"record": APP, "listed": {"A": 300}, "ttl": 60});
+    raise(&world, "app", Some(&out), "completed").done().await;
+    assert_eq!(listed(&world), [address("10.9.0.1", 300), service("1 . alpn=h2", 60)]);
+    // Nor is a record of another type given what only this one had.
+    let out = json!({"record": APP, "listed": {"A": 300, "HTTPS": 3600}, "ttl": 60});
+    world.list(vec![record(APP, "AAAA", 60, &["fd00::1"]), service("1 . alpn=h2", 60)]);
+    raise(&world, "app", Some(&out), "completed").done().await;
+    assert_eq!(listed(&world), [record(APP, "AAAA", 300, &["fd00::1"]), service("1 . alpn=h2", 3600)]);
 }
 
 /// Another answer, or a TTL that this run cannot have given back.
