@@ -86,14 +86,6 @@ impl Action for Switch {
         let about = "values of the HTTPS record of the name (RFC 9460), which is switched with it: `1 . alpn=h2,h3`; none: it goes";
         let https = fields.optional("https", list(text()), about);
         check_services(fields, https.as_deref(), to.as_ref());
-        if https.is_some() && set.is_some() {
-            let span = fields.span_of("https");
-            let message = "`https` and `set` are not switched together: the HTTPS record of a routed name may be routed, too";
-            fields
-                .problems()
-                .error(Code("SW2003"), span, message)
-                .help("switch the one by hand, and leave it out here");
-        }
         let keep_alive = fields.optional("keep_alive", duration(), KEEP_ALIVE);
         if keep_alive.is_some() && matches!(to, Some(To::LoadBalancer { .. })) {
             let span = fields.span_of("keep_alive");
@@ -143,13 +135,18 @@ impl Action for Switch {
                 }
                 (json!(["<each set exactly as listed>"]), come)
             }
-            Some(id) => (
-                json!([format!("<set {id} exactly as listed>")]),
-                json!([format!(
-                    "<the same with its SetIdentifier, weight and so on, but {}>",
-                    self.to.describe()
-                )]),
-            ),
+            Some(id) => {
+                let mut gone = vec![format!("<set {id} exactly as listed>")];
+                let to = self.to.describe();
+                let mut come = vec![format!("<the same with its SetIdentifier, weight and so on, but {to}>")];
+                if self.https.is_some() {
+                    gone.push("<its HTTPS record exactly as listed>".into());
+                }
+                if let Some(https) = self.services() {
+                    come.push(format!("<the same HTTPS record, but {}>", https.join(", ")));
+                }
+                (json!(gone), json!(come))
+            }
         };
         let batch = |gone: &Json, come: &Json| self.place.swap_by_hand(gone, come);
         ByHand {
@@ -193,13 +190,18 @@ impl Action for Switch {
             Some(_) => self.place.routable(reads).await?,
         };
         let listed = sets::leading_with(&all, self.https.is_some());
+        self.must_have_its_service(&found.name, &listed)?;
         let own = self.own(&found.name, &listed)?;
         let balancer = self.balancer(reads).await?;
         let to = self.make(&found, (&own, &listed), balancer.as_ref());
         self.refuse_conflicts(&found, &all, &to)?;
         let made = match self.set {
             None => to,
-            Some(_) => routed::leading_elsewhere(&found.name, &listed, &own, to)?,
+            Some(_) => {
+                let [listed, own, leads] = [&listed, &own, &to].map(|sets| sets::leading(sets));
+                let made = routed::leading_elsewhere(&found.name, &listed, &own, leads)?;
+                sets::in_order([made, sets::services(&to)].concat())
+            }
         };
         let swap = Swap { before: listed, made };
         let kept = served::kept(&*found.dns, &found.name, &swap.before).await?;
@@ -333,12 +335,28 @@ impl Switch {
         self.set.as_ref().map(|id| format!(" (set {id})")).unwrap_or_default()
     }
 
+    /// Refuses to switch the HTTPS record with one set of the name where it is not clear which is meant, or for whom one would be
+    /// made.
+    fn must_have_its_service(&self, name: &Name, listed: &[RecordSet]) -> Result<(), Fault> {
+        let (Some(id), Some(https)) = (&self.set, &self.https) else { return Ok(()) };
+        let services = sets::services(listed);
+        routed::must_be_simple_or_routed(name, &services)?;
+        match &services[..] {
+            [] if https.is_empty() => Ok(()),
+            [one] if ["", &**id].contains(&routed::identifier(one)) => Ok(()),
+            _ => Err(Fault::permanent(format!(
+                "`https` goes with set {id} of {name} where its HTTPS record is one that is not routed, or that is of this set \
+                 alone, and it is {}: leave `https` out, and switch that by hand",
+                sets::describe(&services)
+            ))),
+        }
+    }
+
     /// Those of the sets that go.
     fn own(&self, name: &Name, listed: &[RecordSet]) -> Result<Vec<RecordSet>, Fault> {
-        match &self.set {
-            None => Ok(listed.to_vec()),
-            Some(id) => routed::sets_of(name, listed, id),
-        }
+        let Some(id) = &self.set else { return Ok(listed.to_vec()) };
+        let leading = routed::sets_of(name, &sets::leading(listed), id)?;
+        Ok([leading, sets::services(listed)].concat())
     }
 
     async fn balancer(&self, reads: &Reads<'_>) -> Result<Option<Balancer>, Fault> {
@@ -360,6 +378,9 @@ impl Switch {
         let leading = sets::leading(own);
         let beside = if self.set.is_some() { sets::leading(listed) } else { leading.clone() };
         let mut made = self.lead(found, &leading, &beside, balancer);
+        if self.set.is_some() {
+            routed::choose_as(&leading, &mut made);
+        }
         if let Some(https) = self.services() {
             let was = own.iter().find(|set| set.kind.0 == sets::SERVICE);
             let others = made.iter().chain(own).filter_map(|set| set.ttl).max();
@@ -373,11 +394,8 @@ impl Switch {
                 ttl: stated.or(was.and_then(|set| set.ttl)).or(others).or(Some(DEFAULT_TTL)),
                 values: https.iter().map(ToString::to_string).collect(),
                 alias: None,
-                extra: BTreeMap::default(),
+                extra: was.filter(|_| self.set.is_some()).map(|set| set.extra.clone()).unwrap_or_default(),
             });
-        }
-        if self.set.is_some() {
-            routed::choose_as(own, &mut made);
         }
         made
     }

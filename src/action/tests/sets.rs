@@ -260,6 +260,47 @@ async fn a_set_that_is_not_there_or_would_not_fit_is_found_before_going() {
 }
 
 #[tokio::test]
+async fn the_https_record_goes_with_a_set_where_it_is_not_routed_or_is_of_that_set_alone() {
+    let with = |https: Json| {
+        let mut with = with("eu", &to_new());
+        with["https"] = https;
+        with
+    };
+    let by_name = |mut sets: Vec<RecordSet>| {
+        sets.sort_by_key(ToString::to_string);
+        sets
+    };
+    for by in [Vec::new(), EU.to_vec()] {
+        let service = |value: &str| chosen(record(APP, "HTTPS", 60, &[value]), &by);
+        let (was, is) = (service("1 . alpn=h2 ipv4hint=10.9.0.1"), service("1 . alpn=h2"));
+        let world = world();
+        world.list(vec![in_europe("old.elb.example"), in_america(), was.clone()]);
+        world.pass(Duration::from_secs(1000));
+        let before = world.listed();
+        let mut story = Story::new(&world, "dns.switch", &with(json!(["1 . alpn=h2"])));
+        story.done().await;
+        let (old, new) = (in_europe("old.elb.example"), in_europe("new.elb.example"));
+        assert_eq!(story.writes(), [format!("-{old} -{was} +{new} +{is}")], "us has no part in it");
+        story.undo().await.unwrap();
+        story.restored().await.unwrap();
+        assert_eq!(by_name(world.listed()), by_name(before));
+        world.pass(Duration::from_secs(1000));
+        let mut story = Story::new(&world, "dns.switch", &with(json!([])));
+        story.done().await;
+        assert_eq!(by_name(world.listed()), by_name(vec![in_america(), new]), "none is stated, and it goes");
+    }
+    let service = |by: &[(&str, &str)]| chosen(record(APP, "HTTPS", 60, &["1 . alpn=h3"]), by);
+    for beside in [Vec::new(), vec![service(&US)], vec![service(&EU), service(&US)]] {
+        let world = world();
+        world.list([vec![in_europe("old.elb.example"), in_america()], beside].concat());
+        world.pass(Duration::from_secs(1000));
+        let words = ["`https` goes with set eu of app.example.com where", "switch that by hand"];
+        let mut story = Story::new(&world, "dns.switch", &with(json!(["1 . alpn=h2"])));
+        fails(story.plan().await, FaultKind::Permanent, &words);
+    }
+}
+
+#[tokio::test]
 async fn what_must_be_there_is_said_of_the_set() {
     for (from, holds) in [(json!({"alias": "old.elb.example"}), true), (json!({"a": ["10.8.0.1"]}), false)] {
         let world = world();
