@@ -96,7 +96,7 @@ impl Swap {
     }
 
     /// The longest TTL that this run found at the name before it lowered it, of all that is swapped.
-    fn lasted(&self, scope: &Scope, name: &Name) -> Option<Duration> {
+    pub(super) fn lasted(&self, scope: &Scope, name: &Name) -> Option<Duration> {
         let services = self.has_services().then(|| lowered::longest(scope, name, true)).flatten();
         services.max(lowered::longest(scope, name, false))
     }

@@ -216,7 +216,9 @@ impl Action for Switch {
             changes = self.what_changes(&found, &swap, new_ttl).await?;
         }
         changes.extend(kept.unknown());
-        let within = ARRIVES.max(PROPAGATION + new_ttl + keep_alive) + PROPAGATION * 5;
+        // By the time of the way back the run may have given a TTL back that it lowered.
+        let goes = swap.lasted(reads.scope, &found.name).unwrap_or_default().max(new_ttl);
+        let within = ARRIVES.max(PROPAGATION + goes + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
         let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })

@@ -190,6 +190,28 @@ async fn an_https_record_that_was_not_lowered_is_given_nothing() {
     assert_eq!(listed(&world), [record(APP, "AAAA", 300, &["fd00::1"]), service("1 . alpn=h2", 3600)]);
 }
 
+#[tokio::test]
+async fn the_way_back_has_time_for_a_long_ttl_that_was_given_back() {
+    let to = json!({"a": ["10.0.0.1"]});
+    for (https, ttl, long) in [(None, 3600, 60), (Some("1 . alpn=h2"), 300, 3600)] {
+        let world = settled(&[address("10.9.0.1", ttl), service("1 . alpn=h3", long)]);
+        let out = lower(&world).done().await;
+        let seen = world.seen_by(|scope| scope.answered(&StepId("lower".into()), &out.to_string()));
+        let mut with = json!({"target": "zone", "record": "app", "to": to});
+        if let Some(https) = https {
+            with["https"] = json!([https]);
+        }
+        let mut switched = Story::new(&seen, "dns.switch", &with);
+        switched.done().await;
+        raise(&world, "app", Some(&out), "completed").done().await;
+        world.pass(seconds(10_000));
+        switched.undo().await.unwrap();
+        let undone = world.state().now;
+        switched.restored().await.unwrap();
+        assert!(switched.waited(undone) >= seconds(3600), "{:?}", switched.waited(undone));
+    }
+}
+
 /// Another answer, or a TTL that this run cannot have given back.
 #[tokio::test]
 async fn anything_else_is_still_somebody_elses() {
