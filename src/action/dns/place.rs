@@ -223,16 +223,22 @@ impl Found {
         Ok(())
     }
 
-    /// What a preview tells of a zone that nobody may be able to change when it must be.
-    pub(super) fn unrecoverable(&self) -> Option<Arc<str>> {
+    /// What a preview tells of a zone that nobody may be able to change when it must be, and of what can only be met.
+    pub(super) fn notes(&self) -> Vec<Arc<str>> {
         let Zone { id, name, accelerated, .. } = &self.zone;
-        (*accelerated == Some(false)).then(|| {
+        let Some(accelerated) = accelerated else { return Vec::new() };
+        let protected = format!(
+            "whether somebody protects {} is not known before it is changed: Route 53 refuses that then, and nothing is changed",
+            self.name
+        );
+        let unrecoverable = (!accelerated).then(|| {
             format!(
                 "zone {id} ({name}) has no Accelerated Recovery: while the control plane of Route 53 (us-east-1) is down no record \
-                 of it can be changed, and nobody be led back"
+                 of it can be changed, and nobody be led back; failover records that health checks decide on, and routing \
+                 controls of ARC, need no change then"
             )
-            .into()
-        })
+        });
+        unrecoverable.into_iter().chain([protected]).map(Arc::from).collect()
     }
 
     /// The sets that say where the name leads, as listed; and those of its services, if they are asked for.

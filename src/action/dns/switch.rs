@@ -225,7 +225,7 @@ impl Action for Switch {
     }
 
     async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
-        let mut notes: Vec<Arc<str>> = self.place.find(reads).await?.unrecoverable().into_iter().collect();
+        let mut notes = self.place.find(reads).await?.notes();
         if is_undone && self.tail(prior.balancer.as_ref()).is_none() {
             notes.push(unstated(&self.to.describe()));
         }

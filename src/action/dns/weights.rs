@@ -181,7 +181,8 @@ impl Action for Weights {
     }
 
     async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
-        let unknown = (is_undone && self.keep_alive.is_none()).then(|| swap::unstated(&format!("set {}", self.new)));
+        let unknown =
+            (is_undone && self.keep_alive.is_none()).then(|| swap::unstated(&format!("set {}", self.new)));
         let has_health = |set: &RecordSet| {
             set.extra.contains_key("HealthCheckId")
                 || set.alias.as_ref().is_some_and(|alias| alias.evaluate_health)
@@ -191,11 +192,8 @@ impl Action for Weights {
             "weight 0 is not off: where no set with a weight is healthy, answers come from those without; and where none is, from all"
                 .into()
         });
-        let unrecoverable = self.place.find(reads).await?.unrecoverable();
-        Ok(Told {
-            notes: unrecoverable.into_iter().chain(unknown).chain(not_off).collect(),
-            ..Told::default()
-        })
+        let notes = self.place.find(reads).await?.notes();
+        Ok(Told { notes: notes.into_iter().chain(unknown).chain(not_off).collect(), ..Told::default() })
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Note>, Fault> {
