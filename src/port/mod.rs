@@ -47,7 +47,7 @@ pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series
 pub use parameters::{Parameter, ReadParameters};
 pub use permission::{
     Asked, Denier, Judged, Needed, ReadPermissions, Renewal, Ruling, Thing, call_of, global_region,
-    needed_for, partition, services,
+    needed_for, operations, partition, services,
 };
 pub use process::{Call, Command, Output, ReadProcess, StopSignal, StopWith, WriteProcess};
 pub use query::{Answered, Grid, Line, Query, ReadQueries};

@@ -4,7 +4,7 @@
 
 mod table;
 
-pub use table::{Needed, Thing, call_of, needed_for, services};
+pub use table::{Needed, Thing, call_of, needed_for, operations, services};
 
 use crate::plan::Timestamp;
 use crate::run::Fault;

@@ -1,7 +1,8 @@
-//! Faults on the wire: each call that writes of a go-live, of a shift of a rule and of weighted records, and of a switch whose
-//! sides are held, forward and on the way back, each of a deployment in stages that is turned back, and of a task that is
-//! stopped, meets each kind of trouble between the SDK and the API: refused, throttled, cut before and after it landed,
-//! landing late, answered too slowly, answered with garbage or with a failure although it landed.
+//! Faults on the wire: each call that writes of a go-live, of shifts by the default rule of a listener, by another rule of it
+//! and by weighted records, of attributes, and of a switch whose sides are held, forward and on the way back, each of a
+//! deployment in stages that is turned back, and of a task that is stopped, meets each kind of trouble between the SDK and the
+//! API: refused, throttled, cut before and after it landed, landing late, answered too slowly, answered with garbage or with a
+//! failure although it landed.
 //!
 //! Only a refusal changes how a run ends: it turns back, and what could not be put back is put back once somebody has
 //! permitted it. Whatever else happens, the run ends as if nothing had been in its way, the world is the same, and every
@@ -21,11 +22,16 @@ mod proxy;
 mod trial;
 
 use crate::crash::{Wanted, at_once, parts};
-use proxy::Trouble;
+use proxy::{Trouble, reads};
+use std::sync::LazyLock;
+use switchover::port::operations;
 use trial::{Course, Trial};
 
 /// At once: most of a trial is waiting.
 const AT_ONCE: usize = 24;
+
+/// What each way comes to undisturbed, for all tests here.
+static COURSES: LazyLock<Vec<Course>> = LazyLock::new(Course::all);
 
 /// Of each call a different trouble.
 fn sample(all: Vec<Trial<'_>>) -> Vec<Trial<'_>> {
@@ -49,8 +55,7 @@ fn choose(all: Vec<Trial<'_>>) -> Vec<Trial<'_>> {
 
 #[test]
 fn a_call_in_trouble_lands_once() {
-    let courses = Course::all();
-    let trials = choose(courses.iter().flat_map(Course::trials).collect());
+    let trials = choose(COURSES.iter().flat_map(Course::trials).collect());
     assert!(!trials.is_empty(), "no trial has this name");
     let ended = at_once(AT_ONCE, &trials, Trial::run);
     for (trial, ended) in trials.iter().zip(&ended) {
@@ -61,4 +66,16 @@ fn a_call_in_trouble_lands_once() {
     let good = ended.iter().filter(|ended| ended.is_ok()).count();
     println!("proved: calls in trouble on the wire {good} of {}", trials.len());
     assert_eq!(good, trials.len(), "some did not end as they should");
+}
+
+/// Whoever adds a call that writes adds a way on which it is made.
+#[test]
+fn each_call_that_writes_is_made_on_some_way() {
+    let trials: Vec<Trial<'_>> = COURSES.iter().flat_map(Course::trials).collect();
+    let is_made = |operation: &str| trials.iter().any(|trial| trial.operation() == operation);
+    let writes: Vec<&str> =
+        operations().map(|(_, operation)| operation).filter(|operation| !reads(operation)).collect();
+    assert!(writes.contains(&"ModifyRule"), "{writes:?}");
+    let missing: Vec<&&str> = writes.iter().filter(|operation| !is_made(operation)).collect();
+    assert!(missing.is_empty(), "no way in tests/it/wire/trial.rs makes {missing:?}");
 }

@@ -209,6 +209,11 @@ pub fn needed_for(service: &str, operation: &str) -> Option<&'static [Needed]> {
     row.map(|(_, _, needed)| *needed)
 }
 
+/// Service and operation of each call that there is a row for.
+pub fn operations() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROWS.iter().map(|(service, operation, _)| (*service, *operation))
+}
+
 /// The services that ask for permissions, each once.
 pub fn services() -> impl Iterator<Item = &'static str> {
     let first = |(at, row): &(usize, &Row)| !ROWS[..*at].iter().any(|before| before.0 == row.0);

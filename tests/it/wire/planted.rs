@@ -1,7 +1,7 @@
 //! Mistakes of the tool that calls in trouble find.
 
-use super::AT_ONCE;
 use super::trial::{Course, Trial};
+use super::{AT_ONCE, COURSES};
 use crate::crash::at_once;
 
 /// A mistake, and a trial that finds it. What is there already no step writes again, whatever it believes: what shows is a
@@ -14,9 +14,8 @@ const PLANTED: &[(&str, &str)] = &[
 
 #[test]
 fn each_mistake_is_found_by_calls_in_trouble() {
-    let courses = Course::all();
     let find = |(mistake, name): &(&'static str, &str)| {
-        let mut all = courses.iter().flat_map(Course::trials);
+        let mut all = COURSES.iter().flat_map(Course::trials);
         all.find(|trial| trial.name() == *name).unwrap_or_else(|| panic!("no {name}")).mistaken(mistake)
     };
     let trials: Vec<Trial<'_>> = PLANTED.iter().map(find).collect();

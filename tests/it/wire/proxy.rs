@@ -165,6 +165,11 @@ fn listen(
     address
 }
 
+/// Whether an operation only looks, by what it is called.
+pub(super) fn reads(operation: &str) -> bool {
+    ["Describe", "Filter", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
+}
+
 /// A request, whole.
 struct Request {
     head: String,
@@ -208,8 +213,7 @@ impl Request {
             None if line.starts_with("POST / ") => form()?,
             None => return None,
         };
-        let reads = ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb));
-        (!reads).then_some(operation)
+        (!reads(&operation)).then_some(operation)
     }
 
     /// Its whole answer, from where it was going.

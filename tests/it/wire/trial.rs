@@ -31,7 +31,7 @@ struct Way {
     last: usize,
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 12] = [
     Way { name: "go-live", change: || json!({}), code: 0, own: usize::MAX, ..GO_LIVE },
     Way { name: "go-live-back", change: scans_fail, code: 10, own: 5, ..GO_LIVE },
     Way { name: "shift", change: named, code: 0, own: usize::MAX, ..SHIFT },
@@ -42,6 +42,8 @@ const WAYS: [Way; 10] = [
     Way { name: "held", change: || json!({}), code: 0, own: usize::MAX, last: 2, ..HELD },
     Way { name: "held-back", change: new_fails, code: 10, own: 6, ..HELD },
     Way { name: "task-back", change: runs_on, code: 10, own: 1, ..TASK },
+    Way { name: "rule", change: by_a_rule, code: 0, own: usize::MAX, ..RULE },
+    Way { name: "rule-back", change: green_fails_by_a_rule, code: 10, own: 2, ..RULE },
 ];
 const GO_LIVE: Way = Way {
     name: "",
@@ -60,6 +62,8 @@ const SHIFT: Way = Way {
     last: 0,
     ..GO_LIVE
 };
+/// Of a rule that is not the default of its listener; and a target group's attribute is set before.
+const RULE: Way = Way { run: &["run", "tests/data/rehearse/rule.yaml"], ..SHIFT };
 const TAKEOVER: Way = Way { run: &["run", "tests/data/rehearse/canary.yaml"], ..SHIFT };
 const WEIGHTS: Way =
     Way { run: &["run", "plans/weighted-records.yaml"], world: "weighted-records.yaml", ..SHIFT };
@@ -100,6 +104,24 @@ fn two_sides() -> Json {
 
 fn green_fails_by_name() -> Json {
     let mut world = two_sides();
+    world["on"] = fails_users(GREEN);
+    world
+}
+
+/// Blue and green share a rule for all paths, beside the default.
+fn by_a_rule() -> Json {
+    let service = |family: &str, weight: u32| {
+        json!({"task_definition": family, "desired": 2, "load_balancer": "web", "paths": ["/*"], "priority": 10,
+            "weight": weight})
+    };
+    let services = json!({"web-blue": service("web-blue", 1), "web-green": service("web-green", 0)});
+    let mut world = named();
+    world["clusters"] = json!({"web": services});
+    world
+}
+
+fn green_fails_by_a_rule() -> Json {
+    let mut world = by_a_rule();
     world["on"] = fails_users(GREEN);
     world
 }
@@ -240,6 +262,11 @@ impl Trial<'_> {
     pub(super) fn name(&self) -> String {
         let Call { operation, number } = self.call;
         format!("{}/{operation}-{number}/{}", self.course.way.name, self.trouble.name())
+    }
+
+    /// `UpdateService`.
+    pub(super) fn operation(&self) -> &str {
+        &self.call.operation
     }
 
     /// Of a tool that does this wrongly.
