@@ -2,7 +2,8 @@
 //! fake credentials. `tests/tools.sh` installs both; where they are not, that is said aloud and nothing is tested.
 //!
 //! What an emulator does otherwise than AWS stands in one table (`exceptions`). Whatever stands there must still fail, in
-//! these words, and all else must hold: so neither a fault of ours nor a row that is over goes unseen.
+//! these words, and all else must hold: so neither a fault of ours nor a row that is over goes unseen. What they are not asked
+//! to hold stands there, too.
 
 mod build;
 mod exceptions;
@@ -17,7 +18,7 @@ pub(super) use stage::{Part, Stage};
 use super::{Behind, Place, nowhere, plan, targets};
 use crate::adapter::{Budgets, World};
 use crate::plan::Plan;
-use exceptions::{EXCEPTIONS, Exception};
+use exceptions::{EXCEPTIONS, Exception, NOT_ASKED};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
@@ -100,4 +101,35 @@ fn each_exception_is_of_one_contract_and_says_why() {
             seen.push((emulator, contract));
         }
     }
+}
+
+/// The modules beside this one whose text has one of these words.
+fn modules_with(words: &[&str]) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/contract");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        // `mod` says what these words mean.
+        if path.extension().is_none_or(|end| end != "rs") || matches!(&*name, "mod" | "emulators") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        if words.iter().any(|word| text.contains(word)) {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_emulators_are_not_asked_stands_there_with_its_reason() {
+    let asked = modules_with(&["\nheld_everywhere!(", "\nheld_by_adapters!("]);
+    // All have tests of their own but the servers, which tests start.
+    let mut others = modules_with(&["\nheld_by_both!(", "\nheld_by_all!(", "#[tokio::test]\n"]);
+    others.retain(|name| !asked.contains(name));
+    let stated: Vec<&str> = NOT_ASKED.iter().map(|(module, _)| *module).collect();
+    assert_eq!(others, stated, "those that are not asked, and those of the table");
+    assert!(asked.len() > 10 && NOT_ASKED.iter().all(|(_, why)| !why.is_empty()), "{asked:?}");
 }

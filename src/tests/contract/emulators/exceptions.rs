@@ -1,4 +1,5 @@
-//! What emulators do otherwise than AWS. A row is a fault of theirs, never one of ours, and says what AWS does instead.
+//! What emulators do otherwise than AWS. A row is a fault of theirs, never one of ours, and says what AWS does instead. And
+//! what they are not asked at all, with the reason.
 
 use super::server::Emulator::{self, Ministack, Moto};
 
@@ -234,4 +235,25 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         wrong: "has no SimulatePrincipalPolicy (500); AWS evaluates the policies of whoever asks",
         words: "500 Internal Server Error",
     },
+];
+
+/// Modules of contracts that no emulator is asked to hold, and why.
+pub(super) const NOT_ASKED: &[(&str, &str)] = &[
+    ("budgets", "two runs of one process share what they may ask: none of it is said by AWS"),
+    ("files", "files are beside the plan: nobody else has them"),
+    (
+        "private",
+        "each ends with an answer of a resolver inside the network of the zone: nobody answers for names there",
+    ),
+    ("queries", "Prometheus is asked, and not AWS"),
+    (
+        "signals",
+        "they read what ports tell, and what that is over emulators the contracts of those ports say",
+    ),
+    (
+        "stages",
+        "no deployment takes over in stages there: moto drops deploymentConfiguration and has no service deployments \
+         (500), ministack lists none and has no StopServiceDeployment; AWS has all of it",
+    ),
+    ("updates", "zones on a primary server are none of AWS: BIND and Knot hold them"),
 ];
