@@ -86,6 +86,7 @@ async fn a_task_from_another_image_is_not_success() {
     fails(story.arrive().await, FaultKind::Permanent, &[&digest('c'), &digest('b')]);
 }
 
+/// ecspresso#733: once it was stable, nobody looked whether PRIMARY is what was deployed.
 #[tokio::test]
 async fn stable_after_the_circuit_breaker_is_a_failure_with_its_reasons() {
     let world = world();
@@ -135,6 +136,14 @@ async fn what_runs_already_is_not_deployed_again() {
     assert_eq!(story.plan().await.unwrap(), 0);
     story.arrive().await.unwrap();
     assert!(story.writes().is_empty());
+}
+
+/// botocore#2865: a service that CodeDeploy deploys tells of no deployments, and was waited for until time was up.
+#[tokio::test]
+async fn a_service_that_tells_of_no_deployments_is_found_before_going() {
+    let world = world();
+    world.state().services.get_mut("web").unwrap().deployments.clear();
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["has no PRIMARY deployment"]);
 }
 
 #[tokio::test]
@@ -291,6 +300,7 @@ async fn a_deployment_after_ours_is_named_and_left() {
     assert_eq!(story.writes().len(), written);
 }
 
+/// amazon-ecs-deploy-task-definition#860: a deployment that is forced keeps the definition, and only its id is another.
 #[tokio::test]
 async fn the_same_definition_deployed_again_by_somebody_else_is_told() {
     let world = world();

@@ -259,6 +259,8 @@ async fn what_is_under_way_is_not_gone() {
     assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Prior)), "somebody set it back");
 }
 
+/// containers-roadmap#2474: ten minutes were waited for a service to be stable, and nobody could have it wait for longer. Here the
+/// plan says how long, and it must be enough.
 #[tokio::test]
 async fn there_must_be_time_for_all_stages() {
     let short = Strategy { bake: Duration::from_secs(1500), ..canary() };

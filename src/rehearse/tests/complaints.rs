@@ -203,7 +203,8 @@ fn a_task_whose_answer_was_lost_is_found_and_not_run_again() {
     }
 }
 
-/// external-dns#1293, terraform#1194: throttled, and a prior request still being processed.
+/// external-dns#1293: throttled. terraform#1194: and a prior request was still being processed, which is told apart where answers
+/// are read (`adapter/aws/tests/zone.rs`).
 #[test]
 fn a_throttled_change_of_dns_is_made_a_little_later() {
     let lines = comes_to(Outcome::Completed, GO_LIVE, "switch/dns.change.throttled");

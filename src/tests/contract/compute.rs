@@ -97,6 +97,7 @@ pub(super) fn world_image() -> String {
 }
 
 /// Its image cannot be pulled: the service goes back by itself, to another deployment than the one that was asked for.
+/// amazon-ecs-deploy-task-definition#860: that the one with this id is gone says so.
 async fn a_deployment_that_the_service_gave_up_is_seen_by_its_id(place: &Place) {
     let (cluster, service) = ("aep-prod", "aep-backend-prod");
     let compute = place.world.compute("prod").unwrap();

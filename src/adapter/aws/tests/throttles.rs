@@ -108,6 +108,7 @@ async fn an_undo_goes_through_at_once_while_watchers_of_other_runs_wait() {
     assert_eq!(process.clock.now().since(before), Duration::from_millis(200));
 }
 
+/// external-dns#1293: looks were throttled every minute, and so changes came late.
 #[tokio::test]
 async fn a_throttle_makes_watchers_wait_and_no_undo() {
     let server = throttling(1).await;
@@ -132,6 +133,7 @@ async fn an_undo_that_is_throttled_itself_tries_again_soon() {
     assert_eq!(process.watch().await, 0, "watching makes room");
 }
 
+/// terraform#1194: a prior request was still being processed. It is of one zone, and no throttle.
 #[tokio::test]
 async fn a_zone_that_is_busy_slows_nobody_down() {
     let busy = "<ErrorResponse><Error><Code>PriorRequestNotComplete</Code><Message>busy</Message></Error></ErrorResponse>";

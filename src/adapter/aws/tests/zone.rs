@@ -62,6 +62,8 @@ async fn a_switch_is_one_batch_that_echoes_what_was_listed() {
     assert!(call.body.contains(expected), "{}", call.body);
 }
 
+/// aws-sdk-kotlin#1435: what Route 53 answers to a batch that is stale. smithy-rs#143: in an older form it names no code, and an
+/// SDK makes nothing of it. terraform#6679: an A where a CNAME still was.
 #[tokio::test]
 async fn a_stale_batch_is_somebody_elses_change() {
     let legacy = format!(
@@ -108,6 +110,7 @@ async fn a_lost_answer_is_never_sent_again() {
     }
 }
 
+/// external-dns#1293: throttled. terraform#1194: a prior request was still being processed.
 #[tokio::test]
 async fn what_was_certainly_refused_for_now_is_tried_again() {
     let busy = refusal("PriorRequestNotComplete", "the zone is busy");
@@ -189,6 +192,8 @@ async fn a_field_that_cannot_be_sent_stops_the_change() {
     assert!(server.seen().is_empty());
 }
 
+/// terraform-provider-aws#13012: what was to be deleted was sent without its health check, and refused. moto#7153: other fields
+/// may be left out, and then nothing would say that they are not what they were.
 #[tokio::test]
 async fn every_field_that_is_listed_goes_back() {
     let fields = "<SetIdentifier>blue</SetIdentifier><Weight>0</Weight><Region>eu-west-1</Region><GeoLocation>\
