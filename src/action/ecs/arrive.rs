@@ -1,7 +1,8 @@
 //! Whether a deployment has arrived, and why one did not: by its id, its tasks' image digests and its targets' health.
 
-use super::deploy::{Deploy, Note};
+use super::deploy::{Deploy, Note, Prior};
 use super::follow::{Followed, progress};
+use super::restored::digest_of;
 use super::standing::reason;
 use super::{log, moving};
 use crate::action::{Known, Seen};
@@ -135,16 +136,13 @@ impl Deploy {
         if pinned.is_empty() || on(Mistake::DigestIgnored) {
             return Ok(None);
         }
-        let tasks = compute.tasks(&self.cluster, &TaskFilter::Service(self.service.to_string())).await?;
-        let ours: Vec<_> =
-            tasks.iter().filter(|t| t.definition == primary.definition && t.status == "RUNNING").collect();
+        let ours = self.running(compute, &primary.definition).await?;
         if ours.is_empty() {
             return Ok(Some("no running task of the new definition is listed yet".into()));
         }
-        for task in ours {
+        for task in &ours {
             for (container, wanted) in &pinned {
-                let found = task.containers.iter().find(|c| c.name == **container);
-                match found.and_then(|c| c.image_digest.as_deref()) {
+                match digest_of(task, container) {
                     Some(digest) if digest == *wanted => {}
                     Some(digest) => {
                         return Err(Fault::permanent(format!(
@@ -253,7 +251,12 @@ impl Deploy {
                 let compute = reads.world.compute(&self.target.name)?;
                 Err(self.failed(&*compute, service, primary, &primary.definition, GIVEN_UP).await)
             }
-            Rollout::Completed if counted && primary.running == primary.desired => Ok(Seen::Prior),
+            Rollout::Completed if counted && primary.running == primary.desired => {
+                Ok(match self.not_back(reads, primary, &record.prior).await? {
+                    Some(text) => moving(reads, &text),
+                    None => Seen::Prior,
+                })
+            }
             // Turning back brings no count back: that is for another call.
             Rollout::Completed if !counted && record.note.as_ref().is_some_and(Note::turns_back) => {
                 Ok(Seen::Desired { out: json!(null) })
@@ -263,6 +266,20 @@ impl Deploy {
                 &format!("{} of {} tasks run {}", primary.running, primary.desired, primary.definition),
             )),
         }
+    }
+
+    /// All of its tasks run: what is still missing of what was there before, in words. Where nothing should run, nothing is.
+    async fn not_back(
+        &self,
+        reads: &Reads<'_>,
+        primary: &Deployment,
+        prior: &Prior,
+    ) -> Result<Option<String>, Fault> {
+        if primary.desired == 0 {
+            return Ok(None);
+        }
+        let compute = reads.world.compute(&self.target.name)?;
+        self.other_images(&*compute, primary, &prior.ran).await
     }
 
     /// Why the deployment of a definition came to this end.

@@ -7,6 +7,7 @@
 use super::arrive::{may_be_stale, was_replaced};
 use super::diff;
 use super::images;
+use super::restored::Ran;
 use super::standing::{Standing, primary};
 use super::strategy;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
@@ -70,6 +71,9 @@ pub(in crate::action) struct Prior {
     /// Images that the undo needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) kept: Vec<String>,
+    /// Which images ran, as the tasks told; empty where none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) ran: Ran,
     /// Requests move in stages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) stages: bool,
@@ -241,11 +245,13 @@ impl Action for Deploy {
         let already = content == running.content && to.as_ref().is_none_or(|arn| *arn == running.arn);
         let changes = self.changes(&running, &images, to.as_deref(), service.desired);
         let stages = u32::from(!already || desired.is_some());
-        let kept = if stages > 0 { images::of(&running) } else { Vec::new() };
+        let (mut kept, mut ran) = (Vec::new(), Vec::new());
         if stages > 0 {
+            kept = images::of(&running);
             self.has_time(&service)?;
             self.nobody_deploys(&*compute, &service).await?;
             self.can_be_started(reads, &*compute, &service, &new_of(&kept, &images)).await?;
+            ran = self.ran(&*compute, &running).await?;
         }
         let prior = Prior {
             definition: running.arn,
@@ -255,6 +261,7 @@ impl Action for Deploy {
             to,
             images,
             kept,
+            ran,
             stages: service.strategy.has_stages(),
         };
         let changes = if stages == 0 { Vec::new() } else { changes };
@@ -269,6 +276,9 @@ impl Action for Deploy {
         let old = is_undone.then(|| images::of(&running));
         for images in old.into_iter().chain([new_of(&prior.kept, &prior.images)]) {
             notes.extend(images::unknown(&*compute, &images).await);
+        }
+        if is_undone && !prior.kept.is_empty() && prior.ran.is_empty() {
+            notes.extend(self.not_known(&*compute, &running).await);
         }
         Ok(Told { differences: diff::differences(&running.content, &prior.content), notes })
     }
@@ -384,7 +394,7 @@ impl Action for Deploy {
 
 impl Deploy {
     /// For commands.
-    fn update_by_hand(&self, definition: &str, count: Option<u32>) -> String {
+    pub(super) fn update_by_hand(&self, definition: &str, count: Option<u32>) -> String {
         let (cluster, service) = (&self.cluster, &self.service);
         let count = count.map(|count| format!(" --desired-count {count}")).unwrap_or_default();
         let update = format!("--cluster {cluster} --service {service} --task-definition {definition}{count}");

@@ -108,7 +108,7 @@ impl Deploy {
 }
 
 /// Nobody may ask, or there is nobody to be asked: asking again would not help.
-fn is_closed(fault: &Fault) -> bool {
+pub(super) fn is_closed(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Permanent | FaultKind::Blind)
 }
 

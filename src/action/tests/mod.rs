@@ -13,6 +13,7 @@ mod queries;
 mod records;
 mod requests;
 mod resolvers;
+mod restored;
 mod samples;
 mod scaling;
 mod services;

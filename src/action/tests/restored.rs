@@ -1,0 +1,138 @@
+//! `ecs.deploy`, on the way back: what runs again is what ran before.
+
+use super::deploys::{OLD, digest, image, with, world};
+use super::world::{World, definition, task};
+use super::{Story, fails};
+use crate::action::Toward;
+use crate::port::TaskContainer;
+use crate::run::{FaultKind, Look};
+use serde_json::{Value as Json, json};
+
+/// An image by a tag, which may move.
+const TAGGED: &str = "repo/web:v1";
+
+/// The running tasks of the service are of this definition, and from these images.
+fn run(world: &World, definition: &str, digests: &[Option<char>]) {
+    let mut tasks = Vec::new();
+    for (place, letter) in digests.iter().enumerate() {
+        let digest = letter.map(digest);
+        tasks.push(task(&format!("arn:task/{place}"), definition, "RUNNING", None, digest.as_deref()));
+    }
+    world.state().tasks = tasks;
+}
+
+/// A world whose service runs a tag, from these images.
+fn tagged(digests: &[Option<char>]) -> World {
+    let world = world();
+    world.state().definitions[0] = definition("web", 1, TAGGED);
+    run(&world, OLD, digests);
+    world
+}
+
+fn deploy(world: &World) -> Story {
+    Story::new(world, "ecs.deploy", &with(&json!({"images": {"app": image('b')}})))
+}
+
+/// It has arrived.
+async fn deployed(world: &World) -> Story {
+    let mut story = deploy(world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    story.apply().await.unwrap();
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    story
+}
+
+/// It was undone, and its tasks run from these images.
+async fn undone(world: &World, story: &mut Story, digests: &[Option<char>]) {
+    story.undo().await.unwrap();
+    world.complete("web", &digest('a'));
+    run(world, OLD, digests);
+}
+
+#[tokio::test]
+async fn an_image_under_a_moved_tag_is_not_called_restored() {
+    let world = tagged(&[Some('a')]);
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a'), Some('c')]).await;
+    let (is, was) = (digest('c'), digest('a'));
+    let words = ["service web of main", "app runs", &*is, &*was, OLD, TAGGED, "--force-new-deployment"];
+    fails(story.restored().await, FaultKind::Permanent, &words);
+    // Who undoes it once more changes nothing, and is told the same.
+    let written = story.writes().len();
+    story.undo().await.unwrap();
+    assert_eq!(story.writes().len(), written);
+    fails(story.restored().await, FaultKind::Permanent, &words);
+    // The tag was put right, and a person had the tasks started anew.
+    world.state().services.get_mut("web").unwrap().deployments[0].id = "ecs-svc/by-hand".into();
+    run(&world, OLD, &[Some('a'), Some('a')]);
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_images_that_ran_beside_each_other_any_is_right() {
+    for (letter, is_right) in [('a', true), ('c', true), ('d', false)] {
+        let world = tagged(&[Some('c'), Some('a')]);
+        let mut story = deployed(&world).await;
+        undone(&world, &mut story, &[Some(letter)]).await;
+        let restored = story.restored().await;
+        if is_right {
+            restored.unwrap();
+        } else {
+            let both = format!("{} or {}", digest('a'), digest('c'));
+            fails(restored, FaultKind::Permanent, &[&digest('d'), &both]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_nobody_tells_is_not_compared() {
+    for (before, after) in [(None, Some('c')), (Some('a'), None)] {
+        let world = tagged(&[before]);
+        let mut story = deployed(&world).await;
+        undone(&world, &mut story, &[after]).await;
+        story.restored().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tasks_of_another_definition_tell_nothing_of_what_is_back() {
+    let world = tagged(&[Some('a')]);
+    let mut story = deployed(&world).await;
+    let new = world.state().services["web"].definition.clone();
+    undone(&world, &mut story, &[Some('a')]).await;
+    world.state().tasks.push(task("arn:task/new", &new, "RUNNING", None, Some(digest('b').as_str())));
+    let back = world.state().tasks.remove(0);
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })), "none of it is listed yet");
+    world.state().tasks.push(back);
+    story.restored().await.unwrap();
+}
+
+/// A sidecar that AWS adds to each task is of no definition, and is renewed when AWS likes.
+#[tokio::test]
+async fn a_container_that_no_definition_names_may_run_anything() {
+    let world = tagged(&[Some('a')]);
+    let beside = |letter| {
+        let (name, image_digest) = ("aws-guardduty-agent".into(), Some(digest(letter)));
+        let added = TaskContainer { name, exit_code: None, reason: None, image_digest };
+        world.state().tasks[0].containers.push(added);
+    };
+    beside('d');
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a')]).await;
+    beside('e');
+    story.restored().await.unwrap();
+}
+
+/// A run that was begun by an earlier version goes back as it would have gone.
+#[tokio::test]
+async fn what_no_record_tells_is_not_compared() {
+    let world = tagged(&[Some('a')]);
+    let mut story = deployed(&world).await;
+    let proposal = story.proposal.as_mut().unwrap();
+    let mut prior: Json = serde_json::from_str(&proposal.prior).unwrap();
+    assert!(prior.as_object_mut().unwrap().remove("ran").is_some());
+    proposal.prior = prior.to_string().into();
+    undone(&world, &mut story, &[Some('c')]).await;
+    story.restored().await.unwrap();
+}
