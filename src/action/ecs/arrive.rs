@@ -7,7 +7,7 @@ use super::standing::reason;
 use super::{log, moving};
 use crate::action::{Known, Seen};
 use crate::mutant::{Mistake, on};
-use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TargetHealth, TaskFilter};
+use crate::port::{Deployment, ReadCompute, ReadTraffic, Reads, Rollout, Service, TargetHealth, TaskFilter};
 use crate::run::Fault;
 use serde_json::json;
 use std::time::Duration;
@@ -94,23 +94,14 @@ impl Deploy {
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         for group in &service.target_groups {
-            let mut targets = traffic.targets(group).await?;
-            if let Some((_, other)) = service.alternates.iter().find(|(one, _)| one == group) {
-                // Requests come to one of the two, and which one it is changes each time.
-                let others = traffic.targets(other).await?;
-                targets = if healthy_of(&others) > healthy_of(&targets) { others } else { targets };
-            }
+            let targets = targets_of(&*traffic, service, group).await?;
             let healthy = healthy_of(&targets);
             if healthy < self.healthy.targets {
-                let others = targets.iter().filter(|target| target.state != "healthy");
-                let others: Vec<String> = others
-                    .take(REASONS)
-                    .map(|t| format!("{} is {}{}", t.id, t.state, said(t.reason.as_deref())))
-                    .collect();
-                let mut text = format!("{healthy} of {} targets are healthy", self.healthy.targets);
-                if !others.is_empty() {
-                    text = format!("{text}: {}", others.join(", "));
-                }
+                let text = format!(
+                    "{healthy} of {} targets are healthy{}",
+                    self.healthy.targets,
+                    not_healthy(&targets)
+                );
                 return Ok(moving(reads, &text));
             }
         }
@@ -252,7 +243,7 @@ impl Deploy {
                 Err(self.failed(&*compute, service, primary, &primary.definition, GIVEN_UP).await)
             }
             Rollout::Completed if counted && primary.running == primary.desired => {
-                Ok(match self.not_back(reads, primary, &record.prior).await? {
+                Ok(match self.not_back(reads, service, primary, &record.prior).await? {
                     Some(text) => moving(reads, &text),
                     None => Seen::Prior,
                 })
@@ -272,6 +263,7 @@ impl Deploy {
     async fn not_back(
         &self,
         reads: &Reads<'_>,
+        service: &Service,
         primary: &Deployment,
         prior: &Prior,
     ) -> Result<Option<String>, Fault> {
@@ -279,7 +271,10 @@ impl Deploy {
             return Ok(None);
         }
         let compute = reads.world.compute(&self.target.name)?;
-        self.other_images(&*compute, primary, &prior.ran).await
+        if let Some(text) = self.other_images(&*compute, primary, &prior.ran).await? {
+            return Ok(Some(text));
+        }
+        self.not_served(reads, service, &prior.served).await
     }
 
     /// Why the deployment of a definition came to this end.
@@ -340,8 +335,31 @@ fn gave_up(service: &Service, primary: &Deployment, note: &Note) -> bool {
         || service.events.iter().any(|event| event.contains(&note.deployment) && event.contains("failed"))
 }
 
-fn healthy_of(targets: &[TargetHealth]) -> usize {
+/// The targets of a group. Of two that take turns, those of which more are healthy: requests come to one of the two, and which
+/// one it is changes each time.
+pub(super) async fn targets_of(
+    traffic: &dyn ReadTraffic,
+    service: &Service,
+    group: &str,
+) -> Result<Vec<TargetHealth>, Fault> {
+    let targets = traffic.targets(group).await?;
+    let Some((_, other)) = service.alternates.iter().find(|(one, _)| one == group) else {
+        return Ok(targets);
+    };
+    let others = traffic.targets(other).await?;
+    Ok(if healthy_of(&others) > healthy_of(&targets) { others } else { targets })
+}
+
+pub(super) fn healthy_of(targets: &[TargetHealth]) -> usize {
     targets.iter().filter(|target| target.state == "healthy").count()
+}
+
+/// Which are not, and why, after a `: `.
+pub(super) fn not_healthy(targets: &[TargetHealth]) -> String {
+    let others = targets.iter().filter(|target| target.state != "healthy").take(REASONS);
+    let others: Vec<String> =
+        others.map(|t| format!("{} is {}{}", t.id, t.state, said(t.reason.as_deref()))).collect();
+    if others.is_empty() { String::new() } else { format!(": {}", others.join(", ")) }
 }
 
 fn said(reason: Option<&str>) -> String {

@@ -74,6 +74,9 @@ pub(in crate::action) struct Prior {
     /// Which images ran, as the tasks told; empty where none did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ran: Ran,
+    /// Target groups in which somebody was healthy, as ARN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) served: Vec<String>,
     /// Requests move in stages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) stages: bool,
@@ -245,12 +248,12 @@ impl Action for Deploy {
         let already = content == running.content && to.as_ref().is_none_or(|arn| *arn == running.arn);
         let changes = self.changes(&running, &images, to.as_deref(), service.desired);
         let stages = u32::from(!already || desired.is_some());
-        let (mut kept, mut ran) = (Vec::new(), Vec::new());
+        let (mut kept, mut ran, mut served) = (Vec::new(), Vec::new(), Vec::new());
         if stages > 0 {
             kept = images::of(&running);
             self.has_time(&service)?;
             self.nobody_deploys(&*compute, &service).await?;
-            self.can_be_started(reads, &*compute, &service, &new_of(&kept, &images)).await?;
+            served = self.can_be_started(reads, &*compute, &service, &new_of(&kept, &images)).await?;
             ran = self.ran(&*compute, &running).await?;
         }
         let prior = Prior {
@@ -262,6 +265,7 @@ impl Action for Deploy {
             images,
             kept,
             ran,
+            served,
             stages: service.strategy.has_stages(),
         };
         let changes = if stages == 0 { Vec::new() } else { changes };

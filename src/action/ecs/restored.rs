@@ -1,9 +1,10 @@
 //! Whether what is set back is what ran before: the image digests of its tasks, and the health of its targets, held against what
 //! was recorded before anything was written.
 
+use super::arrive::{healthy_of, not_healthy, targets_of};
 use super::deploy::Deploy;
 use super::follow::is_closed;
-use crate::port::{Deployment, ReadCompute, Task, TaskDefinition, TaskFilter};
+use crate::port::{Deployment, ReadCompute, Reads, Service, Task, TaskDefinition, TaskFilter};
 use crate::run::Fault;
 use std::sync::Arc;
 
@@ -85,6 +86,27 @@ impl Deploy {
                     }
                     _ => {}
                 }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where somebody was healthy before, and nobody is: in words.
+    pub(super) async fn not_served(
+        &self,
+        reads: &Reads<'_>,
+        service: &Service,
+        served: &[String],
+    ) -> Result<Option<String>, Fault> {
+        let traffic = reads.world.traffic(&self.target.name)?;
+        for group in &service.target_groups {
+            if !served.contains(group) {
+                continue;
+            }
+            let targets = targets_of(&*traffic, service, group).await?;
+            if healthy_of(&targets) == 0 {
+                let others = not_healthy(&targets);
+                return Ok(Some(format!("no target of {group} is healthy, and before one was{others}")));
             }
         }
         Ok(None)

@@ -1,5 +1,6 @@
 //! How a service stands against what was recorded: as before, as we made it, or neither.
 
+use super::arrive::{healthy_of, targets_of};
 use super::deploy::{Deploy, Note, Prior};
 use super::images;
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskDefinition};
@@ -49,22 +50,25 @@ impl Deploy {
         }
     }
 
-    /// What should run can be started, and requests still have a way there.
+    /// What should run can be started, and requests still have a way there: the target groups in which somebody is healthy.
     pub(super) async fn can_be_started(
         &self,
         reads: &Reads<'_>,
         compute: &dyn ReadCompute,
         service: &Service,
         images: &[String],
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<String>, Fault> {
         if let Some(why) = images::gone(compute, images).await {
             return Err(Fault::permanent(format!("{why}. {} could not be set to it", self.name())));
         }
         let traffic = reads.world.traffic(&self.target.name)?;
+        let mut served = Vec::new();
         for group in &service.target_groups {
-            traffic.targets(group).await?;
+            if healthy_of(&targets_of(&*traffic, service, group).await?) > 0 {
+                served.push(group.clone());
+            }
         }
-        Ok(())
+        Ok(served)
     }
 
     /// The deployment that is complete, of a service that nobody is changing.

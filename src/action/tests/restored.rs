@@ -1,12 +1,14 @@
 //! `ecs.deploy`, on the way back: what runs again is what ran before.
 
-use super::deploys::{OLD, digest, image, with, world};
-use super::world::{World, definition, task};
+use super::deploys::{GROUP, OLD, digest, image, with, world};
+use super::world::{STEP, World, definition, task};
 use super::{Story, fails};
 use crate::action::Toward;
-use crate::port::TaskContainer;
+use crate::plan::Scope;
+use crate::port::{Reads, TaskContainer};
 use crate::run::{FaultKind, Look};
 use serde_json::{Value as Json, json};
+use std::sync::Mutex;
 
 /// An image by a tag, which may move.
 const TAGGED: &str = "repo/web:v1";
@@ -27,6 +29,11 @@ fn tagged(digests: &[Option<char>]) -> World {
     world.state().definitions[0] = definition("web", 1, TAGGED);
     run(&world, OLD, digests);
     world
+}
+
+/// So many targets of the service are healthy.
+fn healthy(world: &World, count: usize) {
+    world.state().healthy.insert(GROUP.into(), count);
 }
 
 fn deploy(world: &World) -> Story {
@@ -131,8 +138,91 @@ async fn what_no_record_tells_is_not_compared() {
     let mut story = deployed(&world).await;
     let proposal = story.proposal.as_mut().unwrap();
     let mut prior: Json = serde_json::from_str(&proposal.prior).unwrap();
-    assert!(prior.as_object_mut().unwrap().remove("ran").is_some());
+    for field in ["ran", "served"] {
+        assert!(prior.as_object_mut().unwrap().remove(field).is_some(), "{field} is recorded");
+    }
     proposal.prior = prior.to_string().into();
     undone(&world, &mut story, &[Some('c')]).await;
+    healthy(&world, 0);
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_not_back_before_a_target_is_healthy_again() {
+    let world = world();
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a')]).await;
+    healthy(&world, 0);
+    let said = Mutex::new(String::new());
+    {
+        let (scope, tell) = (Scope::default(), |text: &str| said.lock().unwrap().push_str(text));
+        let reads = Reads { world: &world, step: STEP, scope: &scope, progress: &tell };
+        let look = story.action.look(&reads, Toward::Prior, &story.record()).await;
+        assert!(matches!(look, Ok(Look::Moving { .. })), "{look:?}");
+    }
+    let said = said.into_inner().unwrap();
+    let words = [GROUP, "10.0.0.0:80 is unhealthy (Target.Timeout)"];
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    healthy(&world, 1);
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn where_no_target_becomes_healthy_again_it_is_not_restored() {
+    let world = world();
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a')]).await;
+    healthy(&world, 0);
+    fails(story.restored().await, FaultKind::Permanent, &["not there in time"]);
+}
+
+/// Which of two groups requests come to changes with each deployment.
+#[tokio::test]
+async fn a_target_in_the_group_that_takes_turns_is_one_that_is_back() {
+    let world = world();
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a')]).await;
+    healthy(&world, 0);
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
+    let other = GROUP.replace("/tg/", "/other/");
+    world.state().services.get_mut("web").unwrap().alternates = vec![(GROUP.into(), other)];
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_for_targets_where_none_was_healthy_before() {
+    let world = world();
+    healthy(&world, 0);
+    let mut story = deploy(&world);
+    assert_eq!(story.plan().await.unwrap(), 1);
+    story.apply().await.unwrap();
+    undone(&world, &mut story, &[Some('a')]).await;
+    story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nothing_should_run_nothing_is_waited_for() {
+    let world = tagged(&[Some('a')]);
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[]).await;
+    healthy(&world, 0);
+    assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
+    {
+        let mut state = world.state();
+        let service = state.services.get_mut("web").unwrap();
+        service.desired = 0;
+        (service.deployments[0].desired, service.deployments[0].running) = (0, 0);
+    }
+    story.restored().await.unwrap();
+}
+
+/// The service was given other target groups meanwhile: those of before are none of its own any more.
+#[tokio::test]
+async fn a_group_that_the_service_has_no_more_is_not_waited_for() {
+    let world = world();
+    let mut story = deployed(&world).await;
+    undone(&world, &mut story, &[Some('a')]).await;
+    healthy(&world, 0);
+    world.state().services.get_mut("web").unwrap().target_groups = vec![GROUP.replace("/tg/", "/other/")];
     story.restored().await.unwrap();
 }
