@@ -346,9 +346,13 @@ impl Action for Deploy {
 
     async fn way_back(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Option<String>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
-        let Some(why) = images::gone(&*compute, &prior.kept).await else { return Ok(None) };
-        let (name, definition) = (self.name(), &prior.definition);
-        Ok(Some(format!("{why}. {name} could not be set back to {definition}: push it again first")))
+        if let Some(why) = images::gone(&*compute, &prior.kept).await {
+            let (name, definition) = (self.name(), &prior.definition);
+            return Ok(Some(format!(
+                "{why}. {name} could not be set back to {definition}: push it again first"
+            )));
+        }
+        self.gone(reads, &*compute, prior).await
     }
 
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {

@@ -4,7 +4,7 @@ use super::arrive::{healthy_of, targets_of};
 use super::deploy::{Deploy, Note, Prior};
 use super::images;
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskDefinition};
-use crate::run::Fault;
+use crate::run::{Fault, FaultKind};
 
 /// How a service stands, with its PRIMARY deployment.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,41 @@ impl Deploy {
             }
         }
         Ok(served)
+    }
+
+    /// What the undo needs beside images and is certainly gone. What is INACTIVE is not: the undo registers the same again.
+    pub(super) async fn gone(
+        &self,
+        reads: &Reads<'_>,
+        compute: &dyn ReadCompute,
+        prior: &Prior,
+    ) -> Result<Option<String>, Fault> {
+        // Nothing was to be written, so nothing is to be set back.
+        if prior.kept.is_empty() {
+            return Ok(None);
+        }
+        let (name, definition) = (self.name(), &prior.definition);
+        if matches!(compute.definition(definition).await, Ok(None)) {
+            return Ok(Some(format!(
+                "there is no task definition {definition} any more: nobody can tell what {name} ran, and it could not be \
+                 set back to it"
+            )));
+        }
+        let traffic = reads.world.traffic(&self.target.name)?;
+        for group in &prior.served {
+            if !traffic.targets(group).await.is_err_and(|fault| is_no_group(&fault)) {
+                continue;
+            }
+            // By now the service may have others.
+            let service = compute.service(&self.cluster, &self.service).await;
+            if matches!(&service, Ok(Some(now)) if now.target_groups.contains(group)) {
+                return Ok(Some(format!(
+                    "target group {group} of {name} is gone: what it would be set back to could not be reached. give the \
+                     service a target group that is there first"
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// The deployment that is complete, of a service that nobody is changing.
@@ -155,6 +190,11 @@ impl Deploy {
             primary.definition, prior.definition
         ))
     }
+}
+
+/// There is certainly no such target group: a look that was refused otherwise tells nothing of it.
+fn is_no_group(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Permanent && fault.message.contains("TargetGroupNotFound")
 }
 
 /// ` (why)`, in the provider's words.

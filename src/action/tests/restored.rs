@@ -1,4 +1,4 @@
-//! `ecs.deploy`, on the way back: what runs again is what ran before.
+//! `ecs.deploy`, on the way back: what runs again is what ran before, and that it can come back is looked at beforehand.
 
 use super::deploys::{GROUP, OLD, digest, image, with, world};
 use super::world::{STEP, World, definition, task};
@@ -6,7 +6,7 @@ use super::{Story, fails};
 use crate::action::Toward;
 use crate::plan::Scope;
 use crate::port::{Reads, TaskContainer};
-use crate::run::{FaultKind, Look};
+use crate::run::{Fault, FaultKind, Look};
 use serde_json::{Value as Json, json};
 use std::sync::Mutex;
 
@@ -225,4 +225,54 @@ async fn a_group_that_the_service_has_no_more_is_not_waited_for() {
     healthy(&world, 0);
     world.state().services.get_mut("web").unwrap().target_groups = vec![GROUP.replace("/tg/", "/other/")];
     story.restored().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_definition_that_is_not_even_inactive_leaves_no_way_back() {
+    let world = world();
+    let story = deployed(&world).await;
+    assert_eq!(story.way_back().await, None);
+    world.state().definitions[0].active = false;
+    assert_eq!(story.way_back().await, None, "the undo registers the same again");
+    world.state().definitions.remove(0);
+    let gone = story.way_back().await.unwrap();
+    assert!(["there is no task definition", OLD].iter().all(|word| gone.contains(word)), "{gone}");
+}
+
+#[tokio::test]
+async fn a_target_group_that_was_deleted_leaves_no_way_back() {
+    let world = world();
+    let story = deployed(&world).await;
+    world.state().deleted.push(GROUP.into());
+    let gone = story.way_back().await.unwrap();
+    assert!([GROUP, "service web of main", "is gone"].iter().all(|word| gone.contains(word)), "{gone}");
+    // By now the service has another one.
+    world.state().services.get_mut("web").unwrap().target_groups = vec![GROUP.replace("/tg/", "/other/")];
+    assert_eq!(story.way_back().await, None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_not_taken_for_gone() {
+    let world = world();
+    let story = deployed(&world).await;
+    for fault in [
+        Fault::blind("AccessDenied: these credentials may not look"),
+        Fault::transient("ServiceUnavailable"),
+        Fault::permanent("ValidationError: no"),
+    ] {
+        world.state().cut_off = Some(fault);
+        assert_eq!(story.way_back().await, None);
+    }
+}
+
+/// What was not written is not to be set back.
+#[tokio::test]
+async fn a_step_that_changed_nothing_needs_no_way_back() {
+    let world = world();
+    run(&world, OLD, &[Some('a')]);
+    let mut story = Story::new(&world, "ecs.deploy", &with(&json!({"images": {"app": image('a')}})));
+    assert_eq!(story.plan().await.unwrap(), 0);
+    world.state().definitions.clear();
+    world.state().deleted.push(GROUP.into());
+    assert_eq!(story.way_back().await, None);
 }

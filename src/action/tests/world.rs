@@ -75,6 +75,8 @@ pub(super) struct State {
     pub(super) definitions: Vec<TaskDefinition>,
     pub(super) tasks: Vec<Task>,
     pub(super) healthy: BTreeMap<String, usize>,
+    /// Target groups that were deleted.
+    pub(super) deleted: Vec<String>,
     /// What is said of images, by their names; of others that they can be pulled.
     pub(super) pulls: BTreeMap<String, Pull>,
     /// Service deployments, the newest first.
@@ -144,6 +146,7 @@ impl World {
             definitions: Vec::new(),
             tasks: Vec::new(),
             healthy: BTreeMap::new(),
+            deleted: Vec::new(),
             rollouts: Vec::new(),
             closed: None,
             meanwhile: None,

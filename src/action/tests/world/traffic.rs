@@ -16,10 +16,11 @@ impl ReadTraffic for World {
         Ok(self.asked()?.groups.clone())
     }
     async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
-        if group == "none" {
+        let state = self.asked()?;
+        if group == "none" || state.deleted.iter().any(|deleted| deleted == group) {
             return Err(Fault::permanent(format!("TargetGroupNotFound: {group}")));
         }
-        let healthy = self.asked()?.healthy.get(group).copied().unwrap_or(2);
+        let healthy = state.healthy.get(group).copied().unwrap_or(2);
         let one = |n: usize| TargetHealth {
             id: format!("10.0.0.{n}:80"),
             state: if n < healthy { "healthy" } else { "unhealthy" }.into(),
