@@ -131,6 +131,27 @@ async fn a_container_that_no_definition_names_may_run_anything() {
     story.restored().await.unwrap();
 }
 
+#[tokio::test]
+async fn who_may_not_look_at_tasks_is_told_so_and_goes_on() {
+    let world = tagged(&[Some('a')]);
+    let mut story = deploy(&world);
+    world.state().hidden = Some(Fault::transient("ServiceUnavailable"));
+    fails(story.plan().await, FaultKind::Transient, &["ServiceUnavailable"]);
+    world.state().hidden = Some(Fault::blind("AccessDenied: these credentials may not look"));
+    assert_eq!(story.plan().await.unwrap(), 1);
+    let told = story.told().await.unwrap().notes.join(" ");
+    assert!(told.contains("which images run could not be known") && told.contains("AccessDenied"), "{told}");
+    // Who does not go back needs to know nothing of it.
+    story.is_undone = false;
+    let told = story.told().await.unwrap().notes.join(" ");
+    assert!(!told.contains("AccessDenied"), "{told}");
+    story.is_undone = true;
+    world.state().hidden = None;
+    story.apply().await.unwrap();
+    undone(&world, &mut story, &[Some('c')]).await;
+    story.restored().await.unwrap();
+}
+
 /// A run that was begun by an earlier version goes back as it would have gone.
 #[tokio::test]
 async fn what_no_record_tells_is_not_compared() {

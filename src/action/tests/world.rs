@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) services: BTreeMap<String, Service>,
     pub(super) definitions: Vec<TaskDefinition>,
     pub(super) tasks: Vec<Task>,
+    /// Nobody may look at tasks, and this is why.
+    pub(super) hidden: Option<Fault>,
     pub(super) healthy: BTreeMap<String, usize>,
     /// Target groups that were deleted.
     pub(super) deleted: Vec<String>,
@@ -145,6 +147,7 @@ impl World {
             services: BTreeMap::new(),
             definitions: Vec::new(),
             tasks: Vec::new(),
+            hidden: None,
             healthy: BTreeMap::new(),
             deleted: Vec::new(),
             rollouts: Vec::new(),
@@ -456,7 +459,11 @@ impl ReadCompute for World {
             TaskFilter::StoppedOf(_) => task.status == "STOPPED" && task.started_by.is_none(),
             TaskFilter::StartedBy(token) => task.started_by.as_ref() == Some(token),
         };
-        Ok(self.state().tasks.iter().filter(fits).cloned().collect())
+        let state = self.state();
+        match &state.hidden {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(state.tasks.iter().filter(fits).cloned().collect()),
+        }
     }
     async fn service_deployments(
         &self,
