@@ -80,9 +80,10 @@ async fn one_that_does_not_let_it_go_is_known_at_once() {
 async fn before_anything_was_led_elsewhere_nobody_can_tell() {
     let (world, _) = switched().await;
     let earlier = json!({"switched_at": "2026-11-30T12:00:00Z"});
-    for (out, words) in
-        [(None, "`switch` is not done yet"), (Some(&earlier), "`switch` does not say what it has led elsewhere")]
-    {
+    for (out, words) in [
+        (None, "`switch` is not done yet"),
+        (Some(&earlier), "`switch` does not say what it has led elsewhere"),
+    ] {
         let mut story = asking(&world, out);
         story.plan().await.unwrap();
         fails(story.arrive().await, FaultKind::Blind, &[words]);
