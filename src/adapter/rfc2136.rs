@@ -17,7 +17,7 @@ mod tests;
 use super::dns::{self, Resolver};
 use crate::plan::{Scope, Target, Template, Timestamp, Value, name_server};
 use crate::port::dns::{
-    Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
 };
 use crate::port::{Clock, ReadDns, Wiring, WriteDns};
 use crate::run::Fault;
@@ -39,6 +39,8 @@ pub(super) struct UpdatedZone {
     port: u16,
     /// Stated by the plan, in place of those.
     stated: Vec<(Name, u16)>,
+    /// What they keep is asked for; none of them stands in for a name server.
+    resolvers: Vec<Arc<dyn AskResolver>>,
     zone: OnceCell<Zone>,
 }
 
@@ -70,6 +72,7 @@ impl UpdatedZone {
                 resolver,
                 port: wiring.dns_port,
                 stated: Vec::new(),
+                resolvers: Vec::new(),
                 zone: OnceCell::new(),
             });
         }
@@ -85,8 +88,14 @@ impl UpdatedZone {
             resolver: Resolver::System,
             port: dns::PORT,
             stated: stated?,
+            resolvers: Vec::new(),
             zone: OnceCell::new(),
         })
+    }
+
+    /// The same, with these resolvers.
+    pub(super) fn asking(self, resolvers: Vec<Arc<dyn AskResolver>>) -> Self {
+        Self { resolvers, ..self }
     }
 
     /// The same, for changing until then.
@@ -161,6 +170,10 @@ impl ReadDns for UpdatedZone {
 
     async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, Fault> {
         self.resolver.addresses(name.as_str()).await
+    }
+
+    fn resolvers(&self) -> Vec<Arc<dyn AskResolver>> {
+        self.resolvers.clone()
     }
 }
 

@@ -165,12 +165,12 @@ impl Targets {
         let resolver = self.wiring.as_ref().map_or(Resolver::System, |wiring| Resolver::At(wiring.resolver));
         let port = self.wiring.as_ref().map_or(dns::PORT, |wiring| wiring.dns_port);
         let zone = HostedZone::new(account, &text("zone_id")?, resolver, port);
-        let zone = Arc::new(zone.or_else_asking(self.stand_ins(target)));
+        let zone = Arc::new(zone.or_else_asking(self.resolvers(target)));
         self.made().zones.insert(name.into(), zone.clone());
         Ok(zone)
     }
 
-    fn stand_ins(&self, target: &Target) -> Vec<Arc<dyn AskResolver>> {
+    fn resolvers(&self, target: &Target) -> Vec<Arc<dyn AskResolver>> {
         let instead = self.wiring.as_ref().and_then(|wiring| wiring.https_resolver.as_deref());
         let resolver =
             |url| -> Arc<dyn AskResolver> { Arc::new(HttpsResolver::new(url, instead, self.http.clone())) };
@@ -188,7 +188,7 @@ impl Targets {
         }
         let secrets = self.secrets.get_or_init(Scope::default);
         let zone = UpdatedZone::read(target, secrets, self.clock.clone(), self.wiring.as_ref())?;
-        let zone = Arc::new(zone);
+        let zone = Arc::new(zone.asking(self.resolvers(target)));
         self.made().updated.insert(name.into(), zone.clone());
         Ok(zone)
     }

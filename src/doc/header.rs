@@ -52,12 +52,12 @@ fn route53(fields: &mut Fields<'_>) {
     fields.required("aws", target(&["aws"]), "the target of kind aws whose account holds the zone");
     let about = "public resolvers that are asked over HTTPS (RFC 8484) where no name server of the zone answers on port 53, \
                  and by the signal `dns.resolvers`: `https://dns.example/dns-query`";
-    let named = fields.optional("resolvers", list(text()), about).unwrap_or_default();
-    resolvers(fields, &named);
+    resolvers(fields, about);
 }
 
 /// Reports what nobody should be asked at: what is not signed by anybody proves nothing.
-fn resolvers(fields: &mut Fields<'_>, named: &[Arc<str>]) {
+fn resolvers(fields: &mut Fields<'_>, about: &'static str) {
+    let named = fields.optional("resolvers", list(text()), about).unwrap_or_default();
     let span = fields.span_of("resolvers");
     let sound = |url: &Url| {
         url.scheme() == "https"
@@ -82,6 +82,9 @@ fn rfc2136(fields: &mut Fields<'_>) {
                  that the zone and its parent name";
     let stated = fields.optional("name_servers", list(text()), about).unwrap_or_default();
     servers(fields, "name_servers", &stated);
+    let about = "public resolvers that are asked over HTTPS (RFC 8484) what they still keep of a name, before it is led \
+                 elsewhere and by the signal `dns.resolvers`: `https://dns.example/dns-query`";
+    resolvers(fields, about);
 }
 
 /// Reports what cannot be a server.

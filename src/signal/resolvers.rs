@@ -52,7 +52,7 @@ struct Asked {
 impl Signal for Resolvers {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let about = "the zone; its `resolvers` are asked";
-        let target = fields.required("target", target(&["route53"]), about);
+        let target = fields.required("target", target(&["route53", "rfc2136"]), about);
         let about = "the step of kind `dns.switch` that leads the name elsewhere";
         let after = fields.required("after", reference(), about);
         if let Some(step) = &after {

@@ -177,8 +177,7 @@ impl ReadDns for HostedZone {
         let is_own = |zone: &crate::sim::Zone| zone.private && zone.holds(name);
         let hidden =
             !self.resolvers.is_empty() && inside.look(|world, _| world.zone(&self.id).is_ok_and(is_own));
-        let mut found =
-            inside.resolved(name, if hidden { World::resolve_inside } else { World::resolve })?;
+        let mut found = inside.resolved(name, if hidden { World::resolve_inside } else { World::resolve })?;
         if strike == Some(Strike::Partial) && found.len() > 1 {
             found.pop();
         }
@@ -193,7 +192,8 @@ impl ReadDns for HostedZone {
     }
 
     async fn stand_ins(&self) -> Result<Vec<Arc<dyn AskResolver>>, Fault> {
-        if self.resolvers.is_empty() {
+        // A primary server has no word of its own on what all of its zone's servers serve.
+        if self.resolvers.is_empty() || self.account.number.is_none() {
             return Ok(Vec::new());
         }
         let (zone, kind) = (self.zone().await?, RecordType("SOA".into()));

@@ -116,14 +116,23 @@ impl Ports {
         if self.targets.iter().any(|target| &*target.name == name && &*target.kind == "rfc2136") {
             let account = Account { inside: self.inside.clone(), number: None };
             let id = Name::new(&self.says(name, "rfc2136", "name")?).to_string();
-            return Ok(dns::HostedZone { account, id, calls: &dns::PRIMARY, resolvers: Vec::new() });
+            return Ok(dns::HostedZone {
+                account,
+                id,
+                calls: &dns::PRIMARY,
+                resolvers: self.resolvers(name),
+            });
         }
         let account = self.account(&self.says(name, "route53", "aws")?)?;
         let id = self.says(name, "route53", "zone_id")?;
         let id = id.trim_start_matches("/hostedzone/").into();
+        Ok(dns::HostedZone { account, id, calls: &dns::ROUTE53, resolvers: self.resolvers(name) })
+    }
+
+    /// Those that the plan names for a zone.
+    fn resolvers(&self, name: &str) -> Vec<Arc<str>> {
         let target = self.targets.iter().find(|target| &*target.name == name);
-        let resolvers = target.into_iter().flat_map(|target| target.lists("resolvers")).map(Arc::from);
-        Ok(dns::HostedZone { account, id, calls: &dns::ROUTE53, resolvers: resolvers.collect() })
+        target.into_iter().flat_map(|target| target.lists("resolvers")).map(Arc::from).collect()
     }
 
     fn says(&self, name: &str, kind: &str, field: &str) -> Result<String, Fault> {
