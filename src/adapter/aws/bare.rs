@@ -1,10 +1,10 @@
 //! Calls to services that are asked a question or two: through what the SDK itself is made of, for an SDK of each would be
 //! among the largest crates here.
 //!
-//! Requests take the same way as all others: the same connections, credentials, watch and budget. Not here: what is asked for,
-//! and in which protocol.
+//! Requests take the same way as all others: the same connections, credentials, watch and budget. Not here: what is asked for.
 
 use super::call::Watch;
+use crate::port::partition;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
@@ -24,6 +24,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
+use serde_json::Value as Json;
 use std::fmt::Debug;
 
 /// What is asked, and where.
@@ -126,4 +127,29 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> ErrorMetadat
         told = told.message(message);
     }
     told.build()
+}
+
+/// Where the services of a region are: `amazonaws.com`.
+pub(super) fn domain(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+/// An answer of a service that speaks JSON; `{"__type": "ImageNotFoundException", "message": "…"}` is a refusal.
+pub(super) fn json(answer: &HttpResponse) -> Read<Json> {
+    let body: Option<Json> = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).ok();
+    let body = body.unwrap_or_default();
+    if answer.status().is_success() {
+        return Ok(body);
+    }
+    // `com.amazonaws.ecr#ImageNotFoundException`
+    let code = body["__type"].as_str().and_then(|code| code.rsplit('#').next());
+    let message = body["message"].as_str().or_else(|| body["Message"].as_str());
+    Err(OrchestratorError::operation(refusal(code, message)))
 }

@@ -1,7 +1,7 @@
 //! ECR, which is asked whether an image is there: in JSON, in the account and region that the image's name says.
 
 use super::account::Account;
-use super::bare::{Bare, Read, refusal};
+use super::bare::{self, Bare, Read};
 use super::call::{self, Class, Failure};
 use crate::adapter::budgets::Service;
 use crate::port::{Image, Pick, Pull};
@@ -54,12 +54,12 @@ fn is_missing(failure: &Failure) -> bool {
 async fn cached(account: &Account, image: &Image) -> Result<bool, Failure> {
     let (config, _) = account.identified().await?;
     let body = json!({"registryId": image.account, "maxResults": 1000}).to_string();
-    let call = bare(config, image, ("DescribePullThroughCacheRules", CACHES), body);
+    let call = asking(config, image, ("DescribePullThroughCacheRules", CACHES), body);
     let rules = call::read(account, Service::Ecr, |watch| call.send(watch, read_rules)).await?;
     Ok(rules.iter().any(|prefix| prefix == "ROOT" || image.repository.starts_with(&format!("{prefix}/"))))
 }
 
-fn bare<'a>(
+fn asking<'a>(
     config: &'a SdkConfig,
     image: &Image,
     (operation, headers): (&'static str, &'static [(&'static str, &'static str)]),
@@ -78,25 +78,17 @@ async fn described(account: &Account, image: &Image) -> Result<String, Failure> 
         Pick::Tag(tag) => json!({"imageTag": tag}),
     };
     let body = json!({"registryId": registry, "repositoryName": repository, "imageIds": [pick]}).to_string();
-    let call = bare(config, image, ("DescribeImages", IMAGES), body);
+    let call = asking(config, image, ("DescribeImages", IMAGES), body);
     call::read(account, Service::Ecr, |watch| call.send(watch, read_answer)).await
 }
 
 fn endpoint(region: &str) -> String {
-    let domain = match crate::port::partition(region) {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-iso" => "c2s.ic.gov",
-        "aws-iso-b" => "sc2s.sgov.gov",
-        "aws-iso-e" => "cloud.adc-e.uk",
-        "aws-eusc" => "amazonaws.eu",
-        _ => "amazonaws.com",
-    };
-    format!("https://api.ecr.{region}.{domain}")
+    format!("https://api.ecr.{region}.{}", bare::domain(region))
 }
 
 /// `{"imageDetails": [{"imageStatus": "ACTIVE"}]}`
 fn read_answer(answer: &HttpResponse) -> Read<String> {
-    match &read(answer)?["imageDetails"][0] {
+    match &bare::json(answer)?["imageDetails"][0] {
         Json::Object(found) => {
             Ok(found.get("imageStatus").and_then(Json::as_str).unwrap_or("ACTIVE").to_owned())
         }
@@ -106,23 +98,10 @@ fn read_answer(answer: &HttpResponse) -> Read<String> {
 
 /// `{"pullThroughCacheRules": [{"ecrRepositoryPrefix": "docker-hub"}]}`
 fn read_rules(answer: &HttpResponse) -> Read<Vec<String>> {
-    let body = read(answer)?;
+    let body = bare::json(answer)?;
     let Some(rules) = body["pullThroughCacheRules"].as_array() else {
         return Err(OrchestratorError::other("the answer has no rules"));
     };
     let prefix = |rule: &Json| rule["ecrRepositoryPrefix"].as_str().map(str::to_owned);
     Ok(rules.iter().filter_map(prefix).collect())
-}
-
-/// `{"__type": "ImageNotFoundException", "message": "…"}` is a refusal.
-fn read(answer: &HttpResponse) -> Read<Json> {
-    let body: Option<Json> = serde_json::from_slice(answer.body().bytes().unwrap_or_default()).ok();
-    let body = body.unwrap_or_default();
-    if answer.status().is_success() {
-        return Ok(body);
-    }
-    // `com.amazonaws.ecr#ImageNotFoundException`
-    let code = body["__type"].as_str().and_then(|code| code.rsplit('#').next());
-    let message = body["message"].as_str().or_else(|| body["Message"].as_str());
-    Err(OrchestratorError::operation(refusal(code, message)))
 }
