@@ -28,13 +28,14 @@ pub(super) enum Service {
     CloudWatch,
     Logs,
     Ssm,
+    Secrets,
     Scaling,
     Sts,
     Iam,
 }
 
 impl Service {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Route53,
         Self::Ecs,
         Self::Ecr,
@@ -42,6 +43,7 @@ impl Service {
         Self::CloudWatch,
         Self::Logs,
         Self::Ssm,
+        Self::Secrets,
         Self::Scaling,
         Self::Sts,
         Self::Iam,
@@ -57,6 +59,7 @@ impl Service {
             Self::CloudWatch => "cloudwatch",
             Self::Logs => "logs",
             Self::Ssm => "ssm",
+            Self::Secrets => "secretsmanager",
             Self::Scaling => "application-autoscaling",
             Self::Sts => "sts",
             Self::Iam => "iam",
@@ -82,6 +85,8 @@ impl Service {
             Self::Logs => (10, 5),
             // Estimated. General reference, "Systems Manager endpoints and quotas": GetParameter.
             Self::Ssm => (40, 40),
+            // Estimated. User guide, "Quotas": DescribeSecret. Only previews ask.
+            Self::Secrets => (40, 40),
             // Estimated: AWS does not tell.
             Self::Scaling => (20, 10),
             // Estimated. IAM user guide, "Quotas"; a connection needs one in its life.

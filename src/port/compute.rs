@@ -1,6 +1,6 @@
 //! Services, their deployments, and one-off tasks.
 
-use super::{DeploymentFilter, Image, Pull, ServiceDeployment, Strategy};
+use super::{DeploymentFilter, Image, Named, Presence, Pull, ServiceDeployment, Strategy};
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -215,6 +215,9 @@ pub trait ReadCompute: Send + Sync {
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault>;
     /// Whether tasks could pull an image. Who cannot tell says why, and that is no fault: it may well be there.
     async fn pull(&self, image: &Image) -> Pull;
+    /// Whether something that a definition names is there: in this account and region, where its ARN does not say otherwise
+    /// ([`Named::elsewhere`]). Who cannot tell says why, and that is no fault. No value of a secret is read.
+    async fn named(&self, thing: &Named) -> Presence;
 }
 
 /// Changing compute.

@@ -16,6 +16,7 @@ mod image;
 mod inventory;
 mod logs;
 mod metrics;
+mod named;
 pub mod need;
 mod parameters;
 mod permission;
@@ -44,6 +45,7 @@ pub use image::{Image, Pick, Pull};
 pub use inventory::{Caller, ListedBalancer, ListedZone, ReadInventory};
 pub use logs::{Lines, LogQuery, LogStream};
 pub use metrics::{Alarm, AlarmState, Formula, Metric, Point, ReadMetrics, Series};
+pub use named::{Named, Presence};
 pub use parameters::{Parameter, ReadParameters};
 pub use permission::{
     Asked, Denier, Judged, Needed, ReadPermissions, Renewal, Ruling, Thing, call_of, global_region,

@@ -12,8 +12,9 @@ pub const NAMES: &str = "dns";
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultRule {
-    /// `route53`, `ecs`, `ecr`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `iam`, `prometheus`; `http` at a load balancer; `app` at a task, where
-    /// health checks come too; `dns` at whoever answers for names; empty: all but that.
+    /// `route53`, `ecs`, `ecr`, `sts`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`, `secretsmanager`, `iam`, `prometheus`;
+    /// `http` at a load balancer; `app` at a task, where health checks come too; `dns` at whoever answers for names; empty: all but
+    /// that.
     pub service: String,
     /// `ChangeResourceRecordSets`; for `http` method and path, `GET /`; for `app` the path; for `dns` `ask` at name servers, `resolve` at
     /// the resolver of a machine, `https` at a public one; empty: all.
@@ -45,7 +46,9 @@ impl FaultRule {
     pub fn refusal(self, service: &str) -> Refusal {
         if self.kind == FaultKind::Throttle {
             let code = self.code.unwrap_or_else(|| match service {
-                "ecs" | "ecr" | "monitoring" | "logs" | "ssm" => "ThrottlingException".into(),
+                "ecs" | "ecr" | "monitoring" | "logs" | "ssm" | "secretsmanager" => {
+                    "ThrottlingException".into()
+                }
                 _ => "Throttling".into(),
             });
             return Refusal::new(&code, self.message.as_deref().unwrap_or("Rate exceeded"));

@@ -109,6 +109,9 @@ pub struct WorldFile {
     /// What the Parameter Store of Systems Manager keeps, by name: `/aep/stop`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, ParameterFile>,
+    /// Roles, secrets and log groups that are not there, as definitions name them; all others are. Parameters are those above.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<String>,
     /// The users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficFile>,
@@ -599,6 +602,7 @@ impl WorldFile {
             alarms: both(base.alarms, self.alarms),
             logs: both(base.logs, self.logs),
             parameters: both(base.parameters, self.parameters),
+            absent: base.absent.into_iter().chain(self.absent).collect(),
             traffic: self.traffic.or(base.traffic),
             on: base.on.into_iter().chain(self.on).collect(),
             faults: base.faults.into_iter().chain(self.faults).collect(),

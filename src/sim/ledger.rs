@@ -51,7 +51,7 @@ pub struct CallSeen {
     /// When.
     pub at: Timestamp,
     /// `route53`, `rfc2136`, `ecs`, `application-autoscaling`, `elasticloadbalancing`, `monitoring`, `logs`, `ssm`,
-    /// `iam`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
+    /// `iam`, `secretsmanager`, `prometheus`, `sts`, `dns`, `files`, `http`, `process`.
     pub service: &'static str,
     /// `GetChange`; for `rfc2136` `query`, `UPDATE`; for `dns` `ask`, `addresses`, `delegation`, `https`; for `http` `GET /path`; for `process` the command's role.
     pub operation: Arc<str>,

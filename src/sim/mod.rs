@@ -22,6 +22,7 @@ mod from_live;
 mod ledger;
 mod logs;
 mod metric;
+mod named;
 mod names;
 mod permission;
 mod ports;

@@ -95,6 +95,8 @@ pub struct World {
     pub(super) logs: Common<BTreeMap<String, History<LogFile>>>,
     /// What is kept under names.
     pub(super) parameters: Common<BTreeMap<String, ParameterFile>>,
+    /// What definitions name, and is not there.
+    pub(super) absent: Common<BTreeSet<String>>,
     /// Scripted faults.
     pub faults: Faults,
     /// What came, what is struck, and what landed.
@@ -164,6 +166,7 @@ impl World {
             alarms: History::of(std::mem::take(&mut file.alarms)).into(),
             logs: History::of(std::mem::take(&mut file.logs)).into(),
             parameters: std::mem::take(&mut file.parameters).into(),
+            absent: std::mem::take(&mut file.absent).into(),
             faults: Faults::default(),
             ledger: super::ledger::Ledger::default(),
             now,
@@ -352,12 +355,6 @@ impl World {
             self.faults.add(rule);
         }
         Ok(())
-    }
-
-    /// What is kept under a name.
-    #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&ParameterFile> {
-        self.parameters.get(name)
     }
 
     fn foreign_record(&self, file: &super::file::RecordFile) -> Result<RecordSet, Refusal> {

@@ -13,11 +13,12 @@ use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
     Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Image,
-    Lines, LoadBalancer, LogQuery, Metric, Output, Owner, Parameter, Pull, Query, ReadCompute, ReadDns,
-    ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess, ReadQueries, ReadTraffic,
-    ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service, ServiceDeployment,
-    SetScaling, Stop, Strategy, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService, Urgency,
-    WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld, Writes,
+    Lines, LoadBalancer, LogQuery, Metric, Named, Output, Owner, Parameter, Presence, Pull, Query,
+    ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess,
+    ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service,
+    ServiceDeployment, SetScaling, Stop, Strategy, Task, TaskContainer, TaskDefinition, TaskFilter,
+    UpdateService, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
+    Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -81,6 +82,10 @@ pub(super) struct State {
     pub(super) deleted: Vec<String>,
     /// What is said of images, by their names; of others that they can be pulled.
     pub(super) pulls: BTreeMap<String, Pull>,
+    /// What is said of what definitions name; of others that it is there.
+    pub(super) present: BTreeMap<Named, Presence>,
+    /// What was asked for of that.
+    pub(super) sought: Vec<Named>,
     /// Service deployments, the newest first.
     pub(super) rollouts: Vec<ServiceDeployment>,
     /// Nobody may ask for service deployments, and this is why.
@@ -155,6 +160,8 @@ impl World {
             meanwhile: None,
             scaling: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            present: BTreeMap::new(),
+            sought: Vec::new(),
             balancers: Vec::new(),
             rules: Vec::new(),
             groups: vec![target_group("tg")],
@@ -489,6 +496,11 @@ impl ReadCompute for World {
         let state = self.state();
         let known = state.pulls.iter().find(|(name, _)| Image::named(name).as_ref() == Some(image));
         known.map_or(Pull::Can, |(_, pull)| pull.clone())
+    }
+    async fn named(&self, thing: &Named) -> Presence {
+        let mut state = self.state();
+        state.sought.push(thing.clone());
+        state.present.get(thing).cloned().unwrap_or(Presence::There)
     }
 }
 

@@ -8,11 +8,11 @@ mod shape;
 
 use super::account::{Account, Changing};
 use super::call::{self, Class, Failure, Watch};
-use super::{ecr, scaling};
+use super::{ecr, named, scaling};
 use crate::adapter::budgets;
 use crate::port::{
-    DeploymentFilter, Image, Pull, ReadCompute, RunTask, Scaling, Service, ServiceDeployment, SetScaling,
-    Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
+    DeploymentFilter, Image, Named, Presence, Pull, ReadCompute, RunTask, Scaling, Service,
+    ServiceDeployment, SetScaling, Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -131,6 +131,10 @@ impl ReadCompute for Account {
 
     async fn pull(&self, image: &Image) -> Pull {
         ecr::pull(self, image).await
+    }
+
+    async fn named(&self, thing: &Named) -> Presence {
+        named::presence(self, thing).await
     }
 }
 

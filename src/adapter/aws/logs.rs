@@ -1,5 +1,5 @@
 //! `CloudWatch Logs`: lines that match a pattern are counted page by page, and none of them is kept. The newest of one stream are
-//! read where the plan asks for them.
+//! read where the plan asks for them. And whether a log group is there.
 
 use super::account::Account;
 use super::call::{self, Watch};
@@ -82,6 +82,36 @@ impl Account {
                 Ok(Some(events.into_iter().filter_map(|event| event.message).collect()))
             }
         }
+    }
+}
+
+impl Account {
+    /// Whether there is a log group of just this name; `None`: too many begin like that.
+    pub(super) async fn has_group(&self, group: &str) -> Result<Option<bool>, Fault> {
+        let unseen = self.unseen("logs DescribeLogGroups", group);
+        let client = self.logs().await.map_err(&unseen)?;
+        let mut next = None::<String>;
+        for _ in 0..PAGES {
+            let ask = |watch: Watch| {
+                client
+                    .describe_log_groups()
+                    .log_group_name_prefix(group)
+                    .set_next_token(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = call::read(self, Service::Logs, ask).await.map_err(&unseen)?;
+            let mut groups = page.log_groups.unwrap_or_default().into_iter();
+            if groups.any(|found| found.log_group_name.as_deref() == Some(group)) {
+                return Ok(Some(true));
+            }
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(Some(false));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -1,4 +1,5 @@
-//! AWS: Route 53, ECS, Elastic Load Balancing and `CloudWatch`, through their SDK; IAM and ECR by what that SDK is made of.
+//! AWS: Route 53, ECS, Elastic Load Balancing and `CloudWatch`, through their SDK; IAM, ECR and Secrets Manager by what
+//! that SDK is made of.
 //!
 //! The SDK tries nothing again by itself: a lost answer to a write is for the run to settle by looking. What AWS
 //! certainly refused (throttling, a zone that is busy) is tried again here, within the deadline of the intent.
@@ -16,6 +17,7 @@ mod iam;
 mod inventory;
 mod keys;
 mod logs;
+mod named;
 mod permissions;
 mod renewal;
 mod route53;

@@ -6,6 +6,7 @@ mod compute;
 mod images;
 mod inventory;
 mod logs;
+mod named;
 mod parameters;
 mod permissions;
 mod rules;

@@ -198,6 +198,8 @@ const ROWS: &[Row] = &[
     ("monitoring", "GetMetricData", &[on(Thing::Any, "cloudwatch:GetMetricData")]),
     ("monitoring", "DescribeAlarms", &[on(Thing::Alarm, "cloudwatch:DescribeAlarms")]),
     ("logs", "FilterLogEvents", &[on(Thing::LogGroup, "logs:FilterLogEvents")]),
+    // Only previews ask: a rehearsal, by which permissions are asked for, does not come to it.
+    ("logs", "DescribeLogGroups", &[on(Thing::Any, "logs:DescribeLogGroups")]),
     ("logs", "GetLogEvents", &[on(Thing::LogGroup, "logs:GetLogEvents")]),
     ("ssm", "GetParameter", &[on(Thing::Parameter, "ssm:GetParameter")]),
 ];

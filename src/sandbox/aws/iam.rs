@@ -2,7 +2,7 @@
 
 use super::super::serve::Answer;
 use super::{Call, query, unknown};
-use crate::port::{Asked, Denier, Ruling};
+use crate::port::{Asked, Denier, Named, Ruling};
 use crate::sim::{Refusal, World};
 use crate::xml::Writer;
 use std::collections::BTreeMap;
@@ -100,6 +100,10 @@ fn decided(w: &mut Writer, decision: &str, ruling: &Ruling) {
 fn role(world: &World, call: &Call, form: &Form) -> Result<Answer, Refusal> {
     let name = query::value(form, "RoleName").filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| invalid("1 validation error detected: `roleName` is empty"))?;
+    if !world.has(&Named::Role(name.to_owned())) {
+        let message = format!("The role with name {name} cannot be found.");
+        return Err(Refusal { status: 404, code: "NoSuchEntity".into(), message });
+    }
     Ok(query::result(call, NAMESPACE, |w| {
         w.element("Role", |w| {
             w.text("Path", "/").text("RoleName", name).text("RoleId", "AROASANDBOX");

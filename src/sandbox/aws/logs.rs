@@ -1,5 +1,5 @@
-//! `CloudWatch Logs` as JSON 1.1: lines that match a pattern, page by page, and the newest of a stream. The first page is always
-//! empty, as any may be.
+//! `CloudWatch Logs` as JSON 1.1: lines that match a pattern, page by page, the newest of a stream, and log groups by their names.
+//! The first of several pages is always empty, as any may be.
 
 use super::super::serve::{Answer, answer};
 use super::{Call, unknown};
@@ -16,9 +16,22 @@ pub(super) fn perform(world: &World, call: &Call) -> Result<Answer, Refusal> {
     let output = match call.operation.as_str() {
         "FilterLogEvents" => filtered(world, &input)?,
         "GetLogEvents" => newest(world, &input)?,
+        "DescribeLogGroups" => groups(world, &input),
         _ => return Err(unknown(call)),
     };
     Ok(answer(200, "application/x-amz-json-1.1", output.to_string()))
+}
+
+fn groups(world: &World, input: &Json) -> Json {
+    if !input["nextToken"].is_string() {
+        return json!({"logGroups": [], "nextToken": "0"});
+    }
+    let group = |name: String| {
+        let arn = format!("arn:aws:logs:{}:{}:log-group:{name}:*", world.region, world.account);
+        json!({"logGroupName": name, "arn": arn, "storedBytes": 0})
+    };
+    let all = world.log_groups(input["logGroupNamePrefix"].as_str().unwrap_or_default());
+    json!({"logGroups": all.into_iter().map(group).collect::<Vec<_>>()})
 }
 
 /// The latest lines of a stream; the world has not more of them than one page.

@@ -13,6 +13,7 @@ mod logs;
 mod query;
 mod route53;
 mod scaling;
+mod secrets;
 mod ssm;
 mod sts;
 #[cfg(test)]
@@ -53,6 +54,7 @@ enum Service {
     CloudWatch,
     Logs,
     Ssm,
+    Secrets,
     Scaling,
     Iam,
 }
@@ -68,6 +70,7 @@ impl Service {
             "monitoring" => Self::CloudWatch,
             "logs" => Self::Logs,
             "ssm" => Self::Ssm,
+            "secretsmanager" => Self::Secrets,
             "application-autoscaling" => Self::Scaling,
             "iam" => Self::Iam,
             _ => return None,
@@ -84,6 +87,7 @@ impl Service {
             Self::CloudWatch => "monitoring",
             Self::Logs => "logs",
             Self::Ssm => "ssm",
+            Self::Secrets => "secretsmanager",
             Self::Scaling => "application-autoscaling",
             Self::Iam => "iam",
         }
@@ -124,7 +128,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
         code: "NotImplemented".into(),
         message: format!(
             "the sandbox does not speak `{service}`; it speaks route53, ecs, ecr, sts, elasticloadbalancing, monitoring, logs, ssm, \
-             application-autoscaling, iam"
+             secretsmanager, application-autoscaling, iam"
         ),
     })?;
     let path = request.uri().path().to_owned();
@@ -133,7 +137,7 @@ fn read(request: &Request<Bytes>, number: u64) -> Result<Call, Refusal> {
     let header = |name: &str| request.headers().get(name).and_then(|h| h.to_str().ok()).unwrap_or_default();
     let operation = match service {
         Service::Route53 => route53::operation(request.method().as_str(), &path).to_owned(),
-        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Scaling => {
+        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Secrets | Service::Scaling => {
             after_dot(header("x-amz-target"))
         }
         Service::CloudWatch if header("x-amz-target").is_empty() && path.contains("/operation/") => {
@@ -198,6 +202,7 @@ fn dispatch(world: &mut World, call: &Call, now: Timestamp) -> Result<Answer, Re
         Service::CloudWatch => cloudwatch::perform(world, call),
         Service::Logs => logs::perform(world, call),
         Service::Ssm => ssm::perform(world, call),
+        Service::Secrets => secrets::perform(world, call),
         Service::Scaling => scaling::perform(world, call, now),
         Service::Iam => iam::perform(world, call),
     }
@@ -210,6 +215,7 @@ fn wrong_key(service: Service) -> Refusal {
         | Service::CloudWatch
         | Service::Logs
         | Service::Ssm
+        | Service::Secrets
         | Service::Scaling => (400, "UnrecognizedClientException"),
         Service::Route53 | Service::Sts | Service::Elb | Service::Iam => (403, "InvalidClientTokenId"),
     };
@@ -220,7 +226,7 @@ fn wrong_key(service: Service) -> Refusal {
 /// A refusal in the protocol of the call.
 fn refused(call: &Call, refusal: &Refusal) -> Answer {
     let mut out = match call.service {
-        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Scaling => {
+        Service::Ecs | Service::Ecr | Service::Logs | Service::Ssm | Service::Secrets | Service::Scaling => {
             json_refusal("application/x-amz-json-1.1", refusal)
         }
         Service::CloudWatch => cloudwatch::refused(call, refusal),

@@ -61,8 +61,9 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("ecr", &["DescribeImages", "DescribePullThroughCacheRules"]),
     ("monitoring", &["GetMetricData", "DescribeAlarms"]),
-    ("logs", &["FilterLogEvents"]),
+    ("logs", &["FilterLogEvents", "DescribeLogGroups"]),
     ("ssm", &["GetParameter"]),
+    ("secretsmanager", &["DescribeSecret"]),
     ("application-autoscaling", &["DescribeScalableTargets", "RegisterScalableTarget"]),
     ("iam", &["SimulatePrincipalPolicy", "GetRole"]),
     ("sts", &["GetCallerIdentity", "AssumeRole"]),
@@ -128,11 +129,13 @@ const KEYS: &[&str] = &[
     "Stat",
     "AlarmNames",
     "logGroupName",
+    "logGroupNamePrefix",
     "filterPattern",
     "startTime",
     "limit",
     "Name",
     "WithDecryption",
+    "SecretId",
     "ServiceNamespace",
     "ResourceIds",
     "ResourceId",
@@ -219,7 +222,8 @@ fn calls() -> impl Strategy<Value = (&'static str, &'static str)> {
 /// What a client of this service sends.
 fn request(service: &str, operation: &str, path: &str, body: Vec<u8>) -> Request<Bytes> {
     let scope = format!("AWS4-HMAC-SHA256 Credential=AKIDSANDBOX/20260101/eu-west-1/{service}/aws4_request");
-    let target = ["ecs", "logs", "ssm", "application-autoscaling", "monitoring"].contains(&service);
+    let target = ["ecs", "logs", "ssm", "secretsmanager", "application-autoscaling", "monitoring"];
+    let target = target.contains(&service);
     let mut builder = Request::builder().method("POST").uri(path).header("authorization", scope);
     if target {
         builder = builder.header("x-amz-target", format!("Any.{operation}"));

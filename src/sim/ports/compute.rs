@@ -3,9 +3,9 @@
 use super::call::{Account, Call};
 use crate::plan::Timestamp;
 use crate::port::{
-    Container, Deployment, DeploymentFilter, HookSeen, Image, Pull, ReadCompute, Rollout, RunTask, Scaling,
-    Service, ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition, TaskFilter, UpdateService,
-    WriteCompute,
+    Container, Deployment, DeploymentFilter, HookSeen, Image, Named, Presence, Pull, ReadCompute, Rollout,
+    RunTask, Scaling, Service, ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition,
+    TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
@@ -145,6 +145,22 @@ impl ReadCompute for Account {
                 Pull::Cannot(format!("ECR does not have it: {}: {}", failure.code, failure.text))
             }
             Err(failure) => Pull::Unknown(failure.fault(&call).message.to_string()),
+        }
+    }
+
+    async fn named(&self, thing: &Named) -> Presence {
+        let (service, operation) = match thing {
+            Named::Role(_) => ("iam", "GetRole"),
+            Named::Secret(_) => ("secretsmanager", "DescribeSecret"),
+            Named::Parameter(_) => ("ssm", "GetParameter"),
+            Named::LogGroup(_) => ("logs", "DescribeLogGroups"),
+        };
+        let name = thing.name();
+        let call = Call { service, ..look(operation, &name) };
+        match self.look(call, |world, _| Ok(world.has(thing))).await {
+            Ok(true) => Presence::There,
+            Ok(false) => Presence::Missing,
+            Err(fault) => Presence::Unknown(fault.message.to_string()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod images;
 mod inventory;
 mod logs;
 mod metrics;
+mod named;
 mod parameters;
 mod permissions;
 mod private;

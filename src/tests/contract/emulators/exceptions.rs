@@ -242,6 +242,10 @@ pub(super) const NOT_ASKED: &[(&str, &str)] = &[
     ("budgets", "two runs of one process share what they may ask: none of it is said by AWS"),
     ("files", "files are beside the plan: nobody else has them"),
     (
+        "named",
+        "a world has every role and secret but those that it calls absent; there only what was made is, and no stage makes any",
+    ),
+    (
         "private",
         "each ends with an answer of a resolver inside the network of the zone: nobody answers for names there",
     ),
