@@ -7,6 +7,7 @@
 use super::arrive::{may_be_stale, was_replaced};
 use super::diff;
 use super::images;
+use super::named;
 use super::restored::Ran;
 use super::standing::{Standing, primary};
 use super::strategy;
@@ -284,6 +285,7 @@ impl Action for Deploy {
         if is_undone && !prior.kept.is_empty() && prior.ran.is_empty() {
             notes.extend(self.not_known(&*compute, &running).await);
         }
+        notes.extend(named::notes(&self.target, &*compute, &prior.content).await);
         Ok(Told { differences: diff::differences(&running.content, &prior.content), notes })
     }
 

@@ -7,6 +7,7 @@ mod diff;
 mod follow;
 mod images;
 mod log;
+mod named;
 mod restored;
 mod scaling;
 mod standing;

@@ -1,6 +1,6 @@
 //! `ecs.task`: runs a task once, to its end. It succeeds only when its container exited with 0.
 
-use super::{images, log, moving};
+use super::{images, log, moving, named};
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws, fill};
 use crate::plan::{
     Code, Data, Fields, StepTraits, Target, Template, Value, duration, integer, list, one_of, target,
@@ -8,7 +8,7 @@ use crate::plan::{
 };
 use crate::port::need::{Account, Need, Runs, known_text};
 use crate::port::{ReadCompute, Reads, RunTask, Task, TaskDefinition, TaskFilter, Writes};
-use crate::run::{Change, Fault};
+use crate::run::{Change, Fault, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
@@ -198,6 +198,15 @@ impl Action for RunOnce {
             must_finish: !self.stops,
             changes: vec![change],
         })
+    }
+
+    async fn told(&self, reads: &Reads<'_>, prior: &Prior, _: bool) -> Result<Told, Fault> {
+        let compute = reads.world.compute(&self.target.name)?;
+        let Some(definition) = compute.definition(&prior.definition).await? else {
+            return Ok(Told::default());
+        };
+        let notes = named::notes(&self.target, &*compute, &definition.content).await;
+        Ok(Told { notes, ..Told::default() })
     }
 
     async fn apply(&self, writes: &Writes<'_>, _: u32, prior: &Prior) -> Result<Option<Note>, Fault> {

@@ -3,7 +3,7 @@
 use super::world::{Fate, World, definition, deployment, service};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
-use crate::port::{Pull, Rollout};
+use crate::port::{Named, Presence, Pull, Rollout};
 use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -193,6 +193,56 @@ async fn what_was_deregistered_meanwhile_is_registered_again_to_go_back() {
     story.arrive().await.unwrap();
     world.state().definitions.remove(0);
     fails(story.undo().await, FaultKind::Permanent, &["there is no task definition", OLD]);
+}
+
+/// Minutes of a deployment went by until its tasks were said not to start.
+#[tokio::test]
+async fn what_the_definition_names_and_is_not_there_is_told_beforehand() {
+    let world = world();
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let secret = |name: &str| format!("arn:aws:secretsmanager:eu-west-1:123456789012:secret:{name}");
+    {
+        let mut state = world.state();
+        let content = &mut state.definitions[0].content;
+        content["executionRoleArn"] = role("gone").into();
+        content["taskRoleArn"] = role("there").into();
+        let app = &mut content["containerDefinitions"][0];
+        app["secrets"] = json!([
+            {"name": "DB", "valueFrom": secret("db") + ":password::"},
+            {"name": "OLD", "valueFrom": secret("old")},
+            {"name": "TOKEN", "valueFrom": "/aep/token"},
+            {"name": "FAR", "valueFrom": "arn:aws:ssm:us-east-1:123456789012:parameter/far"},
+        ]);
+        let options = json!({"awslogs-group": "/ecs/web", "awslogs-region": "eu-west-1"});
+        app["logConfiguration"] = json!({"logDriver": "awslogs", "options": options});
+        state.present.insert(Named::Role(role("gone")), Presence::Missing);
+        state.present.insert(Named::Secret(secret("old")), Presence::Leaving);
+        let denied = Presence::Unknown("AccessDeniedException: /aep/token".into());
+        state.present.insert(Named::Parameter("/aep/token".into()), denied);
+        state.present.insert(Named::LogGroup("/ecs/web".into()), Presence::Missing);
+    }
+    let mut story = deploy(&world);
+    assert_eq!(story.plan().await.unwrap(), 1, "it holds nothing up");
+    assert!(world.state().sought.is_empty(), "only a preview asks");
+    let told = story.told().await.unwrap().notes;
+    let told: Vec<&str> = told.iter().map(|note| &**note).filter(|note| note.contains("names (")).collect();
+    let role = "role arn:aws:iam::123456789012:role/gone, which the definition names (executionRoleArn), does not \
+                exist: its tasks would not start";
+    let old = "secret arn:aws:secretsmanager:eu-west-1:123456789012:secret:old, which the definition names \
+               (app.secrets[OLD]), is marked for deletion: its tasks would not start";
+    let token = "whether a parameter, which the definition names (app.secrets[TOKEN]), is there could not be known: \
+                 AccessDeniedException: (not shown)";
+    let group = "log group /ecs/web, which the definition names (app.logConfiguration.options.awslogs-group), does \
+                 not exist: its tasks would not start";
+    let far = "whether parameter arn:aws:ssm:us-east-1:123456789012:parameter/far, which the definition names \
+               (app.secrets[FAR]), is there could not be known: it is in us-east-1";
+    assert_eq!(told, [role, old, token, group, far]);
+    assert_eq!(world.state().sought.len(), 6, "each once, and what is elsewhere not at all");
+    // The run does not ask.
+    story.apply().await.unwrap();
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+    assert_eq!(world.state().sought.len(), 6);
 }
 
 /// A world whose service runs an image of ECR.

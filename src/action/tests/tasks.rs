@@ -3,6 +3,7 @@
 use super::world::{Fate, World, definition, service};
 use super::{Story, codes, fails};
 use crate::action::Toward;
+use crate::port::{Named, Presence};
 use crate::run::{FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 
@@ -117,6 +118,20 @@ async fn the_definition_that_was_planned_is_run_whatever_is_registered_since() {
     world.state().definitions.push(definition("migrate", 2, "repo/migrate:2"));
     story.apply().await.unwrap();
     assert!(story.writes()[0].contains("migrate:1"));
+}
+
+#[tokio::test]
+async fn what_its_definition_names_and_is_not_there_is_told_beforehand() {
+    let world = world();
+    world.state().definitions[0].content["taskRoleArn"] = "migrate".into();
+    let mut story = Story::new(&world, "ecs.task", &with(&json!({})));
+    story.plan().await.unwrap();
+    assert!(story.told().await.unwrap().notes.is_empty(), "what is there is not told");
+    world.state().present.insert(Named::Role("migrate".into()), Presence::Missing);
+    let told = story.told().await.unwrap().notes;
+    let role =
+        "role migrate, which the definition names (taskRoleArn), does not exist: its tasks would not start";
+    assert_eq!(told.iter().map(|note| &**note).collect::<Vec<_>>(), [role]);
 }
 
 #[test]
