@@ -397,3 +397,25 @@ fn a_preview_finds_what_these_credentials_may_not_do() {
         said.stdout
     );
 }
+
+/// What would else be found out minutes into a deployment, when no task starts.
+#[test]
+fn a_preview_tells_which_role_is_not_there() {
+    let desk = Desk::new();
+    let world = desk.path("no-role.yaml");
+    let aep = std::fs::read_to_string("plans/worlds/aep.yaml").unwrap();
+    let look = |more: &str| {
+        std::fs::write(&world, format!("{aep}\n{more}")).unwrap();
+        let plan = "plans/parallel-deploys.yaml";
+        let place = ["preview", plan, "--sandbox", "--world", &world, "--time", "300x", "--no-traffic"];
+        let said = desk.say(&place);
+        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+        said.stdout
+    };
+    let told = look("");
+    assert!(!told.contains("which the definition names"), "{told}");
+    let told = look("absent: [ecs-execution]\n");
+    let role = "role arn:aws:iam::123456789012:role/ecs-execution, which the definition names (executionRoleArn), does not \
+                exist: its tasks would not start";
+    assert!(told.contains(role), "{told}");
+}
