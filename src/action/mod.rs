@@ -72,12 +72,7 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     /// What it would do from what is there now.
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
     /// What a preview tells beside [`Planned::changes`]. `is_undone`: the way back undoes it.
-    async fn told(
-        &self,
-        _reads: &Reads<'_>,
-        _prior: &Self::Prior,
-        _is_undone: bool,
-    ) -> Result<Told, Fault> {
+    async fn told(&self, _reads: &Reads<'_>, _prior: &Self::Prior, _is_undone: bool) -> Result<Told, Fault> {
         Ok(Told::default())
     }
     /// Writes one stage, from 1.

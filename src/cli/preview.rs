@@ -54,7 +54,7 @@ pub(super) async fn take(
         amiss(plan, &built, &*world, &redactor)
     );
     let steps: Vec<PreviewStep> = found.iter().cloned().map(seen).collect();
-    let clocks = clocks(plan, &built, &steps);
+    let clocks = clocks(&built, &steps);
     let preview = Preview {
         at: world.clock().now(),
         digest: loaded.reading.digest.clone(),
@@ -136,7 +136,7 @@ fn state(plan: &Plan, steps: &[PreviewStep]) -> String {
 }
 
 /// One for each step that would change where a name leads.
-fn clocks(plan: &Plan, built: &Actions, steps: &[PreviewStep]) -> Vec<SwitchClock> {
+fn clocks(built: &Actions, steps: &[PreviewStep]) -> Vec<SwitchClock> {
     let pending = |step: &PreviewStep| match &step.seen {
         Seen::Would(proposal) if proposal.stages > 0 => Some((step.step, proposal.prior.clone())),
         _ => None,

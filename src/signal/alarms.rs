@@ -63,8 +63,10 @@ impl Signal for Alarms {
 
     fn needs(&self, _: &Condition) -> Vec<Need> {
         let may_be_missing = self.missing == NoEvidence::Pass;
-        let need = |name: &Arc<str>| {
-            Need::Alarm { at: Account::of(&self.target), name: name.to_string(), may_be_missing }
+        let need = |name: &Arc<str>| Need::Alarm {
+            at: Account::of(&self.target),
+            name: name.to_string(),
+            may_be_missing,
         };
         self.names.iter().map(need).collect()
     }

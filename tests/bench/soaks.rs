@@ -16,9 +16,9 @@ use switchover::action::Registry;
 use switchover::doc::{Inputs, Stored, read};
 use switchover::plan::{Scope, Timestamp};
 use switchover::port::{
-    Alarm, Attributes, Clock, Formula, Lines, Listener, LoadBalancer, LogQuery, Metric, Owner, Point,
-    ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess,
-    ReadQueries, ReadTraffic, ReadWorld, Reads, Rule, Series, TargetHealth,
+    Alarm, Attributes, Clock, Formula, Lines, Listener, LoadBalancer, LogQuery, LogStream, Metric, Owner,
+    Point, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions,
+    ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Rule, Series, TargetHealth,
 };
 use switchover::run::Fault;
 use switchover::signal::{Memory, SignalRegistry, Verdict, Watch, watch};
@@ -291,6 +291,9 @@ impl ReadMetrics for Source {
         absent()
     }
     async fn lines(&self, _: &LogQuery) -> Result<Option<Lines>, Fault> {
+        absent()
+    }
+    async fn newest_lines(&self, _: &LogStream, _: u32) -> Result<Option<Vec<String>>, Fault> {
         absent()
     }
 }

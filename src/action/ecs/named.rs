@@ -29,7 +29,11 @@ enum Name {
 /// A sentence for each thing that is certainly not there, and for each of which that could not be known.
 pub(super) async fn notes(target: &Target, compute: &dyn ReadCompute, content: &Json) -> Vec<Arc<str>> {
     let all: Vec<(Name, Vec<String>)> = names(content, &Account::of(target)).into_iter().collect();
-    let found = together(all.iter().map(|(name, _)| presence(compute, name))).await;
+    let mut questions = Vec::new();
+    for (name, _) in &all {
+        questions.push(presence(compute, name));
+    }
+    let found = together(questions.into_iter()).await;
     let told = all.iter().zip(&found).filter_map(|((name, places), found)| note(name, places, found));
     told.map(Arc::from).collect()
 }

@@ -38,13 +38,13 @@ impl Deploy {
     /// Of the definition's own containers, for AWS adds some to tasks, and renews their images when it likes; and of those alone
     /// whose image is not named by its digest, for that cannot be another one.
     async fn digests(&self, compute: &dyn ReadCompute, definition: &TaskDefinition) -> Result<Ran, Fault> {
-        let mut movable = definition.containers.iter().filter(|one| !one.image.contains('@')).peekable();
-        if movable.peek().is_none() {
+        let may_move = |image: &str| !image.contains('@');
+        if !definition.containers.iter().any(|one| may_move(&one.image)) {
             return Ok(Vec::new());
         }
         let tasks = self.running(compute, &definition.arn).await?;
         let mut ran = Vec::new();
-        for container in movable {
+        for container in definition.containers.iter().filter(|one| may_move(&one.image)) {
             let told = tasks.iter().filter_map(|task| digest_of(task, &container.name));
             let mut digests: Vec<String> = told.map(str::to_owned).collect();
             digests.sort();

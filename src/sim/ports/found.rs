@@ -71,6 +71,18 @@ impl Found for Alarms {
     }
 }
 
+/// The newest lines of a log: the last is not there yet, or none is found.
+impl Found for Option<Vec<String>> {
+    fn cut(&mut self) {
+        self.as_mut().map(Vec::pop);
+    }
+    fn hush(&mut self) {
+        if let Some(lines) = self {
+            lines.clear();
+        }
+    }
+}
+
 /// Lines of a log: some are not counted, or none is found.
 impl Found for Option<Lines> {
     fn cut(&mut self) {

@@ -57,8 +57,7 @@ async fn look(place: &Place, uses: &str, with: &Json, since: Timestamp) -> Sampl
 
 /// The same, where the only step has answered that.
 async fn look_once(place: &Place, scope: &Scope, uses: &str, with: &Json, since: Timestamp) -> Sample {
-    let plan =
-        Plan { targets: super::targets(super::ACCOUNT, super::ZONE), steps: vec![step()], ..plan() };
+    let plan = Plan { targets: super::targets(super::ACCOUNT, super::ZONE), steps: vec![step()], ..plan() };
     let uses = Use {
         kind: uses.into(),
         with: Value::from_json(with, Span::default()),
