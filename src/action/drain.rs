@@ -45,8 +45,8 @@ pub(super) struct Note {
 }
 
 const LOOKBACK: Duration = Duration::from_secs(3 * 3600);
-/// Of minutes that lie farther back nothing is kept, and no more are asked for at once.
-const FARTHEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Minutes are kept by themselves for fifteen days.
+const FARTHEST: Duration = Duration::from_secs(14 * 24 * 3600);
 const WITHIN: Duration = Duration::from_secs(2 * 3600);
 const POLL: Duration = Duration::from_secs(15);
 /// How long a source may be silent before a human is asked.
@@ -64,8 +64,12 @@ impl Action for Drain {
         let about = "share of its peaks, of requests and of open connections, that counts as no traffic";
         let below = fields.or("below", number(0.0..=0.5), 0.005, about);
         let periods = fields.or("periods", integer(1..=120), 5, "minutes in a row that must be below");
-        let lookback =
-            fields.or("lookback", duration(), LOOKBACK, "how far before the run its peaks are looked for");
+        let lookback = fields.or(
+            "lookback",
+            duration(),
+            LOOKBACK,
+            "how far before the run its peaks are looked for, beside all since",
+        );
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
         let periods = u32::try_from(periods).unwrap_or(1);
         Some(Self { balancer: balancer?, below, periods, lookback, within })

@@ -8,6 +8,7 @@ use crate::driver::{
     Actions, Called, Permitted, Previewed, Redactor, StepPreview, Wish, amiss, permissions, preview,
 };
 use crate::plan::{Plan, Scope, StepIx, Timestamp, is_lock};
+use crate::port::expected::ALIAS_TTL;
 use crate::port::{ReadWorld, Renewal, Wiring};
 use crate::report::{
     Amiss, ByHand, CallShare, Permission, Permissions, Preview, PreviewStep, Runbook, Seen, SwitchClock,
@@ -152,9 +153,9 @@ fn clocks(built: &Actions, steps: &[PreviewStep]) -> Vec<SwitchClock> {
         let action = built.get(*ix)?;
         let (traits, clock) = (action.traits(), action.clock(prior)?);
         let lowered = lowers(&traits.resources);
-        // What keeps the TTL that it finds finds the lowered one.
+        // What keeps the TTL that it finds finds the lowered one, unless it is an alias of a load balancer.
         let after = match (lowered, traits.gives_ttl) {
-            (Some(lowered), None) => clock.after.min(lowered),
+            (Some(lowered), None) => clock.after.min(lowered.max(ALIAS_TTL)),
             _ => clock.after,
         };
         Some(SwitchClock { clock: DnsClock { after, ..clock }, lowered })

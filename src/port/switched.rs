@@ -11,6 +11,8 @@ pub struct Switched {
     pub record: String,
     /// Where it led, as it was listed.
     pub before: Vec<RecordSet>,
+    /// It did not lead there already.
+    pub changed: bool,
     /// RFC 3339, by our clock: nobody should be told that any more from then on.
     pub new_lookups_reach_it_by: String,
 }

@@ -329,7 +329,7 @@ fn clock_lines(clock: &SwitchClock, at: Timestamp, policy: &Policy) -> Vec<Strin
     let wait = clock.wait();
     if lowered.is_none() {
         lines.push(
-            "  nothing is to drain before a switch, as far as its name servers tell: not whether a longer TTL was served lately"
+            "  nothing is to drain before a switch; whether a longer TTL was served lately only `resolvers` would tell"
                 .into(),
         );
     } else {

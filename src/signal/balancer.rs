@@ -235,7 +235,10 @@ fn id<'a>(arn: &'a str, mark: &str) -> &'a str {
 
 /// How many of these one minute had.
 fn at(start: Timestamp, counted: &Series, hosts: &[Series]) -> Option<f64> {
-    let point = |series: &Series| series.points.iter().find(|point| point.at == start).map(|p| p.value);
+    let point = |series: &Series| {
+        let place = series.points.binary_search_by_key(&start, |point| point.at).ok()?;
+        Some(series.points[place].value)
+    };
     if let Some(count) = point(counted) {
         return Some(count);
     }

@@ -83,12 +83,13 @@ fn measured(series: &[Series]) -> Measured {
     let points = series.get(REJECTED).into_iter().flat_map(|series| &series.points);
     let rejected: f64 = points.map(|point| point.value).sum();
     minutes::measured(series, ERRORS, "errors", |errors, all| {
-        let told = format!("{errors} of {all} answers were 5xx");
         if rejected > 0.0 {
-            format!("{told}, {rejected} of them connections that were refused")
-        } else {
-            told
+            let answered = errors - rejected;
+            return format!(
+                "{errors} of {all} failed: {answered} answers were 5xx, {rejected} connections refused"
+            );
         }
+        format!("{errors} of {all} answers were 5xx")
     })
 }
 
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(no_target_left.value, Some(1.0));
         let no_room = measured(&series([&[], &[1.0], &[4.0], &[95.0], &[], &[]]));
         assert_eq!((no_room.value, no_room.samples), (Some(0.05), 100));
-        assert_eq!(no_room.text, "5 of 100 answers were 5xx, 4 of them connections that were refused");
+        assert_eq!(no_room.text, "5 of 100 failed: 1 answers were 5xx, 4 connections refused");
     }
 
     #[test]

@@ -44,6 +44,8 @@ struct Asked {
     kind: RecordType,
     listed: Vec<Expected>,
     before: Vec<Expected>,
+    /// The name led nowhere before.
+    led_nowhere: bool,
     /// The TTL of what is listed, where it is known.
     ttl: Option<Duration>,
 }
@@ -91,11 +93,16 @@ impl Signal for Resolvers {
             Err(why) => return Ok(Measured::nothing(&why)),
         };
         let (dns, name) = (reads.world.dns(&self.target.name)?, Name::new(&switched.record));
-        let listed = leading(&dns.record_sets(&name).await?);
-        if listed == leading(&switched.before) {
+        let zone = Name::new(&self.target.says("name").unwrap_or_default());
+        if !name.is_within(&zone) {
+            let text = format!("`{}` has led {name} elsewhere, which is not in {zone}", self.after);
+            return Ok(Measured::nothing(&text));
+        }
+        let (listed, before) = (leading(&dns.record_sets(&name).await?), leading(&switched.before));
+        if switched.changed && listed == before {
             return Ok(Measured::nothing(&format!("{name} leads where it led before")));
         }
-        let asked = self.asked(&*dns, &listed, &switched.before).await?;
+        let asked = self.asked(&*dns, &listed, &before).await?;
         let now = reads.world.clock().now();
         let left = switched.until().since(now) + SKEW;
         let resolvers = dns.resolvers();
@@ -124,6 +131,7 @@ impl Resolvers {
                 listed: expect(dns, &kind, listed, before).await?,
                 // What nobody can find any more is no answer of before.
                 before: expect(dns, &kind, before, &[]).await.unwrap_or_default(),
+                led_nowhere: before.is_empty(),
                 ttl: listed.iter().filter(|set| set.kind == kind).filter_map(ttl).max(),
                 kind,
             });
@@ -150,17 +158,25 @@ async fn keeps(
 impl Asked {
     fn judge(&self, served: &Served, left: Duration) -> Keeps {
         let kind = &self.kind.0;
+        let of_before =
+            !self.before.is_empty() && differs_from_all(served, &self.before, Source::Before).is_none();
         let Some(why) = differs_from_all(served, &self.listed, Source::Before) else {
-            return match self.ttl {
-                Some(ttl) if !served.values.is_empty() && served.ttl > ttl + SKEW => Keeps::Wrong(format!(
+            // What both sides have may be of before.
+            let most = self.ttl.map(|ttl| if of_before { ttl.max(left) } else { ttl });
+            return match most {
+                Some(most) if !served.values.is_empty() && served.ttl > most + SKEW => Keeps::Wrong(format!(
                     "keeps the new answer for {}, and its TTL is {} ({kind})",
                     format_duration(served.ttl),
-                    format_duration(ttl)
+                    format_duration(most)
                 )),
                 _ => Keeps::Right,
             };
         };
-        if !self.before.is_empty() && differs_from_all(served, &self.before, Source::Before).is_none() {
+        if of_before {
+            // That there is nothing of a type leads nobody to the old side, and is kept for as long as the zone's SOA says.
+            if served.values.is_empty() && !self.led_nowhere {
+                return Keeps::Right;
+            }
             let runs_out = served.ttl.max(served.negative_ttl.unwrap_or_default());
             if runs_out <= left {
                 return Keeps::Before(runs_out);
@@ -251,6 +267,7 @@ mod tests {
             kind: RecordType("A".into()),
             listed,
             before: exactly("A", "192.0.2.1"),
+            led_nowhere: false,
             ttl: Some(seconds(60)),
         }
     }
@@ -268,6 +285,25 @@ mod tests {
         ] {
             assert_eq!(asked.judge(&answer, LEFT), Keeps::Wrong(words.into()));
         }
+    }
+
+    #[test]
+    fn that_there_was_nothing_of_a_type_leads_nobody_to_the_old_side() {
+        let nothing = Served { negative_ttl: Some(seconds(900)), ..served(&[], 0) };
+        let mut asked =
+            Asked { before: vec![Expected::Exactly(Vec::new(), None)], ..address(exactly("A", "192.0.2.2")) };
+        assert_eq!(asked.judge(&nothing, LEFT), Keeps::Right);
+        // But where the name led nowhere, that is what was there.
+        asked.led_nowhere = true;
+        assert!(matches!(asked.judge(&nothing, LEFT), Keeps::Wrong(_)));
+        assert_eq!(asked.judge(&nothing, seconds(900)), Keeps::Before(seconds(900)));
+    }
+
+    #[test]
+    fn what_both_sides_have_may_be_of_before() {
+        let asked = Asked { before: exactly("A", "192.0.2.2"), ..address(exactly("A", "192.0.2.2")) };
+        assert_eq!(asked.judge(&served(&["192.0.2.2"], 250), seconds(250)), Keeps::Right);
+        assert!(matches!(asked.judge(&served(&["192.0.2.2"], 250), LEFT), Keeps::Wrong(_)));
     }
 
     /// A load balancer that grows has other addresses, and a resolver keeps those of a minute ago.

@@ -228,7 +228,8 @@ impl Found {
         let Zone { id, name, accelerated, .. } = &self.zone;
         let Some(accelerated) = accelerated else { return Vec::new() };
         let protected = format!(
-            "whether somebody protects {} is not known before it is changed: Route 53 refuses that then, and nothing is changed",
+            "whether a record protection of Route 53 holds {} is not known before it is changed: then the change is refused, and \
+             nothing was changed",
             self.name
         );
         let unrecoverable = (!accelerated).then(|| {

@@ -271,6 +271,7 @@ impl Action for Switch {
         let mut out = json!(Switched {
             record: self.place.name().to_string(),
             before: prior.swap.before.clone(),
+            changed: prior.swap.changes(),
             new_lookups_reach_it_by: since.after(prior.old_ttl).to_string(),
         });
         out["switched_at"] = since.to_string().into();

@@ -152,7 +152,12 @@ impl Action for SetTtl {
     async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
         match &self.wanted {
-            Wanted::Low(ttl) => lowering(&found, sets::lasting(&all), *ttl).await,
+            Wanted::Low(ttl) => {
+                // How an HTTPS record is routed that nobody could follow holds up no address.
+                let lasting = Some(sets::lasting(&all))
+                    .filter(|all| routed::must_be_simple_or_routed(&found.name, all).is_ok());
+                lowering(&found, lasting.unwrap_or_else(|| sets::leading(&all)), *ttl).await
+            }
             Wanted::GivenBack { step } => giving_back(reads.scope, &found, &all, step),
         }
     }

@@ -8,7 +8,7 @@ use super::arrive::{may_be_stale, was_replaced};
 use super::diff;
 use super::images;
 use super::named;
-use super::restored::Ran;
+use super::restored::{self, Ran};
 use super::standing::{Standing, primary};
 use super::strategy;
 use crate::action::{Action, ByHand, Known, Planned, Seen, Toward, aws};
@@ -281,6 +281,9 @@ impl Action for Deploy {
         let old = is_undone.then(|| images::of(&running));
         for images in old.into_iter().chain([new_of(&prior.kept, &prior.images)]) {
             notes.extend(images::unknown(&*compute, &images).await);
+        }
+        if is_undone && !prior.kept.is_empty() {
+            notes.extend(restored::by_tag(&running));
         }
         if is_undone && !prior.kept.is_empty() && prior.ran.is_empty() {
             notes.extend(self.not_known(&*compute, &running).await);

@@ -89,14 +89,13 @@ async fn newest(
     }
 }
 
-/// What a program prints may hold anything, sequences for terminals too.
+/// What a program prints may hold anything, sequences for terminals too. It is cut between words, and no white space is changed:
+/// a secret is found in it as it is, or as a whole.
 fn on_one_line(line: &str) -> String {
-    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let plain: String = words.chars().filter(|c| !c.is_control()).take(WIDTH + 1).collect();
-    match plain.char_indices().nth(WIDTH) {
-        None => plain,
-        Some((end, _)) => format!("{}…", &plain[..end]),
-    }
+    let plain: String = line.trim().chars().filter(|c| !c.is_control() || *c == '\t').collect();
+    let Some((end, _)) = plain.char_indices().nth(WIDTH) else { return plain };
+    let words = plain[..end].rfind(char::is_whitespace).map_or("", |end| plain[..end].trim_end());
+    format!("{words}…")
 }
 
 /// The same of the first of these tasks, as the end of a sentence.
@@ -151,9 +150,10 @@ mod tests {
 
     #[test]
     fn what_a_program_prints_cannot_do_anything_to_a_terminal() {
-        assert_eq!(on_one_line("  a\tb\u{1b}[2J\u{7}c\r\n"), "a b[2Jc");
-        let long = on_one_line(&"é".repeat(500));
-        assert_eq!((long.chars().count(), long.chars().last()), (301, Some('…')));
+        assert_eq!(on_one_line("  a\tb  \u{1b}[2J\u{7}c\r\n"), "a\tb  [2Jc");
         assert_eq!(on_one_line(&"x".repeat(300)).len(), 300);
+        let long = format!("{} s3cr3t-t0ken", "é".repeat(290));
+        assert_eq!(on_one_line(&long), format!("{}…", "é".repeat(290)), "half a secret is one");
+        assert_eq!(on_one_line(&"x".repeat(301)), "…");
     }
 }

@@ -38,7 +38,6 @@ impl Deploy {
     /// Of the definition's own containers, for AWS adds some to tasks, and renews their images when it likes; and of those alone
     /// whose image is not named by its digest, for that cannot be another one.
     async fn digests(&self, compute: &dyn ReadCompute, definition: &TaskDefinition) -> Result<Ran, Fault> {
-        let may_move = |image: &str| !image.contains('@');
         if !definition.containers.iter().any(|one| may_move(&one.image)) {
             return Ok(Vec::new());
         }
@@ -141,6 +140,23 @@ impl Deploy {
             self.update_by_hand(definition, None)
         ))
     }
+}
+
+/// What is named by its digest cannot be another image.
+fn may_move(image: &str) -> bool {
+    !image.contains('@')
+}
+
+/// For a preview: what an undo can bring back only as long as nobody moves a tag.
+pub(super) fn by_tag(definition: &TaskDefinition) -> impl Iterator<Item = Arc<str>> {
+    definition.containers.iter().filter(|one| may_move(&one.image)).map(|one| {
+        let (name, image) = (&one.name, &one.image);
+        format!(
+            "container {name} runs {image} now, by a tag: if that leads to another image by then, as it may already, no undo \
+             brings back what runs now"
+        )
+        .into()
+    })
 }
 
 /// What a container of a task runs, as far as it is told.

@@ -83,7 +83,7 @@ impl Deploy {
             return Ok(None);
         }
         let (name, definition) = (self.name(), &prior.definition);
-        if matches!(compute.definition(definition).await, Ok(None)) {
+        if compute.definition(definition).await?.is_none() {
             return Ok(Some(format!(
                 "there is no task definition {definition} any more: nobody can tell what {name} ran, and it could not be \
                  set back to it"
@@ -91,12 +91,14 @@ impl Deploy {
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         for group in &prior.served {
-            if !traffic.targets(group).await.is_err_and(|fault| is_no_group(&fault)) {
-                continue;
+            match traffic.targets(group).await {
+                Ok(_) => continue,
+                Err(fault) if !is_no_group(&fault) => return Err(fault),
+                Err(_) => {}
             }
             // By now the service may have others.
-            let service = compute.service(&self.cluster, &self.service).await;
-            if matches!(&service, Ok(Some(now)) if now.target_groups.contains(group)) {
+            let service = compute.service(&self.cluster, &self.service).await?;
+            if service.is_some_and(|now| now.target_groups.contains(group)) {
                 return Ok(Some(format!(
                     "target group {group} of {name} is gone: what it would be set back to could not be reached. give the \
                      service a target group that is there first"

@@ -202,7 +202,8 @@ impl Action for RunOnce {
 
     async fn told(&self, reads: &Reads<'_>, prior: &Prior, _: bool) -> Result<Told, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
-        let Some(definition) = compute.definition(&prior.definition).await? else {
+        // It was there a moment ago, and what cannot be told makes no step unknown.
+        let Ok(Some(definition)) = compute.definition(&prior.definition).await else {
             return Ok(Told::default());
         };
         let notes = named::notes(&self.target, &*compute, &definition.content).await;

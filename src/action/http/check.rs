@@ -145,11 +145,17 @@ impl Check {
             return Ok(judge(&http.get(request).await?));
         }
         let requests = request.to_each_address(http).await?;
-        for answer in together(requests.into_iter().map(|request| http.get(request))).await {
-            let response = answer?;
-            let at = response.address.map(|address| format!("{} at {}: ", self.method, address.ip()));
-            if let Some(why) = judge(&response) {
-                return Ok(Some(format!("{}{why}", at.unwrap_or_default())));
+        let places: Vec<String> = requests.iter().filter_map(|request| request.connect_to.clone()).collect();
+        let answers = together(requests.into_iter().map(|request| http.get(request))).await;
+        for (place, answer) in places.iter().zip(answers) {
+            let told = |why: &str| format!("{} at {place}: {why}", self.method);
+            match answer {
+                Ok(response) => {
+                    if let Some(why) = judge(&response) {
+                        return Ok(Some(told(&why)));
+                    }
+                }
+                Err(fault) => return Err(Fault { message: told(&fault.message).into(), ..fault }),
             }
         }
         Ok(None)

@@ -63,7 +63,11 @@ fn known() -> Known {
     let updated = target("updated", "rfc2136", with);
     let other = json!({"zone_id": "Z1", "name": "example.org", "aws": "prod"});
     let misnamed = target("misnamed", "route53", other);
-    Known { targets: vec![prod, zone, prom, updated, misnamed], ..Known::default() }
+    let resolvers = ["https://dns.example/dns-query"];
+    let asked = json!({"zone_id": "Z1", "name": "example.com", "aws": "prod", "resolvers": resolvers});
+    let asked = target("asked", "route53", asked);
+    let targets = vec![prod, zone, prom, updated, misnamed, asked];
+    Known { targets, steps: vec!["switch".into()], ..Known::default() }
 }
 
 /// Reads `with`; the codes of what is wrong with it, errors and warnings.

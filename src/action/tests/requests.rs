@@ -96,7 +96,7 @@ async fn each_address_of_a_load_balancer_is_asked() {
     assert!(story.action.by_hand().apply[0].contains("<each address of new.elb.example:8443>"));
     story.plan().await.unwrap();
     let Look::Moving { note: Some(note), .. } = story.look(story.forward()).await.unwrap() else { panic!() };
-    assert!(note.contains("GET at 10.0.0.2: not `status == 200`: status 503"), "{note}");
+    assert!(note.contains("GET at 10.0.0.2:8443: not `status == 200`: status 503"), "{note}");
     sick.store(false, Ordering::Relaxed);
     story.arrive().await.unwrap();
     let asked: Vec<_> = world.state().asked.iter().filter_map(|one| one.connect_to.clone()).collect();

@@ -83,7 +83,7 @@ async fn one_set_is_led_elsewhere_and_stays_what_it_is_chosen_by() {
     assert!(told.contains("A alias old.elb.example set eu") && !told.contains("set us"), "{told}");
     let notes = story.told().await.unwrap().notes.join("\n");
     let unrecoverable = "zone Z1 (example.com) has no Accelerated Recovery";
-    let protected = "whether somebody protects app.example.com is not known";
+    let protected = "whether a record protection of Route 53 holds app.example.com is not known";
     for words in
         ["depends on where it asks", "health check hc-eu stays with set eu", unrecoverable, protected]
     {

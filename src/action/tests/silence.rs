@@ -1,9 +1,9 @@
 //! What becomes of a silence, in one table: each kind of signal that there is, and each way in which its source can fall
 //! silent. A monitor never passes in one, and what was seen before it does not count after it.
 
-use super::world::{START, World, output, record, response, service, target_group};
+use super::world::{Resolver, START, World, output, record, response, service, target_group};
 use super::{Story, known, value};
-use crate::plan::{Fields, Problems, Timestamp};
+use crate::plan::{Fields, Problems, StepId, Timestamp};
 use crate::port::{Alarm, AlarmState, Answered, Line, Lines, LoadBalancer, Parameter, Query};
 use crate::run::{Fault, FaultKind, Look};
 use crate::signal::{Condition, Memory, SIGNALS, SignalRegistry, Verdict, Watch};
@@ -92,6 +92,13 @@ fn rows() -> Vec<Row> {
         },
         Row {
             fail: None,
+            empties: Some(|world| {
+                world.state().resolver.as_mut().unwrap().fails = Some(Fault::blind("its status is 503"));
+            }),
+            ..row("dns.resolvers", json!({"target": "asked", "after": "switch"}))
+        },
+        Row {
+            fail: None,
             empties: Some(|world| world.state().run = Box::new(|_| output(1, ""))),
             ..row("exec", json!({"run": ["./look"]}))
         },
@@ -129,7 +136,10 @@ fn says(at: Timestamp, number: f64) -> Answered {
 impl Row {
     /// A world in which all is well.
     fn world(&self) -> World {
-        let world = World::new();
+        let switched = json!({"record": "www.example.com", "before": [], "changed": true,
+            "new_lookups_reach_it_by": START.to_string()});
+        let world =
+            World::new().seen_by(|scope| scope.answered(&StepId("switch".into()), &switched.to_string()));
         world.state().balancers.push(LoadBalancer {
             arn: "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/new/1".into(),
             name: "new".into(),
@@ -169,6 +179,7 @@ impl Row {
         state.services.insert("app".into(), service("app", "app:1"));
         let www = record("www.example.com", "CNAME", 300, &["app.example.com"]);
         state.listings = vec![(Timestamp::PAST, vec![www])];
+        state.resolver = Some(Resolver::default());
         state.alarms = vec![Alarm {
             name: "aep-5xx".into(),
             state: AlarmState::Ok,

@@ -64,24 +64,34 @@ impl Account {
     ) -> Result<Option<Vec<String>>, Fault> {
         let unseen = self.unseen("logs GetLogEvents", group);
         let client = self.logs().await.map_err(&unseen)?;
-        let ask = |watch: Watch| {
-            client
-                .get_log_events()
-                .log_group_name(group)
-                .log_stream_name(stream)
-                .start_from_head(false)
-                .set_limit(i32::try_from(most).ok())
-                .customize()
-                .interceptor(watch)
-                .send()
-        };
-        match call::read(self, Service::Logs, ask).await {
-            Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => Ok(None),
-            page => {
-                let events = page.map_err(&unseen)?.events.unwrap_or_default();
-                Ok(Some(events.into_iter().filter_map(|event| event.message).collect()))
+        let mut next = None::<String>;
+        for _ in 0..PAGES {
+            let ask = |watch: Watch| {
+                client
+                    .get_log_events()
+                    .log_group_name(group)
+                    .log_stream_name(stream)
+                    .start_from_head(false)
+                    .set_limit(i32::try_from(most).ok())
+                    .set_next_token(next.clone())
+                    .customize()
+                    .interceptor(watch)
+                    .send()
+            };
+            let page = match call::read(self, Service::Logs, ask).await {
+                Err(failure) if failure.code.as_deref() == Some("ResourceNotFoundException") => {
+                    return Ok(None);
+                }
+                page => page.map_err(&unseen)?,
+            };
+            let events = page.events.unwrap_or_default();
+            // An empty page is not the last: that one says the token again that it was asked with.
+            if !events.is_empty() || page.next_backward_token.is_none() || page.next_backward_token == next {
+                return Ok(Some(events.into_iter().filter_map(|event| event.message).collect()));
             }
+            next = page.next_backward_token;
         }
+        Ok(Some(Vec::new()))
     }
 }
 

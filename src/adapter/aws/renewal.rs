@@ -21,6 +21,9 @@ use serde::Deserialize;
 /// Where tools say when the keys end that they put into an environment; the first counts.
 const ENDS: [&str; 2] = ["AWS_CREDENTIAL_EXPIRATION", "AWS_SESSION_EXPIRATION"];
 
+/// Through how many profiles a role is followed to where a person logs in.
+const SOURCES: usize = 8;
+
 /// A token of an SSO session, as the `aws` command caches it.
 #[derive(Deserialize)]
 pub(super) struct Token {
@@ -90,8 +93,9 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 /// Those of the session that begins there: a person may be logged in to several. Where none does, or it is not known, all of them.
 pub(super) fn of_session(tokens: Vec<Token>, url: Option<&str>) -> Vec<Token> {
+    let Some(url) = url else { return tokens };
     let plain = |url: &str| url.trim_end_matches(['/', '#']).to_owned();
-    let is_own = |token: &Token| token.begun_at.as_deref().map(plain) == url.map(plain);
+    let is_own = |token: &Token| token.begun_at.as_deref().map(plain) == Some(plain(url));
     let (own, others): (Vec<Token>, Vec<Token>) = tokens.into_iter().partition(is_own);
     if own.iter().any(|token| token.access.is_some()) {
         own
@@ -104,7 +108,14 @@ pub(super) fn of_session(tokens: Vec<Token>, url: Option<&str>) -> Vec<Token> {
 pub(super) async fn start_url(profile: Option<&str>, files: &EnvConfigFiles) -> Option<String> {
     let source = source::load(&Env::real(), &Fs::real(), files).await.ok()?;
     let sections = EnvConfigSections::parse(source).ok()?;
-    let profile = sections.get_profile(profile.unwrap_or(sections.selected_profile()))?;
+    let mut profile = sections.get_profile(profile.unwrap_or(sections.selected_profile()))?;
+    // A role is assumed from another profile, maybe through several.
+    for _ in 0..SOURCES {
+        match profile.get("source_profile").filter(|source| *source != profile.name()) {
+            Some(source) => profile = sections.get_profile(source)?,
+            None => break,
+        }
+    }
     let url = match profile.get("sso_session") {
         Some(session) => sections.sso_session(session)?.get("sso_start_url"),
         None => profile.get("sso_start_url"),
@@ -212,7 +223,8 @@ mod tests {
     #[tokio::test]
     async fn of_several_sessions_that_of_the_profile_counts() {
         let config = "[profile old]\nsso_start_url = https://a/start\n[profile new]\nsso_session = b\n\
-                      [sso-session b]\nsso_start_url = https://b/start/#\n[profile keys]\nregion = eu-west-1\n";
+                      [sso-session b]\nsso_start_url = https://b/start/#\n[profile keys]\nregion = eu-west-1\n\
+                      [profile role]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = old\n";
         let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, config).build();
         let early =
             r#"{"startUrl": "https://a/start/", "accessToken": "x", "expiresAt": "2023-11-14T20:00:00Z"}"#;
@@ -220,7 +232,9 @@ mod tests {
             r#"{"startUrl": "https://b/start", "accessToken": "x", "expiresAt": "2023-11-14T22:13:20Z"}"#;
         let out = r#"{"startUrl": "https://c/start", "clientId": "x"}"#;
         let (first, second) = (Some(1_699_992_000_000), Some(1_700_000_000_000));
-        for (profile, ends) in [("old", first), ("new", second), ("keys", second), ("none", second)] {
+        for (profile, ends) in
+            [("old", first), ("new", second), ("keys", second), ("role", first), ("none", second)]
+        {
             let url = start_url(Some(profile), &files).await;
             let tokens = of_session([early, late, out].map(token).into(), url.as_deref());
             let Renewal::ByHand { ends: told, .. } = session(&tokens) else { panic!("{profile}") };

@@ -83,7 +83,7 @@ async fn what_there_is_to_tell_beside_a_change_is_told_without_secrets() {
         let Previewed::Would(_, told) = &found[place].found else { panic!("{found:#?}") };
         told.notes.iter().map(ToString::to_string).collect()
     };
-    assert_eq!((notes(0), notes(1)), (vec!["of fine".to_owned()], Vec::new()));
+    assert_eq!((notes(0), notes(1)), (vec!["of fine".to_owned()], vec!["of check".to_owned()]));
     let Previewed::Unknown(fault) = &found[2].found else { panic!("{found:#?}") };
     assert_eq!(fault.to_string(), "untold cannot be told of");
     let [note] = &notes(3)[..] else { panic!("{found:#?}") };

@@ -198,7 +198,7 @@ const ROWS: &[Row] = &[
     ("monitoring", "GetMetricData", &[on(Thing::Any, "cloudwatch:GetMetricData")]),
     ("monitoring", "DescribeAlarms", &[on(Thing::Alarm, "cloudwatch:DescribeAlarms")]),
     ("logs", "FilterLogEvents", &[on(Thing::LogGroup, "logs:FilterLogEvents")]),
-    // Only previews ask: a rehearsal, by which permissions are asked for, does not come to it.
+    // Previews ask for the one, and failures for the other: a rehearsal, by which permissions are asked for, comes to neither.
     ("logs", "DescribeLogGroups", &[on(Thing::Any, "logs:DescribeLogGroups")]),
     ("logs", "GetLogEvents", &[on(Thing::LogGroup, "logs:GetLogEvents")]),
     ("ssm", "GetParameter", &[on(Thing::Parameter, "ssm:GetParameter")]),

@@ -408,8 +408,7 @@ fn a_guard_that_is_tried_out_is_told_and_decides_nothing() {
     story.plans(0).applies(0).trips();
     assert!(matches!(story.last(), Event::GuardTripped { .. }));
     story.arrives(0);
-    assert!(story.run.is_finished());
-    assert_eq!((&story.run.cause, story.run.mode), (&None, Mode::Forward));
+    assert_eq!((&story.run.cause, story.ending()), (&None, Ending::Done));
 }
 
 #[test]

@@ -36,6 +36,10 @@ fn groups(world: &World, input: &Json) -> Json {
 
 /// The latest lines of a stream; the world has not more of them than one page.
 fn newest(world: &World, input: &Json) -> Result<Json, Refusal> {
+    if input["nextToken"].is_null() {
+        // As any page may be.
+        return Ok(json!({"events": [], "nextForwardToken": "f/0", "nextBackwardToken": "b/0"}));
+    }
     let limit =
         input["limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let group = input["logGroupName"].as_str().unwrap_or_default();

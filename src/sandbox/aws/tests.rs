@@ -61,7 +61,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("ecr", &["DescribeImages", "DescribePullThroughCacheRules"]),
     ("monitoring", &["GetMetricData", "DescribeAlarms"]),
-    ("logs", &["FilterLogEvents", "DescribeLogGroups"]),
+    ("logs", &["FilterLogEvents", "GetLogEvents", "DescribeLogGroups"]),
     ("ssm", &["GetParameter"]),
     ("secretsmanager", &["DescribeSecret"]),
     ("application-autoscaling", &["DescribeScalableTargets", "RegisterScalableTarget"]),
@@ -71,6 +71,7 @@ const CALLS: &[(&str, &[&str])] = &[
 
 /// Keys of inputs, of all services.
 const KEYS: &[&str] = &[
+    "logStreamName",
     "cluster",
     "service",
     "services",

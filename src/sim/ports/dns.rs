@@ -186,7 +186,11 @@ impl ReadDns for HostedZone {
 
     fn resolvers(&self) -> Vec<Arc<dyn AskResolver>> {
         let resolver = |url: &Arc<str>| -> Arc<dyn AskResolver> {
-            Arc::new(Resolver { inside: self.account.inside.clone(), url: url.clone() })
+            Arc::new(Resolver {
+                inside: self.account.inside.clone(),
+                zone: self.id.clone(),
+                url: url.clone(),
+            })
         };
         self.resolvers.iter().map(resolver).collect()
     }
@@ -224,6 +228,8 @@ type Resolve = fn(&World, &Name, &str, u64) -> Said;
 /// A resolver that a plan names, inside the network of private zones. It keeps nothing.
 struct Resolver {
     inside: Arc<super::Inside>,
+    /// The zone that it is named for: inside the network of that it is only if that is private.
+    zone: String,
     url: Arc<str>,
 }
 
@@ -243,7 +249,9 @@ impl AskResolver for Resolver {
         let turn = self.inside.turn();
         let said = self.inside.look(|world, now| {
             let past = world.ledger.past(now).filter(|_| strike == Some(Strike::Stale));
-            past.unwrap_or(world).resolve_inside(name, &kind.0, turn)
+            let seen = past.unwrap_or(world);
+            let hidden = seen.zone(&self.zone).is_ok_and(|zone| zone.private);
+            if hidden { seen.resolve_inside(name, &kind.0, turn) } else { seen.resolve(name, &kind.0, turn) }
         });
         let mut kept = served(&said, name, kind);
         kept.authoritative = false;

@@ -242,6 +242,7 @@ async fn who_is_led_to_the_old_side_by_a_resolver_is_seen(place: &Place) {
         let switched = Switched {
             record: mail.to_string(),
             before: vec![old.clone()],
+            changed: true,
             new_lookups_reach_it_by: by.to_string(),
         };
         scope.answered(&step().id, &json!(switched).to_string());
@@ -255,9 +256,7 @@ async fn who_is_led_to_the_old_side_by_a_resolver_is_seen(place: &Place) {
     let later = now.after(Duration::from_hours(3));
     says(&told(later).await, Verdict::Pass, "1 to the old one, as they may for 1h more");
     says(&told(now).await, Verdict::Fail, "serves 192.0.2.25 as before for 1h more (A)");
-    place
-        .fault(json!({"service": "dns", "operation": "https", "kind": "error", "status": 503, "times": 0}))
-        .await;
+    place.fault(json!({"service": "dns", "operation": "https", "kind": "drop_before", "times": 0})).await;
     says(&told(later).await, Verdict::NoEvidence, "no answer from resolver https://dns.example/dns-query");
 }
 
