@@ -34,7 +34,7 @@ use trial::{Chain, Ended, Told, chains};
 /// At once, and of those that mostly wait: as many as keep two cores busy, and not more, or commands would not end in their time.
 /// Trials that follow on one first kill run one after the other.
 const AT_ONCE: usize = 12;
-const WAITING: usize = 40;
+const WAITING: usize = 72;
 /// Those that mostly wait are split into so many rows.
 const ROWS: usize = 4;
 
