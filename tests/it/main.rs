@@ -24,6 +24,7 @@ mod held_sides;
 mod init;
 mod journals;
 mod kills;
+mod late_calls;
 mod ledger;
 mod other_version;
 mod own_name_servers;

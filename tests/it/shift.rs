@@ -3,7 +3,7 @@
 
 use crate::by_hand::obey;
 use crate::stage::{Said, Stage, altered, fails_users, lasting};
-use crate::two_operators::{SLOW, calls, facts, is_waited_out, leaves_no_more};
+use crate::two_operators::{calls, facts};
 use serde_json::{Value as Json, json};
 
 const PLAN: &str = "plans/blue-green.yaml";
@@ -11,22 +11,10 @@ const WORLD: &str = "plans/worlds/blue-green.yaml";
 const TIME: u32 = 60;
 const GREEN: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web@sha256:0b1059d155cefb2eca9dbb8d0f6d4b2b2b75b36944856bb9f6c9490eddab72dc";
 
-/// One rule, all of it at once. What becomes of it is looked at long before its call must have landed.
-const AT_ONCE: &str = r#"
-switchover: v1
-name: at-once
-targets:
-  prod: { aws: { account: "123456789012", region: eu-west-1 } }
-steps:
-  - id: shift
-    uses: alb.weights
-    with: { target: prod, load_balancer: web, rule: 10, group: web-green, to: [100] }
-"#;
-
 /// A world that differs from the shipped one.
-fn world(changes: &Json, time: u32) -> (tempfile::TempDir, Stage) {
+fn world(changes: &Json) -> (tempfile::TempDir, Stage) {
     let (folder, file) = altered("blue-green.yaml", changes);
-    (folder, Stage::new(file.to_str().unwrap(), time))
+    (folder, Stage::new(file.to_str().unwrap(), TIME))
 }
 
 fn dealt(stage: &Stage, rule: &str) -> String {
@@ -64,7 +52,7 @@ fn all_requests_are_shifted_and_no_user_notices() {
 
 #[test]
 fn what_fails_users_is_taken_back_in_one_change() {
-    let (_folder, stage) = world(&json!({"on": fails_users(GREEN)}), TIME);
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN)}));
     let (before, seen) = (stage.world.state(), seen_by_aws(&stage));
     let said = stage.run(&["run", PLAN]);
     assert_eq!(said.code, Some(10), "{said:#?}");
@@ -104,7 +92,7 @@ fn what_a_stuck_shift_says_can_be_typed_and_restores_the_rule() {
         "service": "elasticloadbalancing", "operation": "ModifyListener", "nth": 2, "times": 0, "kind": "error",
         "code": "AccessDenied", "status": 403, "message": "not authorized to perform elasticloadbalancing:ModifyListener",
     });
-    let (_folder, stage) = world(&json!({"on": fails_users(GREEN), "faults": [refused]}), TIME);
+    let (_folder, stage) = world(&json!({"on": fails_users(GREEN), "faults": [refused]}));
     let before = stage.world.state();
     let said = stage.run(&["run", PLAN, "--on-pause", "exit"]);
     assert_eq!(said.code, Some(11), "{said:#?}");
@@ -112,32 +100,4 @@ fn what_a_stuck_shift_says_can_be_typed_and_restores_the_rule() {
     let said = obey(&stage, &said, "none");
     assert_eq!(said.code, Some(10), "{said:#?}");
     assert_eq!(lasting(&stage.world.state()), lasting(&before), "{said:#?}");
-}
-
-/// A rule of its own, and the plan that shifts it.
-fn slowly() -> (Stage, tempfile::TempDir, String) {
-    let service = |family: &str, weight: u32| {
-        json!({"task_definition": family, "desired": 2, "load_balancer": "web", "paths": ["/*"], "priority": 10,
-            "weight": weight})
-    };
-    let services = json!({"web-blue": service("web-blue", 1), "web-green": service("web-green", 0)});
-    let (folder, stage) = world(&json!({"clusters": {"web": services}}), SLOW);
-    let plan = folder.path().join("at-once.yaml");
-    std::fs::write(&plan, AT_ONCE).unwrap();
-    (stage, folder, plan.display().to_string())
-}
-
-#[test]
-fn a_late_change_of_a_rule_is_waited_out() {
-    let (stage, _folder, plan) = slowly();
-    is_waited_out(&stage, &plan, "elasticloadbalancing", "ModifyRule", || {
-        assert_eq!(dealt(&stage, "web:443 10"), "web-blue=1 web-green=0");
-    });
-    assert_eq!(dealt(&stage, "web:443 10"), "web-blue=0 web-green=100");
-}
-
-#[test]
-fn a_change_of_a_rule_leaves_no_more_once_its_deadline_has_passed() {
-    let (stage, _folder, plan) = slowly();
-    leaves_no_more(&stage, &plan, "ModifyRule");
 }
