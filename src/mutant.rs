@@ -134,6 +134,8 @@ mistakes! {
     ReaderAssumed,
     /// What a run locked stays locked once it is over.
     LocksStay,
+    /// A change of a record compares nothing with what is there.
+    Upserted,
 }
 
 /// Whether this mistake is made.

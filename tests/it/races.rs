@@ -80,16 +80,18 @@ enum Met {
     Somewhere,
 }
 
-fn process(stage: &Stage, folder: &Path, race: usize, side: &str) -> Command {
+/// `mistake`: what the tool does wrongly, if it was built for it.
+fn process(stage: &Stage, folder: &Path, race: usize, side: &str, mistake: Option<&str>) -> Command {
     let mut command = stage.command(&["run"]);
     command.arg(folder.join("plan.yaml")).args(["--set", &format!("record={}", ours(race))]);
     command.args(["--set", &format!("side={side}"), "--on-pause", "exit"]);
     command.env("SWITCHOVER_STATE_DIR", folder.join(format!("{race}-{side}")));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(mistake.map(|mistake| ("SWITCHOVER_MISTAKE", mistake)));
     command
 }
 
-fn race(stage: &Stage, folder: &Path, race: usize) -> Result<Met, String> {
+fn race(stage: &Stage, folder: &Path, race: usize, mistake: Option<&str>) -> Result<Met, String> {
     let held = race.is_multiple_of(2).then(|| {
         let rule = json!({
             "service": "route53", "operation": "ChangeResourceRecordSets", "containing": format!("{}.", ours(race)),
@@ -97,7 +99,7 @@ fn race(stage: &Stage, folder: &Path, race: usize) -> Result<Met, String> {
         });
         stage.world.ask("POST", "/faults", Some(&rule))["id"].as_u64().unwrap()
     });
-    let both = SIDES.map(|side| process(stage, folder, race, side).spawn().unwrap());
+    let both = SIDES.map(|side| process(stage, folder, race, side, mistake).spawn().unwrap());
     if let Some(fault) = held {
         let holding = || {
             let faults = stage.world.ask("GET", "/faults", None);
@@ -179,7 +181,7 @@ fn of_two_that_switch_one_wins_and_the_other_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let stage = world(races, folder.path());
     let all: Vec<usize> = (0..races).collect();
-    let ended = at_once(AT_ONCE, &all, |number| race(&stage, folder.path(), *number));
+    let ended = at_once(AT_ONCE, &all, |number| race(&stage, folder.path(), *number, None));
     for (number, why) in
         ended.iter().enumerate().filter_map(|(number, ended)| Some((number, ended.as_ref().err()?)))
     {
@@ -193,4 +195,17 @@ fn of_two_that_switch_one_wins_and_the_other_says_so() {
     println!("two tools that upsert: {upserted} of {races} races lost a change");
     assert_eq!(at_the_zone + freely, races, "some did not end as they should");
     assert!(upserted > 0, "nothing is compared where everybody wins");
+}
+
+/// Of two that meet at the zone, and compare nothing, both have won.
+#[cfg(feature = "mistakes")]
+#[test]
+fn each_mistake_is_found_by_races() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = world(1, folder.path());
+    let ended = race(&stage, folder.path(), 0, Some("Upserted"));
+    let is_seen = ended.is_err_and(|why| why.starts_with("not one of them won"));
+    println!("planted: Upserted, races: seen in {} of 1 races", u32::from(is_seen));
+    assert!(is_seen, "nobody noticed that a change was lost");
+    println!("proved: mistakes about races 1 of 1");
 }

@@ -9,6 +9,7 @@ use super::account::Account;
 use super::call::{self, Class, Failure};
 use crate::adapter::budgets::Service;
 use crate::adapter::dns::{self, Resolver, Silence};
+use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::dns::{
     AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
@@ -251,6 +252,8 @@ impl WriteDns for Changing {
         let mut changes = ChangeBatch::builder().comment(comment.chars().take(COMMENT).collect::<String>());
         for change in batch {
             let (action, set) = match change {
+                RecordChange::Delete(_) if on(Mistake::Upserted) => continue,
+                RecordChange::Create(set) if on(Mistake::Upserted) => (ChangeAction::Upsert, set),
                 RecordChange::Delete(set) => (ChangeAction::Delete, set),
                 RecordChange::Create(set) => (ChangeAction::Create, set),
             };

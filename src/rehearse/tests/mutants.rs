@@ -122,7 +122,7 @@ fn each_mistake_is_found_by_a_rehearsal() {
 }
 
 /// Mistakes of what a rehearsal has no part of: `run::tests::stories_bake`, `store::tests::mistakes`, `driver::tests::leases`
-/// and, those about signals, disks and clocks, `tests/it/signals`, `tests/it/disk` and `tests/it/zombies` find them.
+/// and, those about signals, disks, clocks and records, `tests/it/signals`, `disk`, `zombies` and `races` find them.
 const ELSEWHERE: &[Mistake] = &[
     Mistake::EpochNotChecked,
     Mistake::PlaceNotChecked,
@@ -144,6 +144,7 @@ const ELSEWHERE: &[Mistake] = &[
     Mistake::ReaderAssumed,
     Mistake::LocksStay,
     Mistake::BakedByTheClock,
+    Mistake::Upserted,
 ];
 
 #[test]
