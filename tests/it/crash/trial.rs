@@ -191,6 +191,8 @@ pub(super) struct Course<'s> {
     calls: Calls,
     /// The world before, and after.
     worlds: (Json, Json),
+    /// How many tasks were run once.
+    tasks: usize,
 }
 
 fn counts(stage: &Stage) -> BTreeMap<(String, String), u64> {
@@ -222,11 +224,12 @@ impl<'s> Course<'s> {
         if status["verdict"] != scenario.verdict {
             return Err(format!("the verdict is {}\n{log}", status["verdict"]));
         }
-        let worlds = (lasting(&before), lasting(&scene.stage.world.state()));
+        let after = scene.stage.world.state();
+        let (worlds, tasks) = ((lasting(&before), lasting(&after)), tasks(&after));
         let from =
             scenario.begins(&facts(&log)).ok_or_else(|| format!("nothing of what it breaks\n{log}"))?;
         let (facts, calls) = watched(scenario, from, time)?;
-        Ok(Self { scenario, facts, from, calls, worlds })
+        Ok(Self { scenario, facts, from, calls, worlds, tasks })
     }
 
     /// The steps that these facts are about.
@@ -415,8 +418,17 @@ impl Trial<'_> {
         if succeeded("_lock") && succeeded("_unlock") {
             without_locks(&mut should);
         }
-        same(&lasting(&scene.stage.world.state()), &should, verdict)
+        let state = scene.stage.world.state();
+        same(&lasting(&state), &should, verdict)?;
+        // All else that is called sets something: what was done twice would look the same.
+        let (ran, most) = (tasks(&state), self.course.tasks);
+        if ran > most { Err(format!("{ran} tasks were run, and {most} undisturbed")) } else { Ok(()) }
     }
+}
+
+/// Those that were run once, also ended ones that are still listed.
+fn tasks(state: &Json) -> usize {
+    state["one_off_tasks"].as_array().map_or(0, Vec::len)
 }
 
 fn without_locks(world: &mut Json) {
