@@ -90,7 +90,7 @@ impl Wanted {
         match self {
             Self::All => (0..all).collect(),
             Self::Sample { seed } => {
-                println!("{suite}: a sample of {all}; SWITCHOVER_DISK=seed={seed} repeats it");
+                aloud(&format!("{suite}: a sample of {all}; SWITCHOVER_DISK=seed={seed} repeats it"));
                 // Odd, so that it comes upon each kind of trial.
                 let step = (all / sample).max(1) | 1;
                 (Dice::new(*seed).below(step)..all).step_by(step).collect()
@@ -104,14 +104,18 @@ impl Wanted {
     }
 }
 
-/// Says aloud that something was not looked at: also where output is captured.
+/// Says aloud that something was not looked at.
 pub(crate) fn skipped(suite: &str, why: &str) {
-    let text = format!("\nskipped: {suite}: {why}\n");
-    std::io::stderr().write_all(text.as_bytes()).unwrap();
+    aloud(&format!("skipped: {suite}: {why}"));
+}
+
+/// Says a line, also where output is captured.
+fn aloud(line: &str) {
+    std::io::stderr().write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
 
 /// Says how many trials ended as they should, and fails unless all did.
-fn proved(suite: &str, ended: &[(String, Result<(), String>)]) {
+fn proved<T>(suite: &str, ended: &[(String, Result<T, String>)]) {
     let bad: Vec<_> = ended.iter().filter_map(|(name, ended)| Some((name, ended.as_ref().err()?))).collect();
     for (name, why) in bad.iter().take(20) {
         println!("SWITCHOVER_DISK='{name}' cargo test --test it disk:: -- --nocapture: {why}");
@@ -123,7 +127,7 @@ fn proved(suite: &str, ended: &[(String, Result<(), String>)]) {
 type Ended = Vec<(String, Result<(), String>)>;
 
 /// Says how often a bug that was planted was seen, and fails unless it was.
-fn found_out(bug: &str, ended: &[(String, Result<(), String>)]) {
+fn found_out<T>(bug: &str, ended: &[(String, Result<T, String>)]) {
     let seen = ended.iter().filter(|(_, ended)| ended.is_err()).count();
     println!("planted: {bug}: seen in {seen} of {} trials", ended.len());
     assert!(seen > 0, "{bug} was not seen");

@@ -21,8 +21,8 @@ use switchover::store::record::{EventRecord, PauseRecord, StandingRecord, Verdic
 use switchover::store::{Seq, SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 
-/// How fast time runs: a command has three seconds, and a third of one to stop. Where two cores have 144 trials at once, one of
-/// ten thousand has needed more than two and a half to begin.
+/// How fast time runs: a command has three seconds, and a third of one to stop. Where two cores had 144 trials at once, one of
+/// ten thousand needed more than two and a half to begin.
 const TIME: u32 = 60;
 /// How often an operator does something before they give up.
 const PATIENCE: usize = 8;

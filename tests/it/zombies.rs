@@ -120,6 +120,7 @@ fn proved(suite: &str, ended: &Ended) {
         }
     }
     println!("proved: {suite} {good} of {}", stopped.len());
+    assert!(!stopped.is_empty(), "{suite}: nobody could be stopped anywhere");
     assert!(good == stopped.len(), "{suite}: some did not end as they should");
 }
 
