@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Proves at full size what `tests/run.sh` samples, of the binary as it is released, and prints a table: what, trials, how
-# many ended as they should, seconds. Fails if any did not, or if a row is missing. Of the crash matrix one trial of eight
-# is run, of the zombies one round of four, and of the double kills thirty-four parts of fifty-four, some ten thousand;
-# `--everything` runs all of them.
+# many ended as they should, seconds. Fails if any did not, if a suite prints no row, or if there are fewer trials than are
+# promised. Of the crash matrix one trial of eight is run, of the zombies one round of four, and of the double kills
+# thirty-four parts of fifty-four, some ten thousand; `--everything` runs all of them.
 #     tests/prove.sh [--everything] [ROW]
 # `tests/prove.sh disk` runs the rows whose names begin so. It is made for two cores with nothing else to do: who is slow
 # because of others looks like one whose time ran out.
@@ -69,9 +69,9 @@ prove() {
     elif [[ "$line" =~ (^|\ )planted:\ (.*)$ ]]; then
       printf '  found: %s\n' "${BASH_REMATCH[2]}"
       continue
-    # How to repeat what was chosen by chance, and what others did.
-    elif [[ "$line" =~ (repeats\ it|^(kill\ -9|SIGTERM),\ .*|^two\ tools\ that\ upsert:.*)$ ]]; then
-      printf '  %s\n' "$line"
+    # How to repeat what was chosen by chance, and what others did. The name of a test may stand before it.
+    elif [[ "$line" =~ (^|\ \.\.\.\ )(.*repeats\ it|(kill\ -9|SIGTERM),\ .*|two\ tools\ that\ upsert:.*)$ ]]; then
+      printf '  %s\n' "${BASH_REMATCH[2]}"
       continue
     else
       continue
@@ -84,6 +84,16 @@ prove() {
     tail -n 60 "$log"
   fi
   rm -f "$log"
+}
+
+# at_least COUNT NAME: so many trials of the rows whose names begin so.
+at_least() {
+  local trials
+  trials="$(awk -v name="$2" 'index($0, name) == 1 { all += substr($0, 40, 8) } END { print all + 0 }' "$table")"
+  if [ "$trials" -lt "$1" ]; then
+    failed=1
+    printf '%s: %s trials, and at least %s are promised\n' "$2" "$trials" "$1"
+  fi
 }
 
 build --test it
@@ -102,6 +112,7 @@ prove crash crash:: SWITCHOVER_CRASH="$crashes" "${tool[@]}"
 prove signals signals::a_run SWITCHOVER_SIGNALS=all "${tool[@]}"
 prove kills kills:: SWITCHOVER_KILLS="$kills" "${tool[@]}"
 prove zombies zombies:: SWITCHOVER_ZOMBIES="$zombies" "${tool[@]}"
+prove late-calls late_calls::a_late
 prove races races:: SWITCHOVER_RACES=1000
 prove wire wire:: SWITCHOVER_WIRE=all
 prove terraform beside_terraform::
@@ -116,6 +127,14 @@ suite="--features mistakes --test it" prove mistakes each_mistake
 if [ "$(wc -l <"$table")" -le 1 ]; then
   echo "no row begins with \`$only\`" >&2
   exit 1
+fi
+if [ -z "$only" ]; then
+  at_least 2000 "power loss"
+  at_least 10000 "double kills"
+  at_least 200 "full disks"
+  at_least 500 "zombies"
+  at_least 100 "signals"
+  at_least 1000 "races"
 fi
 printf '\n%s\n' "in $((SECONDS / 60)) minutes, of them $((building / 60)) for building:"
 cat "$table"
