@@ -36,6 +36,8 @@ pub(super) enum Moment {
     Deaf,
     /// Time passes.
     Timer,
+    /// A signal is watched.
+    Monitor,
     /// Somebody is asked.
     Approval,
     /// A command that undoes runs.
@@ -52,11 +54,12 @@ pub(super) enum Moment {
     Deployment,
 }
 
-pub(super) const MOMENTS: [Moment; 11] = [
+pub(super) const MOMENTS: [Moment; 12] = [
     Moment::Beginning,
     Moment::Command,
     Moment::Deaf,
     Moment::Timer,
+    Moment::Monitor,
     Moment::Approval,
     Moment::Undo,
     Moment::Pausing,
@@ -83,7 +86,7 @@ impl Moment {
             Self::Command | Self::Deaf | Self::Pausing | Self::Watched => Some("do-middle"),
             Self::Undo => Some("undo-middle"),
             Self::Resumed => Some("do-last"),
-            Self::Timer | Self::Approval | Self::Change | Self::Deployment => None,
+            Self::Timer | Self::Monitor | Self::Approval | Self::Change | Self::Deployment => None,
         }
     }
 
@@ -91,6 +94,9 @@ impl Moment {
     fn middle(self) -> String {
         match self {
             Self::Timer | Self::Resumed => "{ id: middle, uses: wait, with: { for: 12s } }".into(),
+            Self::Monitor => {
+                "{ id: middle, uses: monitor, with: { for: 12s, every: 2s, signals: [{ id: stop, uses: kill_switch, with: { file: STOP } }] } }".into()
+            }
             Self::Approval => {
                 "{ id: middle, uses: approve, with: { message: Go?, by: { any: 1, of: [operators] }, expires: 1h } }".into()
             }
@@ -243,7 +249,7 @@ impl<'g> Scene<'g> {
 
     fn is_held(&self) -> bool {
         match (self.moment, self.moment.command()) {
-            (Moment::Timer, _) => self.has_recorded(&[r#""middle""#, r#""planned""#]),
+            (Moment::Timer | Moment::Monitor, _) => self.has_recorded(&[r#""middle""#, r#""planned""#]),
             (Moment::Approval, _) => self.has_recorded(&[r#""approval_asked""#]),
             (_, Some(command)) => self.file(&format!("held-{command}")).exists(),
             (_, None) => self.own.as_ref().is_some_and(Stage::is_holding),
