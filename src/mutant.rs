@@ -116,6 +116,8 @@ mistakes! {
     DigestIgnored,
     /// The record comes back with another TTL.
     OtherTtl,
+    /// A switch gives its record a longer TTL than the plan says.
+    TtlRaised,
     /// A command goes on when nobody waits for it any more.
     CommandLivesOn,
     /// A command is in the group of the process, and hears what a terminal tells that.

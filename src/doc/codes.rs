@@ -71,6 +71,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2036"),
     page!("SW2037"),
     page!("SW2038"),
+    page!("SW2039"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

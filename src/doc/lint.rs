@@ -32,6 +32,7 @@ impl Lints<'_> {
     pub(super) fn check(&mut self) {
         self.changed_later();
         self.lent();
+        self.raised();
         for ix in self.plan.places() {
             let step = &self.plan[ix];
             let Some(facts) = self.facts.get(&step.id).filter(|facts| !facts.broken) else { continue };
@@ -146,6 +147,34 @@ impl Lints<'_> {
                     .warn(Code("SW2034"), own.uses_span, format!("nothing gives back what `{id}` holds"))
                     .help(format!("add a step to `finally`, for the same service, with `restore: {id}`"));
             }
+        }
+    }
+
+    /// A TTL that is low so that a rollback is quick, and is stated longer before the end.
+    fn raised(&mut self) {
+        let (plan, facts, before) = (self.plan, self.facts, self.before);
+        let sound = |ix: StepIx| facts.get(&plan[ix].id).filter(|facts| !facts.broken);
+        for ix in plan.places() {
+            let Some(own) = sound(ix) else { continue };
+            let Some(stated) = own.traits.states_ttl else { continue };
+            let lowers = |earlier: StepIx| {
+                let lowerer = sound(earlier).filter(|_| before.holds(earlier, ix))?;
+                let same = lowerer.traits.resources.iter().any(|one| own.traits.resources.contains(one));
+                let low = lowerer.traits.lowers_ttl.filter(|low| same && *low < stated)?;
+                Some((earlier, lowerer, low))
+            };
+            let Some((earlier, lowerer, low)) = plan.places().find_map(lowers) else { continue };
+            let [low, stated] = [low, stated].map(format_duration);
+            let message = format!("`{}` states a TTL of {stated}, and it was lowered to {low}", plan[ix].id);
+            let help = format!(
+                "leave `ttl` out, and it stays low for as long as the run may turn back; a step of `finally` with `uses: \
+                 dns.ttl` and `restore: {}` gives back what it was",
+                plan[earlier].id
+            );
+            self.problems
+                .error(Code("SW2039"), own.uses_span, message)
+                .label(lowerer.uses_span, "it is lowered here, so that a rollback is quick")
+                .help(help);
         }
     }
 

@@ -3,6 +3,7 @@
 mod guards;
 mod hostile;
 mod mistakes;
+mod moved;
 mod shipped;
 mod sound;
 

@@ -59,6 +59,8 @@ pub struct StepTraits {
     pub lowers_ttl: Option<Duration>,
     /// For how long resolvers may keep what it puts there, where that does not go by what was there.
     pub gives_ttl: Option<Duration>,
+    /// The same, where the plan says so and could leave it out.
+    pub states_ttl: Option<Duration>,
     /// Things it writes, as `kind:target/name`: two steps of one plan, or two runs, must not write the same at once.
     pub resources: Vec<String>,
     /// Things that it reads and goes by until it is undone, as `resources` calls them: nobody may change them meanwhile.

@@ -98,11 +98,10 @@ impl Action for Switch {
     }
 
     fn traits(&self) -> StepTraits {
+        let stated = self.to.stated_ttl().map(|seconds| Duration::from_secs(seconds.into()));
         let ttl = match &self.to {
             To::LoadBalancer { .. } | To::Alias { .. } => Some(ALIAS_TTL),
-            To::Cname { ttl, .. } | To::Addresses { ttl, .. } => {
-                ttl.map(|seconds| Duration::from_secs(seconds.into()))
-            }
+            To::Cname { .. } | To::Addresses { .. } => stated,
         };
         StepTraits {
             writes: true,
@@ -114,6 +113,7 @@ impl Action for Switch {
             goes_by: self.goes_by(),
             data: self.data,
             gives_ttl: ttl,
+            states_ttl: stated,
             undo_reaches: ttl.map(|ttl| ttl + PROPAGATION),
             ..StepTraits::default()
         }
@@ -175,10 +175,7 @@ impl Action for Switch {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let ttl = match &self.to {
-            To::LoadBalancer { .. } | To::Alias { .. } => None,
-            To::Cname { ttl, .. } | To::Addresses { ttl, .. } => *ttl,
-        };
+        let ttl = self.to.stated_ttl();
         let (from, to) = (self.from.as_ref().map(Stated::leads), Some(self.to.leads()));
         let set = self.set.as_ref().map(ToString::to_string);
         vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl, set }]
@@ -211,6 +208,7 @@ impl Action for Switch {
         let mut changes = Vec::new();
         if swap.changes() {
             self.expect(&found, &sets::leading(&own))?;
+            self.must_not_raise(&found, &own).await?;
             let (before, now) = ((&*swap.before, old_ttl), reads.world.clock().now());
             resolved::must_have_drained(&*found.dns, &found.name, before, now).await?;
             changes = self.what_changes(&found, &swap, new_ttl).await?;
@@ -333,6 +331,24 @@ impl Switch {
         )))
     }
 
+    /// Refuses a TTL that is longer than that of what goes, where the plan could leave it out: until the run is over, users may
+    /// have to be led back, and then wait for so long. Where the name leads nowhere, there is none to be raised.
+    async fn must_not_raise(&self, found: &Found, own: &[RecordSet]) -> Result<(), Fault> {
+        let leads = !sets::leading(own).is_empty();
+        let Some(seconds) = self.to.stated_ttl().filter(|_| leads) else { return Ok(()) };
+        let stated = Duration::from_secs(seconds.into());
+        let listed = served::lasts(&*found.dns, &found.zone, own).await?;
+        if stated <= listed {
+            return Ok(());
+        }
+        let (name, [stated, listed]) = (&found.name, [stated, listed].map(format_duration));
+        Err(Fault::permanent(format!(
+            "resolvers keep what {name} is now for {listed}, and `ttl` says {stated}: a rollback would reach users as late as \
+             that. leave `ttl` out, or state at most {listed}; where `dns.ttl` has lowered it, another one in `finally` gives it \
+             back (`restore`)"
+        )))
+    }
+
     /// ` (set eu)`.
     fn suffix(&self) -> String {
         self.set.as_ref().map(|id| format!(" (set {id})")).unwrap_or_default()
@@ -387,14 +403,10 @@ impl Switch {
         if let Some(https) = self.services() {
             let was = own.iter().find(|set| set.kind.0 == sets::SERVICE);
             let others = made.iter().chain(own).filter_map(|set| set.ttl).max();
-            let stated = match self.to {
-                To::Cname { ttl, .. } | To::Addresses { ttl, .. } => ttl,
-                To::LoadBalancer { .. } | To::Alias { .. } => None,
-            };
             made.push(RecordSet {
                 name: found.name.clone(),
                 kind: RecordType(sets::SERVICE.into()),
-                ttl: stated.or(was.and_then(|set| set.ttl)).or(others).or(Some(DEFAULT_TTL)),
+                ttl: self.to.stated_ttl().or(was.and_then(|set| set.ttl)).or(others).or(Some(DEFAULT_TTL)),
                 values: https.iter().map(ToString::to_string).collect(),
                 alias: None,
                 extra: was.filter(|_| self.set.is_some()).map(|set| set.extra.clone()).unwrap_or_default(),
@@ -416,6 +428,9 @@ impl Switch {
             sets.iter().filter(fits).filter_map(|set| set.ttl).max()
         };
         let seconds = |ttl: &Option<u32>, kind: &str| {
+            if on(Mistake::TtlRaised) {
+                return 3600;
+            }
             let kept = longest(own, Some(kind)).or_else(|| longest(beside, Some(kind)));
             ttl.or(kept).or_else(|| longest(own, None)).unwrap_or(DEFAULT_TTL)
         };

@@ -87,6 +87,14 @@ impl To {
         }
     }
 
+    /// For how long resolvers may keep it, in seconds, where the plan says so: an alias has its target's.
+    pub(super) fn stated_ttl(&self) -> Option<u32> {
+        match self {
+            Self::LoadBalancer { .. } | Self::Alias { .. } => None,
+            Self::Cname { ttl, .. } | Self::Addresses { ttl, .. } => *ttl,
+        }
+    }
+
     /// The sets as the `aws` command takes them.
     pub(super) fn sets_by_hand(&self, record: &str) -> Json {
         let aliases = |types: &[&str], name: &str, zone_id: &str, healthy: &Option<bool>| -> Json {

@@ -222,6 +222,7 @@ async fn a_set_that_is_not_there_or_would_not_fit_is_found_before_going() {
     };
     let both = || vec![in_europe("old.elb.example"), in_america()];
     refused(both(), "asia", &to_new(), &["has no set `asia`", "it has eu, us"]).await;
+    refused(both(), "us", &json!({"a": ["10.8.0.2"], "ttl": "5m"}), &["for 1m", "`ttl` says 5m"]).await;
     refused(
         vec![record(APP, "A", 60, &["10.9.0.1"])],
         "eu",

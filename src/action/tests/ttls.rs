@@ -1,11 +1,11 @@
 //! A TTL that is given back once all is done, and a switch that is undone from there.
 
-use super::world::{World, record};
+use super::world::{World, alias, record};
 use super::{Story, codes, fails, is_foreign, known, value};
 use crate::action::{Registry, Toward};
 use crate::plan::{Fields, Known, Problems, StepId};
 use crate::port::dns::{Name, RecordSet};
-use crate::run::{FaultKind, Look};
+use crate::run::{Fault, FaultKind, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -255,11 +255,73 @@ async fn nothing_is_given_back_that_was_not_taken_or_in_a_run_that_does_not_end_
 async fn only_what_is_lower_is_raised() {
     let world = world();
     let out = lower(&world).done().await;
-    for set in [cname(900, "new.example"), super::world::alias(APP, "A", "new.elb.example")] {
+    for set in [cname(900, "new.example"), alias(APP, "A", "new.elb.example")] {
         world.state().addresses.insert(Name::new("new.elb.example"), vec![[10, 0, 0, 1].into()]);
         world.list(vec![set]);
         assert_eq!(raise(&world, "app", Some(&out), "completed").plan().await, Ok(0));
     }
+}
+
+/// What is planned where these sets are listed, by a switch that says so.
+async fn switching(listed: &[RecordSet], says: &Json) -> Result<u32, Fault> {
+    let world = settled(listed);
+    for name in ["old.elb.example", "new.elb.example"] {
+        world.state().addresses.insert(Name::new(name), vec![[10, 0, 0, 1].into()]);
+    }
+    let mut with = json!({"target": "zone", "record": "app"});
+    with.as_object_mut().unwrap().extend(says.as_object().unwrap().clone());
+    Story::new(&world, "dns.switch", &with).plan().await
+}
+
+/// A rollback would reach users as late as that.
+#[tokio::test]
+async fn a_longer_ttl_than_that_of_what_goes_is_not_switched_to() {
+    let pair = vec![address("10.9.0.1", 60), service("1 . alpn=h2", 60)];
+    let with_https = json!({"to": {"a": ["10.0.0.1"], "ttl": "5m"}, "https": ["1 . alpn=h2"]});
+    for (listed, says, words) in [
+        (vec![cname(60, "old.example")], json!({"to": {"cname": "new.example", "ttl": "61s"}}), "1m1s"),
+        (vec![cname(60, "old.example")], json!({"to": {"a": ["10.0.0.1"], "ttl": "1h"}}), "1h"),
+        (
+            vec![alias(APP, "A", "old.elb.example")],
+            json!({"to": {"cname": "new.example", "ttl": "5m"}}),
+            "5m",
+        ),
+        (vec![address("10.9.0.1", 60)], json!({"to": {"aaaa": ["fd00::1"], "ttl": "2m"}}), "2m"),
+        (pair, with_https, "5m"),
+    ] {
+        let says_so = format!("`ttl` says {words}");
+        let refused = switching(&listed, &says).await;
+        fails(refused, FaultKind::Permanent, &["for 1m", says_so.as_str(), "leave `ttl` out", "`restore`"]);
+    }
+    // Nor once the run itself has lowered it.
+    let world = world();
+    lower(&world).done().await;
+    let with = json!({"target": "zone", "record": "app", "to": {"cname": "new.example", "ttl": "5m"}});
+    let mut story = Story::new(&world, "dns.switch", &with);
+    fails(story.plan().await, FaultKind::Permanent, &["for 1m", "`ttl` says 5m"]);
+    assert_eq!(world.listed(), [cname(60, "old.example")]);
+}
+
+#[tokio::test]
+async fn a_ttl_that_is_as_long_at_most_or_that_nobody_states_is_no_rise() {
+    let to_alias = json!({"to": {"alias": "new.elb.example", "zone_id": "Z2"}});
+    let pair = vec![address("10.9.0.1", 60), service("1 . alpn=h2", 300)];
+    let with_https = json!({"to": {"a": ["10.0.0.1"], "ttl": "5m"}, "https": ["1 . alpn=h2,h3"]});
+    for (listed, says) in [
+        (vec![cname(300, "old.example")], json!({"to": {"cname": "new.example", "ttl": "5m"}})),
+        (vec![cname(300, "old.example")], json!({"to": {"cname": "new.example", "ttl": "30s"}})),
+        (vec![cname(30, "old.example")], to_alias),
+        (vec![alias(APP, "A", "old.elb.example")], json!({"to": {"cname": "new.example"}})),
+        // Whoever keeps the HTTPS record goes by it for as long already.
+        (pair, with_https),
+        (Vec::new(), json!({"to": {"cname": "new.example", "ttl": "1h"}})),
+        (Vec::new(), json!({"to": {"a": ["10.0.0.1"]}})),
+    ] {
+        assert_eq!(switching(&listed, &says).await, Ok(1), "{says}");
+    }
+    // What it should be already is not raised.
+    let same = json!({"to": {"cname": "old.example", "ttl": "5m"}});
+    assert_eq!(switching(&[cname(300, "old.example")], &same).await, Ok(0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! there is nothing to say.
 
 use super::{refused, rehearsed, setting, setting_of, text_of};
+use crate::mutant::{Mistake, making};
 use crate::rehearse::{Class, Law, Outcome, Setting};
 use std::sync::Arc;
 
@@ -230,19 +231,25 @@ fn a_command_without_undo() {
     assert_eq!(mended("no-undo", None, "people.abort", "run: [change]", "run: [change], undo: [undo]"), []);
 }
 
+/// It does not get as far as a rehearsal; where nothing has lowered the TTL, the step refuses to raise it.
 #[test]
 fn a_ttl_that_rises_before_the_soak_ends() {
-    let told = found("ttl-rises", Some("one-record.yaml"), "people.abort");
-    says(&told, Law::WithinRto, &["new lookups led back"]);
-    says(&told, Law::Lowered, &["may be kept for 1h", "was lowered to 1m", "leave the TTL low"]);
-    assert_eq!(mended("ttl-rises", Some("one-record.yaml"), "people.abort", "ttl: 1h", "ttl: 60s"), []);
+    let world = Some("one-record.yaml");
+    let text = text_of(&path("ttl-rises"));
+    let refused = refused("ttl-rises", &text);
+    assert!(refused.contains("error[SW2039]"), "{refused}");
+    assert!(refused.contains("`switch` states a TTL of 1h, and it was lowered to 1m"), "{refused}");
+    assert_eq!(mended("ttl-rises", world, "people.abort", "ttl: 1h", "ttl: 60s"), []);
+    let lowers = text.lines().find(|line| line.contains("id: lower-ttl")).unwrap();
+    let told = told(&setting_of("ttl-rises", &text.replace(lowers, ""), world), "people.abort");
+    says(&told, Law::AsDesired, &["with nothing in its way the run does not complete"]);
+    // No plan says it any more, so that it would be a fault of this tool.
+    let raised = making(Some(Mistake::TtlRaised), || found("two-switches", world, "people.abort"));
+    says(&raised, Law::Lowered, &["may be kept for 1h", "was lowered to 1m", "leave the TTL low"]);
     // Once it has ended, the TTL may rise.
-    let (low, raised) = ("ttl: 60s }, writes: shared }\n", "ttl: 1h }, writes: shared }\n");
-    let text = text_of(&path("ttl-rises")).replace("ttl: 1h", "ttl: 60s");
-    let switch = &text[text.find("  - id: switch").unwrap()..text.find("  - id: soak").unwrap()];
-    let after = format!("{text}{}", switch.replace("id: switch", "id: raise").replace(low, raised));
-    assert!(after.contains(raised), "{after}");
-    let setting = setting_of("ttl-rises", &after, Some("one-record.yaml"));
+    let give_back = "{ id: raise, uses: dns.ttl, with: { target: zone, record: app, restore: lower-ttl } }";
+    let after = format!("{}finally:\n  - {give_back}\n", text.replace("ttl: 1h", "ttl: 60s"));
+    let setting = setting_of("ttl-rises", &after, world);
     let broken: Vec<Law> =
         rehearsed(&setting, "undisturbed").findings.iter().map(|found| found.law).collect();
     assert!(!broken.contains(&Law::Lowered), "{broken:?}");

@@ -27,6 +27,7 @@ const SCALING: &str = "scaling";
 /// No name server of it can be asked.
 const BLOCKED: &str = "blocked";
 const CANARY: &str = "canary";
+const TWICE: &str = "two-switches";
 
 const MUTANTS: &[Mutant] = &[
     (Mistake::DoubtIsNotLanded, RECORD, "dns.change.killed-after", Law::AsBefore),
@@ -86,6 +87,7 @@ const MUTANTS: &[Mutant] = &[
     (Mistake::GraceIgnored, CANARY, "ecs.update.late", Law::AsBefore),
     (Mistake::SentTooLate, CANARY, "process.wakes-late", Law::AsBefore),
     (Mistake::OtherTtl, RECORD, "people.abort", Law::AsBefore),
+    (Mistake::TtlRaised, TWICE, "people.abort", Law::Lowered),
     (Mistake::ForeignOverwritten, BLOCKED, "world.foreign-record", Law::ForeignKept),
     (Mistake::Impatient, BLOCKED, "dns.https.silent", Law::Patient),
 ];
@@ -101,7 +103,7 @@ fn staged(plan: &str) -> Arc<Setting> {
         BLOCKED => ("tests/data/rehearse", Some("blocked.world.yaml")),
         CANARY => ("tests/data/rehearse", Some("canary.world.yaml")),
         GUARD => ("tests/data/rehearse", Some("people-take-long.yaml")),
-        BAKE | DEADLINE => ("tests/data/rehearse", Some("one-record.yaml")),
+        BAKE | DEADLINE | TWICE => ("tests/data/rehearse", Some("one-record.yaml")),
         _ => ("tests/data/rehearse", None),
     };
     setting(&format!("{folder}/{plan}.yaml"), world)
