@@ -76,7 +76,7 @@ impl Action for Drain {
     }
 
     fn traits(&self) -> StepTraits {
-        StepTraits::default()
+        StepTraits { drains: true, ..StepTraits::default() }
     }
 
     fn by_hand(&self) -> ByHand {

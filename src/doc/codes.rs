@@ -72,6 +72,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2037"),
     page!("SW2038"),
     page!("SW2039"),
+    page!("SW2040"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

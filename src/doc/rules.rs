@@ -1,7 +1,9 @@
 //! Rules between steps: who must come before whom, and who must not run beside whom.
 
 use super::step::Facts;
-use crate::plan::{Code, Guard, GuardSpan, Kind, Part, Plan, Problems, Reversibility, Span, StepId, StepIx};
+use crate::plan::{
+    Code, Guard, GuardSpan, Kind, OnFailure, Part, Plan, Problems, Reversibility, Span, StepId, StepIx,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ impl Rules<'_> {
     pub(super) fn check(&mut self, reads: &[(StepId, Arc<str>, Span)]) {
         self.reads(reads);
         self.irreversible();
+        self.left_behind();
         self.parts();
         self.conflicts();
         self.writes();
@@ -110,6 +113,49 @@ impl Rules<'_> {
                         format!("`{}` is irreversible, and nobody approves it", step.id),
                     )
                     .help("put a step with `uses: approve` before it");
+            }
+        }
+    }
+
+    /// What cannot be undone, and is not harmless to the old side, is not done while users may still be there. That is measured;
+    /// where nothing can measure it, a person says so.
+    fn left_behind(&mut self) {
+        let (plan, facts, before) = (self.plan, self.facts, self.before);
+        let sound = |ix: StepIx| facts.get(&plan[ix].id).filter(|facts| !facts.broken);
+        let main = |ix: &StepIx| plan[*ix].part == Part::Main;
+        let gone_for_good = |ix: &StepIx| plan[*ix].reversibility == Reversibility::Irreversible;
+        let certain = |ix: StepIx| plan[ix].when.is_none() && plan[ix].on_failure != OnFailure::Continue;
+        let measures = |ix: StepIx| certain(ix) && sound(ix).is_some_and(|facts| facts.traits.drains);
+        let asks = |ix: StepIx| certain(ix) && matches!(plan[ix].kind, Kind::Approve(_));
+        for ix in plan.places().filter(main).filter(gone_for_good) {
+            let left = |switch: &StepIx| {
+                before.holds(*switch, ix) && sound(*switch).is_some_and(|facts| facts.traits.lingers)
+            };
+            let between = |switch: StepIx| {
+                let is = move |step: &StepIx| before.holds(switch, *step) && before.holds(*step, ix);
+                plan.places().filter(is)
+            };
+            let unmeasured: Vec<StepIx> = plan
+                .places()
+                .filter(main)
+                .filter(left)
+                .filter(|switch| !between(*switch).any(measures))
+                .collect();
+            let unasked = unmeasured.iter().find(|switch| !between(**switch).any(asks));
+            let (Some(switch), Some(own)) = (unasked.or(unmeasured.first()), sound(ix)) else { continue };
+            let (id, moved) = (&plan[ix].id, &plan[*switch].id);
+            let message =
+                format!("`{id}` cannot be undone, and nothing measures that users have left by then");
+            let drain = format!("put a `drain` of the old side after `{moved}`, before this");
+            let problem = if unasked.is_some() {
+                let help = format!("{drain}; where nothing of it can be measured, an `approve`");
+                self.problems.error(Code("SW2040"), own.uses_span, message).help(help)
+            } else {
+                let help = format!("{drain}, if it is a load balancer: who approves can only guess");
+                self.problems.warn(Code("SW2040"), own.uses_span, message).help(help)
+            };
+            if let Some(leaves) = sound(*switch) {
+                problem.label(leaves.uses_span, "they are led away here, and some stay for a while");
             }
         }
     }

@@ -55,6 +55,10 @@ pub struct StepTraits {
     pub switches: bool,
     /// It does so by a name, whose answer they keep for a time that can be lowered.
     pub by_name: bool,
+    /// Some of them stay on the side that it leaves: until they forget an answer, and close a connection.
+    pub lingers: bool,
+    /// It waits until a side has almost no traffic any more, by measurement.
+    pub drains: bool,
     /// To what it lowers how long resolvers keep an answer.
     pub lowers_ttl: Option<Duration>,
     /// For how long resolvers may keep what it puts there, where that does not go by what was there.

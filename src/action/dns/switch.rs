@@ -109,6 +109,8 @@ impl Action for Switch {
             switches: true,
             // What is an alias has the TTL of its target, and what is not there has none to lower.
             by_name: !matches!(self.from, Some(Stated::Alias(_) | Stated::Absent)),
+            // Where the name led nowhere, there is no side to be left.
+            lingers: !matches!(self.from, Some(Stated::Absent)),
             resources: vec![self.place.resource()],
             goes_by: self.goes_by(),
             data: self.data,

@@ -94,6 +94,7 @@ impl Action for Weights {
             writes: true,
             has_undo: true,
             switches: true,
+            lingers: true,
             resources: vec![self.place.resource()],
             data: self.data,
             ..StepTraits::default()

@@ -1,4 +1,5 @@
-//! Rules about users who are led elsewhere, held against the kinds of steps that there really are: how soon they can be led back.
+//! Rules about users who are led elsewhere, held against the kinds of steps that there really are: how soon they can be led back, and
+//! what is not done while some of them are still on the old side.
 
 use super::brief;
 use crate::action::Registry;
@@ -13,6 +14,11 @@ targets:
 ";
 const LOWER: &str = "{ id: lower, uses: dns.ttl, with: { target: zone, record: app, ttl: 60s } }";
 const SWITCH: &str = "{ id: switch, uses: dns.switch, with: { target: zone, record: app, to: { load_balancer: new, in: prod } } }";
+const GO: &str = "{ id: go, uses: approve, with: { message: Go? } }";
+const SURE: &str = "{ id: sure, uses: approve, with: { message: Has everybody left? } }";
+const IDLE: &str = "{ id: idle, uses: drain, with: { load_balancer: old, in: prod } }";
+const TAKE_DOWN: &str =
+    "{ id: take-down, uses: exec, with: { run: [./take-down] }, reversibility: irreversible }";
 
 /// What is said under this code of a plan of these steps, one after the other.
 fn told(code: &str, steps: &[&str]) -> Vec<String> {
@@ -69,4 +75,54 @@ fn a_ttl_that_is_as_low_or_that_nobody_states_is_no_rise() {
          lower }} }}\n"
     );
     assert_eq!(said("SW2039", &restored), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_undone_waits_for_a_drain_after_a_switch() {
+    let message = "`take-down` cannot be undone, and nothing measures that users have left by then";
+    let unmeasured = |place: &str| [format!("SW2040 plan.yaml:{place} {message}")];
+    assert_eq!(told("SW2040", &[GO, SWITCH, TAKE_DOWN]), unmeasured("9:26"));
+    assert_eq!(told("SW2040", &[GO, IDLE, SWITCH, TAKE_DOWN]), unmeasured("10:26"), "users were still there");
+    let shift = "{ id: switch, uses: dns.weights, with: { target: zone, record: app, old: [blue], new: green, to: [100] } }";
+    assert_eq!(told("SW2040", &[GO, shift, TAKE_DOWN]).len(), 1);
+    for loose in ["when: run.by != 'x' }", "on_failure: continue }"] {
+        let idle = format!("{}, {loose}", IDLE.strip_suffix(" }").unwrap());
+        assert_eq!(told("SW2040", &[GO, SWITCH, &idle, TAKE_DOWN]).len(), 1, "{idle}");
+    }
+    // Beside it is not before it, nor is after one of two switches after both.
+    let beside = format!("{{ id: both, parallel: [{IDLE}, {SWITCH}] }}");
+    assert_eq!(told("SW2040", &[GO, &beside, TAKE_DOWN]).len(), 1);
+    let other = SWITCH.replace("id: switch", "id: other").replace("record: app", "record: other");
+    assert_eq!(told("SW2040", &[GO, SWITCH, IDLE, &other, TAKE_DOWN]).len(), 1);
+    assert_eq!(told("SW2040", &[GO, SWITCH, &other, IDLE, TAKE_DOWN]), [""; 0]);
+}
+
+#[test]
+fn what_can_be_undone_or_is_harmless_or_has_nothing_to_do_with_users_waits_for_none() {
+    let shift = "{ id: switch, uses: alb.weights, with: { target: prod, load_balancer: web, listener: 443, group: green, to: [100] } }";
+    let expand = TAKE_DOWN.replace("irreversible", "expand");
+    let absent = SWITCH.replace("to:", "from: absent, to:");
+    for steps in [
+        &[GO, SWITCH, IDLE, TAKE_DOWN][..],
+        &[GO, TAKE_DOWN, SWITCH],
+        &[GO, TAKE_DOWN],
+        &[GO, SWITCH, expand.as_str()],
+        &[GO, shift, TAKE_DOWN],
+        &[GO, absent.as_str(), TAKE_DOWN],
+        &[GO, SWITCH, "{ id: released, uses: checkpoint }"],
+    ] {
+        assert_eq!(told("SW2040", steps), [""; 0], "{steps:?}");
+    }
+}
+
+/// It may be that nothing can be measured there.
+#[test]
+fn where_somebody_says_that_users_have_left_it_is_a_warning() {
+    let text = format!("{TARGETS}steps:\n- {SWITCH}\n- {SURE}\n- {TAKE_DOWN}\n");
+    let files = Stored::default();
+    let reading = read("plan.yaml", text.as_bytes(), &files, &Inputs::default(), &Registry, &SignalRegistry);
+    let found = reading.problems.iter().find(|problem| problem.code.0 == "SW2040").unwrap();
+    assert_eq!(found.severity, crate::plan::Severity::Warning);
+    assert_eq!(told("SW2040", &[SURE, SWITCH, TAKE_DOWN]).len(), 1, "before the switch nobody can know");
+    assert_eq!(told("SW2040", &[SWITCH, SURE, IDLE, TAKE_DOWN]), [""; 0]);
 }
