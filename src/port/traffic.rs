@@ -131,8 +131,13 @@ pub trait ReadTraffic: Send + Sync {
     async fn load_balancer(&self, name: &str) -> Result<Option<LoadBalancer>, Fault>;
     /// The target groups behind a load balancer, by its ARN, as ARNs: metrics of hosts exist only by group.
     async fn target_groups(&self, load_balancer: &str) -> Result<Vec<String>, Fault>;
-    /// The targets of a target group, by ARN.
-    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault>;
+    /// The targets of a target group, by ARN; `None` if there is no such group.
+    async fn target_health(&self, group: &str) -> Result<Option<Vec<TargetHealth>>, Fault>;
+    /// The targets of a target group that has to be there, by ARN.
+    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
+        let found = self.target_health(group).await?;
+        found.ok_or_else(|| Fault::permanent(format!("there is no target group {group}")))
+    }
     /// A target group by its name, as ARN; `None` if there is none.
     async fn target_group(&self, name: &str) -> Result<Option<String>, Fault>;
     /// The listeners of a load balancer, by its ARN.

@@ -313,7 +313,7 @@ impl ReadTraffic for Source {
     async fn target_groups(&self, balancer: &str) -> Result<Vec<String>, Fault> {
         Ok(vec![format!("{balancer}:targetgroup/all/1")])
     }
-    async fn targets(&self, _: &str) -> Result<Vec<TargetHealth>, Fault> {
+    async fn target_health(&self, _: &str) -> Result<Option<Vec<TargetHealth>>, Fault> {
         absent()
     }
     async fn target_group(&self, _: &str) -> Result<Option<String>, Fault> {

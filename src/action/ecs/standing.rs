@@ -4,7 +4,7 @@ use super::arrive::{healthy_of, targets_of};
 use super::deploy::{Deploy, Note, Prior};
 use super::images;
 use crate::port::{Deployment, ReadCompute, Reads, Rollout, Service, TaskDefinition};
-use crate::run::{Fault, FaultKind};
+use crate::run::Fault;
 
 /// How a service stands, with its PRIMARY deployment.
 #[derive(Clone, Copy, Debug)]
@@ -91,10 +91,8 @@ impl Deploy {
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         for group in &prior.served {
-            match traffic.targets(group).await {
-                Ok(_) => continue,
-                Err(fault) if !is_no_group(&fault) => return Err(fault),
-                Err(_) => {}
+            if traffic.target_health(group).await?.is_some() {
+                continue;
             }
             // By now the service may have others.
             let service = compute.service(&self.cluster, &self.service).await?;
@@ -192,11 +190,6 @@ impl Deploy {
             primary.definition, prior.definition
         ))
     }
-}
-
-/// There is certainly no such target group: a look that was refused otherwise tells nothing of it.
-fn is_no_group(fault: &Fault) -> bool {
-    fault.kind == FaultKind::Permanent && fault.message.contains("TargetGroupNotFound")
 }
 
 /// ` (why)`, in the provider's words.

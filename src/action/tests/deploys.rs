@@ -324,7 +324,7 @@ async fn an_image_that_the_way_back_needs_is_looked_for_as_long_as_the_run_lives
 async fn a_target_group_that_is_gone_is_found_before_going() {
     let world = world();
     world.state().services.get_mut("web").unwrap().target_groups = vec!["none".into()];
-    fails(deploy(&world).plan().await, FaultKind::Permanent, &["TargetGroupNotFound"]);
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["there is no target group none"]);
 }
 
 #[tokio::test]

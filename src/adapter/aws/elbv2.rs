@@ -64,34 +64,35 @@ impl ReadTraffic for Account {
         }
     }
 
-    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
+    async fn target_health(&self, group: &str) -> Result<Option<Vec<TargetHealth>>, Fault> {
         let unseen = self.unseen("elbv2 DescribeTargetHealth", group);
         let client = self.elbv2().await.map_err(&unseen)?;
         let ask = |watch| {
             client.describe_target_health().target_group_arn(group).customize().interceptor(watch).send()
         };
-        let answer = call::read(self, Service::Elb, ask).await.map_err(&unseen)?;
+        let answer = match call::read(self, Service::Elb, ask).await {
+            Err(failure) if failure.code.as_deref() == Some("TargetGroupNotFound") => return Ok(None),
+            answer => answer.map_err(&unseen)?,
+        };
         let descriptions = answer.target_health_descriptions.unwrap_or_default();
-        Ok(descriptions
-            .into_iter()
-            .map(|found| {
-                let (target, health) = (found.target, found.target_health);
-                let id = target.as_ref().and_then(|target| target.id.clone()).unwrap_or_default();
-                let port =
-                    target.and_then(|target| target.port).map(|port| format!(":{port}")).unwrap_or_default();
-                let state = health.as_ref().and_then(|health| health.state.clone());
-                let reason = health.and_then(|health| {
-                    let words = [health.reason.map(|reason| reason.as_str().to_owned()), health.description];
-                    let words: Vec<String> = words.into_iter().flatten().collect();
-                    (!words.is_empty()).then(|| words.join(": "))
-                });
-                TargetHealth {
-                    id: format!("{id}{port}"),
-                    state: state.map_or_else(|| "unavailable".into(), |state| state.as_str().to_owned()),
-                    reason,
-                }
-            })
-            .collect())
+        let told = descriptions.into_iter().map(|found| {
+            let (target, health) = (found.target, found.target_health);
+            let id = target.as_ref().and_then(|target| target.id.clone()).unwrap_or_default();
+            let port =
+                target.and_then(|target| target.port).map(|port| format!(":{port}")).unwrap_or_default();
+            let state = health.as_ref().and_then(|health| health.state.clone());
+            let reason = health.and_then(|health| {
+                let words = [health.reason.map(|reason| reason.as_str().to_owned()), health.description];
+                let words: Vec<String> = words.into_iter().flatten().collect();
+                (!words.is_empty()).then(|| words.join(": "))
+            });
+            TargetHealth {
+                id: format!("{id}{port}"),
+                state: state.map_or_else(|| "unavailable".into(), |state| state.as_str().to_owned()),
+                reason,
+            }
+        });
+        Ok(Some(told.collect()))
     }
 
     async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {

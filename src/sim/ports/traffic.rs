@@ -58,8 +58,9 @@ impl ReadTraffic for Account {
         looking.await
     }
 
-    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
-        let looking = self.look(look("DescribeTargetHealth", &group), |world, _| {
+    async fn target_health(&self, group: &str) -> Result<Option<Vec<TargetHealth>>, Fault> {
+        let call = look("DescribeTargetHealth", &group);
+        let looking = self.read(call, |world, _| {
             let found = world.groups.values().find(|known| known.arn == group);
             let missing = || Refusal::new("TargetGroupNotFound", "One or more target groups not found");
             let found = found.ok_or_else(missing)?;
@@ -74,7 +75,11 @@ impl ReadTraffic for Account {
             });
             Ok(told.collect())
         });
-        looking.await
+        match looking.await {
+            Ok(targets) => Ok(Some(targets)),
+            Err(failure) if failure.code == "TargetGroupNotFound" => Ok(None),
+            Err(failure) => Err(failure.fault(&call)),
+        }
     }
 
     async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {

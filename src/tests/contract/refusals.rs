@@ -19,7 +19,9 @@ async fn what_is_not_there_is_none(place: &Place) {
     let compute = world.compute("prod").unwrap();
     assert_eq!(compute.service("aep-prod", "none").await.unwrap(), None);
     assert_eq!(compute.definition("none").await.unwrap(), None);
-    assert_eq!(world.traffic("prod").unwrap().load_balancer("none").await.unwrap(), None);
+    let traffic = world.traffic("prod").unwrap();
+    assert_eq!(traffic.load_balancer("none").await.unwrap(), None);
+    assert_eq!(traffic.target_health("none").await.unwrap(), None);
     let none = world.dns("zone").unwrap().record_sets(&Name::new("none.navralabs.com")).await.unwrap();
     assert!(none.is_empty());
     let fault = world.dns("nope").err().unwrap();

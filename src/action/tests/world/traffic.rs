@@ -15,10 +15,10 @@ impl ReadTraffic for World {
     async fn target_groups(&self, _: &str) -> Result<Vec<String>, Fault> {
         Ok(self.asked()?.groups.clone())
     }
-    async fn targets(&self, group: &str) -> Result<Vec<TargetHealth>, Fault> {
+    async fn target_health(&self, group: &str) -> Result<Option<Vec<TargetHealth>>, Fault> {
         let state = self.asked()?;
         if group == "none" || state.deleted.iter().any(|deleted| deleted == group) {
-            return Err(Fault::permanent(format!("TargetGroupNotFound: {group}")));
+            return Ok(None);
         }
         let healthy = state.healthy.get(group).copied().unwrap_or(2);
         let one = |n: usize| TargetHealth {
@@ -26,7 +26,7 @@ impl ReadTraffic for World {
             state: if n < healthy { "healthy" } else { "unhealthy" }.into(),
             reason: (n >= healthy).then(|| "Target.Timeout".into()),
         };
-        Ok((0..2).map(one).collect())
+        Ok(Some((0..2).map(one).collect()))
     }
     async fn target_group(&self, name: &str) -> Result<Option<String>, Fault> {
         Ok((name != "none").then(|| target_group(name)))
