@@ -73,6 +73,7 @@ const PAGES: &[(&str, &str)] = &[
     page!("SW2038"),
     page!("SW2039"),
     page!("SW2040"),
+    page!("SW2041"),
     page!("SW3001"),
     page!("SW3002"),
     page!("SW3003"),

@@ -253,7 +253,9 @@ impl Reader<'_> {
         known.constants = scope.constants.clone();
         plan.guards = self.guards(top.guards.as_ref(), scope, known, plan);
         let before = Before::of(plan);
-        Rules { plan, facts: &facts, before: &before, problems: &mut self.problems }.check(&reads);
+        let mut rules = Rules { plan, facts: &facts, before: &before, problems: &mut self.problems };
+        rules.check(&reads);
+        rules.switching(&known.switching_steps.take());
         lint::Lints { plan, facts: &facts, before: &before, problems: &mut self.problems }.check();
         lint::unwatched_bake(plan, top.policy.as_ref(), &mut self.problems);
         lint::no_lock(plan, top.policy.as_ref(), &mut self.problems);

@@ -81,6 +81,22 @@ impl Rules<'_> {
         }
     }
 
+    /// Whoever goes by what a switch answers names a step that is one.
+    pub(super) fn switching(&mut self, named: &[(Arc<str>, Span)]) {
+        let (plan, facts) = (self.plan, self.facts);
+        for (step, span) in named {
+            let Some(found) = plan.find(step).map(|ix| &plan[ix]) else { continue };
+            let Some(own) = facts.get(&found.id).filter(|own| !own.broken) else { continue };
+            if own.traits.tells_switch {
+                continue;
+            }
+            self.problems
+                .error(Code("SW2041"), *span, format!("`{step}` leads no name elsewhere"))
+                .label(own.uses_span, "it is of another kind")
+                .help("name the step of kind `dns.switch` that leads the name elsewhere");
+        }
+    }
+
     fn irreversible(&mut self) {
         for ix in self.plan.places() {
             let step = &self.plan[ix];

@@ -40,6 +40,8 @@ pub struct Known {
     pub used_targets: std::cell::RefCell<std::collections::BTreeSet<Arc<str>>>,
     /// Steps whose answers conditions read, and where: they must come before. Whoever reads the plan drains it.
     pub read_steps: std::cell::RefCell<Vec<(Arc<str>, Span)>>,
+    /// Steps that have to lead a name elsewhere, for somebody goes by what they answer, and where that is said.
+    pub switching_steps: std::cell::RefCell<Vec<(Arc<str>, Span)>>,
     /// `production: true`.
     pub production: bool,
 }
@@ -59,6 +61,8 @@ pub struct StepTraits {
     pub lingers: bool,
     /// It waits until a side has almost no traffic any more, by measurement.
     pub drains: bool,
+    /// It answers what it has led elsewhere, where that led before, and until when somebody may be told so.
+    pub tells_switch: bool,
     /// To what it lowers how long resolvers keep an answer.
     pub lowers_ttl: Option<Duration>,
     /// For how long resolvers may keep what it puts there, where that does not go by what was there.

@@ -296,6 +296,7 @@ impl Plan {
             groups: self.people.clone(),
             used_targets: std::cell::RefCell::default(),
             read_steps: std::cell::RefCell::default(),
+            switching_steps: std::cell::RefCell::default(),
             production: self.production,
         }
     }

@@ -60,6 +60,7 @@ impl Signal for Resolvers {
         if let Some(step) = &after {
             let span = fields.span_of("after");
             fields.known().read_steps.borrow_mut().push((step.clone(), span));
+            fields.known().switching_steps.borrow_mut().push((step.clone(), span));
         }
         let target = target?;
         if target.lists("resolvers").next().is_none() {

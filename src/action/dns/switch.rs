@@ -111,6 +111,7 @@ impl Action for Switch {
             by_name: !matches!(self.from, Some(Stated::Alias(_) | Stated::Absent)),
             // Where the name led nowhere, there is no side to be left.
             lingers: !matches!(self.from, Some(Stated::Absent)),
+            tells_switch: true,
             resources: vec![self.place.resource()],
             goes_by: self.goes_by(),
             data: self.data,

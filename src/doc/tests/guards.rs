@@ -39,6 +39,36 @@ fn every_key_of_a_condition_may_stand_beside_a_guard() {
     assert_eq!(CONDITION.iter().map(|(key, _)| *key).collect::<BTreeSet<&str>>(), of_condition);
 }
 
+/// Both a guard and a monitor; whether a step has passed by then is asked apart from that.
+#[test]
+fn resolvers_are_asked_about_a_step_that_leads_a_name_elsewhere() {
+    let of = |after: &str| {
+        let steps = of_steps(&format!(
+            "- {{ id: a, uses: wait, with: {{ for: 5m }} }}
+- {{ id: s, uses: dns.switch, with: {{ target: zone, record: app, to: {{ cname: new.example.net }} }} }}
+- id: m
+  uses: monitor
+  with: {{ for: 5m, signals: [{{ id: r, uses: dns.resolvers, with: {{ target: zone, after: {after} }} }}] }}
+"
+        ));
+        let text = format!(
+            "{steps}targets:
+  prod: {{ aws: {{ account: \"123456789012\", region: eu-west-1 }} }}
+  zone: {{ route53: {{ zone_id: Z1, name: example.com, aws: prod, resolvers: [https://dns.example/dns-query] }} }}
+guards:
+- {{ id: g, uses: dns.resolvers, with: {{ target: zone, after: {after} }} }}
+"
+        );
+        let (files, inputs) = (Stored::default(), Inputs::default());
+        let all = brief(&read("plan.yaml", text.as_bytes(), &files, &inputs, &Registry, &SignalRegistry));
+        all.lines().filter(|line| line.starts_with("SW2041")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(of("s").is_empty(), "{:?}", of("s"));
+    let found = of("a");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|line| line.ends_with("`a` leads no name elsewhere")), "{found:?}");
+}
+
 #[test]
 fn a_guard_may_ask_how_sure_it_is() {
     assert_eq!(problems(&format!("{PROBE}, expected: 0.01, fail: certainty > 0.999")), "");
