@@ -106,7 +106,7 @@ impl Action for Drain {
         vec![self.balancer.need(true)]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         // A name that nobody knows is a question, not a failure that users must be sent back for.
         let balancer = self.balancer.find(reads).await.map_err(|fault| {
             if fault.kind == FaultKind::Permanent { Fault::blind(fault.message) } else { fault }

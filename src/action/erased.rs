@@ -34,7 +34,7 @@ pub struct Record {
 /// # Errors
 /// Of the plan; permanent, too, where what would be done could not be undone.
 pub async fn propose(action: &dyn AnyAction, is_undone: bool, reads: &Reads<'_>) -> Result<Proposal, Fault> {
-    let proposal = action.plan(reads).await?;
+    let proposal = action.plan(reads, is_undone).await?;
     if !is_undone || proposal.stages == 0 {
         return Ok(proposal);
     }
@@ -80,7 +80,7 @@ pub trait AnyAction: Debug + Send + Sync {
         Vec::new()
     }
     /// What it would do.
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault>;
+    async fn plan(&self, reads: &Reads<'_>, is_undone: bool) -> Result<Proposal, Fault>;
     /// What a preview tells beside what it planned.
     async fn told(&self, _reads: &Reads<'_>, _prior: &Memo, _is_undone: bool) -> Result<Told, Fault> {
         Ok(Told::default())
@@ -139,8 +139,9 @@ impl<A: Action> AnyAction for A {
         Action::needs(self)
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
-        let Planned { prior, stages, within, call, must_finish, changes } = Action::plan(self, reads).await?;
+    async fn plan(&self, reads: &Reads<'_>, is_undone: bool) -> Result<Proposal, Fault> {
+        let planned = Action::plan(self, reads, is_undone).await?;
+        let Planned { prior, stages, within, call, must_finish, changes } = planned;
         Ok(Proposal { prior: write(&prior)?, stages, within, call, must_finish, changes })
     }
 

@@ -181,7 +181,7 @@ impl Action for Exec {
         std::iter::once(run).chain(others).filter_map(need).collect()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let within = self.within + self.stop.grace + MARGIN;
         if self.reads {
             return Ok(Planned::nothing(Prior::default(), within));

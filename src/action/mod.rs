@@ -69,8 +69,8 @@ pub trait Action: Debug + Send + Sync + Sized + 'static {
     }
     /// What must be there for it, as far as the plan tells.
     fn needs(&self) -> Vec<Need>;
-    /// What it would do from what is there now.
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Self::Prior>, Fault>;
+    /// What it would do from what is there now. `is_undone`: the way back undoes it, so what only that needs is looked up, too.
+    async fn plan(&self, reads: &Reads<'_>, is_undone: bool) -> Result<Planned<Self::Prior>, Fault>;
     /// What a preview tells beside [`Planned::changes`]. `is_undone`: the way back undoes it.
     async fn told(&self, _reads: &Reads<'_>, _prior: &Self::Prior, _is_undone: bool) -> Result<Told, Fault> {
         Ok(Told::default())

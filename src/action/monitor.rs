@@ -106,7 +106,7 @@ impl Action for Monitor {
         self.signals.iter().flat_map(|line| line.watch.needs()).collect()
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<()>, Fault> {
+    async fn plan(&self, _reads: &Reads<'_>, _: bool) -> Result<Planned<()>, Fault> {
         Ok(Planned::nothing((), self.takes()))
     }
 

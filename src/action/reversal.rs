@@ -40,7 +40,7 @@ impl Reversal {
             Some(note) => read(note)?,
             // The undo was never called: what it would do is there already, or it is not.
             None => {
-                let proposal = self.back.plan(reads).await?;
+                let proposal = self.back.plan(reads, false).await?;
                 Back { prior: proposal.prior.to_string(), stages: proposal.stages, note: None }
             }
         };
@@ -100,9 +100,10 @@ impl AnyAction for Reversal {
         forward.chain(self.back.needs().into_iter().map(Need::backwards)).collect()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Proposal, Fault> {
         let mut proposal = match &self.forward {
-            Some(forward) => forward.plan(reads).await?,
+            // It is not undone by itself.
+            Some(forward) => forward.plan(reads, false).await?,
             // It has a stage, though an empty one: a rollback undoes only what was begun.
             None => Proposal {
                 prior: "null".into(),
@@ -114,7 +115,7 @@ impl AnyAction for Reversal {
             },
         };
         // The way back has the same time; what it needs may be there only when it is called for.
-        match self.back.plan(reads).await {
+        match self.back.plan(reads, false).await {
             Ok(back) => {
                 proposal.within = proposal.within.max(back.within);
                 proposal.call = proposal.call.max(back.call);
@@ -144,7 +145,7 @@ impl AnyAction for Reversal {
     }
 
     async fn undo(&self, writes: &Writes<'_>, _record: &Record) -> Result<Option<Memo>, Fault> {
-        let proposal = self.back.plan(&writes.reads()).await?;
+        let proposal = self.back.plan(&writes.reads(), false).await?;
         let mut note = None;
         for stage in 1..=proposal.stages {
             writes.in_time()?;

@@ -43,7 +43,7 @@ impl Action for Wait {
         Vec::new()
     }
 
-    async fn plan(&self, _reads: &Reads<'_>) -> Result<Planned<Nothing>, Fault> {
+    async fn plan(&self, _reads: &Reads<'_>, _: bool) -> Result<Planned<Nothing>, Fault> {
         Ok(Planned::nothing(Nothing {}, self.length + Duration::from_secs(60)))
     }
 

@@ -116,7 +116,7 @@ impl Action for SetAttributes {
         }]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let traffic = reads.world.traffic(&self.target.name)?;
         let arn = self.find(&*traffic).await?;
         let before = self.now(&*traffic, &arn).await?;

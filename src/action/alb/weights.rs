@@ -122,7 +122,7 @@ impl Action for Weights {
         std::iter::once(rule).chain(self.course.needs()).collect()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let found = self.place.find(reads).await?;
         let traffic = reads.world.traffic(&self.place.target.name)?;
         let (group, target) = (&self.group, &self.place.target.name);

@@ -229,7 +229,7 @@ impl Action for Free {
         Vec::new()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Nothing>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Nothing>, Fault> {
         let (own, now) = (own(reads.scope), reads.world.clock().now());
         for zone in &self.zones {
             for (name, all) in zone.listed(reads).await? {
@@ -301,7 +301,7 @@ impl Action for Take {
         Vec::new()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let (own, now) = (own(reads.scope), reads.world.clock().now());
         // Only a person gets a run past the check; a preview is of no run.
         let takes_over = !own.is_empty() && !reads.scope.steps.contains_key(FREE);
@@ -443,7 +443,7 @@ impl Action for Release {
     }
 
     /// Of what the run has made, and not of what is listed: a listing may be old.
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Made>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Made>, Fault> {
         let scope = reads.scope;
         let (previewed, ending) = (own(scope).is_empty(), told(scope.run.get("ending")));
         let out = scope.steps.get(LOCK).and_then(|step| step.get("out")).filter(|_| ending == "completed");

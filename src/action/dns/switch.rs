@@ -184,7 +184,7 @@ impl Action for Switch {
         vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl, set }]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let (found, all) = match self.set {
             None => self.place.changeable(reads).await?,
             Some(_) => self.place.routable(reads).await?,

@@ -149,7 +149,7 @@ impl Action for SetTtl {
         prior.swap.changes().then_some(DnsClock { name, before, after, connections: Duration::ZERO })
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
         match &self.wanted {
             Wanted::Low(ttl) => {

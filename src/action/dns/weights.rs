@@ -156,7 +156,7 @@ impl Action for Weights {
         std::iter::once(record).chain(self.course.needs()).collect()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let (found, all) = self.place.routable(reads).await?;
         sets::must_not_lead_by_service(&found.name, &all, false)?;
         let before = sets::leading(&all);

@@ -233,7 +233,7 @@ impl Action for Deploy {
         }]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, is_undone: bool) -> Result<Planned<Prior>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
         let service = self.service(&*compute).await?;
         let primary = self.settled(&service)?;
@@ -255,7 +255,9 @@ impl Action for Deploy {
             self.has_time(&service)?;
             self.nobody_deploys(&*compute, &service).await?;
             served = self.can_be_started(reads, &*compute, &service, &new_of(&kept, &images)).await?;
-            ran = self.ran(&*compute, &running).await?;
+            if is_undone {
+                ran = self.ran(&*compute, &running).await?;
+            }
         }
         let prior = Prior {
             definition: running.arn,

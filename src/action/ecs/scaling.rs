@@ -160,7 +160,7 @@ impl Action for Hold {
         }]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
         let found = self.found(&*compute).await?;
         let (prior, tasks) = match &self.wanted {

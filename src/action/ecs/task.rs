@@ -159,7 +159,7 @@ impl Action for RunOnce {
         std::iter::once(definition).chain(beside).collect()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let compute = reads.world.compute(&self.target.name)?;
         let name = fill(&self.definition, reads.scope)?;
         let definition = match compute.definition(&name).await? {

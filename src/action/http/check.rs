@@ -97,7 +97,7 @@ impl Action for Check {
         }]
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Planned<Nothing>, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Nothing>, Fault> {
         self.request(reads)?;
         Ok(Planned::nothing(Nothing {}, WITHIN.max(self.every * self.passes * 3)))
     }

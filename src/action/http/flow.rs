@@ -113,7 +113,7 @@ impl Action for Flow {
         self.requests.iter().chain(&self.cleanup).map(need).collect()
     }
 
-    async fn plan(&self, _: &Reads<'_>) -> Result<Planned<Prior>, Fault> {
+    async fn plan(&self, _: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
         let all = self.requests.iter().chain(&self.cleanup);
         let longest = all.map(|asking| asking.longest(self.answer_within)).sum::<Duration>() + MARGIN;
         if self.only_reads() {

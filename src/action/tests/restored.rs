@@ -142,6 +142,11 @@ async fn who_may_not_look_at_tasks_is_told_so_and_goes_on() {
     let told = story.told().await.unwrap().notes.join(" ");
     assert!(told.contains("which images run could not be known") && told.contains("AccessDenied"), "{told}");
     // Who does not go back needs to know nothing of it.
+    let mut kept = Story { is_undone: false, ..deploy(&world) };
+    for hidden in [Fault::transient("ServiceUnavailable"), Fault::blind("AccessDenied")] {
+        world.state().hidden = Some(hidden);
+        assert_eq!(kept.plan().await.unwrap(), 1);
+    }
     story.is_undone = false;
     let told = story.told().await.unwrap().notes.join(" ");
     assert!(!told.contains("AccessDenied"), "{told}");

@@ -57,7 +57,7 @@ async fn given_back(world: &World, out: Option<&Json>) -> Result<Story, crate::r
         scope.answered(&StepId("hold".into()), &out.to_string());
     }
     let reads = Reads { scope: &scope, ..world.reads() };
-    story.proposal = Some(story.action.plan(&reads).await?);
+    story.proposal = Some(story.action.plan(&reads, true).await?);
     Ok(story)
 }
 

@@ -145,7 +145,7 @@ impl AnyAction for Cell {
         ByHand::default()
     }
 
-    async fn plan(&self, reads: &Reads<'_>) -> Result<Proposal, Fault> {
+    async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Proposal, Fault> {
         if let Nature::Telling(secret) = self.nature {
             (reads.progress)(&format!("with {secret}"));
         }

@@ -113,7 +113,7 @@ impl AnyAction for Told {
     fn by_hand(&self) -> ByHand {
         ByHand::default()
     }
-    async fn plan(&self, _: &Reads<'_>) -> Result<Proposal, Fault> {
+    async fn plan(&self, _: &Reads<'_>, _: bool) -> Result<Proposal, Fault> {
         Ok(nothing())
     }
     async fn apply(&self, _: &Writes<'_>, _: u32, _: &Memo) -> Result<Option<Memo>, Fault> {

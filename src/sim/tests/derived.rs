@@ -61,7 +61,7 @@ fn planned(plan: &Plan, ports: &Ports) -> Vec<(String, Result<u32, Fault>)> {
     let steps = plan.places().filter(|ix| !is_command(plan, *ix));
     let steps = steps.filter_map(|ix| Some((ix, actions.get(ix)?)));
     let plan_one = |(ix, action): (StepIx, &Arc<dyn AnyAction>)| {
-        let proposal = ports.virtual_clock().drive(action.plan(&reads)).expect("it ends");
+        let proposal = ports.virtual_clock().drive(action.plan(&reads, true)).expect("it ends");
         (plan[ix].id.to_string(), proposal.map(|proposal| proposal.stages))
     };
     steps.map(plan_one).collect()
@@ -131,7 +131,7 @@ async fn done(
     let (clock, stop) = (ports.clock(), Stop::default());
     let until = clock.now().after(Duration::from_secs(24 * 3600));
     let writes = Writes { world: ports, step: "s", scope, progress: &|_| {}, token, until, stop: &stop };
-    let proposal = action.plan(&writes.reads()).await?;
+    let proposal = action.plan(&writes.reads(), true).await?;
     let mut note = None;
     for stage in 1..=proposal.stages {
         note = action.apply(&writes, stage, &proposal.prior).await?;
@@ -293,7 +293,7 @@ fn other_shapes_of_records() {
         let answered = ports.virtual_clock().drive(async {
             let before = ports.http().get(get()).await.map(|answer| answer.status);
             let switch = actions.get(plan.find("switch").unwrap()).unwrap();
-            let proposal = switch.plan(&writes.reads()).await?;
+            let proposal = switch.plan(&writes.reads(), true).await?;
             assert_eq!(proposal.stages, 1);
             switch.apply(&writes, 1, &proposal.prior).await?;
             ports.clock().sleep_until(START.after(Duration::from_secs(60))).await;
