@@ -5,7 +5,7 @@ use super::balancer::minute;
 use super::world::World;
 use crate::plan::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Lines of a log group: all, or those that match a pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -16,9 +16,21 @@ pub struct LogFile {
     /// How many there are while users are failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub while_failing: Option<u32>,
-    /// What the newest lines of each of its streams say, the newest last.
+    /// What the newest lines of each of its streams say that is not in `streams`, the newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub says: Vec<String>,
+    /// The same of single streams, by their names, or by what stands in these before the last `/`: after that comes the id of
+    /// a task, which nobody knows before it runs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub streams: BTreeMap<String, Vec<String>>,
+}
+
+impl LogFile {
+    /// What the newest lines of a stream say.
+    fn said_in(&self, stream: &str) -> &[String] {
+        let of_task = stream.rsplit_once('/').and_then(|(container, _)| self.streams.get(container));
+        self.streams.get(stream).or(of_task).unwrap_or(&self.says)
+    }
 }
 
 /// How long after it was written a line is found.
@@ -62,11 +74,11 @@ impl World {
         Some(lines.filter(|at| (from..to).contains(at)).collect())
     }
 
-    /// The newest lines of any stream of a group, at most so many; `None`: there is no such group.
+    /// The newest lines of a stream of a group, at most so many; `None`: there is no such group.
     #[must_use]
-    pub fn newest_lines(&self, group: &str, most: usize) -> Option<Vec<String>> {
+    pub fn newest_lines(&self, (group, stream): (&str, &str), most: usize) -> Option<Vec<String>> {
         let stated = self.logs.get(group).and_then(|history| history.at(self.now));
-        let said = stated.map(|stated| &stated.says[..]).unwrap_or_default();
+        let said = stated.map(|stated| stated.said_in(stream)).unwrap_or_default();
         self.has_log(group).then(|| said[said.len().saturating_sub(most)..].to_vec())
     }
 

@@ -42,9 +42,10 @@ fn newest(world: &World, input: &Json) -> Result<Json, Refusal> {
     }
     let limit =
         input["limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let group = input["logGroupName"].as_str().unwrap_or_default();
+    let [group, stream] =
+        ["logGroupName", "logStreamName"].map(|key| input[key].as_str().unwrap_or_default());
     let missing = || Refusal::new("ResourceNotFoundException", "The specified log group does not exist.");
-    let lines = world.newest_lines(group, limit).ok_or_else(missing)?;
+    let lines = world.newest_lines((group, stream), limit).ok_or_else(missing)?;
     let now = world.now.0;
     let event = |line: String| json!({"timestamp": now, "ingestionTime": now, "message": line});
     let events: Vec<Json> = lines.into_iter().map(event).collect();

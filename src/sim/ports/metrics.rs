@@ -85,7 +85,8 @@ impl ReadMetrics for Account {
         let call =
             Call { service: "logs", operation: "GetLogEvents", resource: &stream.group, writes: false };
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        self.look(call, |world, _| Ok(world.newest_lines(&stream.group, most))).await
+        let of = (&*stream.group, &*stream.stream);
+        self.look(call, |world, _| Ok(world.newest_lines(of, most))).await
     }
 }
 

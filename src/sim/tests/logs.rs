@@ -36,3 +36,23 @@ fn what_was_said_before_a_change_stays_said() {
     let panics = |from, to| world.lines("/ecs/app", "?panic ?FATAL", (after(from), after(to))).unwrap().len();
     assert_eq!((panics(0, 120), panics(120, 240)), (2, 200));
 }
+
+/// Two containers of one task write to streams of one group, and so do two tasks.
+#[test]
+fn a_stream_says_only_what_was_written_to_it() {
+    let world = world(
+        r#"
+world: v1
+account: "123456789012"
+logs:
+  /ecs/app: { says: [a line], streams: { app/web: [one, two], app/web/7: [three], app/job: [] } }
+"#,
+    );
+    let newest = |stream: &str, most| world.newest_lines(("/ecs/app", stream), most).unwrap().join(" ");
+    assert_eq!(newest("app/web/1", 9), "one two");
+    assert_eq!(newest("app/web/1", 1), "two");
+    assert_eq!(newest("app/web/7", 9), "three");
+    assert_eq!(newest("app/job/1", 9), "");
+    assert_eq!(newest("app/other/1", 9), "a line");
+    assert_eq!(world.newest_lines(("/ecs/none", "app/web/1"), 9), None);
+}

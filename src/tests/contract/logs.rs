@@ -20,7 +20,7 @@ pub(super) fn with_logs(text: &str) -> String {
     let logs = "
 logs:
   /ecs/aep: { a_minute: 60 }
-  /ecs/said: { says: [one, two, three] }
+  /ecs/said: { says: [one, two, three], streams: { other: [four] } }
   /ecs/aep ERROR: { a_minute: 6 }
   /ecs/quiet: {}
 ";
@@ -96,13 +96,15 @@ async fn logs_meet_faults_on_their_way(place: &Place) {
 }
 
 async fn the_newest_lines_of_a_stream_are_read(place: &Place) {
-    let newest = async |group: &str, most: u32| {
-        let stream = LogStream { group: group.into(), stream: "s".into() };
+    let newest_of = async |group: &str, stream: &str, most: u32| {
+        let stream = LogStream { group: group.into(), stream: stream.into() };
         place.world.metrics("prod").unwrap().newest_lines(&stream, most).await
     };
+    let newest = async |group: &str, most: u32| newest_of(group, "s", most).await;
     let said = |lines: &[&str]| Ok(Some(lines.iter().map(ToString::to_string).collect::<Vec<_>>()));
     assert_eq!(newest("/ecs/said", 2).await, said(&["two", "three"]));
     assert_eq!(newest("/ecs/said", 50).await, said(&["one", "two", "three"]));
+    assert_eq!(newest_of("/ecs/said", "other", 50).await, said(&["four"]), "each stream has its own");
     assert_eq!(newest("/ecs/quiet", 2).await, said(&[]));
     assert_eq!(newest("/ecs/none", 2).await, Ok(None));
     let denied = json!({"service": "logs", "operation": "GetLogEvents", "kind": "error", "status": 400,

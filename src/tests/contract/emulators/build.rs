@@ -350,11 +350,14 @@ impl Stage {
 
     pub(super) async fn make_log(&self, group: &str) {
         self.logs("CreateLogGroup", &json!({"logGroupName": group})).await;
-        self.logs("CreateLogStream", &json!({"logGroupName": group, "logStreamName": "s"})).await;
     }
 
-    pub(super) async fn put_lines(&self, group: &str, lines: &[Json]) {
-        let body = json!({"logGroupName": group, "logStreamName": "s", "logEvents": lines});
+    pub(super) async fn make_stream(&self, group: &str, stream: &str) {
+        self.logs("CreateLogStream", &json!({"logGroupName": group, "logStreamName": stream})).await;
+    }
+
+    pub(super) async fn put_lines(&self, group: &str, stream: &str, lines: &[Json]) {
+        let body = json!({"logGroupName": group, "logStreamName": stream, "logEvents": lines});
         self.logs("PutLogEvents", &body).await;
     }
 }

@@ -6,6 +6,8 @@ use crate::port::Clock;
 use serde_json::{Map, Value as Json, json};
 
 const MINUTE: u64 = 60_000;
+/// Where lines stand for which the world's text names no stream.
+const STREAM: &str = "s";
 
 /// What is published, and up to when it was.
 pub(super) struct Published {
@@ -29,11 +31,16 @@ impl Stage {
             if what == "logs" {
                 if !key.contains(' ') && !published.logs.contains_key(key) {
                     self.make_log(key).await;
-                    let said = stated["says"].as_array().into_iter().flatten().zip(self.clock().now().0..);
-                    let line = |(line, at): (&Json, u64)| json!({"timestamp": at, "message": line});
-                    let lines: Vec<Json> = said.map(line).collect();
-                    if !lines.is_empty() {
-                        self.put_lines(key, &lines).await;
+                    let others = stated["streams"].as_object().into_iter().flatten();
+                    let others = others.map(|(stream, said)| (&**stream, said));
+                    for (stream, said) in [(STREAM, &stated["says"])].into_iter().chain(others) {
+                        self.make_stream(key, stream).await;
+                        let said = said.as_array().into_iter().flatten().zip(self.clock().now().0..);
+                        let line = |(line, at): (&Json, u64)| json!({"timestamp": at, "message": line});
+                        let lines: Vec<Json> = said.map(line).collect();
+                        if !lines.is_empty() {
+                            self.put_lines(key, stream, &lines).await;
+                        }
                     }
                 }
                 published.logs.insert(key.clone(), stated.clone());
@@ -62,7 +69,7 @@ impl Stage {
             let lines: Vec<Json> =
                 minutes.iter().flat_map(|minute| lines(&published.logs, group, stated, *minute)).collect();
             if !lines.is_empty() {
-                self.put_lines(group, &lines).await;
+                self.put_lines(group, STREAM, &lines).await;
             }
         }
     }
