@@ -1,6 +1,9 @@
 //! Service bindings (RFC 9460): what a value says, and the one form in which values are compared. Who writes one may quote and
 //! escape as they like, and name its keys in any order and by their numbers (section 2.1).
 //!
+//! A byte of a parameter is escaped in decimal (RFC 1035, section 5.1). Route 53 says of names and of texts (TXT) alone that they are
+//! escaped in octal, so only the target is read so.
+//!
 //! Not here: what a key means to whoever goes by it.
 
 use super::dns::Name;
@@ -281,6 +284,8 @@ mod tests {
         for (value, form) in [
             ("", ""),
             ("0 Svc.Example.COM.", "0 svc.example.com"),
+            // In octal a name, in decimal a parameter.
+            (r"1 \052.example.com. key65280=\052\042", "1 *.example.com key65280=4*"),
             ("1 . ipv6hint=2001:DB8:0::1,fd00::0:2", "1 . ipv6hint=2001:db8::1,fd00::2"),
             ("1 . mandatory=port,alpn port=8443 alpn=h2", "1 . mandatory=alpn,port alpn=h2 port=8443"),
             ("1 . ech=\"AEg=\"", "1 . ech=AEg="),

@@ -5,9 +5,12 @@
 
 use super::clock;
 use super::shared::Shared;
+use crate::port::binding::Binding;
 use crate::port::dns::Name;
 use crate::sim::{Line, Said, World};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue, Unknown};
+use hickory_proto::rr::rdata::{HTTPS, SVCB};
 use hickory_proto::rr::{self, RData, Record};
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -163,11 +166,19 @@ pub(super) fn fill(answer: &mut Message, said: &Said, recursive: bool) {
 pub(super) fn record(line: &Line) -> Option<Record> {
     let name = on_wire(&line.name)?;
     let kind = rr::RecordType::from_str(&line.kind).ok()?;
-    let mut data = RData::try_from_str(kind, &line.value).ok()?;
-    if let RData::HTTPS(rr::rdata::HTTPS(binding)) = &mut data {
-        binding.svc_params.sort_by_key(|(key, _)| *key);
-    }
+    let data = match kind {
+        rr::RecordType::HTTPS => RData::HTTPS(HTTPS(service(&line.value)?)),
+        rr::RecordType::SVCB => RData::SVCB(service(&line.value)?),
+        other => RData::try_from_str(other, &line.value).ok()?,
+    };
     Some(Record::from_rdata(name, line.ttl, data))
+}
+
+/// A service binding, each parameter in its bytes: the library does not read all that may be quoted and escaped.
+fn service(value: &str) -> Option<SVCB> {
+    let Binding { priority, target, params } = Binding::read(value)?;
+    let param = |(key, wire): (u16, Vec<u8>)| (SvcParamKey::from(key), SvcParamValue::Unknown(Unknown(wire)));
+    Some(SVCB::new(priority, on_wire(&target)?, params.into_iter().map(param).collect()))
 }
 
 /// A name that came over the wire.

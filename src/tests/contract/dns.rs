@@ -3,8 +3,10 @@
 use super::{Place, held_everywhere, worth};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType};
+use crate::port::stated::values;
 use crate::run::{FaultKind, Landed};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const ALIAS: &str = "aep-prod-alb.eu-west-1.elb.amazonaws.com";
@@ -13,6 +15,7 @@ held_everywhere!(
     Zones;
     a_record_is_switched_in_one_change,
     every_authority_comes_to_serve_a_change,
+    a_service_binding_is_served_as_it_is_listed,
     a_change_whose_answer_is_lost_may_have_landed_and_is_found_by_looking,
     a_throttled_write_goes_through_and_one_after_its_deadline_does_not,
     a_delete_is_of_exactly_what_is_there,
@@ -83,6 +86,27 @@ async fn every_authority_comes_to_serve_a_change(place: &Place) {
         place.until(arrived).await;
         let gone = dns.ask(authority, &app, &cname).await.unwrap();
         assert!(gone.authoritative && gone.values.is_empty() && gone.negative_ttl.is_some());
+    }
+}
+
+/// However it is written: quoted, escaped, with its keys in another order and by their numbers.
+async fn a_service_binding_is_served_as_it_is_listed(place: &Place) {
+    let dns = place.world.dns("zone").unwrap();
+    let authorities = dns.authorities().await.unwrap();
+    let set = RecordSet {
+        name: Name::new("svc.navralabs.com"),
+        kind: RecordType("HTTPS".into()),
+        ttl: Some(60),
+        values: vec![r#"1 . key65280="a b;\"\255" port="8443" key1=\002h2\002h3"#.into()],
+        alias: None,
+        extra: BTreeMap::new(),
+    };
+    let write = place.world.change_dns("zone", Timestamp::NEVER).unwrap();
+    write.change(&[RecordChange::Create(set.clone())], "a test").await.unwrap();
+    assert_eq!(dns.record_sets(&set.name).await.unwrap(), std::slice::from_ref(&set));
+    for authority in &authorities {
+        let arrived = async || dns.ask(authority, &set.name, &set.kind).await.unwrap().values == values(&set);
+        place.until(arrived).await;
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         emulators: BOTH,
         contracts: &[
             "every_authority_comes_to_serve_a_change",
+            "a_service_binding_is_served_as_it_is_listed",
             "a_change_that_is_listed_is_not_yet_served_everywhere",
             "weighted_sets_answer_by_their_weights",
             "a_zone_is_where_its_parent_says",
