@@ -102,15 +102,19 @@ impl Action for SetTtl {
         let record = name.as_str();
         let inside = self.place.inside_by_hand();
         let set = |ttl: Json| json!([{"Name": record, "Type": "<type>", "TTL": ttl, "ResourceRecords": "<as listed>"}]);
+        let swap = |gone: &Json, come: &Json| {
+            let batch = self.place.swap_by_hand(gone, come);
+            format!("{batch}   # and the same of its HTTPS record in this batch, if it has one")
+        };
         let ttl = match &self.wanted {
             Wanted::Low(ttl) => *ttl,
             Wanted::GivenBack { step } => {
                 let (low, noted) = (set(json!("<TTL as listed>")), set(json!("<TTL as it was noted>")));
                 return ByHand {
                     what: format!("{record}: TTL as before `{step}`"),
-                    apply: vec![self.place.swap_by_hand(&low, &noted), self.place.follow_by_hand()],
+                    apply: vec![swap(&low, &noted), self.place.follow_by_hand()],
                     expect: format!("dig +norecurse @<each name server> {record}: that TTL{inside}"),
-                    undo: vec![self.place.swap_by_hand(&noted, &low)],
+                    undo: vec![swap(&noted, &low)],
                 };
             }
         };
@@ -119,12 +123,12 @@ impl Action for SetTtl {
             what: format!("{record}: TTL {ttl} s, and the old one drained"),
             apply: vec![
                 format!("{}   # keep this: the undo needs it", self.place.list_by_hand()),
-                self.place.swap_by_hand(&old, &new),
+                swap(&old, &new),
                 self.place.follow_by_hand(),
                 "sleep <the old TTL>   # counted from when every name server serves the new one".into(),
             ],
             expect: format!("dig +norecurse @<each name server> {record}: TTL {ttl}{inside}"),
-            undo: vec![self.place.swap_by_hand(&new, &old)],
+            undo: vec![swap(&new, &old)],
         }
     }
 

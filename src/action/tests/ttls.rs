@@ -324,6 +324,19 @@ async fn a_ttl_that_is_as_long_at_most_or_that_nobody_states_is_no_rise() {
     assert_eq!(switching(&[cname(300, "old.example")], &same).await, Ok(0));
 }
 
+/// Whoever does it by hand changes what the step would have changed.
+#[tokio::test]
+async fn people_are_told_of_its_https_record() {
+    let world = world();
+    for story in [lower(&world), raise(&world, "app", None, "completed")] {
+        let by_hand = story.action.by_hand();
+        let batches = by_hand.apply.iter().chain(&by_hand.undo);
+        let batches: Vec<&String> = batches.filter(|line| line.contains("--change-batch")).collect();
+        assert_eq!(batches.len(), 2, "{batches:?}");
+        assert!(batches.iter().all(|line| line.contains("its HTTPS record in this batch")), "{batches:?}");
+    }
+}
+
 #[test]
 fn it_is_lowered_or_given_back() {
     for wants in [json!({}), json!({"ttl": "60s", "restore": "lower"})] {
