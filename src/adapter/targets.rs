@@ -7,6 +7,7 @@ use super::named::target;
 use super::rfc2136::UpdatedZone;
 use super::{Budgets, Http};
 use crate::plan::{Scope, Target, Timestamp};
+use crate::port::dns::Name;
 use crate::port::{
     AskResolver, Caller, Clock, ReadCompute, ReadDns, ReadInventory, ReadMetrics, ReadParameters,
     ReadPermissions, ReadTraffic, Urgency, Wiring, WriteCompute, WriteDns, WriteTraffic,
@@ -171,9 +172,12 @@ impl Targets {
     }
 
     fn resolvers(&self, target: &Target) -> Vec<Arc<dyn AskResolver>> {
-        let instead = self.wiring.as_ref().and_then(|wiring| wiring.https_resolver.as_deref());
-        let resolver =
-            |url| -> Arc<dyn AskResolver> { Arc::new(HttpsResolver::new(url, instead, self.http.clone())) };
+        let instead = self.wiring.as_ref().and_then(|wiring| wiring.https_resolver.as_ref());
+        // A world knows by the zone in whose network a resolver stands that is named for it.
+        let instead = instead.map(|url| format!("{url}?zone={}", zone_of(target)));
+        let resolver = |url| -> Arc<dyn AskResolver> {
+            Arc::new(HttpsResolver::new(url, instead.as_deref(), self.http.clone()))
+        };
         target.lists("resolvers").map(resolver).collect()
     }
 
@@ -210,5 +214,13 @@ impl Targets {
 
     fn made(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a world calls the zone of a target: by its id, or by its name where it is on a primary server.
+fn zone_of(target: &Target) -> String {
+    match target.says("zone_id") {
+        Some(id) => id.trim_start_matches("/hostedzone/").to_owned(),
+        None => Name::new(&target.says("name").unwrap_or_default()).to_string(),
     }
 }

@@ -30,7 +30,8 @@ pub struct Wiring {
     /// Takes dynamic updates of zones that are not on AWS, signed by the credentials above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<SocketAddr>,
-    /// Answers for all names over HTTP (RFC 8484); stands for every resolver that a plan names.
+    /// Answers for all names over HTTP (RFC 8484); stands for every resolver that a plan names. `?zone=ID` says for which zone it
+    /// is named: where that is private, it is inside its network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub https_resolver: Option<String>,
     /// Ports that stand for others on the addresses of this world: 443 → 8443.

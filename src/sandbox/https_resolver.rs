@@ -1,5 +1,6 @@
-//! The resolver of a world that plans name, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one. Where there
-//! are private zones, it is inside their network; where there are none, it says what a public one does.
+//! The resolver of a world that plans name, which is asked over HTTP (RFC 8484). It keeps nothing, as the other one. It stands for
+//! each of them, and is told for which zone: of a private one it is inside the network, of any other it says what a public
+//! resolver does.
 
 use super::faults::{self, scripted};
 use super::names::{Role, respond};
@@ -31,7 +32,10 @@ fn perform(shared: &Shared, request: &Request<Bytes>) -> Answer {
     if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != MESSAGE) {
         return answer(415, "text/plain", MESSAGE);
     }
-    match respond(shared, request.body(), Role::Inside, false) {
+    let named_for = request.uri().query().and_then(|query| query.strip_prefix("zone="));
+    let hidden =
+        named_for.is_some_and(|id| shared.look(|world, _| world.zone(id).is_ok_and(|zone| zone.private)));
+    match respond(shared, request.body(), if hidden { Role::Inside } else { Role::Resolver }, false) {
         Some(message) => answer(200, MESSAGE, message),
         None => answer(400, "text/plain", "this is no question"),
     }

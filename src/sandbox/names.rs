@@ -1,5 +1,5 @@
 //! The DNS of a world: one server per name server of its zones, each with its own delay, one that stands for the root and
-//! every other parent, and one resolver for all names. Another one, over HTTPS, is inside the network of private zones.
+//! every other parent, and one resolver for all names. Another one, over HTTPS, may be inside the network of private zones.
 //!
 //! Name servers answer with authority and without recursion. The resolver keeps nothing: it asks one of them in turn.
 

@@ -33,6 +33,9 @@ async fn a_private_zone_beside_a_public_one_is_seen_from_inside(place: &Place) {
     assert!(served.authoritative && !served.values.is_empty(), "{served:?}");
     let kept = private.resolvers()[0].ask(&app, &RecordType("A".into())).await.unwrap();
     assert_eq!(kept.values, ["192.0.2.77"]);
+    let asked = place.world.dns("asked").unwrap();
+    let kept = asked.resolvers()[0].ask(&app, &RecordType("CNAME".into())).await.unwrap();
+    assert_eq!(kept.values, served.values, "that of a public zone is not inside");
     assert_eq!(private.addresses(&app).await.unwrap(), own);
     assert_ne!(public.addresses(&app).await.unwrap(), own, "this machine is not inside");
 }
