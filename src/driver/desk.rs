@@ -46,12 +46,12 @@ pub(crate) enum Fate {
     Drop,
 }
 
-/// What tells due work from other work. Waking is named by its moment.
-type Name = (Work, u32, Timestamp);
+/// What tells due work from other work. Waking is named by its moment, and holding by whether a way back is looked for.
+type Name = (Work, u32, Timestamp, bool);
 
 fn name(due: &Due) -> Name {
     let moment = if due.work == Work::Wake { due.from } else { Timestamp::PAST };
-    (due.work, due.turn, moment)
+    (due.work, due.turn, moment, due.back)
 }
 
 impl Agenda {

@@ -419,7 +419,7 @@ impl Hands {
                 let record = Record { note: piece.note().cloned(), ..record.clone() };
                 let look = action.look(&reads, piece.toward, &record).await?;
                 match piece.due.work {
-                    Work::Hold(ix) if self.plan[ix].is_undone() && matches!(look, Look::Desired { .. }) => {
+                    Work::Hold(_) if piece.due.back && matches!(look, Look::Desired { .. }) => {
                         let gone = action.way_back(&reads, &record.prior).await?;
                         match gone {
                             Some(why) => Err(Fault::foreign(why)),

@@ -44,6 +44,9 @@ pub struct Due {
     pub until: Timestamp,
     /// A call under way should end early: the run goes back.
     pub stop: bool,
+    /// Of what was done and should hold: what undoing it needs is looked for, too. The run may come to it on its way back
+    /// without being asked.
+    pub back: bool,
 }
 
 impl Work {
@@ -74,9 +77,9 @@ pub fn due(run: &Run) -> Vec<Due> {
     let counts = run.mode == Mode::Forward && run.paused.is_none();
     let deadline = run.deadline.filter(|_| counts).unwrap_or(Timestamp::NEVER);
     let mut wake = deadline.min(run.turns_at().unwrap_or(Timestamp::NEVER)).min(baked(run));
-    let room = OnceCell::new();
+    let (room, reach) = (OnceCell::new(), OnceCell::new());
     for (ix, step) in run.plan.places().zip(run.steps.iter()) {
-        match of_step(run, ix, step, &room) {
+        match of_step(run, ix, step, &room, &reach) {
             Some(due) if due.work == Work::Wake => wake = wake.min(due.from),
             Some(due) => all.push(due),
             None => {}
@@ -85,7 +88,7 @@ pub fn due(run: &Run) -> Vec<Due> {
     let guards = (0..run.plan.guards.len()).filter(|guard| run.looks(*guard));
     all.extend(guards.map(|guard| of_guard(run, guard)));
     if wake < Timestamp::NEVER {
-        all.push(Due { work: Work::Wake, turn: 0, from: wake, until: wake, stop: false });
+        all.push(Due { work: Work::Wake, turn: 0, from: wake, until: wake, stop: false, back: false });
     }
     all
 }
@@ -100,10 +103,17 @@ fn baked(run: &Run) -> Timestamp {
 fn of_guard(run: &Run, guard: usize) -> Due {
     let GuardRun { satisfied, next, turn, .. } = run.guards[guard];
     let asked = run.bakes_until().filter(|_| !satisfied);
-    Due { work: Work::Guard(guard), turn, from: next, until: asked.unwrap_or(Timestamp::NEVER), stop: false }
+    let until = asked.unwrap_or(Timestamp::NEVER);
+    Due { work: Work::Guard(guard), turn, from: next, until, stop: false, back: false }
 }
 
-fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Option<Due> {
+fn of_step(
+    run: &Run,
+    ix: StepIx,
+    step: &StepRun,
+    room: &OnceCell<Room>,
+    reach: &OnceCell<Vec<bool>>,
+) -> Option<Due> {
     let (wanted, paused) = (|| run.goes_forward(ix), run.paused.is_some());
     let counted = || room.get_or_init(|| Room::of(run));
     let (work, from, until) = match step.phase {
@@ -128,7 +138,10 @@ fn of_step(run: &Run, ix: StepIx, step: &StepRun, room: &OnceCell<Room>) -> Opti
         && !wanted()
         && !step.must_finish()
         && !run.is_irreversible(ix);
-    Some(Due { work, turn: step.turn, from, until, stop })
+    let back = matches!(work, Work::Hold(_))
+        && run.plan[ix].is_undone()
+        && reach.get_or_init(|| run.reach())[ix.index()];
+    Some(Due { work, turn: step.turn, from, until, stop, back })
 }
 
 fn wake(at: Timestamp) -> (Work, Timestamp, Timestamp) {

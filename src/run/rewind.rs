@@ -106,6 +106,14 @@ impl Run {
         scope
     }
 
+    /// Which steps a rollback that begins by itself would come to, by place: none, once a point of no return was passed.
+    pub(super) fn reach(&self) -> Vec<bool> {
+        if self.barrier().is_some() {
+            return vec![false; self.steps.len()];
+        }
+        self.scope_of(Rewind::Safe)
+    }
+
     /// A step, and all that stands on it.
     fn standing_on(&self, step: StepIx) -> Vec<bool> {
         let mut stands = vec![false; self.steps.len()];

@@ -77,7 +77,7 @@ fn a_wake_that_nothing_followed_from_comes_again_a_second_later() {
     let run = begun();
     let mut desk = desk(&run);
     let (now, at) = (Timestamp(5000), Timestamp(4000));
-    let of = |work| Due { work, turn: 1, from: at, until: at, stop: false };
+    let of = |work| Due { work, turn: 1, from: at, until: at, stop: false, back: false };
     let (wake, plan) = (of(Work::Wake), of(Work::Plan(IX)));
     assert_eq!(desk.piece(&run, wake, now).from, at);
     desk.heard(&plan);
@@ -101,12 +101,23 @@ fn a_call_is_asked_to_end_when_the_run_turns_back() {
 
 #[test]
 fn a_wake_is_another_at_another_moment_and_other_work_is_not() {
-    let at = |work, from| Due { work, turn: 1, from: Timestamp(from), until: Timestamp(9), stop: false };
+    let (until, stop, back) = (Timestamp(9), false, false);
+    let at = |work, from| Due { work, turn: 1, from: Timestamp(from), until, stop, back };
     let begins = |work| {
         let agenda = Agenda { wanted: vec![at(work, 2)], stops: HashMap::new() };
         agenda.not_begun([at(work, 1)].iter()).len()
     };
     assert_eq!((begins(Work::Wake), begins(Work::Watch(IX))), (1, 0));
+}
+
+#[test]
+fn what_holds_is_held_anew_once_nobody_looks_for_its_way_back() {
+    let (from, until) = (Timestamp::PAST, Timestamp::NEVER);
+    let hold = |back| Due { work: Work::Hold(IX), turn: 1, from, until, stop: false, back };
+    let stops = HashMap::from([(name(&hold(false)), false)]);
+    let agenda = Agenda { wanted: vec![hold(false)], stops };
+    assert_eq!((agenda.fate(&hold(true)), agenda.fate(&hold(false))), (Fate::Drop, Fate::Keep));
+    assert_eq!(agenda.not_begun([hold(true)].iter()).len(), 1);
 }
 
 #[test]

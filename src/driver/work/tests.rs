@@ -4,7 +4,7 @@ use super::*;
 use crate::action::ByHand;
 use crate::driver::tests::stage::chain;
 use crate::driver::tests::world::Empty;
-use crate::plan::{Expr, StepTraits, Undo};
+use crate::plan::{Expr, StepTraits};
 use crate::signal::{Condition, Evidence, Measured, Memory, NoEvidence, Signal, Verdict, Watch};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -162,7 +162,7 @@ impl Bench {
             redactor: Redactor::default(),
             host: Host::Rehearsal,
         };
-        let due = Due { work, turn: 1, from: Timestamp::PAST, until: SOON, stop: false };
+        let due = Due { work, turn: 1, from: Timestamp::PAST, until: SOON, stop: false, back: false };
         let record = Record { prior: "null".into(), note: None, since: Timestamp::PAST, token: "t".into() };
         let (toward, urgency) = (Toward::Desired(1), Urgency::default());
         let piece = Piece::new(due, due.from, Arc::default(), Some(record), toward, Arc::default(), urgency);
@@ -294,16 +294,14 @@ async fn what_holds_is_looked_at_now_and_then_and_twice_before_it_does_not() {
 }
 
 #[tokio::test]
-async fn what_a_way_back_needs_is_looked_for_unless_there_is_to_be_none() {
-    for undo in [Undo::Own, Undo::Keep("nobody goes back".into())] {
+async fn what_a_way_back_needs_is_looked_for_where_the_run_may_go_back() {
+    for back in [true, false] {
         let mut hold = Bench::of(Work::Hold(IX));
-        let (mut plan, is_undone) = (chain(&["a"]), undo == Undo::Own);
-        plan.steps[0].undo = undo;
-        hold.hands.plan = Arc::new(plan);
+        hold.piece.due.back = back;
         *hold.action.gone.lock().unwrap() = Some("its image is gone".into());
         assert_eq!(hold.turns(0).await, Err(30));
-        assert_eq!(hold.sees(30, Ok(desired())).await, Err(if is_undone { 32 } else { 60 }));
-        if is_undone {
+        assert_eq!(hold.sees(30, Ok(desired())).await, Err(if back { 32 } else { 60 }));
+        if back {
             let gone = Fault::foreign("its image is gone");
             assert_eq!(hold.sees(32, Ok(desired())).await, Ok(Answer::Looked(Err(gone))));
         }

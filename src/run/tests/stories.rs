@@ -6,7 +6,7 @@ use super::build::{
 use super::story::{Story, abort, chain, permanent_but_landed, person, tell};
 use crate::plan::{
     Constants, Expr, GuardSpan, Node, OnBreach, OnFailure, Part, Policy, Retry, Step, StepId, StepIx,
-    Timestamp,
+    Timestamp, Undo,
 };
 use crate::run::{
     Answer, Cause, Ending, Event, Fault, Input, Look, Mark, Mode, Order, PauseCause, Phase, StepEvent,
@@ -290,6 +290,31 @@ fn what_somebody_put_back_or_changed_later_is_foreign() {
     assert!(story.due().iter().all(|due| due.work != Work::Hold(StepIx(0))));
     story.does(1);
     assert_eq!(story.ending(), Ending::Done);
+}
+
+/// Nobody need be told that there is no way back where the run would take none by itself.
+#[test]
+fn what_a_way_back_needs_is_looked_for_as_long_as_the_run_may_take_it() {
+    let held = |story: &Story| {
+        let holds = story.due().into_iter().filter_map(|due| match due.work {
+            Work::Hold(ix) => Some((ix.0, due.back)),
+            _ => None,
+        });
+        holds.collect::<Vec<_>>()
+    };
+    let left = Step { undo: Undo::Keep("it harms nobody".into()), ..act("log", &[0]) };
+    let after = [checkpoint("released", &[2]), act("clean", &[3]), act("more", &[4])];
+    let mut story = tell(simple([vec![act("switch", &[]), left, act("soak", &[1])], after.to_vec()].concat()));
+    story.does(0).does(1);
+    assert_eq!(held(&story), [(0, true), (1, false)]);
+    story.does(2);
+    assert_eq!(held(&story), [(0, false), (1, false), (2, false)], "a checkpoint was passed");
+    story.does(4);
+    assert_eq!(held(&story)[3..], [(4, true)], "and this stands behind it");
+    let steps = vec![act("switch", &[]), irreversible("promote", &[0]), act("health", &[1])];
+    let mut story = tell(simple(steps));
+    assert_eq!(held(story.does(0)), [(0, true)]);
+    assert_eq!(held(story.does(1)), [(0, false), (1, false)], "a point of no return was passed");
 }
 
 #[test]
