@@ -33,7 +33,7 @@ pub async fn amiss(plan: &Plan, actions: &Actions, world: &dyn ReadWorld, redact
     let mut alarms: BTreeMap<String, BTreeMap<String, Asked>> = BTreeMap::new();
     for (by, need) in actions.needs() {
         match need {
-            // Whoever waits until one is left by everybody looks for it when it is planned.
+            // Whoever leads users away from one, or waits until all have left it, looks for it when it is planned.
             Need::Balancer { at, name, left: false } => {
                 balancers.entry((at.target, name)).or_default().insert(by)
             }

@@ -57,7 +57,7 @@ pub enum Need {
         at: Account,
         /// Its name.
         name: String,
-        /// Users leave it: it is watched until it is idle.
+        /// Users leave it: it is watched until it is idle, or a switch leads them away.
         left: bool,
     },
     /// A rule of a load balancer that deals requests among target groups.

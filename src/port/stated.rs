@@ -49,6 +49,11 @@ impl Shape for StatedShape {
 
 impl Stated {
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
+        Self::decode_or(fields, None)
+    }
+
+    /// Reads it from a mapping that may state something else in its place, by a key of whoever reads that: then it is `None`.
+    pub fn decode_or(fields: &mut Fields<'_>, other: Option<&str>) -> Option<Self> {
         let absent = fields.or("absent", boolean(), false, "nothing is there");
         let cname = fields.optional("cname", text(), "another name");
         must_be_name(fields, "cname", cname.as_deref());
@@ -59,10 +64,13 @@ impl Stated {
         let shapes = usize::from(absent)
             + usize::from(fields.has("cname"))
             + usize::from(fields.has("alias"))
-            + usize::from(listed);
+            + usize::from(listed)
+            + usize::from(other.is_some_and(|key| fields.has(key)));
         if fields.reading() && shapes != 1 {
             let span = fields.span();
-            let message = "exactly one of `absent`, `cname`, `alias` and `a` with `aaaa` is needed";
+            let other = other.map(|key| format!("`{key}`, ")).unwrap_or_default();
+            let message =
+                format!("exactly one of {other}`absent`, `cname`, `alias` and `a` with `aaaa` is needed");
             fields.problems().error(Code("SW2003"), span, message);
             return None;
         }

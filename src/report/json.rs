@@ -362,6 +362,11 @@ pub fn result(story: &Story, now: Timestamp, extras: &Extras, exit: Option<u8>) 
             "rollback_seconds": clock.rollback().as_secs(),
             "connections_seconds": clock.connections.as_secs(),
         })).collect::<Vec<_>>(),
+        "leaving": summary::leavings(story).map(|leaving| json!({
+            "name": leaving.name,
+            "new_lookups_by": moment(leaving.looked_up),
+            "old_connections_by": leaving.left.map(moment),
+        })).collect::<Vec<_>>(),
         "exposure": summary::exposures(story).map(|exposure| json!({
             "step": words::step_name(&story.plan, exposure.step),
             "name": exposure.name,

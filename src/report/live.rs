@@ -54,7 +54,8 @@ impl Live {
 
     fn lines(&self, story: &Story, now: Timestamp) -> Vec<String> {
         let mut lines = vec![String::new(), summary::headline(story, now, self.looks)];
-        lines.extend(summary::dns_clock(story).map(|clock| self.looks.tint(Tone::Dim, &clock)));
+        let clocks = summary::dns_lines(story, now);
+        lines.extend(clocks.iter().map(|clock| self.looks.tint(Tone::Dim, &self.looks.safe(clock))));
         let room = self.height.saturating_sub(lines.len() + 2);
         let measured = measured(story);
         // What signals measure has a third of the lines, at most.
@@ -307,10 +308,27 @@ mod tests {
             before: minutes(5),
             after: minutes(1),
             connections: minutes(1),
+            left: None,
         });
         let clock =
             "a rollback of lower now reaches new lookups within 2m, and connections that are open within 3m";
-        assert_eq!(drawn(&story, (24, 120))[2], format!("DNS clock: {clock}"));
+        let (back, told) = (format!("DNS clock: {clock}"), |story: &Story| drawn(story, (24, 160)));
+        assert_eq!(told(&story)[2], back);
+        assert!(!told(&story)[3].contains("old"), "nobody is led away from a side by it");
+
+        // Then it is told, too, who may still be on the old side.
+        let reach = "DNS clock: all new lookups of app.example.com reach the new side";
+        let done = story.step(StepIx(0)).ended.unwrap();
+        let (looked_up, left) = (done.after(minutes(5)), done.after(minutes(7)));
+        for (keeps, ends) in
+            [(0, String::new()), (2, format!(", and the last connection to the old one ends by {left}"))]
+        {
+            story.clocks[0].as_mut().unwrap().left = Some(minutes(keeps));
+            assert_eq!(told(&story)[2..4], [back.clone(), format!("{reach} by {looked_up}{ends}")]);
+        }
+        let at = |now: Timestamp| summary::dns_lines(&story, now)[1..].to_vec();
+        let ends = format!("{reach}, and the last connection to the old one ends by {left}");
+        assert_eq!((at(looked_up), at(left)), (vec![ends], Vec::new()), "and no longer than they may");
     }
 
     #[test]

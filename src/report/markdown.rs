@@ -51,7 +51,7 @@ pub fn markdown(story: &Story, now: Timestamp, extras: &Extras, facts: &[Fact<'_
     for text in extras.blind(story) {
         lines.extend([String::new(), text]);
     }
-    if let Some(clock) = summary::dns_clock(story) {
+    for clock in summary::dns_lines(story, now) {
         lines.extend([String::new(), clock]);
     }
     for text in summary::exposed(story) {

@@ -354,6 +354,10 @@ fn clock_lines(clock: &SwitchClock, at: Timestamp, policy: &Policy) -> Vec<Strin
         None => String::new(),
     };
     lines.push(format!("  a switch reaches new lookups within {}", words::span(clock.switch())));
+    if let Some(left) = clock.clock.left_within(clock.switch()) {
+        let left = words::span(left);
+        lines.push(format!("  and clients that keep a connection to the old side leave it within {left}"));
+    }
     lines.push(format!("  a rollback reaches new lookups within {}{holds}", words::span(reach)));
     if !connections.is_zero() {
         let worst = words::span(reach + *connections);
@@ -405,6 +409,7 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
                 "switch_seconds": clock.switch().as_secs(),
                 "rollback_seconds": clock.clock.rollback().as_secs(),
                 "connections_seconds": connections.as_secs(),
+                "old_side_left_seconds": clock.clock.left_within(clock.switch()).map(|left| left.as_secs()),
             })
         })
         .collect();

@@ -142,9 +142,12 @@ pub fn summary(story: &Story, now: Timestamp, extras: &Extras, looks: Looks) -> 
         line("");
         story.unwatched.iter().for_each(|gap| line(&words::unwatched(gap)));
     }
-    if let Some(clock) = dns_clock(story) {
+    let clocks = dns_lines(story, now);
+    if !clocks.is_empty() {
         line("");
-        line(&clock);
+        for text in &clocks {
+            line(&looks.safe(text));
+        }
     }
     let exposed = exposed(story);
     if !exposed.is_empty() {
@@ -325,6 +328,7 @@ pub(super) fn dns_clocks(story: &Story) -> Vec<(StepIx, DnsClock)> {
             Some((_, known)) => {
                 known.after = known.after.max(clock.after);
                 known.connections = known.connections.max(clock.connections);
+                known.left = known.left.max(clock.left);
             }
             None => all.push((ix, clock.clone())),
         }
@@ -364,8 +368,43 @@ pub(super) fn exposed(story: &Story) -> Vec<String> {
     exposures(story).map(told).collect()
 }
 
+/// Until when users may still come to a side that a step in force leads all of them away from.
+pub(super) struct Leaving<'s> {
+    pub(super) name: &'s str,
+    /// No resolver has the old answer any more from then on.
+    pub(super) looked_up: Timestamp,
+    /// No connection is left that was made by it from then on, where that is known.
+    pub(super) left: Option<Timestamp>,
+}
+
+/// One a step in force that led a name elsewhere: it was seen to be served everywhere by its end.
+pub(super) fn leavings(story: &Story) -> impl Iterator<Item = Leaving<'_>> {
+    story.steps().filter(|(ix, _)| story.phase(*ix) == Phase::Done).filter_map(|(ix, step)| {
+        let clock = story.clocks.get(ix.index())?.as_ref().filter(|clock| clock.left.is_some())?;
+        let served = step.ended?;
+        let left = clock.left_within(clock.before).map(|within| served.after(within));
+        Some(Leaving { name: &clock.name, looked_up: served.after(clock.before), left })
+    })
+}
+
+/// The latest of those moments, as long as somebody may come to the old side.
+fn leaving(story: &Story, now: Timestamp) -> Option<String> {
+    let last = |leaving: &Leaving<'_>| leaving.left.unwrap_or(leaving.looked_up);
+    let latest = leavings(story).max_by_key(last).filter(|latest| now < last(latest))?;
+    let Leaving { name, looked_up, left } = latest;
+    let by = if now < looked_up { format!(" by {looked_up}") } else { String::new() };
+    let ends = left.map(|left| format!(", and the last connection to the old one ends by {left}"));
+    let ends = ends.unwrap_or_default();
+    Some(format!("DNS clock: all new lookups of {name} reach the new side{by}{ends}"))
+}
+
+/// How soon users could be led back now, and who may still be where they were before.
+pub(super) fn dns_lines(story: &Story, now: Timestamp) -> Vec<String> {
+    dns_clock(story).into_iter().chain(leaving(story, now)).collect()
+}
+
 /// How long a rollback would take now to reach those who look the name up, and those who are connected.
-pub(super) fn dns_clock(story: &Story) -> Option<String> {
+fn dns_clock(story: &Story) -> Option<String> {
     let reach = |clock: &DnsClock| clock.rollback() + clock.connections;
     let (ix, clock) = dns_clocks(story).into_iter().max_by_key(|(_, clock)| reach(clock))?;
     let connected = if clock.connections.is_zero() {

@@ -111,11 +111,21 @@ pub struct DnsClock {
     pub after: Duration,
     /// For how long the new side may still get requests of clients that kept a connection to it when its answer was gone.
     pub connections: Duration,
+    /// For how long the old side may still get requests of clients that kept a connection to it when its answer was gone: zero,
+    /// where nobody knows. `None`: not all are led away from it.
+    pub left: Option<Duration>,
 }
 
 impl DnsClock {
     /// How long Route 53 says that a change generally takes until all of its servers have it.
     pub const PROPAGATION: Duration = Duration::from_secs(60);
+
+    /// Within how long nobody comes to the old side any more, where new lookups no longer lead there within this: what is
+    /// known of it.
+    #[must_use]
+    pub fn left_within(&self, lookups: Duration) -> Option<Duration> {
+        self.left.filter(|left| !left.is_zero()).map(|left| lookups + left)
+    }
 
     /// Within how long a rollback reaches all new lookups.
     #[must_use]

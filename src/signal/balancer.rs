@@ -8,8 +8,8 @@
 use super::Measured;
 use crate::mutant::{Mistake, on};
 use crate::plan::{Fields, Target, Timestamp, duration, target, text};
-use crate::port::need::{Account, Need};
-use crate::port::{LoadBalancer, Metric, ReadTraffic, Reads, Series};
+use crate::port::need::{Account, Leads, Need};
+use crate::port::{LoadBalancer, Metric, ReadTraffic, Reads, Series, TargetHealth};
 use crate::run::Fault;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -43,8 +43,17 @@ impl Named {
         Some(Self { name: name?, target: target? })
     }
 
+    pub(crate) fn new(name: Arc<str>, target: Arc<Target>) -> Self {
+        Self { name, target }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// A record that leads to it.
+    pub(crate) fn leads(&self) -> Leads {
+        Leads::Balancer { at: Account::of(&self.target), name: self.name.to_string() }
     }
 
     pub(crate) fn target(&self) -> &Target {
@@ -153,6 +162,26 @@ impl Balancer {
         &self.groups
     }
 
+    /// Why nobody is served who comes to it, where that is certain. Its target groups are asked for one after the other, until one
+    /// has somebody; one without any answers by its listeners alone.
+    pub(crate) async fn serves_nobody(&self, reads: &Reads<'_>) -> Result<Option<String>, Fault> {
+        let traffic = reads.world.traffic(&self.target)?;
+        if self.groups.is_empty() || is_served(&*traffic, &self.groups).await? {
+            return Ok(None);
+        }
+        let name = &self.name;
+        match traffic.load_balancer(name).await? {
+            Some(now) if now.arn == self.arn => {
+                // By now it may have others.
+                let mut others = traffic.target_groups(&now.arn).await?;
+                others.retain(|group| !self.groups.contains(group));
+                let served = is_served(&*traffic, &others).await?;
+                Ok((!served).then(|| format!("no target of load balancer {name} is healthy")))
+            }
+            _ => Ok(Some(format!("load balancer {name} is gone"))),
+        }
+    }
+
     /// What all of it reports under this name.
     pub(crate) fn metric(
         &self,
@@ -215,6 +244,17 @@ pub(crate) async fn load_balancer(
 ) -> Result<LoadBalancer, Fault> {
     let missing = || Fault::permanent(format!("there is no load balancer `{name}` in target `{target}`"));
     traffic.load_balancer(name).await?.ok_or_else(missing)
+}
+
+/// Whether a target of one of these groups is healthy, or nobody checks whether it is.
+async fn is_served(traffic: &dyn ReadTraffic, groups: &[String]) -> Result<bool, Fault> {
+    let serves = |target: &TargetHealth| matches!(&*target.state, "healthy" | "unavailable");
+    for group in groups {
+        if traffic.target_health(group).await?.is_some_and(|targets| targets.iter().any(serves)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What was measured of a window that ends then, whose newest minute that was reported begins at `reported`.

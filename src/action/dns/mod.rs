@@ -1,6 +1,7 @@
 //! Records of a zone: compared whole, changed by compare-and-swap, and believed only when every authority serves them.
 
 mod by_hand;
+mod from;
 mod held;
 mod lock;
 mod lowered;

@@ -3,6 +3,7 @@
 //! It has arrived when the provider says so and every authority serves it. On the way back it is back only when nobody
 //! comes to the other side any more: the answer that it took away, and the connections made by it, have run out.
 
+use super::from::{self, Origin, OriginShape};
 use super::place::{Found, Place};
 use super::resolved;
 use super::routed;
@@ -19,7 +20,7 @@ use crate::plan::{
 };
 use crate::port::binding::Binding;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
-use crate::port::stated::{Stated, StatedShape};
+use crate::port::stated::Stated;
 use crate::port::switched::Switched;
 use crate::port::{Attribute, Reads, Writes, need::Need};
 use crate::run::{Change, DnsClock, Fault, Told};
@@ -34,7 +35,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::action) struct Switch {
     place: Place,
-    from: Option<Stated>,
+    from: Option<Origin>,
     to: To,
     /// One set of a routed record; the others stay as they are.
     set: Option<Arc<str>>,
@@ -57,6 +58,10 @@ pub(in crate::action) struct Prior {
     keep_alive: Duration,
     /// The new side, where it is a load balancer: its traffic can be measured.
     balancer: Option<Balancer>,
+    /// The old side, where the plan says that it is one, and users are led away from it: it keeps some, and may have to take all
+    /// of them back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left: Option<Balancer>,
 }
 
 /// For a record that had none.
@@ -71,7 +76,7 @@ impl Action for Switch {
 
     fn decode(fields: &mut Fields<'_>) -> Option<Self> {
         let place = Place::decode(fields);
-        let from = fields.optional("from", StatedShape, "what must be there; it is recorded in any case");
+        let from = fields.optional("from", OriginShape, "what must be there; it is recorded in any case");
         let to = fields.required("to", nested(To::decode), "where it should point");
         let words = &[("shared", Data::Shared), ("replicated", Data::Replicated), ("diverge", Data::Diverge)];
         let data = fields.optional("writes", one_of(words), "what becomes of data written to the new side");
@@ -108,9 +113,9 @@ impl Action for Switch {
             has_undo: true,
             switches: true,
             // What is an alias has the TTL of its target, and what is not there has none to lower.
-            by_name: !matches!(self.from, Some(Stated::Alias(_) | Stated::Absent)),
+            by_name: !matches!(self.from, Some(Origin::Stated(Stated::Alias(_) | Stated::Absent))),
             // Where the name led nowhere, there is no side to be left.
-            lingers: !matches!(self.from, Some(Stated::Absent)),
+            lingers: !matches!(self.from, Some(Origin::Stated(Stated::Absent))),
             tells_switch: true,
             resources: vec![self.place.resource()],
             goes_by: self.goes_by(),
@@ -174,14 +179,16 @@ impl Action for Switch {
     fn clock(&self, prior: &Prior) -> Option<DnsClock> {
         let Prior { old_ttl: before, new_ttl: after, keep_alive: connections, .. } = *prior;
         let name = self.place.name().as_str().into();
-        prior.swap.changes().then_some(DnsClock { name, before, after, connections })
+        let left = Some(prior.left.as_ref().map_or(Duration::ZERO, Balancer::tail));
+        prior.swap.changes().then_some(DnsClock { name, before, after, connections, left })
     }
 
     fn needs(&self) -> Vec<Need> {
         let ttl = self.to.stated_ttl();
-        let (from, to) = (self.from.as_ref().map(Stated::leads), Some(self.to.leads()));
+        let (from, to) = (self.from.as_ref().map(Origin::leads), Some(self.to.leads()));
         let set = self.set.as_ref().map(ToString::to_string);
-        vec![Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl, set }]
+        let record = Need::Record { zone: self.place.zone(), name: self.place.name(), from, to, ttl, set };
+        std::iter::once(record).chain(self.from.as_ref().and_then(Origin::need)).collect()
     }
 
     async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {
@@ -208,9 +215,11 @@ impl Action for Switch {
         let old_ttl = kept.what;
         let new_ttl = served::lasts(&*found.dns, &found.zone, &swap.made).await?;
         let keep_alive = self.tail(balancer.as_ref()).unwrap_or_default();
-        let mut changes = Vec::new();
+        let (mut changes, mut left) = (Vec::new(), None);
         if swap.changes() {
-            self.expect(&found, &sets::leading(&own))?;
+            if let Some(from) = &self.from {
+                left = from.must_hold(reads, &found.name, &sets::leading(&own)).await?;
+            }
             self.must_not_raise(&found, &own).await?;
             let (before, now) = ((&*swap.before, old_ttl), reads.world.clock().now());
             resolved::must_have_drained(&*found.dns, &found.name, before, now).await?;
@@ -221,7 +230,7 @@ impl Action for Switch {
         let goes = swap.lasted(reads.scope, &found.name).unwrap_or_default().max(new_ttl);
         let within = ARRIVES.max(PROPAGATION + goes + keep_alive) + PROPAGATION * 5;
         let stages = u32::from(swap.changes());
-        let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer };
+        let prior = Prior { swap, old_ttl, new_ttl, keep_alive, balancer, left };
         Ok(Planned { prior, stages, within, call: None, must_finish: false, changes })
     }
 
@@ -229,6 +238,10 @@ impl Action for Switch {
         let mut notes = self.place.find(reads).await?.notes();
         if is_undone && self.tail(prior.balancer.as_ref()).is_none() {
             notes.push(unstated(&self.to.describe()));
+        }
+        if prior.left.is_none() && prior.swap.changes() {
+            let gone = self.own(&self.place.name(), &prior.swap.before)?;
+            notes.extend(from::unstated(&sets::leading(&gone)));
         }
         let Some(id) = &self.set else { return Ok(Told { notes, ..Told::default() }) };
         let one = "which of its sets a resolver is given depends on where it asks, and on health: what each name server answers from \
@@ -282,13 +295,21 @@ impl Action for Switch {
         Ok(Seen::Desired { out: swap::gives(out, ttl.instead) })
     }
 
+    /// Whoever is led back must be served there.
+    async fn way_back(&self, reads: &Reads<'_>, prior: &Prior) -> Result<Option<String>, Fault> {
+        let Some(left) = &prior.left else { return Ok(None) };
+        let nobody = left.serves_nobody(reads).await?;
+        Ok(nobody.map(|why| format!("{why}: the way back of {} leads to nobody", self.place.name())))
+    }
+
     async fn undo(&self, writes: &Writes<'_>, record: &Known<Self>) -> Result<Option<Note>, Fault> {
         record.prior.swap.undo(&self.place, writes, record.note.is_some()).await.map(Some)
     }
 }
 
 impl Switch {
-    /// The way back waits for as long as clients could keep a connection when the way there was planned.
+    /// The way back waits for as long as clients could keep a connection when the way there was planned. For those of the old
+    /// side nothing waits.
     fn goes_by(&self) -> Vec<String> {
         match &self.to {
             To::LoadBalancer { name, target, .. } => {
@@ -493,20 +514,6 @@ impl Switch {
             changes.push(Change { what, from: why.into(), to: "the new answer".into() });
         }
         Ok(changes)
-    }
-
-    /// What the plan says must be there.
-    fn expect(&self, found: &Found, listed: &[RecordSet]) -> Result<(), Fault> {
-        let Some(from) = &self.from else { return Ok(()) };
-        if from.holds(listed) {
-            return Ok(());
-        }
-        Err(Fault::foreign(format!(
-            "{} is {}; the plan says it must be {} before the switch",
-            found.name,
-            sets::describe(listed),
-            from.describe()
-        )))
     }
 }
 

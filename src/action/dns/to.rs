@@ -140,7 +140,8 @@ impl To {
     }
 }
 
-fn needs<T>(fields: &mut Fields<'_>, key: &str, value: Option<T>) -> Option<T> {
+/// Reports a key that another one needs, where it is not there.
+pub(super) fn needs<T>(fields: &mut Fields<'_>, key: &str, value: Option<T>) -> Option<T> {
     if value.is_none() && !fields.has(key) {
         let span = fields.span();
         fields.problems().error(Code("SW1004"), span, format!("`{key}` is missing"));

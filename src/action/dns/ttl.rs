@@ -150,7 +150,8 @@ impl Action for SetTtl {
         let Wanted::GivenBack { .. } = self.wanted else { return None };
         let (before, after) = (sets::longest(&prior.swap.before), sets::longest(&prior.swap.made));
         let name = self.place.name().as_str().into();
-        prior.swap.changes().then_some(DnsClock { name, before, after, connections: Duration::ZERO })
+        let (connections, left) = (Duration::ZERO, None);
+        prior.swap.changes().then_some(DnsClock { name, before, after, connections, left })
     }
 
     async fn plan(&self, reads: &Reads<'_>, _: bool) -> Result<Planned<Prior>, Fault> {

@@ -146,7 +146,8 @@ impl Action for Weights {
 
     fn clock(&self, prior: &Prior) -> Option<DnsClock> {
         let name = self.place.name().as_str().into();
-        let clock = DnsClock { name, before: prior.ttl, after: prior.ttl, connections: prior.keep_alive };
+        let (ttl, connections) = (prior.ttl, prior.keep_alive);
+        let clock = DnsClock { name, before: ttl, after: ttl, connections, left: None };
         (!prior.stages.is_empty()).then_some(clock)
     }
 

@@ -8,6 +8,7 @@ mod commands;
 mod connections;
 mod deploys;
 mod flags;
+mod left;
 mod locks;
 mod queries;
 mod records;

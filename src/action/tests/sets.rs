@@ -117,6 +117,31 @@ async fn a_name_server_may_answer_with_any_of_the_sets_that_are_listed() {
     assert!(story.waited(sent) >= Duration::from_secs(45), "{:?}", story.waited(sent));
 }
 
+/// The plan says where the set leads that goes, and nothing of the others.
+#[tokio::test]
+async fn a_set_is_led_away_from_a_load_balancer() {
+    let world = world();
+    {
+        let mut state = world.state();
+        let new = state.balancers[0].clone();
+        let (arn, dns_name) = (new.arn.replace("/new/", "/old/"), "old.elb.example".into());
+        state.balancers.push(LoadBalancer { arn, name: "old".into(), dns_name, ..new });
+    }
+    for (set, from, holds) in [("eu", "old", true), ("us", "old", false), ("eu", "new", false)] {
+        let mut with = with(set, &to_new());
+        with["from"] = json!({"load_balancer": from, "in": "prod"});
+        if set == "us" {
+            with["to"] = json!({"a": ["10.8.0.2"]});
+        }
+        let plan = Story::new(&world, "dns.switch", &with).plan().await;
+        if holds {
+            assert_eq!(plan.unwrap(), 1, "{with}");
+        } else {
+            is_foreign(plan, &["the plan says it must be an alias of load balancer"]);
+        }
+    }
+}
+
 /// Whoever is answered with a set that stays has seen nothing of the change, and nobody can be asked how far it is.
 #[tokio::test]
 async fn an_answer_that_is_lost_is_waited_for() {

@@ -25,6 +25,6 @@ fn what_changes_the_work_of_a_guard_gives_it_another_name() {
 fn a_rollback_reaches_lookups_once_it_is_everywhere_and_the_answer_is_forgotten() {
     let seconds = Duration::from_secs;
     let (before, after, connections) = (seconds(300), seconds(20), seconds(3600));
-    let clock = DnsClock { name: "app.example.com".into(), before, after, connections };
+    let clock = DnsClock { name: "app.example.com".into(), before, after, connections, left: None };
     assert_eq!(clock.rollback(), seconds(80));
 }

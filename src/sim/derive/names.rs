@@ -275,16 +275,15 @@ impl Names {
                 let found = found.ok_or("there are more load balancers than a world has room for")?;
                 (vec![RecordFile { alias: Some(found.clone()), ..record("A") }], Ok(found))
             }
-            Some(Leads::Balancer { .. }) | None => {
+            Some(Leads::Balancer { name, .. }) => {
+                sides.named(name, Side::Old, false);
+                (vec![leading(said, name, ttl, sides)], Ok(name.clone()))
+            }
+            None => {
                 let label = said.name.as_str().split('.').next().unwrap_or("side");
                 let found = sides.before(after.first().map_or(label, String::as_str));
                 let found = found.ok_or("there are more load balancers than a world has room for")?;
-                let record = if said.name == &said.zone.name {
-                    RecordFile { alias: Some(found.clone()), ..record("A") }
-                } else {
-                    plain("CNAME", vec![sides.host(&found)])
-                };
-                (vec![record], Ok(found))
+                (vec![leading(said, &found, ttl, sides)], Ok(found))
             }
         };
         self.put(said, routed(&said.sets, records));
@@ -360,6 +359,15 @@ fn routed(sets: &[&str], records: Vec<RecordFile>) -> Vec<RecordFile> {
         records.iter().map(move |record| RecordFile { set: set.clone(), weight: Some(100), ..record.clone() })
     };
     ids.iter().flat_map(of).collect()
+}
+
+/// What leads to a load balancer: a CNAME, unless it is of the zone's own name.
+fn leading(said: &Said<'_>, balancer: &str, ttl: Option<u32>, sides: &mut Sides<'_>) -> RecordFile {
+    let own = named(said.name, said.zone);
+    if said.name == &said.zone.name {
+        return RecordFile { kind: "A".into(), alias: Some(balancer.to_owned()), ..own };
+    }
+    RecordFile { kind: "CNAME".into(), ttl, values: vec![sides.host(balancer)], ..own }
 }
 
 /// A record set of this name, as files have it.

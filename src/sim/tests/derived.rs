@@ -248,6 +248,8 @@ fn other_shapes_of_records() {
         ("app", "from: { alias: old-1.eu-west-1.elb.amazonaws.com }, to: { cname: new.elsewhere.net }"),
         ("app", "from: { cname: old.example.com }, to: { cname: new.example.com }"),
         ("app", "from: absent, to: { cname: new.example.com }"),
+        ("app", "from: { load_balancer: old, in: prod }, to: { load_balancer: new, in: prod }"),
+        ("'@'", "from: { load_balancer: old, in: prod }, to: { load_balancer: new, in: prod }"),
         ("'@'", "to: { load_balancer: new, in: prod, types: [A, AAAA] }"),
         ("app", "to: { alias: new.example.com, zone_id: Z1, types: [A, AAAA] }"),
     ];
