@@ -227,6 +227,23 @@ fn writes_that_are_left_behind_are_measured() {
     );
 }
 
+/// Away from a load balancer that the plan names, in a world that has it, and in one that is made up.
+#[test]
+fn a_switch_away_from_a_load_balancer_has_no_findings() {
+    let to = "      to: { load_balancer: aep-prod, in: prod }\n";
+    let text = text_of("plans/one-record.yaml");
+    assert!(text.contains(to), "{text}");
+    let from = to.replace("to: ", "from: ").replace("aep-prod", "aep-staging");
+    let text = text.replacen(to, &format!("{from}{to}"), 1);
+    for world in [Some("one-record.yaml"), None] {
+        let setting = setting_of("plans/one-record.yaml", &text, world);
+        for fault in ["people.abort", "dns.change", "world.new-side-fails"] {
+            let found = rehearsed(&setting, fault).findings;
+            assert!(found.is_empty(), "{world:?} {fault}: {found:#?}");
+        }
+    }
+}
+
 /// A network begins to keep questions back in the middle of a run: whoever names a resolver goes on by it.
 #[test]
 fn a_network_that_blocks_port_53_from_some_moment_on_is_rehearsed() {

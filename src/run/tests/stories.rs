@@ -304,7 +304,8 @@ fn what_a_way_back_needs_is_looked_for_as_long_as_the_run_may_take_it() {
     };
     let left = Step { undo: Undo::Keep("it harms nobody".into()), ..act("log", &[0]) };
     let after = [checkpoint("released", &[2]), act("clean", &[3]), act("more", &[4])];
-    let mut story = tell(simple([vec![act("switch", &[]), left, act("soak", &[1])], after.to_vec()].concat()));
+    let mut story =
+        tell(simple([vec![act("switch", &[]), left, act("soak", &[1])], after.to_vec()].concat()));
     story.does(0).does(1);
     assert_eq!(held(&story), [(0, true), (1, false)]);
     story.does(2);
