@@ -444,3 +444,25 @@ pub fn preview_json(plan: &Plan, preview: &Preview) -> Json {
         "steps": steps,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn within_how_long_clients_leave_the_old_side_is_told_where_it_is_known() {
+        let seconds = Duration::from_secs;
+        let told = |left: Option<Duration>| {
+            let (before, after, connections) = (seconds(300), seconds(60), Duration::ZERO);
+            let clock = DnsClock { name: "app.example.com".into(), before, after, connections, left };
+            let clock = SwitchClock { clock, lowered: Some(after) };
+            let mut lines = clock_lines(&clock, Timestamp(0), &Policy::default());
+            lines.retain(|line| line.contains("old side"));
+            lines
+        };
+        // Two minutes until no new lookup leads there, and an hour and a minute of those that came last.
+        let known = "  and clients that keep a connection to the old side leave it within 1h3m";
+        assert_eq!(told(Some(seconds(3660))), [known]);
+        assert!(told(Some(Duration::ZERO)).is_empty() && told(None).is_empty());
+    }
+}
