@@ -1,6 +1,8 @@
 //! Services, their deployments, and one-off tasks.
 
-use super::{DeploymentFilter, Image, Named, Presence, Pull, ServiceDeployment, Strategy};
+use super::{
+    CapacityProvider, DeploymentFilter, Image, Named, Placement, Presence, Pull, ServiceDeployment, Strategy,
+};
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ pub struct Service {
     pub alternates: Vec<(String, String)>,
     /// How it takes over a new definition.
     pub strategy: Strategy,
+    /// What its tasks are placed on.
+    pub placement: Placement,
     /// The newest events first, a few.
     pub events: Vec<String>,
     /// Network configuration as the provider gives it, for tasks that should run beside the service.
@@ -213,6 +217,14 @@ pub trait ReadCompute: Send + Sync {
     ) -> Result<Vec<ServiceDeployment>, Fault>;
     /// Within which bounds a service is scaled; `None`: nothing scales it.
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault>;
+    /// How these capacity providers of a cluster stand. Those of which nothing is told are left out.
+    async fn capacity_providers(
+        &self,
+        cluster: &str,
+        names: &[String],
+    ) -> Result<Vec<CapacityProvider>, Fault>;
+    /// How many instances are registered in a cluster.
+    async fn instances(&self, cluster: &str) -> Result<u32, Fault>;
     /// Whether tasks could pull an image. Who cannot tell says why, and that is no fault: it may well be there.
     async fn pull(&self, image: &Image) -> Pull;
     /// Whether something that a definition names is there: in this account and region, where its ARN does not say otherwise

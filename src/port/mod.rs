@@ -6,6 +6,7 @@
 mod attribute;
 pub mod binding;
 mod budget;
+mod capacity;
 mod clock;
 mod compute;
 pub mod dns;
@@ -33,6 +34,7 @@ mod world;
 
 pub use attribute::{Attribute, Attributes, Owner};
 pub use budget::Budget;
+pub use capacity::{CapacityProvider, Placement};
 pub use clock::{Clock, told_apart};
 pub use compute::{
     Container, Deployment, POLL, ReadCompute, Rollout, RunTask, Scaling, Service, SetScaling, Task,

@@ -119,6 +119,7 @@ mod tests {
             target_groups: Vec::new(),
             alternates: Vec::new(),
             strategy: crate::port::Strategy::default(),
+            placement: crate::port::Placement::default(),
             events: Vec::new(),
             network: None,
         }

@@ -205,6 +205,7 @@ fn add_service(world: &mut World, cluster: &str, name: String, file: ServiceFile
         grace: file.grace.0,
         breaker: file.breaker,
         strategy: file.deployment,
+        capacity: file.capacity,
         rollouts: Common::default(),
         settled: (definition.arn.clone(), id.clone()),
         next_start: now,

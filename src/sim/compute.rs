@@ -1,6 +1,7 @@
 //! Clusters, services, their deployments and tasks, as plain data; how they move is in `schedule`, what callers may do in
 //! `calls`.
 
+use super::capacity::CapacityFile;
 use super::common::Common;
 use super::file::{Breaker, StrategyFile};
 use super::service_deployment::ServiceDeployment;
@@ -95,6 +96,8 @@ pub struct Service {
     pub breaker: Breaker,
     /// How it takes over a new definition.
     pub strategy: StrategyFile,
+    /// What its tasks are placed on, where that can be asked about.
+    pub capacity: Option<CapacityFile>,
     /// Its service deployments, the newest first.
     pub rollouts: Common<Vec<ServiceDeployment>>,
     /// The definition and id of the last deployment that completed.

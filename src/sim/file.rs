@@ -14,6 +14,7 @@ pub use quantity::Span;
 pub(super) use strategy::PAUSED_AT;
 pub use strategy::StrategyFile;
 
+use super::capacity::CapacityFile;
 use super::logs::LogFile;
 use super::stated::{AlarmFile, MetricFile, QueryFile};
 use crate::port::Scaling;
@@ -321,6 +322,9 @@ pub struct ServiceFile {
     /// How it takes over a new definition: `{ strategy: canary, percent: 10, step_bake: 2m, bake: 5m, pause: 1h }`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub deployment: StrategyFile,
+    /// What its tasks are placed on, where that can be asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityFile>,
 }
 
 /// The circuit breaker of a service.

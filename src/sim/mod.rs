@@ -9,6 +9,7 @@ mod attribute;
 mod balancer;
 mod build;
 mod calls;
+mod capacity;
 mod cell;
 mod change;
 mod common;
@@ -46,6 +47,7 @@ pub use balancer::{
     BALANCER_ZONE, Balancer, Check, Counts, Health, Hosts, Outcome, Target, TargetGroup, minute,
 };
 pub use calls::RunTask;
+pub use capacity::CapacityFile;
 pub use cell::{Cell, Program, Role};
 pub use change::Verb;
 pub use common::Common;

@@ -12,13 +12,13 @@ use super::stages::rollout;
 use crate::plan::{Scope, Timestamp};
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
 use crate::port::{
-    Alarm, Answered, Attributes, Clock, Command, Deployment, DeploymentFilter, DeploymentStatus, Image,
-    Lines, LoadBalancer, LogQuery, Metric, Named, Output, Owner, Parameter, Presence, Pull, Query,
-    ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters, ReadPermissions, ReadProcess,
-    ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout, Rule, RunTask, Scaling, Service,
-    ServiceDeployment, SetScaling, Stop, Strategy, Task, TaskContainer, TaskDefinition, TaskFilter,
-    UpdateService, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess, WriteTraffic, WriteWorld,
-    Writes,
+    Alarm, Answered, Attributes, CapacityProvider, Clock, Command, Deployment, DeploymentFilter,
+    DeploymentStatus, Image, Lines, LoadBalancer, LogQuery, Metric, Named, Output, Owner, Parameter,
+    Placement, Presence, Pull, Query, ReadCompute, ReadDns, ReadFiles, ReadHttp, ReadMetrics, ReadParameters,
+    ReadPermissions, ReadProcess, ReadQueries, ReadTraffic, ReadWorld, Reads, Request, Response, Rollout,
+    Rule, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Stop, Strategy, Task, TaskContainer,
+    TaskDefinition, TaskFilter, UpdateService, Urgency, WriteCompute, WriteDns, WriteHttp, WriteProcess,
+    WriteTraffic, WriteWorld, Writes,
 };
 use crate::run::Fault;
 use async_trait::async_trait;
@@ -82,6 +82,10 @@ pub(super) struct State {
     pub(super) deleted: Vec<String>,
     /// What is said of images, by their names; of others that they can be pulled.
     pub(super) pulls: BTreeMap<String, Pull>,
+    /// What is said of capacity providers.
+    pub(super) providers: Vec<CapacityProvider>,
+    /// How many instances are registered, or why nobody may ask; nobody should, where there is nothing.
+    pub(super) instances: Option<Result<u32, Fault>>,
     /// What is said of what definitions name; of others that it is there.
     pub(super) present: BTreeMap<Named, Presence>,
     /// What was asked for of that.
@@ -160,6 +164,8 @@ impl World {
             meanwhile: None,
             scaling: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            providers: Vec::new(),
+            instances: None,
             present: BTreeMap::new(),
             sought: Vec::new(),
             balancers: Vec::new(),
@@ -376,6 +382,7 @@ pub(super) fn service(name: &str, definition: &str) -> Service {
         target_groups: vec!["arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/tg/1".into()],
         alternates: Vec::new(),
         strategy: Strategy::default(),
+        placement: Placement::default(),
         events: Vec::new(),
         network: Some(serde_json::json!({"launchType": "FARGATE"})),
     }
@@ -491,6 +498,12 @@ impl ReadCompute for World {
     }
     async fn scaling(&self, _: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         Ok(self.asked()?.scaling.get(service).copied())
+    }
+    async fn capacity_providers(&self, _: &str, _: &[String]) -> Result<Vec<CapacityProvider>, Fault> {
+        Ok(self.asked()?.providers.clone())
+    }
+    async fn instances(&self, _: &str) -> Result<u32, Fault> {
+        self.state().instances.clone().expect("nobody asks without need")
     }
     async fn pull(&self, image: &Image) -> Pull {
         let state = self.state();

@@ -3,6 +3,7 @@
 //! What a definition says, and how a service is networked, goes through as the JSON that ECS sent: so nothing that
 //! this SDK has not heard of is lost on the way back.
 
+mod capacity;
 mod service_deployment;
 mod shape;
 
@@ -11,7 +12,7 @@ use super::call::{self, Class, Failure, Watch};
 use super::{ecr, named, scaling};
 use crate::adapter::budgets;
 use crate::port::{
-    DeploymentFilter, Image, Named, Presence, Pull, ReadCompute, RunTask, Scaling, Service,
+    CapacityProvider, DeploymentFilter, Image, Named, Presence, Pull, ReadCompute, RunTask, Scaling, Service,
     ServiceDeployment, SetScaling, Task, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
@@ -127,6 +128,18 @@ impl ReadCompute for Account {
 
     async fn scaling(&self, cluster: &str, service: &str) -> Result<Option<Scaling>, Fault> {
         scaling::bounds(self, cluster, service).await
+    }
+
+    async fn capacity_providers(
+        &self,
+        cluster: &str,
+        names: &[String],
+    ) -> Result<Vec<CapacityProvider>, Fault> {
+        capacity::providers(self, cluster, names).await
+    }
+
+    async fn instances(&self, cluster: &str) -> Result<u32, Fault> {
+        capacity::instances(self, cluster).await
     }
 
     async fn pull(&self, image: &Image) -> Pull {

@@ -27,8 +27,10 @@ pub enum Thing {
     Definition,
     /// A repository of images, by its ARN: it may be in any account and region.
     Repository,
-    /// What tasks run in. No call is about it; policies make it a condition.
+    /// What tasks run in. Policies make it a condition, too.
     Cluster,
+    /// What tasks are placed on, by name.
+    CapacityProvider,
     /// A role that is passed to tasks.
     Role,
     /// `listener-rule/app/…`.
@@ -74,6 +76,7 @@ impl Thing {
             Self::Task => own("ecs", format!("task/{name}/{SOME_ID}")),
             Self::ContainerInstance => own("ecs", format!("container-instance/{name}/{SOME_ID}")),
             Self::Cluster => own("ecs", format!("cluster/{name}")),
+            Self::CapacityProvider => own("ecs", format!("capacity-provider/{name}")),
             Self::Definition => own("ecs", format!("task-definition/{name}")),
             Self::Role => format!("arn:{partition}:iam::{}:role/{name}", at.account),
             Self::Rule => own("elasticloadbalancing", format!("listener-rule/{name}")),
@@ -127,6 +130,8 @@ const ROWS: &[Row] = &[
     ("route53", "ChangeResourceRecordSets", &[on(Thing::Zone, "route53:ChangeResourceRecordSets")]),
     ("route53", "GetChange", &[on(Thing::Change, "route53:GetChange")]),
     ("ecs", "ListClusters", &[on(Thing::Any, "ecs:ListClusters")]),
+    ("ecs", "DescribeClusters", &[on(Thing::Cluster, "ecs:DescribeClusters")]),
+    ("ecs", "DescribeCapacityProviders", &[on(Thing::CapacityProvider, "ecs:DescribeCapacityProviders")]),
     ("ecs", "ListServices", &[on(Thing::Any, "ecs:ListServices")]),
     ("ecs", "DescribeServices", &[on(Thing::Service, "ecs:DescribeServices")]),
     ("ecs", "UpdateService", &[on(Thing::Service, "ecs:UpdateService"), PASSES]),

@@ -1,5 +1,6 @@
 //! ECS as JSON 1.1: clusters, services, task definitions, tasks.
 
+mod capacity;
 mod service_deployment;
 
 use super::super::serve::{Answer, answer};
@@ -13,6 +14,7 @@ pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<
         .map_err(|error| Refusal::new("SerializationException", error.to_string()))?;
     let output = match call.operation.as_str() {
         "DescribeClusters" => Ok(describe_clusters(world, &input)),
+        "DescribeCapacityProviders" => capacity::describe(world, &input),
         "ListClusters" => Ok(list("clusterArns", world.clusters.iter().map(|c| cluster_arn(world, c)))),
         "DescribeServices" => describe_services(world, &input),
         "ListServices" => list_services(world, &input),
@@ -92,7 +94,8 @@ fn describe_clusters(world: &World, input: &Json) -> Json {
                 world.tasks.values().filter(|t| t.cluster == name && t.status() == "RUNNING").count();
             found.push(json!({
                 "clusterArn": cluster_arn(world, name), "clusterName": name, "status": "ACTIVE",
-                "runningTasksCount": running, "pendingTasksCount": 0, "registeredContainerInstancesCount": 0,
+                "runningTasksCount": running, "pendingTasksCount": 0,
+                "registeredContainerInstancesCount": world.instances(name),
                 "activeServicesCount": world.services.iter().filter(|s| s.cluster == name).count(),
             }));
         } else {
@@ -167,10 +170,10 @@ fn service_json(world: &World, service: &Service) -> Json {
         .enumerate()
         .map(|(place, deployment)| deployment_json(service, &tasks, deployment, place == 0))
         .collect();
-    json!({
+    let mut told = json!({
         "serviceArn": service.arn, "serviceName": service.name, "clusterArn": cluster_arn(world, &service.cluster),
         "status": "ACTIVE", "desiredCount": service.desired, "runningCount": counted("RUNNING"),
-        "pendingCount": counted("PENDING"), "launchType": "FARGATE", "platformVersion": "LATEST",
+        "pendingCount": counted("PENDING"), "platformVersion": "LATEST",
         "taskDefinition": service.deployments[0].definition, "deployments": deployments, "events": events,
         "loadBalancers": balancers, "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
@@ -178,7 +181,10 @@ fn service_json(world: &World, service: &Service) -> Json {
         "healthCheckGracePeriodSeconds": service.grace.as_secs(),
         "networkConfiguration": service.network(), "createdAt": seconds(service.created),
         "propagateTags": "NONE", "enableECSManagedTags": false, "enableExecuteCommand": false,
-    })
+    });
+    let (key, value) = service.placed();
+    told[key] = value;
+    told
 }
 
 fn deployment_json(service: &Service, tasks: &[&Task], deployment: &Deployment, primary: bool) -> Json {

@@ -39,6 +39,7 @@ const CALLS: &[(&str, &[&str])] = &[
             "RunTask",
             "StopTask",
             "ListTasks",
+            "DescribeCapacityProviders",
             "DescribeTasks",
             "NoSuchThing",
         ],

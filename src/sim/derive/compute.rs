@@ -318,6 +318,7 @@ impl Service {
             grace: Span::seconds(GRACE),
             breaker: super::super::file::Breaker::default(),
             deployment: running.deployment,
+            capacity: None,
         };
         file.clusters.entry(self.cluster).or_default().insert(self.name, service);
     }
@@ -384,6 +385,7 @@ fn elsewhere(
         grace: Span::seconds(GRACE),
         breaker: super::super::file::Breaker::default(),
         deployment: StrategyFile::default(),
+        capacity: None,
     };
     file.clusters.entry(ELSEWHERE.into()).or_default().insert(name.clone(), service);
     name

@@ -3,13 +3,13 @@
 use super::call::{Account, Call};
 use crate::plan::Timestamp;
 use crate::port::{
-    Container, Deployment, DeploymentFilter, HookSeen, Image, Named, Presence, Pull, ReadCompute, Rollout,
-    RunTask, Scaling, Service, ServiceDeployment, SetScaling, Task, TaskContainer, TaskDefinition,
-    TaskFilter, UpdateService, WriteCompute,
+    CapacityProvider, Container, Deployment, DeploymentFilter, HookSeen, Image, Named, Placement, Presence,
+    Pull, ReadCompute, Rollout, RunTask, Scaling, Service, ServiceDeployment, SetScaling, Task,
+    TaskContainer, TaskDefinition, TaskFilter, UpdateService, WriteCompute,
 };
 use crate::run::Fault;
 use crate::sim::write::Write;
-use crate::sim::{self, IMAGE_GONE, Phase, Refusal, World};
+use crate::sim::{self, CapacityFile, IMAGE_GONE, Phase, Refusal, World};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use std::fmt::{self, Display};
@@ -136,6 +136,28 @@ impl ReadCompute for Account {
         looking.await
     }
 
+    async fn capacity_providers(
+        &self,
+        cluster: &str,
+        names: &[String],
+    ) -> Result<Vec<CapacityProvider>, Fault> {
+        let resource = fmt::from_fn(|f| write!(f, "{} in {cluster}", names.join(", ")));
+        let looking = self.look(look("DescribeCapacityProviders", &resource), |world, _| {
+            world.cluster_exists(short(cluster))?;
+            let told = names.iter().map(|name| world.capacity_provider(short(cluster), name));
+            Ok(told.collect::<Vec<_>>())
+        });
+        looking.await
+    }
+
+    async fn instances(&self, cluster: &str) -> Result<u32, Fault> {
+        let looking = self.look(look("DescribeClusters", &cluster), |world, _| {
+            world.cluster_exists(short(cluster))?;
+            Ok(world.instances(short(cluster)))
+        });
+        looking.await
+    }
+
     async fn pull(&self, image: &Image) -> Pull {
         let resource = &image.repository;
         let call = Call { service: REGISTRY, ..look("DescribeImages", resource) };
@@ -223,6 +245,7 @@ fn service_of(world: &World, service: &sim::Service) -> Service {
         failed: found.failed,
     };
     let group = service.group.as_ref().and_then(|group| world.groups.get(group));
+    let (placed, told) = service.placed();
     Service {
         name: service.name.clone(),
         status: "ACTIVE".into(),
@@ -232,10 +255,11 @@ fn service_of(world: &World, service: &sim::Service) -> Service {
         deployments: service.deployments.iter().enumerate().map(deployment).collect(),
         alternates: Vec::new(),
         strategy: service.strategy.told(service.breaker),
+        placement: service.capacity.as_ref().map_or(Placement::Provided, CapacityFile::placement),
         target_groups: group.map(|group| group.arn.clone()).into_iter().collect(),
         events: service.events.iter().take(EVENTS).map(|event| event.message.clone()).collect(),
         network: Some(json!({
-            "networkConfiguration": service.network(), "launchType": "FARGATE", "platformVersion": "LATEST",
+            "networkConfiguration": service.network(), placed: told, "platformVersion": "LATEST",
         })),
     }
 }

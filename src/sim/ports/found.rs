@@ -15,6 +15,7 @@ pub(super) trait Found: Send {
 }
 
 impl Found for bool {}
+impl Found for u32 {}
 impl Found for String {}
 impl Found for Zone {}
 impl Found for ChangeStatus {}

@@ -5,6 +5,7 @@
 mod alarms;
 mod attributes;
 mod budgets;
+mod capacity;
 mod compute;
 mod dns;
 mod emulators;

@@ -1,6 +1,6 @@
 //! What ECS says, in our words.
 
-use super::service_deployment;
+use super::{capacity, service_deployment};
 use crate::port::{Container, Deployment, Rollout, RunTask, Service, Task, TaskContainer, TaskDefinition};
 use aws_sdk_ecs::types::{self, DeploymentRolloutState};
 use serde_json::{Map, Value as Json, json};
@@ -51,6 +51,7 @@ pub(super) fn service(found: types::Service, raw: &Json) -> Service {
             found.deployment_configuration,
             found.deployment_controller.as_ref(),
         ),
+        placement: capacity::placement(found.launch_type.as_ref(), found.capacity_provider_strategy),
         target_groups: groups.into_iter().filter_map(|balancer| balancer.target_group_arn).collect(),
         events: events.into_iter().filter_map(|event| event.message).take(EVENTS).collect(),
         network: (!beside.is_empty()).then_some(Json::Object(beside)),
@@ -152,7 +153,7 @@ pub(super) fn failures(found: &[types::Failure]) -> Option<(String, String)> {
     Some((first.reason.clone().unwrap_or_default(), text))
 }
 
-fn count(number: i32) -> u32 {
+pub(super) fn count(number: i32) -> u32 {
     number.try_into().unwrap_or(0)
 }
 

@@ -1,7 +1,9 @@
 //! ECS: what is read whole, and what is never done twice.
 
 use super::*;
-use crate::port::{ReadCompute, Rollout, RunTask, TaskFilter, UpdateService, WriteCompute};
+use crate::port::{
+    CapacityProvider, Placement, ReadCompute, Rollout, RunTask, TaskFilter, UpdateService, WriteCompute,
+};
 use serde_json::{Value as Json, json};
 
 fn say(status: u16, body: &Json) -> Say {
@@ -46,6 +48,57 @@ async fn a_service_is_told_with_its_deployments() {
     let network = found.network.unwrap();
     assert_eq!(network["networkConfiguration"]["awsvpcConfiguration"]["somethingNew"], true);
     assert_eq!(account.service("c", "none").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_service_is_placed_by_the_providers_that_get_tasks() {
+    let strategy = |weight: u32| {
+        json!([{"capacityProvider": "FARGATE", "weight": 1, "base": 0},
+            {"capacityProvider": "ours", "weight": weight, "base": 0}])
+    };
+    let own = Placement::Providers(vec!["ours".into()]);
+    for (placed, expected) in [
+        (json!({"launchType": "EC2"}), Placement::Instances),
+        (json!({"launchType": "EXTERNAL"}), Placement::Instances),
+        (json!({"launchType": "FARGATE"}), Placement::Provided),
+        (json!({"capacityProviderStrategy": strategy(1)}), own),
+        (json!({"capacityProviderStrategy": strategy(0)}), Placement::Provided),
+    ] {
+        let mut service = placed;
+        service["serviceName"] = "s".into();
+        let server = aws(vec![say(200, &json!({"services": [service], "failures": []}))]).await;
+        let found = account(&wired(&server)).service("c", "s").await.unwrap().unwrap();
+        assert_eq!(found.placement, expected);
+    }
+}
+
+#[tokio::test]
+async fn only_a_provider_that_is_called_missing_is_gone() {
+    let missing = "arn:aws:ecs:eu-west-1:123456789012:capacity-provider/gone";
+    let answer = json!({"capacityProviders": [{"name": "ours", "status": "DEPROVISIONING"}],
+        "failures": [{"arn": missing, "reason": "MISSING"}]});
+    let server = aws(vec![say(200, &answer)]).await;
+    let names = ["ours", "gone", "silent"].map(str::to_owned);
+    let told = account(&wired(&server)).capacity_providers("c", &names).await.unwrap();
+    let provider = |name: &str, status: Option<&str>| CapacityProvider {
+        name: name.into(),
+        status: status.map(str::to_owned),
+    };
+    assert_eq!(told, [provider("ours", Some("DEPROVISIONING")), provider("gone", None)]);
+    let body: Json = serde_json::from_str(&calls(&server)[0].body).unwrap();
+    assert_eq!(body, json!({"cluster": "c", "capacityProviders": names}));
+}
+
+#[tokio::test]
+async fn instances_are_counted_by_their_cluster() {
+    let answer =
+        json!({"clusters": [{"clusterName": "c", "registeredContainerInstancesCount": 2}], "failures": []});
+    let none = json!({"clusters": [], "failures": [{"arn": "arn:none", "reason": "MISSING"}]});
+    let server = aws(vec![say(200, &answer), say(200, &none)]).await;
+    let account = account(&wired(&server));
+    assert_eq!(account.instances("c").await.unwrap(), 2);
+    let fault = account.instances("none").await.unwrap_err();
+    is(&fault, FaultKind::Permanent, Landed::No, &["ecs DescribeClusters of none", "MISSING: arn:none"]);
 }
 
 #[tokio::test]

@@ -241,6 +241,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
 /// Modules of contracts that no emulator is asked to hold, and why.
 pub(super) const NOT_ASKED: &[(&str, &str)] = &[
     ("budgets", "two runs of one process share what they may ask: none of it is said by AWS"),
+    (
+        "capacity",
+        "a provider that leaves, or is gone, under a service that uses it can be stated in a world alone: AWS deletes none that \
+         is in use",
+    ),
     ("files", "files are beside the plan: nobody else has them"),
     (
         "named",
