@@ -17,7 +17,7 @@ use crate::plan::{
     Code, Fields, Scope, StepTraits, Target, Template, duration, integer, map, nested, target, template, text,
 };
 use crate::port::need::{Account, Need, Runs, known_text};
-use crate::port::{Deployment, POLL, Reads, Writes};
+use crate::port::{Deployment, POLL, Placement, Reads, Writes};
 use crate::run::{Fault, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -78,6 +78,9 @@ pub(in crate::action) struct Prior {
     /// Target groups in which somebody was healthy, as ARN.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) served: Vec<String>,
+    /// What its tasks are placed on.
+    #[serde(default, skip_serializing_if = "Placement::is_provided")]
+    pub(super) placement: Placement,
     /// Requests move in stages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) stages: bool,
@@ -269,6 +272,7 @@ impl Action for Deploy {
             kept,
             ran,
             served,
+            placement: service.placement.clone(),
             stages: service.strategy.has_stages(),
         };
         let changes = if stages == 0 { Vec::new() } else { changes };
@@ -283,6 +287,9 @@ impl Action for Deploy {
         let old = is_undone.then(|| images::of(&running));
         for images in old.into_iter().chain([new_of(&prior.kept, &prior.images)]) {
             notes.extend(images::unknown(&*compute, &images).await);
+        }
+        if !prior.kept.is_empty() {
+            notes.extend(self.room(&*compute, &prior.placement).await);
         }
         if is_undone && !prior.kept.is_empty() {
             notes.extend(restored::by_tag(&running));

@@ -1,6 +1,7 @@
 //! Services and tasks of ECS, and how far services are scaled.
 
 mod arrive;
+mod capacity;
 mod change;
 mod deploy;
 mod diff;

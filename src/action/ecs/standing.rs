@@ -50,7 +50,8 @@ impl Deploy {
         }
     }
 
-    /// What should run can be started, and requests still have a way there: the target groups in which somebody is healthy.
+    /// What should run can be started and placed, and requests still have a way there: the target groups in which somebody is
+    /// healthy.
     pub(super) async fn can_be_started(
         &self,
         reads: &Reads<'_>,
@@ -60,6 +61,9 @@ impl Deploy {
     ) -> Result<Vec<String>, Fault> {
         if let Some(why) = images::gone(compute, images).await {
             return Err(Fault::permanent(format!("{why}. {} could not be set to it", self.name())));
+        }
+        if let Some(why) = self.no_place(compute, &service.placement).await {
+            return Err(Fault::permanent(format!("{why}. see that its cluster has that capacity first")));
         }
         let traffic = reads.world.traffic(&self.target.name)?;
         let mut served = Vec::new();
@@ -87,6 +91,11 @@ impl Deploy {
             return Ok(Some(format!(
                 "there is no task definition {definition} any more: nobody can tell what {name} ran, and it could not be \
                  set back to it"
+            )));
+        }
+        if let Some(why) = self.no_place_any_more(compute, &prior.placement).await? {
+            return Ok(Some(format!(
+                "{why}, and it could not be set back to {definition}. see that its cluster has that capacity first"
             )));
         }
         let traffic = reads.world.traffic(&self.target.name)?;

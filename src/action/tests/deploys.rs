@@ -3,8 +3,8 @@
 use super::world::{Fate, World, definition, deployment, service};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
-use crate::port::{Named, Presence, Pull, Rollout};
-use crate::run::{FaultKind, Landed, Look};
+use crate::port::{CapacityProvider, Named, Placement, Presence, Pull, Rollout};
+use crate::run::{Fault, FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -317,6 +317,63 @@ async fn an_image_that_the_way_back_needs_is_looked_for_as_long_as_the_run_lives
     story.undo().await.unwrap();
     world.complete("web", &digest('a'));
     story.restored().await.unwrap();
+}
+
+/// The service is placed by a capacity provider of the account, which stands like this.
+fn provided(world: &World, status: Option<&str>) {
+    let mut state = world.state();
+    state.services.get_mut("web").unwrap().placement = Placement::Providers(vec!["ours".into()]);
+    state.providers = vec![CapacityProvider { name: "ours".into(), status: status.map(str::to_owned) }];
+}
+
+/// The service is placed on instances of its cluster; this is said of how many there are.
+fn on_instances(world: &World, count: Result<u32, Fault>) {
+    let mut state = world.state();
+    state.services.get_mut("web").unwrap().placement = Placement::Instances;
+    state.instances = Some(count);
+}
+
+/// No error of ECS tells it: the service just waits for its tasks.
+#[tokio::test]
+async fn tasks_that_could_not_be_placed_are_found_before_going() {
+    for status in ["DEPROVISIONING", "INACTIVE"] {
+        let world = world();
+        provided(&world, Some(status));
+        let words = format!("capacity provider ours of main is {status}");
+        let words = [words.as_str(), "tasks of service web of main could not be placed"];
+        fails(deploy(&world).plan().await, FaultKind::Permanent, &words);
+    }
+    let world = world();
+    on_instances(&world, Ok(0));
+    fails(deploy(&world).plan().await, FaultKind::Permanent, &["no instance is registered in main"]);
+}
+
+#[tokio::test]
+async fn what_nobody_can_know_of_room_is_told_beforehand() {
+    let told = async |world: &World| {
+        let mut story = deploy(world);
+        assert_eq!(story.plan().await.unwrap(), 1);
+        story.told().await.unwrap().notes.join(" ")
+    };
+    let world = world();
+    assert!(!told(&world).await.contains("placed"), "nobody is asked about what is always there");
+    world.state().services.get_mut("web").unwrap().placement = Placement::Spare;
+    assert!(told(&world).await.contains("service web of main is placed on spare capacity alone"));
+    for (status, words) in [
+        (Some("ACTIVE"), "capacity provider ours is ACTIVE; whether there is room"),
+        (Some("PROVISIONING"), "capacity provider ours is PROVISIONING; whether there is room"),
+        (None, "can be placed could not be known: no capacity provider ours is told of in main"),
+    ] {
+        provided(&world, status);
+        assert!(told(&world).await.contains(words));
+    }
+    world.state().providers.clear();
+    assert!(told(&world).await.contains("could not be known: nothing is told of capacity provider ours"));
+    on_instances(&world, Ok(3));
+    assert!(told(&world).await.contains("3 instances are registered in main; whether there is room"));
+    // Who may not ask is not held up.
+    on_instances(&world, Err(Fault::blind("AccessDenied: these credentials may not look")));
+    assert!(told(&world).await.contains("can be placed could not be known: AccessDenied"));
 }
 
 /// Requests would have no way there.

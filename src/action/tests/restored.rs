@@ -5,7 +5,7 @@ use super::world::{STEP, World, definition, task};
 use super::{Story, fails};
 use crate::action::Toward;
 use crate::plan::Scope;
-use crate::port::{Reads, TaskContainer};
+use crate::port::{Placement, Reads, TaskContainer};
 use crate::run::{Fault, FaultKind, Look};
 use serde_json::{Value as Json, json};
 use std::sync::Mutex;
@@ -274,6 +274,26 @@ async fn a_target_group_that_was_deleted_leaves_no_way_back() {
     assert!([GROUP, "service web of main", "is gone"].iter().all(|word| gone.contains(word)), "{gone}");
     // By now the service has another one.
     world.state().services.get_mut("web").unwrap().target_groups = vec![GROUP.replace("/tg/", "/other/")];
+    assert_eq!(story.way_back().await, None);
+}
+
+#[tokio::test]
+async fn a_cluster_without_any_instance_leaves_no_way_back() {
+    let world = world();
+    world.state().services.get_mut("web").unwrap().placement = Placement::Instances;
+    world.state().instances = Some(Ok(3));
+    let story = deployed(&world).await;
+    assert_eq!(story.way_back().await, None);
+    world.state().instances = Some(Ok(0));
+    let gone = story.way_back().await.unwrap();
+    let words = ["no instance is registered in main", "could not be set back to", OLD];
+    assert!(words.iter().all(|word| gone.contains(word)), "{gone}");
+    // Who may not ask any more knows nothing of it.
+    world.state().instances = Some(Err(Fault::blind("AccessDenied: these credentials may not look")));
+    assert_eq!(story.way_back().await, None);
+    // By now the service is placed elsewhere.
+    world.state().instances = Some(Ok(0));
+    world.state().services.get_mut("web").unwrap().placement = Placement::Provided;
     assert_eq!(story.way_back().await, None);
 }
 

@@ -101,6 +101,7 @@ impl<'a> Things<'a> {
             }
             Thing::Role => return self.roles(world, by, at).await,
             Thing::Repository => self.repositories(world, by, at).await?,
+            Thing::CapacityProvider => providers_in(self.found_by(by)?),
             Thing::Definition | Thing::Rule | Thing::Listener | Thing::Balancer | Thing::Group => {
                 self.arns(by, thing)?
             }
@@ -273,7 +274,7 @@ fn named(need: &Need, thing: Thing, at: &Account) -> Option<String> {
             Need::Service { cluster, name, .. } | Need::Scaling { cluster, name, .. },
         ) => Some(format!("{}/{}", short(cluster), short(name))),
         (
-            Thing::Task | Thing::ContainerInstance,
+            Thing::Task | Thing::ContainerInstance | Thing::Cluster,
             Need::Service { cluster, .. } | Need::Scaling { cluster, .. } | Need::Definition { cluster, .. },
         ) => Some(short(cluster).to_owned()),
         (Thing::Alarm, Need::Alarm { name, .. }) => Some(name.clone()),
@@ -307,6 +308,12 @@ fn roles_in(json: &Json) -> BTreeSet<String> {
     let role =
         |(key, role): (&str, &str)| (ROLES.contains(&key) && !role.is_empty()).then(|| role.to_owned());
     texts(json).into_iter().filter_map(role).collect()
+}
+
+/// What a step found its service placed on.
+fn providers_in(json: &Json) -> BTreeSet<String> {
+    let names = json["placement"]["providers"].as_array().into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 fn repositories_in(json: &Json) -> BTreeSet<String> {
