@@ -1,5 +1,9 @@
 //! Zones, record sets as their provider lists them, and what authorities really serve.
 
+mod health;
+
+pub use health::{Checkers, HealthCheck};
+
 use crate::run::Fault;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -279,6 +283,11 @@ pub trait ReadDns: Send + Sync {
     async fn authorities(&self) -> Result<Vec<Authority>, Fault>;
     /// Asks one of them.
     async fn ask(&self, authority: &Authority, name: &Name, kind: &RecordType) -> Result<Served, Fault>;
+    /// A health check of the account that holds the zone, as it stands now; `None`: there is no such health check. How its
+    /// checkers find it is told seldom: this is for whoever plans or previews, and for no watch.
+    async fn health_check(&self, _id: &str) -> Result<Option<HealthCheck>, Fault> {
+        Ok(None)
+    }
     /// The addresses that a name outside the zone has now, such as a load balancer's.
     async fn addresses(&self, name: &Name) -> Result<Vec<std::net::IpAddr>, Fault>;
     /// The public resolvers that the plan names for it.

@@ -197,6 +197,7 @@ pub(super) fn thing(call: &CallSeen) -> &'static str {
         ("route53", "ChangeResourceRecordSets") => "dns.change",
         ("route53", "ListResourceRecordSets") => "dns.list",
         ("route53", "GetChange") => "dns.status",
+        ("route53", "GetHealthCheck" | "GetHealthCheckStatus") => "dns.health",
         ("route53", _) => "dns.zone",
         ("rfc2136", "UPDATE") => "dns.change",
         ("rfc2136", _) => "dns.list",

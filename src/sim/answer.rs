@@ -128,16 +128,15 @@ fn owner(zone: &Zone, records: &Records, name: &Name) -> Name {
 /// where no other one is healthy; and where none is, all count as if they were. Route 53 developer guide, "How Amazon Route 53
 /// chooses records when health checking is configured".
 fn pick<'a>(zone: &Zone, sets: &[&'a RecordSet], around: &Around<'_>) -> Option<&'a RecordSet> {
-    if sets.len() < 2 || sets.iter().all(|set| goes_by(zone, set).is_none()) {
+    if sets.len() < 2 || sets.iter().all(|set| goes_by(zone, set).is_none() && zone.passes(set)) {
         return by_weight(sets, around.lot);
     }
-    let is_healthy = |set: &RecordSet| goes_by(zone, set).is_none_or(around.healthy);
+    let is_healthy = |set: &RecordSet| zone.passes(set) && goes_by(zone, set).is_none_or(around.healthy);
     let healthy: Vec<&RecordSet> = sets.iter().copied().filter(|set| is_healthy(set)).collect();
     by_weight(if healthy.is_empty() { sets } else { &healthy }, around.lot)
 }
 
-/// The load balancer by whose health a set is in or out. One that stands alone has nothing to stand in for it, and health checks
-/// that are not of a load balancer always pass here.
+/// The load balancer by whose health a set is in or out. One that stands alone has nothing to stand in for it.
 fn goes_by<'a>(zone: &Zone, set: &'a RecordSet) -> Option<&'a Name> {
     let alias = set.alias.as_ref().filter(|alias| alias.evaluate_health && alias.zone_id != zone.id);
     alias.filter(|_| set.extra.contains_key("SetIdentifier")).map(|alias| &alias.name)

@@ -123,6 +123,14 @@ fn add_zone(world: &mut World, name: &str, file: ZoneFile) -> Result<(), String>
     };
     let mut zone = Zone::new(file.id, zone, delegation, records);
     zone.private = file.private;
+    if let Some(check) = file.health_checks.iter().find(|check| !check.is_askable()) {
+        let asks = "`https://host/path`, `http://host/path` or `tcp://host:port`";
+        return Err(format!(
+            "zone `{name}`: health check `{}` asks `{}`, which no checker can: write {asks}",
+            check.id, check.asks
+        ));
+    }
+    zone.health_checks = file.health_checks;
     world.zones.push(zone);
     Ok(())
 }

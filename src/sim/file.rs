@@ -15,6 +15,7 @@ pub(super) use strategy::PAUSED_AT;
 pub use strategy::StrategyFile;
 
 use super::capacity::CapacityFile;
+use super::health_check::HealthCheckFile;
 use super::logs::LogFile;
 use super::stated::{AlarmFile, MetricFile, QueryFile};
 use crate::port::Scaling;
@@ -195,6 +196,9 @@ pub struct ZoneFile {
     /// those that a plan names, and users, unless a public zone has its name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub private: bool,
+    /// Health checks that its sets go by. One that a set names and that is not stated passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_checks: Vec<HealthCheckFile>,
     /// Its record sets, without the SOA and NS of the zone itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordFile>,

@@ -20,6 +20,7 @@ mod derive;
 mod fault;
 mod file;
 mod from_live;
+mod health_check;
 mod ledger;
 mod logs;
 mod metric;
@@ -62,6 +63,7 @@ pub use file::{
     StrategyFile, TrafficFile, WorldError, WorldFile,
 };
 pub use from_live::from_live;
+pub use health_check::{CHECKERS, HealthCheckFile};
 pub use ledger::{Armed, CallSeen, Landed, Ledger, STALE, UNKNOWN, Whose};
 pub use logs::LogFile;
 pub use metric::{Asked, Measured};

@@ -238,6 +238,11 @@ impl World {
         self.zones.iter().find(|z| z.id == id).ok_or_else(|| no_zone(id))
     }
 
+    /// A health check of the account, whichever zone's sets go by it.
+    pub fn health_check(&self, id: &str) -> Option<super::HealthCheckFile> {
+        self.zones.iter().find_map(|zone| zone.health_check(id))
+    }
+
     /// The addresses of a load balancer by its DNS name.
     pub fn balancer_addresses(&self, name: &Name) -> Vec<Ipv4Addr> {
         self.balancers.values().filter(|b| b.is_called(name)).map(|b| b.address).collect()

@@ -2,6 +2,7 @@
 //!
 //! Time is an argument. The rules that a change must keep are in `change`, what a name server says in `answer`.
 
+use super::health_check::HealthCheckFile;
 use crate::plan::Timestamp;
 use crate::port::dns::{Name, RecordSet, RecordType};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -47,6 +48,8 @@ pub struct Zone {
     pub delegation: Vec<Name>,
     /// Only resolvers inside its network answer from it.
     pub private: bool,
+    /// Health checks that are stated.
+    pub health_checks: Vec<HealthCheckFile>,
     /// The accepted versions, oldest first; never empty. The last is what listing shows.
     versions: Vec<Version>,
     /// How often it was changed.
@@ -90,7 +93,7 @@ impl Zone {
     #[must_use]
     pub fn new(id: String, name: Name, delegation: Vec<Name>, records: Records) -> Self {
         let versions = vec![Version::new(Timestamp::PAST, records)];
-        Self { id, name, delegation, private: false, versions, changes: 0 }
+        Self { id, name, delegation, private: false, health_checks: Vec::new(), versions, changes: 0 }
     }
 
     /// The newest version, pending or not.
@@ -127,6 +130,25 @@ impl Zone {
     ) -> impl Iterator<Item = (u64, Timestamp)> + '_ {
         let served = self.versions.iter().skip(self.oldest_served(now, slowest));
         served.map(move |version| (version.print, version.accepted.after(slowest)))
+    }
+
+    /// A health check that is stated, or that one of its sets names: then it passes.
+    #[must_use]
+    pub fn health_check(&self, id: &str) -> Option<HealthCheckFile> {
+        let stated = self.health_checks.iter().find(|check| check.id == id).cloned();
+        let is_named = |set: &RecordSet| set.extra.get("HealthCheckId").is_some_and(|named| named == id);
+        stated.or_else(|| {
+            let asks = "https://health.example/".into();
+            let passing = HealthCheckFile { id: id.into(), healthy: true, asks };
+            self.newest().values().any(is_named).then_some(passing)
+        })
+    }
+
+    /// Whether the health check that a set names, if it names one, passes.
+    #[must_use]
+    pub fn passes(&self, set: &RecordSet) -> bool {
+        let Some(id) = set.extra.get("HealthCheckId") else { return true };
+        self.health_checks.iter().all(|check| check.healthy || check.id != *id)
     }
 
     /// Whether a primary server keeps it, and takes dynamic updates of it.

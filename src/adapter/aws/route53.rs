@@ -3,6 +3,7 @@
 //! A change deletes exactly what was listed and creates what should be, in one batch: AWS refuses all of it when
 //! anything is not as we saw it.
 
+mod health;
 mod record;
 
 use super::account::Account;
@@ -12,7 +13,8 @@ use crate::adapter::dns::{self, Resolver, Silence};
 use crate::mutant::{Mistake, on};
 use crate::plan::Timestamp;
 use crate::port::dns::{
-    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, HealthCheck, Name, RecordChange, RecordSet, RecordType,
+    Served, Zone,
 };
 use crate::port::{ReadDns, Urgency, WriteDns, partition};
 use crate::run::Fault;
@@ -171,6 +173,10 @@ impl ReadDns for HostedZone {
             Some(types::ChangeStatus::Insync) => ChangeStatus::Insync,
             _ => ChangeStatus::Pending,
         })
+    }
+
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, Fault> {
+        health::check(&self.account, id).await
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {

@@ -95,7 +95,7 @@ impl<'a> Things<'a> {
     /// What a call is about, as far as it has a name.
     pub(super) async fn names(&self, world: &dyn ReadWorld, by: Asker, thing: Thing, at: &Account) -> Names {
         let names: BTreeSet<String> = match thing {
-            Thing::Any | Thing::Change | Thing::ScalableTarget => [String::new()].into(),
+            Thing::Any | Thing::Change | Thing::HealthCheck | Thing::ScalableTarget => [String::new()].into(),
             Thing::Zone => {
                 self.zones(by).into_iter().filter(|(own, _)| own == at).map(|(_, id)| id).collect()
             }

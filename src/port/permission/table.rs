@@ -13,6 +13,8 @@ pub enum Thing {
     Zone,
     /// A change of a zone, which has no id yet.
     Change,
+    /// A health check of record sets, by an id that no plan names.
+    HealthCheck,
     /// `service/cluster/name`.
     Service,
     /// A deployment of a service in stages, which has no id yet.
@@ -70,6 +72,7 @@ impl Thing {
             Self::Any | Self::Repository => "*".into(),
             Self::Zone => format!("arn:{partition}:route53:::hostedzone/{name}"),
             Self::Change => format!("arn:{partition}:route53:::change/C{SOME_ID}"),
+            Self::HealthCheck => format!("arn:{partition}:route53:::healthcheck/{SOME_ID}"),
             Self::Service => own("ecs", format!("service/{name}")),
             Self::ServiceDeployment => own("ecs", format!("service-deployment/{name}/{SOME_ID}")),
             Self::ServiceRevision => own("ecs", format!("service-revision/{name}/{SOME_ID}")),
@@ -96,7 +99,9 @@ impl Thing {
     pub fn region<'a>(self, at: &'a Account, name: &'a str) -> &'a str {
         match self {
             Self::Repository => name.split(':').nth(3).unwrap_or(&at.region),
-            Self::Zone | Self::Change | Self::Role => global_region(partition(&at.region)),
+            Self::Zone | Self::Change | Self::HealthCheck | Self::Role => {
+                global_region(partition(&at.region))
+            }
             _ => &at.region,
         }
     }
@@ -129,6 +134,8 @@ const ROWS: &[Row] = &[
     ("route53", "ListResourceRecordSets", &[on(Thing::Zone, "route53:ListResourceRecordSets")]),
     ("route53", "ChangeResourceRecordSets", &[on(Thing::Zone, "route53:ChangeResourceRecordSets")]),
     ("route53", "GetChange", &[on(Thing::Change, "route53:GetChange")]),
+    ("route53", "GetHealthCheck", &[on(Thing::HealthCheck, "route53:GetHealthCheck")]),
+    ("route53", "GetHealthCheckStatus", &[on(Thing::HealthCheck, "route53:GetHealthCheckStatus")]),
     ("ecs", "ListClusters", &[on(Thing::Any, "ecs:ListClusters")]),
     ("ecs", "DescribeClusters", &[on(Thing::Cluster, "ecs:DescribeClusters")]),
     ("ecs", "DescribeCapacityProviders", &[on(Thing::CapacityProvider, "ecs:DescribeCapacityProviders")]),

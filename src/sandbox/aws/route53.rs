@@ -4,7 +4,7 @@ use super::super::serve::{Answer, answer};
 use super::{Call, iso, unknown};
 use crate::plan::Timestamp;
 use crate::port::dns::{Alias, Name, RecordSet, RecordType};
-use crate::sim::{ChangeInfo, Refusal, SetKey, Verb, World, Zone, written};
+use crate::sim::{CHECKERS, ChangeInfo, HealthCheckFile, Refusal, SetKey, Verb, World, Zone, written};
 use crate::xml::{Element, Writer};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ pub(super) fn operation(method: &str, path: &str) -> &'static str {
         ("GET", ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
         ("POST", ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
         ("GET", ["change", _]) => "GetChange",
+        ("GET", ["healthcheck", _]) => "GetHealthCheck",
+        ("GET", ["healthcheck", _, "status"]) => "GetHealthCheckStatus",
         _ => "",
     }
 }
@@ -55,6 +57,8 @@ pub(super) fn perform(world: &mut World, call: &Call, now: Timestamp) -> Result<
             })?;
             Ok(change_info("GetChangeResponse", found, now))
         }
+        "GetHealthCheck" => Ok(health_check(&stated(world, &id)?)),
+        "GetHealthCheckStatus" => Ok(checkers(&stated(world, &id)?, now)),
         _ => Err(unknown(call)),
     }
 }
@@ -75,6 +79,55 @@ fn change_info(root: &str, info: &ChangeInfo, now: Timestamp) -> Answer {
             w.text("SubmittedAt", &iso(info.submitted));
             if let Some(comment) = &info.comment {
                 w.text("Comment", comment);
+            }
+        });
+    })
+}
+
+fn stated(world: &World, id: &str) -> Result<HealthCheckFile, Refusal> {
+    world.health_check(id).ok_or_else(|| Refusal {
+        status: 404,
+        code: "NoSuchHealthCheck".into(),
+        message: format!("A health check with id {id} does not exist."),
+    })
+}
+
+fn health_check(check: &HealthCheckFile) -> Answer {
+    let (scheme, host, port, path) = check.parts();
+    document("GetHealthCheckResponse", |w| {
+        w.element("HealthCheck", |w| {
+            w.text("Id", &check.id).text("CallerReference", &format!("sandbox-{}", check.id));
+            w.element("HealthCheckConfig", |w| {
+                if let Some(port) = port {
+                    w.text("Port", port);
+                }
+                w.text("Type", &scheme.to_uppercase());
+                if !path.is_empty() {
+                    w.text("ResourcePath", path);
+                }
+                w.text("FullyQualifiedDomainName", host).text("RequestInterval", "30");
+                w.text("FailureThreshold", "3").text("Inverted", "false").text("Disabled", "false");
+            });
+            w.text("HealthCheckVersion", "1");
+        });
+    })
+}
+
+fn checkers(check: &HealthCheckFile, now: Timestamp) -> Answer {
+    let said = if check.healthy {
+        "Success: HTTP Status Code 200, OK"
+    } else {
+        "Failure: The health checker could not connect: Connection refused."
+    };
+    document("GetHealthCheckStatusResponse", |w| {
+        w.element("HealthCheckObservations", |w| {
+            for place in 1..=CHECKERS {
+                w.element("HealthCheckObservation", |w| {
+                    w.text("Region", "eu-west-1").text("IPAddress", &format!("192.0.2.{place}"));
+                    w.element("StatusReport", |w| {
+                        w.text("Status", said).text("CheckedTime", &iso(now));
+                    });
+                });
             }
         });
     })

@@ -112,7 +112,14 @@ impl Names {
 
     pub(super) fn write(self, file: &mut WorldFile) {
         for (zone, records) in self.zones {
-            let zone_file = ZoneFile { id: zone.id, name: None, delegated_to: None, private: false, records };
+            let zone_file = ZoneFile {
+                id: zone.id,
+                name: None,
+                delegated_to: None,
+                private: false,
+                health_checks: Vec::new(),
+                records,
+            };
             file.zones.insert(zone.name.to_string(), zone_file);
         }
     }

@@ -4,14 +4,15 @@ use super::call::{Account, Call, Class, Failure};
 use crate::plan::Timestamp;
 use crate::port::binding::service_binding;
 use crate::port::dns::{
-    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, Checkers, HealthCheck, Name, RecordChange, RecordSet,
+    RecordType, Served, Zone,
 };
 use crate::port::stated::SERVICE;
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
 use crate::sim::ledger;
 use crate::sim::write::Write;
-use crate::sim::{Line, Said, Strike, Verb, World};
+use crate::sim::{CHECKERS, Line, Said, Strike, Verb, World};
 use async_trait::async_trait;
 use std::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
@@ -112,6 +113,28 @@ impl ReadDns for HostedZone {
         let accepted =
             self.account.inside.look(|world, _| world.changes.iter().any(|info| info.id == change.0));
         Ok(if accepted { ChangeStatus::Insync } else { ChangeStatus::Unknown })
+    }
+
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, Fault> {
+        // A primary server has none.
+        if self.calls.status.is_none() {
+            return Ok(None);
+        }
+        let resource = fmt::from_fn(|f| write!(f, "health check {id}"));
+        let known = |world: &mut World, _: Timestamp| Ok(world.health_check(id));
+        let Some(check) = self.account.look(self.calls.look("GetHealthCheck", &resource), known).await?
+        else {
+            return Ok(None);
+        };
+        let checkers =
+            match self.account.look(self.calls.look("GetHealthCheckStatus", &resource), known).await {
+                Ok(found) => {
+                    let well = if found.is_some_and(|found| found.healthy) { CHECKERS } else { 0 };
+                    Checkers::Counted { well, of: CHECKERS }
+                }
+                Err(fault) => Checkers::Unknown(fault.message.to_string()),
+            };
+        Ok(Some(HealthCheck { asks: check.asks, disabled: false, inverted: false, checkers }))
     }
 
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {

@@ -5,6 +5,7 @@ use crate::port::{
     Alarm, AlarmState, Answered, Attributes, Lines, LoadBalancer, Parameter, Rule, Scaling, Series, Service,
     TaskDefinition,
 };
+use crate::sim::HealthCheckFile;
 
 /// Something that a look finds.
 pub(super) trait Found: Send {
@@ -22,6 +23,7 @@ impl Found for ChangeStatus {}
 impl Found for TaskDefinition {}
 impl Found for LoadBalancer {}
 impl Found for Attributes {}
+impl Found for Option<HealthCheckFile> {}
 impl Found for Option<Service> {}
 impl Found for Option<Scaling> {}
 impl Found for Option<Parameter> {}

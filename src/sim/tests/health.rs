@@ -1,7 +1,7 @@
 //! Which of several sets a name server answers with, by the health of what they lead to.
 
-use super::super::{Health, Trouble, World};
-use super::{after, world};
+use super::super::{Health, Trouble, World, WorldFile};
+use super::{START, after, world};
 use crate::port::dns::Name;
 use std::collections::BTreeSet;
 
@@ -85,6 +85,37 @@ fn a_set_that_does_not_go_by_health_is_never_out() {
     leads(&deaf, &[("blue", 2), ("green", 2)], &["blue"]);
     let neither = SIDES.replace(", evaluate_target_health: true", "");
     leads(&neither, &[("blue", 2)], &["blue"]);
+}
+
+#[test]
+fn a_set_whose_health_check_fails_is_out_as_one_whose_targets_are_ill() {
+    let fields = "set: blue, weight: 100, fields: { HealthCheckId: hc-blue }";
+    let checked = SIDES.replace("set: blue, weight: 100", fields);
+    let stated = |healthy: bool| {
+        let check = format!("{{ id: hc-blue, healthy: {healthy}, asks: 'https://blue.example.com/health' }}");
+        checked.replace("    id: Z1\n", &format!("    id: Z1\n    health_checks: [{check}]\n"))
+    };
+    // One that is not stated passes.
+    leads(&checked, &[], &["blue"]);
+    leads(&stated(true), &[], &["blue"]);
+    leads(&stated(true), &[("blue", 2)], &["green"]);
+    leads(&stated(false), &[], &["green"]);
+    leads(&stated(false), &[("green", 2)], &["blue"]);
+}
+
+#[test]
+fn a_health_check_asks_what_a_checker_can() {
+    for asks in
+        ["blue.example.com/health", "ftp://blue.example.com", "https:///health", "tcp://blue.example.com"]
+    {
+        let check = format!("    health_checks: [{{ id: hc, healthy: true, asks: '{asks}' }}]\n");
+        let text = SIDES.replace("    id: Z1\n", &format!("    id: Z1\n{check}"));
+        let file = WorldFile::read(&text, "test", &|_| None).unwrap();
+        let error = World::new(file, "test", START, 77).unwrap_err().to_string();
+        let words =
+            format!("health check `hc` asks `{asks}`, which no checker can: write `https://host/path`");
+        assert!(error.contains(&words), "{error}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod compute;
 mod dns;
 mod emulators;
 mod files;
+mod health_checks;
 mod images;
 mod inventory;
 mod logs;

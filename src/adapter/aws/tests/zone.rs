@@ -4,7 +4,8 @@ use super::*;
 use crate::adapter::dns::Resolver;
 use crate::adapter::tests::{closed, name_server};
 use crate::port::dns::{
-    AskResolver, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served,
+    AskResolver, ChangeId, ChangeStatus, Checkers, HealthCheck, Name, RecordChange, RecordSet, RecordType,
+    Served,
 };
 use crate::port::{ReadDns, WriteDns};
 use hickory_proto::op::{Message, MessageType, ResponseCode};
@@ -308,6 +309,86 @@ async fn whether_a_zone_can_be_changed_while_its_control_plane_is_down_is_told()
         let server = aws(vec![Say::text(200, &text)]).await;
         assert_eq!(zone(&server).zone().await.unwrap().accelerated, Some(accelerated), "{features}");
     }
+}
+
+fn checked(config: &str) -> Say {
+    Say::text(
+        200,
+        &format!(
+            "<GetHealthCheckResponse><HealthCheck><Id>h-1</Id><CallerReference>r</CallerReference><HealthCheckConfig>{config}\
+             </HealthCheckConfig><HealthCheckVersion>1</HealthCheckVersion></HealthCheck></GetHealthCheckResponse>"
+        ),
+    )
+}
+
+fn observed(statuses: &[&str]) -> Say {
+    let one = |status: &&str| {
+        format!(
+            "<HealthCheckObservation><Region>eu-west-1</Region><IPAddress>192.0.2.1</IPAddress><StatusReport><Status>{status}\
+             </Status><CheckedTime>2026-11-21T00:00:00Z</CheckedTime></StatusReport></HealthCheckObservation>"
+        )
+    };
+    let all: String = statuses.iter().map(one).collect();
+    Say::text(
+        200,
+        &format!(
+            "<GetHealthCheckStatusResponse><HealthCheckObservations>{all}</HealthCheckObservations>\
+             </GetHealthCheckStatusResponse>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_health_check_tells_what_it_asks_and_what_its_checkers_say() {
+    let said = ["Success: HTTP Status Code 200, OK", "Failure: Connection refused.", "Resolving the name"];
+    for (config, asks) in [
+        (
+            "<Port>443</Port><Type>HTTPS</Type><ResourcePath>/health</ResourcePath>\
+             <FullyQualifiedDomainName>old.example.com</FullyQualifiedDomainName>",
+            "https://old.example.com/health",
+        ),
+        (
+            "<IPAddress>192.0.2.9</IPAddress><Port>8080</Port><Type>HTTP_STR_MATCH</Type>\
+             <FullyQualifiedDomainName>old.example.com</FullyQualifiedDomainName><Inverted>false</Inverted>",
+            "http://192.0.2.9:8080 as old.example.com",
+        ),
+        ("<IPAddress>2001:db8::9</IPAddress><Port>25</Port><Type>TCP</Type>", "tcp://[2001:db8::9]:25"),
+    ] {
+        let server = aws(vec![checked(config), observed(&said)]).await;
+        let found = zone(&server).health_check("h-1").await.unwrap().unwrap();
+        let checkers = Checkers::Counted { well: 1, of: 2 };
+        let whole = HealthCheck { asks: asks.into(), disabled: false, inverted: false, checkers };
+        assert_eq!(found, whole);
+        let calls = calls(&server);
+        assert!(calls[0].head.starts_with("get /2013-04-01/healthcheck/h-1"), "{}", calls[0].head);
+        assert!(calls[1].head.starts_with("get /2013-04-01/healthcheck/h-1/status"), "{}", calls[1].head);
+    }
+}
+
+#[tokio::test]
+async fn a_health_check_without_checkers_is_not_asked_what_they_say() {
+    for (config, words) in [
+        (
+            "<Type>CALCULATED</Type><ChildHealthChecks><ChildHealthCheck>h-2</ChildHealthCheck></ChildHealthChecks>",
+            "1 other",
+        ),
+        (
+            "<Type>CLOUDWATCH_METRIC</Type><AlarmIdentifier><Region>eu-west-1</Region><Name>errors</Name></AlarmIdentifier>",
+            "alarm errors in eu-west-1: what its checkers say is not known",
+        ),
+        (
+            "<Type>HTTP</Type><IPAddress>192.0.2.9</IPAddress><Disabled>true</Disabled>",
+            "disabled, and counts as healthy",
+        ),
+    ] {
+        let server = aws(vec![checked(config)]).await;
+        let found = zone(&server).health_check("h-1").await.unwrap().unwrap();
+        assert!(found.to_string().contains(words) && !found.fails(), "{found}");
+        assert_eq!(calls(&server).len(), 1);
+    }
+    let gone = refusal("NoSuchHealthCheck", "A health check with id h-1 does not exist.");
+    let server = aws(vec![Say::text(404, &gone)]).await;
+    assert_eq!(zone(&server).health_check("h-1").await.unwrap(), None);
 }
 
 /// A zone on the name servers of two addresses, at this port.

@@ -248,6 +248,10 @@ pub(super) const NOT_ASKED: &[(&str, &str)] = &[
     ),
     ("files", "files are beside the plan: nobody else has them"),
     (
+        "health_checks",
+        "what checkers say: moto keeps health checks, and nobody asks what they say to; of ministack it is not known",
+    ),
+    (
         "named",
         "a world has every role and secret but those that it calls absent; there only what was made is, and no stage makes any",
     ),
