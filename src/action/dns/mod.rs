@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod from;
+mod health;
 mod held;
 mod lock;
 mod lowered;

@@ -4,6 +4,7 @@
 //! comes to the other side any more: the answer that it took away, and the connections made by it, have run out.
 
 use super::from::{self, Origin, OriginShape};
+use super::health;
 use super::place::{Found, Place};
 use super::resolved;
 use super::routed;
@@ -223,6 +224,7 @@ impl Action for Switch {
             self.must_not_raise(&found, &own).await?;
             let (before, now) = ((&*swap.before, old_ttl), reads.world.clock().now());
             resolved::must_have_drained(&*found.dns, &found.name, before, now).await?;
+            health::must_pass(&*found.dns, &found.name, &self.led_to(&swap.made)).await?;
             changes = self.what_changes(&found, &swap, new_ttl).await?;
         }
         changes.extend(kept.unknown());
@@ -235,7 +237,8 @@ impl Action for Switch {
     }
 
     async fn told(&self, reads: &Reads<'_>, prior: &Prior, is_undone: bool) -> Result<Told, Fault> {
-        let mut notes = self.place.find(reads).await?.notes();
+        let found = self.place.find(reads).await?;
+        let mut notes = found.notes();
         if is_undone && self.tail(prior.balancer.as_ref()).is_none() {
             notes.push(unstated(&self.to.describe()));
         }
@@ -247,8 +250,9 @@ impl Action for Switch {
         let one = "which of its sets a resolver is given depends on where it asks, and on health: what each name server answers from \
                    here is held against all of them, and that set is known by the listing and INSYNC";
         notes.push(format!("{}: {one}", self.place.name()).into());
-        let of_it = prior.swap.made.iter().filter(|set| routed::identifier(set) == &**id);
-        let mut checks: Vec<&String> = of_it.filter_map(|set| set.extra.get("HealthCheckId")).collect();
+        let of_it = self.led_to(&prior.swap.made);
+        let mut checks: Vec<&String> =
+            of_it.iter().filter_map(|set| set.extra.get("HealthCheckId")).collect();
         checks.dedup();
         notes.extend(checks.iter().map(|check| {
             format!(
@@ -256,6 +260,7 @@ impl Action for Switch {
             )
             .into()
         }));
+        notes.extend(health::told(&*found.dns, &of_it).await);
         Ok(Told { notes, ..Told::default() })
     }
 
@@ -322,6 +327,12 @@ impl Switch {
     /// For how long clients may keep a connection to where it leads, if that is known.
     fn tail(&self, balancer: Option<&Balancer>) -> Option<Duration> {
         balancer.map(Balancer::tail).or(self.keep_alive)
+    }
+
+    /// The sets that the switch leads to.
+    fn led_to<'s>(&self, made: &'s [RecordSet]) -> Vec<&'s RecordSet> {
+        let is_meant = |set: &&RecordSet| self.set.as_deref().is_none_or(|id| routed::identifier(set) == id);
+        made.iter().filter(is_meant).collect()
     }
 
     /// What its HTTPS record should say, if there should be one.

@@ -4,6 +4,7 @@
 //! weights. Its time counts from when the answers that were given by the weights before have run out. The undo is one batch
 //! too.
 
+use super::health;
 use super::place::{Found, Place};
 use super::resolved;
 use super::routed::{self, identifier};
@@ -169,6 +170,9 @@ impl Action for Weights {
         if !stages.is_empty() {
             let now = reads.world.clock().now();
             resolved::must_have_drained(&*found.dns, &found.name, (&before[..], ttl), now).await?;
+            let leads_to_it = self.course.to.iter().any(|percent| *percent > 0);
+            let led_to = before.iter().filter(|set| leads_to_it && identifier(set) == &*self.new);
+            health::must_pass(&*found.dns, &found.name, &led_to.collect::<Vec<_>>()).await?;
         }
         let mut changes =
             if stages.is_empty() { Vec::new() } else { self.changes(&found, &before, &there, &stages, ttl) };
@@ -194,8 +198,10 @@ impl Action for Weights {
             "weight 0 is not off: where no set with a weight is healthy, answers come from those without; and where none is, from all"
                 .into()
         });
-        let notes = self.place.find(reads).await?.notes();
-        Ok(Told { notes: notes.into_iter().chain(unknown).chain(not_off).collect(), ..Told::default() })
+        let found = self.place.find(reads).await?;
+        let health = health::told(&*found.dns, &prior.before.iter().collect::<Vec<_>>()).await;
+        let notes = found.notes().into_iter().chain(unknown).chain(not_off).chain(health).collect();
+        Ok(Told { notes, ..Told::default() })
     }
 
     async fn apply(&self, writes: &Writes<'_>, stage: u32, prior: &Prior) -> Result<Option<Note>, Fault> {

@@ -1,11 +1,11 @@
 //! `dns.switch` of one set of a routed record.
 
-use super::world::{Fate, World, alias, record};
+use super::world::{Fate, World, alias, checked, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
 use crate::port::LoadBalancer;
 use crate::port::dns::{Name, RecordSet};
-use crate::run::{FaultKind, Landed, Look};
+use crate::run::{Fault, FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -99,6 +99,46 @@ async fn one_set_is_led_elsewhere_and_stays_what_it_is_chosen_by() {
     story.undo().await.unwrap();
     story.restored().await.unwrap();
     assert_eq!(sorted(world.listed()), [in_europe("old.elb.example"), in_america()]);
+}
+
+#[tokio::test]
+async fn a_preview_tells_what_the_health_check_of_the_set_asks_and_how_it_stands() {
+    let forbidden = Fault::blind("route53 GetHealthCheck: AccessDenied: no; these credentials may not look");
+    for (said, words) in [
+        (
+            Ok(Some(checked(14))),
+            "health check hc-eu of set eu asks https://old.example/health: 14 of 15 checkers call it healthy",
+        ),
+        (
+            Err(forbidden),
+            "how health check hc-eu of set eu stands could not be known: route53 GetHealthCheck",
+        ),
+    ] {
+        let world = world();
+        world.state().health_checks.insert("hc-eu".into(), said);
+        let mut story = switch(&world);
+        assert_eq!(story.plan().await.unwrap(), 1, "it holds nothing up");
+        let notes = story.told().await.unwrap().notes.join("\n");
+        assert!(notes.contains(words), "`{words}` is not in: {notes}");
+        story.done().await;
+    }
+}
+
+#[tokio::test]
+async fn a_set_that_nobody_would_be_answered_with_is_not_led_elsewhere() {
+    for (said, words) in [
+        (Some(checked(0)), "asks https://old.example/health: 0 of 15 checkers call it healthy"),
+        (None, "does not exist"),
+    ] {
+        let world = world();
+        world.state().health_checks.insert("hc-eu".into(), Ok(said));
+        let refused = ["app.example.com", "health check hc-eu of set eu", words, "answers with other sets"];
+        fails(switch(&world).plan().await, FaultKind::Permanent, &refused);
+        assert!(world.state().writes.is_empty());
+        // The health check is of another set than this.
+        let mut other = Story::new(&world, "dns.switch", &with("us", &json!({"a": ["10.8.0.2"]})));
+        assert_eq!(other.plan().await.unwrap(), 1);
+    }
 }
 
 #[tokio::test]

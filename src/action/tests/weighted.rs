@@ -1,6 +1,6 @@
 //! `dns.weights`.
 
-use super::world::{Fate, World, record};
+use super::world::{Fate, World, checked, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
 use crate::plan::Scope;
@@ -226,6 +226,47 @@ async fn a_preview_names_what_counts_beside_the_weights() {
     }
     let notes = story.told().await.unwrap().notes.join(" ");
     assert!(notes.contains("weight 0 is not off") && notes.contains("no Accelerated Recovery"), "{notes}");
+}
+
+/// A world in which each set has a health check of its own.
+fn checked_apart() -> World {
+    let world = world();
+    let mut listed = sets(&[("blue", 1), ("green", 0)]);
+    listed[1].extra.insert("HealthCheckId".into(), "hc-green".into());
+    meddle(&world, listed);
+    world.pass(Duration::from_secs(1000));
+    world
+}
+
+#[tokio::test]
+async fn weights_are_not_shifted_to_a_set_whose_health_check_fails() {
+    let world = checked_apart();
+    world.state().health_checks.insert("hc-green".into(), Ok(Some(checked(0))));
+    let words = ["health check hc-green of set green", "0 of 15 checkers call it healthy"];
+    fails(shift(&world).plan().await, FaultKind::Permanent, &words);
+    // Away from such a set is the way out.
+    world.state().health_checks = [("hc-1".into(), Ok(Some(checked(0))))].into();
+    let story = planned(&world).await;
+    let notes = story.told().await.unwrap().notes.join("\n");
+    for words in [
+        "health check hc-1 of set blue asks https://old.example/health: 0 of 15 checkers call it healthy",
+        "health check hc-green of set green asks https://old.example/health: 15 of 15",
+    ] {
+        assert!(notes.contains(words), "`{words}` is not in: {notes}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_ask_for_a_health_check_shifts_all_the_same() {
+    let world = world();
+    let forbidden = Fault::blind("AccessDenied: these credentials may not look");
+    world.state().health_checks.insert("hc-1".into(), Err(forbidden));
+    let story = planned(&world).await;
+    let notes = story.told().await.unwrap().notes.join("\n");
+    assert!(
+        notes.contains("how health check hc-1 of sets blue and green stands could not be known"),
+        "{notes}"
+    );
 }
 
 #[tokio::test]

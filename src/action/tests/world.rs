@@ -6,11 +6,11 @@ mod traffic;
 mod zone;
 
 pub(super) use traffic::target_group;
-pub(super) use zone::Resolver;
+pub(super) use zone::{Resolver, checked};
 
 use super::stages::rollout;
 use crate::plan::{Scope, Timestamp};
-use crate::port::dns::{Alias, Name, RecordSet, RecordType};
+use crate::port::dns::{Alias, HealthCheck, Name, RecordSet, RecordType};
 use crate::port::{
     Alarm, Answered, Attributes, CapacityProvider, Clock, Command, Deployment, DeploymentFilter,
     DeploymentStatus, Image, Lines, LoadBalancer, LogQuery, Metric, Named, Output, Owner, Parameter,
@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) forgetful: bool,
     pub(super) changes: Vec<Timestamp>,
     pub(super) addresses: BTreeMap<Name, Vec<IpAddr>>,
+    /// What is said of health checks, by their ids; of others that they pass.
+    pub(super) health_checks: BTreeMap<String, Result<Option<HealthCheck>, Fault>>,
     // Compute.
     pub(super) services: BTreeMap<String, Service>,
     pub(super) definitions: Vec<TaskDefinition>,
@@ -153,6 +155,7 @@ impl World {
             forgetful: false,
             changes: Vec::new(),
             addresses: BTreeMap::new(),
+            health_checks: BTreeMap::new(),
             services: BTreeMap::new(),
             definitions: Vec::new(),
             tasks: Vec::new(),

@@ -3,7 +3,8 @@
 use super::{State, World};
 use crate::plan::Timestamp;
 use crate::port::dns::{
-    AskResolver, Authority, ChangeId, ChangeStatus, Name, RecordChange, RecordSet, RecordType, Served, Zone,
+    AskResolver, Authority, ChangeId, ChangeStatus, Checkers, HealthCheck, Name, RecordChange, RecordSet,
+    RecordType, Served, Zone,
 };
 use crate::port::{ReadDns, WriteDns};
 use crate::run::Fault;
@@ -20,6 +21,17 @@ pub(in crate::action::tests) struct Resolver {
     pub(in crate::action::tests) kept: BTreeMap<(Name, RecordType), (Timestamp, Served)>,
     /// It gives no evidence, and this is why.
     pub(in crate::action::tests) fails: Option<Fault>,
+}
+
+/// A health check that so many of fifteen checkers call healthy.
+pub(in crate::action::tests) fn checked(well: usize) -> HealthCheck {
+    let (disabled, inverted) = (false, false);
+    HealthCheck {
+        asks: "https://old.example/health".into(),
+        disabled,
+        inverted,
+        checkers: Checkers::Counted { well, of: 15 },
+    }
 }
 
 #[async_trait]
@@ -46,6 +58,10 @@ impl ReadDns for World {
         let sent = state.changes[change.0.parse::<usize>().unwrap()];
         let there = state.now >= sent.after(state.insync_after);
         Ok(if there { ChangeStatus::Insync } else { ChangeStatus::Pending })
+    }
+    async fn health_check(&self, id: &str) -> Result<Option<HealthCheck>, Fault> {
+        let stated = self.state().health_checks.get(id).cloned();
+        stated.unwrap_or_else(|| Ok(Some(checked(15))))
     }
     async fn delegation(&self) -> Result<Vec<Name>, Fault> {
         self.zone().await?.must_be_public(self.state().resolver.is_some())?;
