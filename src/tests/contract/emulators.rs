@@ -72,7 +72,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
 fn each_exception_is_of_one_contract_and_says_why() {
     use super::{
         alarms, attributes, compute, dns, images, inventory, logs, metrics, parameters, permissions,
-        refusals, rules, scaling, traffic,
+        refusals, rules, scaling, traffic, zones,
     };
     let all = [
         alarms::CONTRACTS,
@@ -89,6 +89,7 @@ fn each_exception_is_of_one_contract_and_says_why() {
         rules::CONTRACTS,
         scaling::CONTRACTS,
         traffic::CONTRACTS,
+        zones::hosted::CONTRACTS,
     ]
     .concat();
     let mut seen = Vec::new();
@@ -125,9 +126,9 @@ fn modules_with(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_emulators_are_not_asked_stands_there_with_its_reason() {
-    let asked = modules_with(&["\nheld_everywhere!(", "\nheld_by_adapters!("]);
+    let asked = modules_with(&["\nheld_everywhere!(", "\nheld_by_adapters!(", "\nheld_by_zones!("]);
     // All have tests of their own but the servers, which tests start.
-    let mut others = modules_with(&["\nheld_by_both!(", "\nheld_by_all!(", "#[tokio::test]\n"]);
+    let mut others = modules_with(&["\nheld_by_both!(", "\nheld_by_primaries!(", "#[tokio::test]\n"]);
     others.retain(|name| !asked.contains(name));
     let stated: Vec<&str> = NOT_ASKED.iter().map(|(module, _)| *module).collect();
     assert_eq!(others, stated, "those that are not asked, and those of the table");

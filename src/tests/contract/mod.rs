@@ -28,6 +28,7 @@ mod signals;
 mod stages;
 mod traffic;
 mod updates;
+mod zones;
 
 use crate::adapter::{Budgets, Supervision, SystemClock, World};
 use crate::plan::{Plan, Policy, Span, Target, Timestamp, Value};
@@ -226,10 +227,34 @@ macro_rules! held_by_adapters {
 }
 use held_by_adapters;
 
+/// Of zones that are updated: one in memory, one in the sandbox, and one over each name server that people run.
+macro_rules! held_by_primaries {
+    ($($contract:ident),* $(,)?) => {
+        use crate::tests::contract::servers::with_zone;
+        crate::tests::contract::held_by_both!($($contract in with_zone),*);
+
+        mod on_bind {
+            use crate::tests::contract::servers::{Brand, on_server};
+            $(#[tokio::test]
+            async fn $contract() {
+                on_server(Brand::Bind, super::$contract).await;
+            })*
+        }
+        mod on_knot {
+            use crate::tests::contract::servers::{Brand, on_server};
+            $(#[tokio::test]
+            async fn $contract() {
+                on_server(Brand::Knot, super::$contract).await;
+            })*
+        }
+    };
+}
+use held_by_primaries;
+
 macro_rules! held_over_emulators {
     ($($part:ident)+; $($contract:ident $(in $text:ident)?),* $(,)?) => {
         /// Their names.
-        pub(super) const CONTRACTS: &[&str] = &[$(stringify!($contract)),*];
+        pub(in crate::tests::contract) const CONTRACTS: &[&str] = &[$(stringify!($contract)),*];
         const PARTS: &[crate::tests::contract::emulators::Part] =
             &[$(crate::tests::contract::emulators::Part::$part),+];
 

@@ -39,6 +39,26 @@ text 60 TXT \"hello\"
 *.wild 60 A 192.0.2.9
 ";
 
+/// The same in a world.
+pub(super) fn with_zone(text: &str) -> String {
+    let zone = "zones:\n  example.test:\n    id: example.test\n    records:\n      \
+        - { name: app, type: CNAME, ttl: 300, values: [old.example.test] }\n      \
+        - { name: old, type: A, ttl: 60, values: [192.0.2.1] }\n      \
+        - { name: text, type: A, ttl: 60, values: [192.0.2.3] }\n      \
+        - { name: text, type: TXT, ttl: 60, values: ['\"hello\"'] }\n      \
+        - { name: \"*.wild\", type: A, ttl: 60, values: [192.0.2.9] }\n";
+    let changed = text.replace("zones:\n", zone);
+    assert_ne!(changed, text);
+    changed
+}
+
+/// What holds over such a server, where there is one.
+pub(super) async fn on_server(brand: Brand, contract: impl AsyncFnOnce(&Place)) {
+    if let Some(server) = Server::start(brand).await {
+        contract(&server.place()).await;
+    }
+}
+
 /// Which one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Brand {

@@ -269,5 +269,5 @@ pub(super) const NOT_ASKED: &[(&str, &str)] = &[
         "no deployment takes over in stages there: moto drops deploymentConfiguration and has no service deployments \
          (500), ministack lists none and has no StopServiceDeployment; AWS has all of it",
     ),
-    ("updates", "zones on a primary server are none of AWS: BIND and Knot hold them"),
+    ("updates", "what only zones on a primary server have is none of AWS: BIND and Knot hold it"),
 ];

@@ -146,8 +146,7 @@ impl Stage {
     async fn perform(&self, deed: &Deed) {
         let said = serde_json::to_value(deed).unwrap();
         if let Some(record) = said.get("set_record") {
-            let name = format!("{}.navralabs.com", record["name"].as_str().unwrap());
-            self.set_record(&name, record).await;
+            self.set_record(record["name"].as_str().unwrap(), record).await;
         }
         if let Some(image) = &deed.delete_image {
             self.delete_image(image).await;
