@@ -2,10 +2,7 @@
 //! given to whoever drives them. Nothing is done by that.
 
 use super::{Context, Exit, Failure, plans, version};
-use crate::plan::{
-    Constants, Guard, GuardSpan, Kind, OnBreach, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span,
-    Step, StepId, Undo, Use, Value,
-};
+use crate::plan::{Constants, Guard, GuardSpan, Kind, OnBreach, Plan, Policy, Span, Step, Use, Value};
 use crate::report::{Runbook, Unread};
 use crate::store::record::Named;
 use crate::store::{RunRecord, Stored};
@@ -26,22 +23,7 @@ fn stand_in(record: &RunRecord, journal: &[Stored]) -> Plan {
     for event in journal {
         named.take(&event.body);
     }
-    let step = |name: String| Step {
-        id: StepId(name.into()),
-        summary: None,
-        span: Span::default(),
-        kind: Kind::Act(None),
-        needs: Vec::new(),
-        path: Vec::new(),
-        part: Part::Main,
-        when: None,
-        timeout: None,
-        retry: Retry::NEVER,
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
-    };
+    let step = |name: String| Step::new(name, Kind::Act(None), Vec::new());
     let guard = |name: String| {
         let with = Value::from_json(&json!({}), Span::default());
         let uses = Use { kind: "".into(), with, constants: Arc::new(Constants::default()) };

@@ -3,7 +3,7 @@
 //! `each` is a parallel group (or, with `max: 1`, a sequence) with one child an item; `include` is a sequence. Both
 //! are stamped out before this.
 
-use super::{Kind, OnFailure, Part, Pool, Retry, Reversibility, Step, StepId, StepIx, Undo};
+use super::{Kind, Part, Pool, Step, StepId, StepIx};
 
 /// A node of the tree.
 #[derive(Clone, Debug)]
@@ -96,21 +96,7 @@ impl Graph {
     }
 
     fn join(&self, id: &StepId, needs: Vec<StepIx>) -> Step {
-        Step {
-            id: id.clone(),
-            summary: None,
-            span: super::Span::default(),
-            kind: Kind::Join,
-            needs,
-            path: self.path.clone(),
-            part: self.part,
-            when: None,
-            timeout: None,
-            retry: Retry::NEVER,
-            on_failure: OnFailure::Rollback,
-            undo: Undo::Own,
-            reversibility: Reversibility::Reversible,
-            writes: None,
-        }
+        let (path, part) = (self.path.clone(), self.part);
+        Step { path, part, ..Step::new(id.0.clone(), Kind::Join, needs) }
     }
 }

@@ -4,10 +4,7 @@
 //!
 //! Not here: what is locked and how, which is `action`'s.
 
-use super::{
-    Constants, Kind, OnFailure, Part, Plan, Retry, Reversibility, Span, Step, StepId, StepIx, Undo, Use,
-    Value,
-};
+use super::{Constants, Kind, Part, Plan, Retry, Span, Step, StepIx, Use, Value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,22 +89,8 @@ fn step(id: &str, summary: &str, kind: &str, with: &Json, part: Part) -> Step {
         with: Value::from_json(with, Span::default()),
         constants: Arc::<Constants>::default(),
     };
-    Step {
-        id: StepId(id.into()),
-        summary: Some(summary.into()),
-        span: Span::default(),
-        kind: Kind::Act(Some(uses)),
-        needs: Vec::new(),
-        path: Vec::new(),
-        part,
-        when: None,
-        timeout: None,
-        retry: Retry { attempts: 5, wait: Duration::from_secs(2), backoff_percent: 200 },
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
-    }
+    let retry = Retry { attempts: 5, wait: Duration::from_secs(2), backoff_percent: 200 };
+    Step { summary: Some(summary.into()), part, retry, ..Step::new(id, Kind::Act(Some(uses)), Vec::new()) }
 }
 
 #[cfg(test)]

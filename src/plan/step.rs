@@ -87,6 +87,27 @@ pub struct Step {
 }
 
 impl Step {
+    /// One that says nothing of itself but what it does and after what.
+    #[must_use]
+    pub fn new(id: impl Into<Arc<str>>, kind: Kind, needs: Vec<StepIx>) -> Self {
+        Self {
+            id: StepId(id.into()),
+            summary: None,
+            span: Span::default(),
+            kind,
+            needs,
+            path: Vec::new(),
+            part: Part::Main,
+            when: None,
+            timeout: None,
+            retry: Retry::NEVER,
+            on_failure: OnFailure::Rollback,
+            undo: Undo::Own,
+            reversibility: Reversibility::Reversible,
+            writes: None,
+        }
+    }
+
     /// The way back undoes it: it is neither left deliberately, nor past undoing, nor after everything else.
     #[must_use]
     pub fn is_undone(&self) -> bool {

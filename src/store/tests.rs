@@ -3,9 +3,7 @@
 use super::record::{EventRecord, OrderRecord, StepRecord};
 use super::runs::FORMAT;
 use super::*;
-use crate::plan::{
-    Kind, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span, Step, StepId, StepIx, Timestamp, Undo,
-};
+use crate::plan::{Kind, Plan, Policy, Step, StepIx, Timestamp};
 use crate::run::{Actor, Order};
 use rusqlite::Connection;
 use std::path::Path;
@@ -21,21 +19,9 @@ pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
 /// A plan of steps one after the other, that do nothing.
 pub(super) fn plan_of(ids: &[&str]) -> Plan {
-    let step = |(place, id): (usize, &&str)| Step {
-        id: StepId((*id).into()),
-        summary: None,
-        span: Span::default(),
-        kind: Kind::Checkpoint,
-        needs: place.checked_sub(1).map(|need| StepIx(u32::try_from(need).unwrap())).into_iter().collect(),
-        path: Vec::new(),
-        part: Part::Main,
-        when: None,
-        timeout: None,
-        retry: Retry::NEVER,
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
+    let step = |(place, id): (usize, &&str)| {
+        let need = place.checked_sub(1).map(|need| StepIx(u32::try_from(need).unwrap()));
+        Step::new(*id, Kind::Checkpoint, need.into_iter().collect())
     };
     Plan {
         name: "small".into(),

@@ -4,10 +4,7 @@ use super::world::{Cell, Cells, Empty, Nature};
 use crate::action::AnyAction;
 use crate::adapter::SystemClock;
 use crate::driver::{Actions, DriveError, Driven, Driver, Interruption, Observer, Redactor};
-use crate::plan::{
-    Kind, OnFailure, Part, Plan, Policy, Retry, Reversibility, Span, Step, StepId, StepIx, Timestamp, Undo,
-    Use, Value,
-};
+use crate::plan::{Kind, Plan, Policy, Span, Step, StepIx, Timestamp, Use, Value};
 use crate::port::{Clock, WriteHttp};
 use crate::run::{Actor, Order, Run};
 use crate::signal::Watch;
@@ -183,22 +180,8 @@ pub(in crate::driver) fn ana() -> Actor {
 
 pub(in crate::driver) fn step(id: &str, needs: Vec<StepIx>) -> Step {
     let with = Value::from_json(&json!({}), Span::default());
-    Step {
-        id: StepId(id.into()),
-        summary: None,
-        span: Span::default(),
-        kind: Kind::Act(Some(Use { kind: "cell".into(), with, constants: Arc::default() })),
-        needs,
-        path: Vec::new(),
-        part: Part::Main,
-        when: None,
-        timeout: None,
-        retry: Retry::NEVER,
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
-    }
+    let uses = Use { kind: "cell".into(), with, constants: Arc::default() };
+    Step::new(id, Kind::Act(Some(uses)), needs)
 }
 
 /// Steps one after the other.

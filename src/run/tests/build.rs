@@ -2,7 +2,7 @@
 
 use crate::plan::{
     Approval, Approvers, Guard, GuardSpan, Kind, Node, OnBreach, OnFailure, Part, Plan, Policy, Pool, Retry,
-    Reversibility, Span, Step, StepId, StepIx, Undo, Use, Value, WEBHOOK, lower,
+    Reversibility, Span, Step, StepIx, Use, Value, WEBHOOK, lower,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -17,22 +17,9 @@ pub(super) fn uses() -> Use {
 
 /// A change that needs the steps before it, by place.
 pub(super) fn act(id: &str, needs: &[u32]) -> Step {
-    Step {
-        id: StepId(id.into()),
-        summary: None,
-        span: Span::default(),
-        kind: Kind::Act(Some(uses())),
-        needs: needs.iter().map(|n| StepIx(*n)).collect(),
-        path: Vec::new(),
-        part: Part::Main,
-        when: None,
-        timeout: None,
-        retry: Retry { attempts: 2, wait: secs(1), backoff_percent: 200 },
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
-    }
+    let retry = Retry { attempts: 2, wait: secs(1), backoff_percent: 200 };
+    let needs = needs.iter().map(|n| StepIx(*n)).collect();
+    Step { retry, ..Step::new(id, Kind::Act(Some(uses())), needs) }
 }
 
 pub(super) fn irreversible(id: &str, needs: &[u32]) -> Step {

@@ -2,9 +2,7 @@
 
 use super::logs::with_logs;
 use super::{Place, held_by_both, plan};
-use crate::plan::{
-    Kind, OnFailure, Part, Plan, Retry, Reversibility, Scope, Span, Step, StepId, Timestamp, Undo, Use, Value,
-};
+use crate::plan::{Kind, Plan, Scope, Span, Step, Timestamp, Use, Value};
 use crate::port::dns::{Name, RecordChange, RecordSet};
 use crate::port::switched::Switched;
 use crate::port::{Reads, Request};
@@ -262,20 +260,5 @@ async fn who_is_led_to_the_old_side_by_a_resolver_is_seen(place: &Place) {
 
 /// One that changes where a name leads.
 fn step() -> Step {
-    Step {
-        id: StepId("switch".into()),
-        summary: None,
-        span: Span::default(),
-        kind: Kind::Act(None),
-        needs: Vec::new(),
-        path: Vec::new(),
-        part: Part::Main,
-        when: None,
-        timeout: None,
-        retry: Retry::NEVER,
-        on_failure: OnFailure::Rollback,
-        undo: Undo::Own,
-        reversibility: Reversibility::Reversible,
-        writes: None,
-    }
+    Step::new("switch", Kind::Act(None), Vec::new())
 }
