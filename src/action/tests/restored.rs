@@ -57,6 +57,14 @@ async fn undone(world: &World, story: &mut Story, digests: &[Option<char>]) {
     run(world, OLD, digests);
 }
 
+/// The same, and none of their targets is healthy.
+async fn without_targets(world: &World, digests: &[Option<char>]) -> Story {
+    let mut story = deployed(world).await;
+    undone(world, &mut story, digests).await;
+    healthy(world, 0);
+    story
+}
+
 #[tokio::test]
 async fn an_image_under_a_moved_tag_is_not_called_restored() {
     let world = tagged(&[Some('a')]);
@@ -176,9 +184,7 @@ async fn what_no_record_tells_is_not_compared() {
 #[tokio::test]
 async fn it_is_not_back_before_a_target_is_healthy_again() {
     let world = world();
-    let mut story = deployed(&world).await;
-    undone(&world, &mut story, &[Some('a')]).await;
-    healthy(&world, 0);
+    let mut story = without_targets(&world, &[Some('a')]).await;
     let said = Mutex::new(String::new());
     {
         let (scope, tell) = (Scope::default(), |text: &str| said.lock().unwrap().push_str(text));
@@ -196,9 +202,7 @@ async fn it_is_not_back_before_a_target_is_healthy_again() {
 #[tokio::test]
 async fn where_no_target_becomes_healthy_again_it_is_not_restored() {
     let world = world();
-    let mut story = deployed(&world).await;
-    undone(&world, &mut story, &[Some('a')]).await;
-    healthy(&world, 0);
+    let mut story = without_targets(&world, &[Some('a')]).await;
     fails(story.restored().await, FaultKind::Permanent, &["not there in time"]);
 }
 
@@ -206,9 +210,7 @@ async fn where_no_target_becomes_healthy_again_it_is_not_restored() {
 #[tokio::test]
 async fn a_target_in_the_group_that_takes_turns_is_one_that_is_back() {
     let world = world();
-    let mut story = deployed(&world).await;
-    undone(&world, &mut story, &[Some('a')]).await;
-    healthy(&world, 0);
+    let mut story = without_targets(&world, &[Some('a')]).await;
     assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
     let other = GROUP.replace("/tg/", "/other/");
     world.state().services.get_mut("web").unwrap().alternates = vec![(GROUP.into(), other)];
@@ -229,9 +231,7 @@ async fn nobody_waits_for_targets_where_none_was_healthy_before() {
 #[tokio::test]
 async fn where_nothing_should_run_nothing_is_waited_for() {
     let world = tagged(&[Some('a')]);
-    let mut story = deployed(&world).await;
-    undone(&world, &mut story, &[]).await;
-    healthy(&world, 0);
+    let mut story = without_targets(&world, &[]).await;
     assert!(matches!(story.look(Toward::Prior).await, Ok(Look::Moving { .. })));
     {
         let mut state = world.state();
@@ -246,9 +246,7 @@ async fn where_nothing_should_run_nothing_is_waited_for() {
 #[tokio::test]
 async fn a_group_that_the_service_has_no_more_is_not_waited_for() {
     let world = world();
-    let mut story = deployed(&world).await;
-    undone(&world, &mut story, &[Some('a')]).await;
-    healthy(&world, 0);
+    let mut story = without_targets(&world, &[Some('a')]).await;
     world.state().services.get_mut("web").unwrap().target_groups = vec![GROUP.replace("/tg/", "/other/")];
     story.restored().await.unwrap();
 }

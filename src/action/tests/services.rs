@@ -1,6 +1,6 @@
 //! `dns.switch` and `dns.ttl` of a name that has an HTTPS record.
 
-use super::records::{APP, at_app, new, seconds, switch, to_balancer, world};
+use super::records::{APP, at_app, is_drained, lower, new, seconds, switch, to_balancer, world};
 use super::world::{World, alias, record};
 use super::{Story, codes, fails, is_foreign};
 use crate::port::dns::RecordSet;
@@ -96,10 +96,6 @@ async fn a_service_binding_goes_and_comes_with_its_name_in_one_batch() {
     assert_eq!(codes("dns.switch", &goes), [""; 0]);
 }
 
-fn lower(world: &World) -> Story {
-    Story::new(world, "dns.ttl", &json!({"target": "zone", "record": "app", "ttl": "60s"}))
-}
-
 fn service(ttl: u32) -> RecordSet {
     record(APP, "HTTPS", ttl, &["1 . alpn=h2"])
 }
@@ -140,12 +136,7 @@ async fn a_lowered_ttl_includes_that_of_the_https_record_and_drains_it_too() {
 async fn an_https_record_that_was_lowered_a_moment_ago_is_drained_too() {
     let world = settled(vec![record(APP, "A", 60, &["10.9.0.1"]), service(3600)]);
     world.list(vec![record(APP, "A", 60, &["10.9.0.1"]), service(60)]);
-    world.state().lags[0] = seconds(20);
-    let mut story = lower(&world);
-    assert_eq!(story.plan().await.unwrap(), 0, "nothing is left to write");
-    let begun = story.since;
-    story.arrive().await.unwrap();
-    assert!(story.waited(begun) >= seconds(20 + 3600), "{:?}", story.waited(begun));
+    is_drained(&world, 3600).await;
 }
 
 #[tokio::test]
