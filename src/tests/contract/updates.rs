@@ -1,5 +1,5 @@
-//! What only zones on a primary server have: a change is an update that states what must be there, so a TTL alone is compared,
-//! and all else under a name is seen by asking for it. Hosted zones list it, and refuse by themselves what cannot be.
+//! What only zones on a primary server have: a change is an update that states what must be there, so that of a TTL alone is
+//! one, too; and what stands under a name is seen by asking, where a wildcard answers as well. Hosted zones list what is there.
 
 use super::servers::{Brand, on_server};
 use super::zones::{Zone, swapped, updated};
