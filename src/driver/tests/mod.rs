@@ -8,6 +8,7 @@ mod leases;
 mod previews;
 mod scope;
 pub(super) mod stage;
+mod taken_up;
 pub(super) mod world;
 
 use super::*;
@@ -225,23 +226,11 @@ async fn an_abort_ends_a_wait_at_once_and_a_completed_run_can_be_rolled_back() {
 
 #[tokio::test]
 async fn a_paused_run_lets_its_process_go_unless_it_is_to_stay() {
-    let mut stage = Stage::new(chain(&["a", "b"]), &[]);
-    stage.cells.lock().unwrap().values.insert("b".into(), "theirs".into());
-    // Somebody else's change between the plan and the write.
-    let mut plan = (*stage.plan).clone();
+    let mut plan = chain(&["a", "b"]);
     plan.steps[1].on_failure = crate::plan::OnFailure::Pause;
-    stage.plan = Arc::new(plan);
-    stage.actions = Arc::new(Actions::from_parts(
-        vec![
-            stage.actions.get(StepIx(0)).cloned(),
-            Some(Arc::new(world::Cell {
-                name: "b".into(),
-                nature: Nature::Denied,
-                cells: stage.cells.clone(),
-            })),
-        ],
-        Vec::new(),
-    ));
+    let mut stage = Stage::new(plan, &[("b", Nature::Denied)]);
+    // Whatever was there before is there in the end.
+    stage.cells.lock().unwrap().values.insert("b".into(), "theirs".into());
     let driven = stage.drive().await.unwrap();
     assert_eq!((driven.rest, driven.run.paused), (Rest::Waiting, Some(PauseCause::Failed(StepIx(1)))));
     stage.stay = true;

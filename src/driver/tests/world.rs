@@ -11,6 +11,7 @@ use crate::port::{
 use crate::run::{Change, Fault, Look, Memo, Proposal, Told};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Barrier;
@@ -34,6 +35,8 @@ pub(super) enum Nature {
     Fine,
     /// `apply` is refused for good.
     Denied,
+    /// `apply` is refused for good, until somebody has put right why.
+    DeniedUntil(Arc<AtomicBool>),
     /// `apply` is carried out, and never answered.
     Silent,
     /// It never arrives by itself.
@@ -177,6 +180,9 @@ impl AnyAction for Cell {
         let prior: String = serde_json::from_str(prior).unwrap();
         match &self.nature {
             Nature::Denied => return Err(Fault::permanent("access denied")),
+            Nature::DeniedUntil(mended) if !mended.load(Ordering::Relaxed) => {
+                return Err(Fault::permanent("access denied"));
+            }
             Nature::Panics => panic!("a mistake"),
             Nature::Together(barrier) => {
                 barrier.wait().await;

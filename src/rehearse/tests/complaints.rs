@@ -162,15 +162,6 @@ fn an_approval_goes_on_whatever_is_answered() {
     say(&lines, &["not today", "Rejected", "Approve", "Completed"]);
 }
 
-/// spinnaker#4426: among those of runs that are stuck with no way out. Here an abort is one, wherever a run is.
-#[test]
-fn an_abort_is_a_way_out_of_every_step() {
-    for step in ["lower-ttl", "frontend", "smoke", "go", "switch", "soak"] {
-        let lines = comes_to(Outcome::RolledBack, GO_LIVE, &format!("{step}/people.abort"));
-        say(&lines, &["enough", "RolledBack"]);
-    }
-}
-
 /// kargo#1422: "stop the line".
 #[test]
 fn the_line_can_be_stopped() {
@@ -194,8 +185,7 @@ fn what_users_reach_comes_back_first() {
     assert_eq!(lines_of_it.iter().filter(|line| line.contains("Undoing")).collect::<Vec<_>>(), [&first]);
 }
 
-/// rundeck#126, st2#5024: it cannot be resumed at the step that failed. airflow#16150, #72421: and trying again makes it
-/// twice.
+/// airflow#16150, #72421: trying again made it twice.
 #[test]
 fn a_task_whose_answer_was_lost_is_found_and_not_run_again() {
     for fault in ["lost-answer", "killed-after"] {
