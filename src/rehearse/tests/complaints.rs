@@ -39,11 +39,11 @@ fn say(lines: &[String], words: &[&str]) {
 /// aws-actions/amazon-ecs-deploy-task-definition#191, #494: the circuit breaker rolled back, and the deploy "succeeded".
 #[test]
 fn a_deployment_that_was_rolled_back_by_ecs_has_failed() {
-    let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.crashes");
-    say(
-        &lines,
-        &["failed, and ECS rolled it back (ECS deployment circuit breaker", "Restored", "RolledBack"],
-    );
+    let given_up = "failed, and ECS rolled it back (ECS deployment circuit breaker";
+    for (fault, why) in [("crashes", given_up), ("image-missing", "tasks failed to start")] {
+        let lines = comes_to(Outcome::RolledBack, DEPLOYS, &format!("deploy[frontend]/deploy.{fault}"));
+        say(&lines, &[why, "Restored", "RolledBack"]);
+    }
 }
 
 /// argo-rollouts#2088: several services could not be promoted together. Those that are deployed at once come back at once,
@@ -62,18 +62,13 @@ fn the_steady_state_of_another_version_is_no_success() {
     say(&lines, &["runs backend from sha256:", "Restored", "RolledBack"]);
 }
 
-/// ecspresso#534: exit code 0, though the image could not be pulled.
+/// airflow#52943: a task that never started was marked as a success. ecspresso#534: exit code 0, though the image could not be
+/// pulled.
 #[test]
-fn an_image_that_cannot_be_pulled_is_a_failure() {
-    let lines = comes_to(Outcome::RolledBack, DEPLOYS, "deploy[frontend]/deploy.image-missing");
-    say(&lines, &["tasks failed to start", "RolledBack"]);
-}
-
-/// airflow#52943: a task that never started was marked as a success.
-#[test]
-fn a_task_that_never_ran_has_failed() {
+fn a_task_whose_container_never_started_has_failed_and_it_is_told_why() {
     let lines = comes_to(Outcome::RolledBack, GO_LIVE, "migrate/task.exit-code-absent");
-    say(&lines, &["migrate never ran", "RolledBack"]);
+    let why = "migrate never ran (TaskFailedToStart: CannotPullContainerError: pull image manifest";
+    say(&lines, &[why, "RolledBack"]);
 }
 
 /// argo-rollouts#4479, #1411: all measurements were errors, and the run was successful. kayenta#700, #377, flagger#1035
