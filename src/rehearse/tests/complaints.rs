@@ -121,13 +121,6 @@ fn a_shift_is_believed_when_it_was_read_back() {
     say(&lines, &["which is neither what this step left there nor", "Paused"]);
 }
 
-/// orca#3341: rolled back to what could not serve.
-#[test]
-fn a_shift_that_is_refused_leaves_the_rule_as_it_was() {
-    let lines = comes_to(Outcome::RolledBack, SHIFT, "shift/alb.modify.refused");
-    say(&lines, &["Failed", "Restored", "RolledBack"]);
-}
-
 /// chaostoolkit-lib#94, chaostoolkit#195, #258: the rollback failed, or was not carried out, and the run was "successful".
 #[test]
 fn a_rollback_that_fails_is_told_as_stuck() {
