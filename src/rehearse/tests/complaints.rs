@@ -2,7 +2,12 @@
 //! doc comments are the threads, by repository and number.
 
 use super::setting;
+use crate::plan::Timestamp;
+use crate::rehearse::scene::{Next, Scene};
 use crate::rehearse::{Outcome, Story, repeat};
+use crate::run::Phase;
+use crate::sim::{ResolverKind, World};
+use std::time::Duration;
 
 /// A plan and its world.
 #[derive(Clone, Copy)]
@@ -15,6 +20,9 @@ const ONE_FAMILY: Staged = Staged("tests/data/rehearse/one-family.yaml", "one-fa
 const SHIFT: Staged = Staged("tests/data/rehearse/shift.yaml", "blue-green.yaml");
 const WATCHED: Staged = Staged("tests/data/rehearse/watched.yaml", "one-record.yaml");
 const FLAGGED: Staged = Staged("tests/data/rehearse/flagged.yaml", "one-record.yaml");
+
+/// The load balancer that users of the go-live are led to at first.
+const OLD_SIDE: &str = "aep-staging";
 
 /// It breaks no law, and comes to this; what is told after the fault struck, a line each.
 #[track_caller]
@@ -199,7 +207,43 @@ fn a_change_that_stays_pending_is_waited_for() {
 /// HikariCP#314: a JVM keeps an answer far beyond its TTL. Where the old side would go, it is measured who still comes.
 #[test]
 fn the_old_side_waits_for_whoever_ignores_ttls() {
-    comes_to(Outcome::Completed, GO_LIVE, "switch/dns.ignores-ttl");
+    let mut scene = Scene::start(&setting(GO_LIVE.0, Some(GO_LIVE.1)));
+    play_until_done(&mut scene, "go");
+    scene.world(|world, _| world.users_mut().unwrap().ignore_ttl(Duration::from_secs(1800)));
+    play_until_done(&mut scene, "soak");
+    // Only those who respected TTLs until then are still led there.
+    let late = scene.world(|world, _| {
+        let is_old = |(balancer, _): (&str, Timestamp)| balancer == OLD_SIDE;
+        let late = world.users().unwrap().caches().filter(|cache| cache.leads.is_some_and(is_old));
+        late.map(|cache| cache.resolver).collect::<Vec<_>>()
+    });
+    assert_eq!(late, [ResolverKind::Respects]);
+    assert_ne!(still_to_come(&scene), 0, "nobody had to be waited for");
+    play_until_done(&mut scene, "old-side-idle");
+    assert_eq!(still_to_come(&scene), 0, "it was over before the last of them had come");
+    play_until_done(&mut scene, "served");
+    assert_eq!(scene.world(|world, _| world.users().unwrap().failures().to_vec()), []);
+}
+
+/// Plays on until this step is done.
+#[track_caller]
+fn play_until_done(scene: &mut Scene, step: &str) {
+    let step = scene.run.plan.find(step).unwrap();
+    while scene.run[step].phase != Phase::Done {
+        let Next::Facts(events, run) = scene.next() else {
+            panic!("{:?} is never done", scene.run[step].phase)
+        };
+        scene.record(events, *run);
+    }
+}
+
+/// How many requests come to the old side within two hours if nobody does anything any more.
+fn still_to_come(scene: &Scene) -> u64 {
+    let (mut world, now) = scene.world(|world, now| (world.clone(), now));
+    let asked = |world: &World| world.users().unwrap().by_balancer()[OLD_SIDE].asked;
+    let before = asked(&world);
+    world.advance(now.after(Duration::from_secs(7200)));
+    asked(&world) - before
 }
 
 /// aws-cli#6581: another controller wrote over the record after it was INSYNC.
