@@ -130,7 +130,18 @@ fn spread(all: Vec<Trial<'_>>, count: usize) -> Vec<Trial<'_>> {
 
 /// Does the work with several hands; the results in order.
 pub(crate) fn at_once<T: Sync, R: Send>(hands: usize, work: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
+    let mut done = share(&AtomicUsize::new(0), hands, work, each);
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The same beside others who share it: of what is next for all of them, as much as falls to these hands, with its place.
+pub(crate) fn share<T: Sync, R: Send>(
+    next: &AtomicUsize,
+    hands: usize,
+    work: &[T],
+    each: impl Fn(&T) -> R + Sync,
+) -> Vec<(usize, R)> {
     let hand = || {
         let mut done = Vec::new();
         loop {
@@ -139,12 +150,10 @@ pub(crate) fn at_once<T: Sync, R: Send>(hands: usize, work: &[T], each: impl Fn(
             done.push((place, each(item)));
         }
     };
-    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let hands: Vec<_> = (0..hands).map(|_| scope.spawn(hand)).collect();
         hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
-    });
-    done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, result)| result).collect()
+    })
 }
 
 /// Nothing of the plan is left out: each step that does something fails in some scenario, and each undo.

@@ -24,11 +24,12 @@
 mod planted;
 mod trial;
 
-use crate::crash::{Wanted, at_once, parts};
+use crate::crash::{Wanted, at_once, parts, share};
 use crate::ledger::point::{Course, Point};
 use crate::ledger::{SCENARIOS, Scenario, Then, stage};
 use crate::stage::Stage;
 use std::cmp::Reverse;
+use std::sync::atomic::AtomicUsize;
 use trial::{Chain, Ended, Told, chains};
 
 /// At once, and of those that mostly wait: as many as keep two cores busy, and not more, or commands would not end in their time.
@@ -71,12 +72,18 @@ fn run(chains: Vec<Chain<'_>>) -> Vec<Told> {
     let mut waiting: Vec<Chain<'_>> = waiting.iter().flat_map(|chain| chain.split(ROWS)).collect();
     // Who waits longest begins: or one who began last would be waited for by all.
     waiting.sort_by_key(|chain| Reverse(chain.waits()));
-    let (waiting, others) = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| at_once(WAITING, &waiting, Chain::run));
-        let others = at_once(AT_ONCE, &others, Chain::run);
+    let next = AtomicUsize::new(0);
+    let ((waiting, more), others) = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let done = at_once(WAITING, &waiting, Chain::run);
+            // Where nobody waits any more, there is room for more of the others.
+            (done, share(&next, AT_ONCE, &others, Chain::run))
+        });
+        let others = share(&next, AT_ONCE, &others, Chain::run);
         (waiting.join().unwrap(), others)
     });
-    others.into_iter().chain(waiting).flatten().collect()
+    let others = others.into_iter().chain(more).map(|(_, told)| told);
+    others.chain(waiting).flatten().collect()
 }
 
 #[test]
