@@ -179,7 +179,7 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         let Some(note) = &record.note else { return Ok(Seen::Prior) };
-        let gave_up = gave_up(service, primary, note);
+        let gave_up = gave_up(service, primary, note, &record.prior);
         // The same deployment as before we called: what is told may be older than the call.
         let stale = primary.id == record.prior.deployment && may_be_stale(reads, record);
         if !(service.strategy.is_plain() && (gave_up || stale)) {
@@ -218,7 +218,7 @@ impl Deploy {
         record: &Known<Self>,
     ) -> Result<Seen<Note>, Fault> {
         match &record.note {
-            Some(note) if gave_up(service, primary, note) => {
+            Some(note) if gave_up(service, primary, note, &record.prior) => {
                 Err(self.failed(compute, service, primary, &note.definition, TURNED_BACK).await)
             }
             _ => Ok(Seen::Desired { out: json!(null) }),
@@ -327,11 +327,13 @@ impl Deploy {
     }
 }
 
-/// The provider gave this deployment up, as its rollout, the one that took its place, or an event says.
-fn gave_up(service: &Service, primary: &Deployment, note: &Note) -> bool {
+/// The provider gave this deployment up, as its rollout, the one that took its place, or an event says. One that was there
+/// before did not take its place: a circuit breaker that it tells of ended an earlier one.
+fn gave_up(service: &Service, primary: &Deployment, note: &Note, prior: &Prior) -> bool {
     let ours = service.deployments.iter().find(|deployment| deployment.id == note.deployment);
+    let since = primary.id != prior.deployment;
     ours.is_some_and(|ours| ours.rollout == Rollout::Failed)
-        || primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker"))
+        || (since && primary.reason.as_deref().is_some_and(|reason| reason.contains("circuit breaker")))
         || service.events.iter().any(|event| event.contains(&note.deployment) && event.contains("failed"))
 }
 

@@ -3,7 +3,7 @@
 use super::world::{Fate, World, definition, deployment, service};
 use super::{Story, codes, fails, is_foreign};
 use crate::action::Toward;
-use crate::port::{CapacityProvider, Named, Placement, Presence, Pull, Rollout};
+use crate::port::{CapacityProvider, Named, Placement, Presence, Pull, Rollout, Service};
 use crate::run::{Fault, FaultKind, Landed, Look};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -433,6 +433,23 @@ async fn what_is_told_late_is_not_believed_to_be_gone() {
     let world = world();
     let mut story = applied(&world).await;
     let late = service("web", OLD);
+    let now = world.state().services.insert("web".into(), late).unwrap();
+    assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Moving { .. })));
+    world.state().services.insert("web".into(), now);
+    world.complete("web", &digest('b'));
+    story.arrive().await.unwrap();
+}
+
+/// Before the run ECS went back to what runs there, from a deployment that failed: PRIMARY goes on telling so.
+#[tokio::test]
+async fn a_circuit_breaker_of_before_does_not_fail_what_is_told_late() {
+    let world = world();
+    let reason = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/7.";
+    let back = |service: &mut Service| service.deployments[0].reason = Some(reason.into());
+    back(world.state().services.get_mut("web").unwrap());
+    let mut story = applied(&world).await;
+    let mut late = service("web", OLD);
+    back(&mut late);
     let now = world.state().services.insert("web".into(), late).unwrap();
     assert!(matches!(story.look(Toward::Desired(1)).await, Ok(Look::Moving { .. })));
     world.state().services.insert("web".into(), now);
