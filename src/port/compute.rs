@@ -133,6 +133,8 @@ pub struct TaskContainer {
 pub enum TaskFilter {
     /// Running tasks of a service.
     Service(String),
+    /// The one with this ARN, running or recently stopped.
+    Named(String),
     /// Tasks that this token started, running and stopped.
     StartedBy(String),
     /// Recently stopped tasks of a service, for their reasons.

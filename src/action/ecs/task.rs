@@ -54,7 +54,7 @@ pub(in crate::action) struct Prior {
 pub(in crate::action) struct Note {
     /// As ARN.
     task: String,
-    /// It is listed by this.
+    /// It was started by this.
     token: String,
 }
 
@@ -245,7 +245,7 @@ impl Action for RunOnce {
                 let note = Note { task: task.arn, token: record.token.to_string() };
                 Ok(Seen::Moving { note: Some(note), again: Duration::ZERO })
             }
-            // Listings lag behind, and forget tasks an hour after their end.
+            // What is told lags behind, and tasks are forgotten an hour after their end.
             (_, None, Some(note)) => Ok(moving(reads, &format!("{} is not listed", note.task))),
             (_, Some(task), Some(_)) if task.status == "STOPPED" => match ended(&task, &record.prior) {
                 Err(fault) => {
@@ -297,12 +297,15 @@ impl RunOnce {
         }
     }
 
-    /// The task that was started, by the token of its start.
+    /// The task that was started: by its ARN where that was told. Where the answer was lost, it is looked for among all that
+    /// run and all that stopped of late, by the token of its start.
     async fn find(&self, compute: &dyn ReadCompute, record: &Known<Self>) -> Result<Option<Task>, Fault> {
-        let token = record.note.as_ref().map_or(&*record.token, |note| &note.token);
-        let tasks = compute.tasks(&self.cluster, &TaskFilter::StartedBy(token.to_owned())).await?;
-        let ours = |task: &Task| record.note.as_ref().is_none_or(|note| note.task == task.arn);
-        Ok(tasks.into_iter().find(ours))
+        let (token, filter) = match &record.note {
+            Some(note) => (&*note.token, TaskFilter::Named(note.task.clone())),
+            None => (&*record.token, TaskFilter::StartedBy(record.token.to_string())),
+        };
+        let tasks = compute.tasks(&self.cluster, &filter).await?;
+        Ok(tasks.into_iter().find(|task| task.started_by.as_deref() == Some(token)))
     }
 }
 

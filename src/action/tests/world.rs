@@ -474,6 +474,7 @@ impl ReadCompute for World {
         let fits = |task: &&Task| match filter {
             TaskFilter::Service(_) => task.status == "RUNNING" && task.started_by.is_none(),
             TaskFilter::StoppedOf(_) => task.status == "STOPPED" && task.started_by.is_none(),
+            TaskFilter::Named(arn) => task.arn == *arn,
             TaskFilter::StartedBy(token) => task.started_by.as_ref() == Some(token),
         };
         let state = self.state();

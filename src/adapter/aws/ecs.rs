@@ -83,6 +83,7 @@ impl ReadCompute for Account {
         let mut found = match filter {
             TaskFilter::Service(service) => self.list(cluster, &Listed::Of(service, Running)).await?,
             TaskFilter::StoppedOf(service) => self.list(cluster, &Listed::Of(service, Stopped)).await?,
+            TaskFilter::Named(arn) => vec![arn.clone()],
             // Those that stopped cannot be asked for by who started them. Running ones come first: one that stops
             // in between is in one of both.
             TaskFilter::StartedBy(token) => {

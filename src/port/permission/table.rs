@@ -123,6 +123,9 @@ const fn on(on: Thing, action: &'static str) -> Needed {
 /// Passing the roles of a task definition to the tasks that are run by it.
 const PASSES: Needed = on(Thing::Role, "iam:PassRole");
 
+/// Looking for the task that was started, where the answer was lost: a run without faults does not come to it.
+const FINDS: Needed = on(Thing::ContainerInstance, "ecs:ListTasks");
+
 type Row = (&'static str, &'static str, &'static [Needed]);
 
 /// Service and operation, as calls are signed and named, and what they need.
@@ -148,9 +151,9 @@ const ROWS: &[Row] = &[
     ("ecs", "StopServiceDeployment", &[on(Thing::ServiceDeployment, "ecs:StopServiceDeployment")]),
     ("ecs", "DescribeTaskDefinition", &[on(Thing::Any, "ecs:DescribeTaskDefinition")]),
     ("ecs", "RegisterTaskDefinition", &[on(Thing::Definition, "ecs:RegisterTaskDefinition"), PASSES]),
-    ("ecs", "ListTasks", &[on(Thing::ContainerInstance, "ecs:ListTasks")]),
+    ("ecs", "ListTasks", &[FINDS]),
     ("ecs", "DescribeTasks", &[on(Thing::Task, "ecs:DescribeTasks")]),
-    ("ecs", "RunTask", &[on(Thing::Definition, "ecs:RunTask"), PASSES]),
+    ("ecs", "RunTask", &[on(Thing::Definition, "ecs:RunTask"), PASSES, FINDS]),
     ("ecs", "StopTask", &[on(Thing::Task, "ecs:StopTask")]),
     ("ecr", "DescribeImages", &[on(Thing::Repository, "ecr:DescribeImages")]),
     ("ecr", "DescribePullThroughCacheRules", &[on(Thing::Any, "ecr:DescribePullThroughCacheRules")]),

@@ -115,6 +115,15 @@ fn what_only_the_way_back_calls_is_asked_for_too() {
     assert!(there.map(|called| called.by).all(|by| matches!(by, Asker::Step(_))));
 }
 
+/// The answer to a start says which task it is. Where it is lost the task is looked for, and that must be allowed then.
+#[test]
+fn what_only_a_lost_answer_calls_for_is_asked_for_too() {
+    let setting = setting_of("job.yaml", STOPPED, None);
+    let (calls, found) = probed(&setting, &[denies("ecs", "ListTasks", "container-instance/main/")]);
+    assert!(calls.iter().all(|called| &*called.operation != "ListTasks"), "{calls:#?}");
+    assert_eq!(denied(&found), [("ecs:ListTasks", vec!["migrate"], false)]);
+}
+
 #[test]
 fn what_nobody_knows_yet_is_said_so() {
     let first =

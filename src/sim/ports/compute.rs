@@ -69,6 +69,7 @@ impl ReadCompute for Account {
             TaskFilter::StoppedOf(service) => {
                 self.list(cluster, Some(service), |task| of(task, service) && !running(task)).await?
             }
+            TaskFilter::Named(arn) => vec![arn.clone()],
             TaskFilter::StartedBy(token) => {
                 let own = |task: &sim::Task| task.started_by.as_ref() == Some(token) && running(task);
                 let mut found = self.list(cluster, None, own).await?;
@@ -86,6 +87,7 @@ impl ReadCompute for Account {
                 Ok(batch
                     .iter()
                     .filter_map(|arn| world.tasks.get(short(arn)))
+                    .filter(|task| task.cluster == short(cluster))
                     .map(task_of)
                     .collect::<Vec<_>>())
             });

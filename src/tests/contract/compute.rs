@@ -87,6 +87,11 @@ async fn a_task_runs_once_for_its_token(place: &Place) {
     let [done] = &mine().await[..] else { panic!("one task") };
     assert_eq!((&done.arn, done.containers[0].exit_code), (&arn, Some(0)));
     assert_eq!(done.stop_code.as_deref(), Some("EssentialContainerExited"));
+    let named =
+        async |arn: &str| compute.tasks("aep-prod", &TaskFilter::Named(arn.to_owned())).await.unwrap();
+    assert_eq!(named(&arn).await, std::slice::from_ref(done), "also once it stopped");
+    let unknown = format!("{}0000", &arn[..arn.len() - 4]);
+    assert_eq!(named(&unknown).await, [], "it is not there, or is forgotten: no fault");
 }
 
 /// The backend's new image, as the world states it.

@@ -222,3 +222,17 @@ async fn tasks_of_a_token_are_found_running_and_stopped() {
     assert_eq!(arns, ["arn:1", "arn:2"], "what others started is left out");
     assert_eq!(bodies[3]["tasks"], json!(["arn:1", "arn:2", "arn:3"]));
 }
+
+#[tokio::test]
+async fn a_task_whose_arn_is_known_is_described_alone() {
+    let gone = json!({"tasks": [], "failures": [{"arn": "arn:1", "reason": "MISSING"}]});
+    let there = json!({"tasks": [{"taskArn": "arn:1", "lastStatus": "RUNNING"}], "failures": []});
+    let server = aws(vec![say(200, &gone), say(200, &there)]).await;
+    let account = account(&wired(&server));
+    let named = TaskFilter::Named("arn:1".into());
+    assert_eq!(account.tasks("c", &named).await.unwrap(), []);
+    assert_eq!(account.tasks("c", &named).await.unwrap()[0].arn, "arn:1");
+    let bodies: Vec<Json> =
+        calls(&server).iter().map(|call| serde_json::from_str(&call.body).unwrap()).collect();
+    assert!(bodies.iter().all(|body| body["tasks"] == json!(["arn:1"])), "nothing is listed: {bodies:?}");
+}
