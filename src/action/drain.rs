@@ -133,7 +133,16 @@ impl Action for Drain {
             "once no name leads to {name}, clients that keep a connection to it may send requests there for {tail} more (its \
              keep-alive and idle timeout)"
         );
-        Ok(Told { notes: vec![note.into()], ..Told::default() })
+        let mut notes = vec![note.into()];
+        if prior.is_empty() {
+            let lookback = format_duration(self.lookback);
+            let note = format!(
+                "{name} had neither a request nor an open connection since {lookback} before the run: that it is idle would prove \
+                 nothing. see whether `load_balancer` names the side that is left, and whether `lookback` reaches far enough"
+            );
+            notes.push(note.into());
+        }
+        Ok(Told { notes, ..Told::default() })
     }
 
     async fn apply(&self, _: &Writes<'_>, _: u32, _: &Prior) -> Result<Option<Note>, Fault> {
@@ -196,6 +205,11 @@ impl Prior {
     /// The most of each of [`PRESENCE`], where it was asked for.
     fn peaks(&self) -> Both {
         [Some(self.peak), self.connections]
+    }
+
+    /// Nobody was seen there: not even by a source that was silent.
+    fn is_empty(&self) -> bool {
+        self.peaks().into_iter().flatten().all(|peak| peak <= 0.0)
     }
 }
 

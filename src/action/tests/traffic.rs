@@ -76,6 +76,26 @@ async fn the_peak_is_that_of_before_the_run() {
     assert!(told.contains("may send requests there for 1h1m more"), "{told}");
 }
 
+/// Another load balancer, or a look back that begins after users left: it is idle at once.
+#[tokio::test]
+async fn that_nobody_was_ever_seen_is_told() {
+    let open = |metric: &Metric, _| match &*metric.name {
+        "HealthyHostCount" => Some(2.0),
+        "ActiveConnectionCount" => Some(3.0),
+        _ => None,
+    };
+    let hosts = |metric: &Metric, _| (metric.name == "HealthyHostCount").then_some(2.0);
+    let unseen = "since 3h before the run: that it is idle would prove nothing. see whether `load_balancer`";
+    for (world, is_told) in
+        [(world(falling), false), (world(open), false), (world(hosts), true), (world(|_, _| None), true)]
+    {
+        let mut story = drain(&world);
+        story.plan().await.unwrap();
+        let told = story.told().await.unwrap().notes.join(" ");
+        assert_eq!(told.contains(unseen), is_told, "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_stays_open_is_a_user() {
     // WebSockets and long polls: no request is counted for as long as they last.
