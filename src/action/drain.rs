@@ -2,14 +2,15 @@
 //! nothing.
 
 use super::{Action, ByHand, Known, Planned, Seen, Toward, aws};
-use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number};
+use crate::plan::{Fields, StepTraits, Timestamp, duration, format_duration, integer, number, reference};
 use crate::port::need::Need;
+use crate::port::switched::Switched;
 use crate::port::{Reads, Writes};
 use crate::run::{Fault, FaultKind, Told};
 use crate::signal::balancer::{Balancer, MINUTE, Minute, Named, PRESENCE, settled};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Waits until a load balancer is idle.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Drain {
     periods: u32,
     lookback: Duration,
     within: Duration,
+    /// The step that leads users away from it.
+    after: Option<Arc<str>>,
 }
 
 /// What its requests and connections are held against.
@@ -71,8 +74,15 @@ impl Action for Drain {
             "how far before the run its peaks are looked for, beside all since",
         );
         let within = fields.or("within", duration(), WITHIN, "how long it may take");
+        let about = "the step of kind `dns.switch` that leads users away from it: no minute counts in which a resolver may still \
+                     answer as before";
+        let after = fields.optional("after", reference(), about);
+        if let Some(step) = &after {
+            let span = fields.span_of("after");
+            fields.known().goes_by_switch(step, span);
+        }
         let periods = u32::try_from(periods).unwrap_or(1);
-        Some(Self { balancer: balancer?, below, periods, lookback, within })
+        Some(Self { balancer: balancer?, below, periods, lookback, within, after })
     }
 
     fn traits(&self) -> StepTraits {
@@ -89,10 +99,13 @@ impl Action for Drain {
             );
             aws(self.balancer.target(), &command)
         };
+        let after = self.after.as_ref().map(|step| format!(", once the old answers of {step} have run out"));
         ByHand {
             what: format!(
-                "{name} has at most {} of its peaks of requests and of open connections for {} minutes",
-                self.below, self.periods
+                "{name} has at most {} of its peaks of requests and of open connections for {} minutes{}",
+                self.below,
+                self.periods,
+                after.unwrap_or_default()
             ),
             apply: PRESENCE.map(command).into(),
             expect:
@@ -164,7 +177,8 @@ impl Action for Drain {
         let from = Timestamp(to.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)));
         let minutes = prior.balancer.minutes(reads, PRESENCE, (from, to)).await?;
         let most = prior.peaks().map(|peak| peak.map(|peak| peak * self.below));
-        let below = below(&minutes, most);
+        let moved = self.moved(reads)?;
+        let below = below(&minutes, moved, most);
         if below >= self.periods {
             let [requests, open] = most;
             let out = json!({"peak": prior.peak, "allowed": requests, "allowed_connections": open, "minutes": below});
@@ -175,7 +189,8 @@ impl Action for Drain {
         let text =
             last.map_or_else(|| "no data".to_owned(), |(_, counts)| told(*counts, prior.peaks(), most));
         let name = prior.balancer.name();
-        let text = format!("{name}: {text}; {below} of {} minutes below", self.periods);
+        let early = if to <= moved { format!(", which count from {moved} on") } else { String::new() };
+        let text = format!("{name}: {text}; {below} of {} minutes below{early}", self.periods);
         if silent && now.since(record.since) > SILENT {
             let waited = format_duration(SILENT);
             return Err(Fault::blind(format!("{name} has reported neither requests nor hosts for {waited}")));
@@ -201,6 +216,15 @@ impl Action for Drain {
     }
 }
 
+impl Drain {
+    /// From when on nobody should be told any more that users are to come here. A step that was left out has led nobody away.
+    fn moved(&self, reads: &Reads<'_>) -> Result<Timestamp, Fault> {
+        let Some(step) = &self.after else { return Ok(Timestamp::PAST) };
+        let switched = Switched::of(reads.scope, step).map_err(Fault::blind)?;
+        Ok(switched.map_or(Timestamp::PAST, |switched| switched.until()))
+    }
+}
+
 impl Prior {
     /// The most of each of [`PRESENCE`], where it was asked for.
     fn peaks(&self) -> Both {
@@ -216,12 +240,13 @@ impl Prior {
 /// Something of each of [`PRESENCE`].
 type Both = [Option<f64>; 2];
 
-/// How many minutes in a row, up to the newest, are known to have had at most so many; of what has no limit, any.
-fn below(minutes: &[Minute<2>], most: Both) -> u32 {
+/// How many minutes in a row, since then and up to the newest, are known to have had at most so many; of what has no limit,
+/// any.
+fn below(minutes: &[Minute<2>], from: Timestamp, most: Both) -> u32 {
     let within = |(count, most): (&Option<f64>, Option<f64>)| {
         most.is_none_or(|most| count.is_some_and(|count| count <= most))
     };
-    let quiet = |(_, counts): &&Minute<2>| counts.iter().zip(most).all(within);
+    let quiet = |(start, counts): &&Minute<2>| *start >= from && counts.iter().zip(most).all(within);
     u32::try_from(minutes.iter().rev().take_while(quiet).count()).unwrap_or(u32::MAX)
 }
 

@@ -46,6 +46,14 @@ pub struct Known {
     pub production: bool,
 }
 
+impl Known {
+    /// Somebody goes by what this step answers: it must have led a name elsewhere, and come before.
+    pub fn goes_by_switch(&self, step: &Arc<str>, span: Span) {
+        self.read_steps.borrow_mut().push((step.clone(), span));
+        self.switching_steps.borrow_mut().push((step.clone(), span));
+    }
+}
+
 /// What the lints and the lowering need to know of a step's action, without knowing the action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepTraits {

@@ -59,8 +59,7 @@ impl Signal for Resolvers {
         let after = fields.required("after", reference(), about);
         if let Some(step) = &after {
             let span = fields.span_of("after");
-            fields.known().read_steps.borrow_mut().push((step.clone(), span));
-            fields.known().switching_steps.borrow_mut().push((step.clone(), span));
+            fields.known().goes_by_switch(step, span);
         }
         let target = target?;
         if target.lists("resolvers").next().is_none() {

@@ -2,7 +2,7 @@
 
 use super::world::{START, World};
 use super::{Story, fails};
-use crate::plan::Timestamp;
+use crate::plan::{StepId, Timestamp};
 use crate::port::{LoadBalancer, Metric};
 use crate::run::{FaultKind, Look};
 use serde_json::{Value as Json, json};
@@ -74,6 +74,30 @@ async fn the_peak_is_that_of_before_the_run() {
     fails(story.arrive().await, FaultKind::Permanent, &["not there in time"]);
     let told = story.told().await.unwrap().notes.join(" ");
     assert!(told.contains("may send requests there for 1h1m more"), "{told}");
+}
+
+/// Who has not asked yet may still be told the old answer: that it is quiet until then is chance.
+#[tokio::test]
+async fn no_minute_counts_before_the_old_answer_has_run_out() {
+    let world = world(falling);
+    let until = Timestamp(START.0 + 10 * 60_000).to_string();
+    let out =
+        json!({"record": "app.example.com", "before": [], "changed": true, "new_lookups_reach_it_by": until});
+    let answered = |out: &Json| {
+        let out = out.to_string();
+        let world = world.seen_by(|scope| scope.answered(&StepId("switch".into()), &out));
+        let with =
+            json!({"load_balancer": "old", "in": "prod", "below": 0.01, "periods": 3, "after": "switch"});
+        Story::new(&world, "drain", &with)
+    };
+    let out = answered(&out).done().await;
+    assert_eq!(out["minutes"], 3);
+    // Minutes 10, 11 and 12, and the two newest are still being counted.
+    assert!(minutes_in(world.state().now) >= 14);
+    // An answer of a version that did not tell it.
+    let mut story = answered(&json!({"switched_at": START.to_string()}));
+    story.plan().await.unwrap();
+    fails(story.arrive().await, FaultKind::Blind, &["`switch` does not say what it has led elsewhere"]);
 }
 
 /// Another load balancer, or a look back that begins after users left: it is idle at once.

@@ -39,6 +39,14 @@ fn led_to(to: &str) -> String {
 }
 
 #[test]
+fn a_drain_goes_by_a_step_that_leads_a_name_elsewhere() {
+    let after = |step: &str| IDLE.replace("in: prod", &format!("in: prod, after: {step}"));
+    assert!(told("SW2041", &[LOWER, SWITCH, &after("switch")]).is_empty());
+    let found = told("SW2041", &[LOWER, SWITCH, &after("lower")]);
+    assert!(found.len() == 1 && found[0].ends_with("`lower` leads no name elsewhere"), "{found:?}");
+}
+
+#[test]
 fn a_ttl_that_was_lowered_is_not_raised_before_the_end() {
     let raised = led_to("cname: new.example.net, ttl: 61s");
     let message = "`switch` states a TTL of 1m1s, and it was lowered to 1m";
