@@ -5,8 +5,6 @@
 //!
 //! Time runs slowly here: a lease runs out before the call must have landed.
 
-#![expect(clippy::print_stdout, reason = "what was proved is printed")]
-
 use crate::crash::at_once;
 use crate::ledger::Then;
 use crate::stage::{Said, Stage, altered, lasting};
@@ -264,7 +262,9 @@ fn each_mistake_is_found_by_late_calls() {
     for (mistake, stopped) in PLANTED {
         let mut of_it = rounds();
         of_it.retain(|round| round.stopped == stopped && round.then == Then::Resume);
-        of_it.iter_mut().for_each(|round| round.mistake = Some(mistake));
+        for round in &mut of_it {
+            round.mistake = Some(mistake);
+        }
         let ended = at_once(of_it.len(), &of_it, Round::play);
         let seen = ended.iter().filter(|ended| ended.is_err()).count();
         println!("planted: {mistake}, late calls: seen in {seen} of {} rounds", ended.len());

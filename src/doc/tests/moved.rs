@@ -22,8 +22,7 @@ const TAKE_DOWN: &str =
 
 /// What is said under this code of a plan of these steps, one after the other.
 fn told(code: &str, steps: &[&str]) -> Vec<String> {
-    let steps: String = steps.iter().map(|step| format!("- {step}\n")).collect();
-    said(code, &format!("{TARGETS}steps:\n{steps}"))
+    said(code, &format!("{TARGETS}steps:\n- {}\n", steps.join("\n- ")))
 }
 
 /// What is said under this code, errors and warnings.

@@ -189,6 +189,8 @@ pub(super) fn mistaken(mistake: &'static str, place: &str) -> super::Ended {
     let course = Course::watched();
     let mut of_it = course.rounds();
     of_it.retain(|round| round.name().contains(place));
-    of_it.iter_mut().for_each(|round| round.mistake = Some(mistake));
+    for round in &mut of_it {
+        round.mistake = Some(mistake);
+    }
     at_once(AT_ONCE, &of_it, |round| (round.name(), round.play(&course)))
 }
