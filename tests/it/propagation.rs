@@ -150,7 +150,7 @@ fn compare(place: &str, facts: &Facts, status: &str, told: &[Answer]) {
     assert!(stale <= by + SECOND, "{stale} {by}");
 
     // The way back reaches everybody in the time that was promised, and nothing is taken away before.
-    let promised = out["rollback_reaches_clients_in"].as_u64().unwrap() * SECOND;
+    let promised = out["rollback_reaches_new_lookups_in"].as_u64().unwrap() * SECOND;
     let late = last(false, back, u64::MAX, false).unwrap_or(back);
     println!("{place}: the last new answer {} ms into the rollback; said: {promised}", late - back);
     assert!(late <= back + promised + SECOND, "{late} {back}");

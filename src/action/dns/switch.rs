@@ -296,7 +296,7 @@ impl Action for Switch {
         out["switched_at"] = since.to_string().into();
         out["ttl"] = ttl.what.as_secs().into();
         out["old_ttl"] = prior.old_ttl.as_secs().into();
-        out["rollback_reaches_clients_in"] = (PROPAGATION + ttl.what).as_secs().into();
+        out["rollback_reaches_new_lookups_in"] = (PROPAGATION + ttl.what).as_secs().into();
         Ok(Seen::Desired { out: swap::gives(out, ttl.instead) })
     }
 

@@ -87,7 +87,7 @@ async fn with_one_the_provider_is_believed_and_what_is_not_known_is_told() {
     );
     assert_eq!((out["asked"].as_str(), out["old_ttl"].as_u64()), (Some(TOLD), Some(60)));
     assert_eq!(
-        out["rollback_reaches_clients_in"], 120,
+        out["rollback_reaches_new_lookups_in"], 120,
         "by the whole TTL of an alias, whatever is left of it"
     );
     story.undo().await.unwrap();
