@@ -40,6 +40,9 @@ steps:
     with: { target: zone, record: "${{ params.record }}", from: { cname: old.example.net }, to: { cname: "${{ params.side }}" }, writes: shared }
 "#;
 
+/// So whoever has written says it.
+const WRITTEN: &str = "applied; must have arrived within";
+
 /// A world with a record for each race.
 fn world(races: usize, folder: &Path) -> Stage {
     let record =
@@ -117,8 +120,14 @@ fn race(stage: &Stage, folder: &Path, race: usize, mistake: Option<&str>) -> Res
         _ => return Err(format!("not one of them won: {said:#?}")),
     };
     let told = &said[loser];
+    if !said[winner].stderr.contains(WRITTEN) {
+        return Err(format!("the winner does not say that it has written: {:#?}", said[winner]));
+    }
     if !told.stderr.contains("somebody else") || !told.stdout.contains("R-foreign") {
         return Err(format!("the loser does not say why: {told:#?}"));
+    }
+    if told.stdout.contains(WRITTEN) || told.stderr.contains(WRITTEN) {
+        return Err(format!("the loser has written, too: {told:#?}"));
     }
     let is = value(&stage.world.state(), &ours(race));
     if !is.contains(SIDES[winner]) {
@@ -197,14 +206,14 @@ fn of_two_that_switch_one_wins_and_the_other_says_so() {
     assert!(upserted > 0, "nothing is compared where everybody wins");
 }
 
-/// Of two that meet at the zone, and compare nothing, both have won.
+/// Of two that meet at the zone, and compare nothing, both have written, and one finds its change gone.
 #[cfg(feature = "mistakes")]
 #[test]
 fn each_mistake_is_found_by_races() {
     let folder = tempfile::tempdir().unwrap();
     let stage = world(1, folder.path());
     let ended = race(&stage, folder.path(), 0, Some("Upserted"));
-    let is_seen = ended.is_err_and(|why| why.starts_with("not one of them won"));
+    let is_seen = ended.is_err_and(|why| why.starts_with("the loser has written, too"));
     println!("planted: Upserted, races: seen in {} of 1 races", u32::from(is_seen));
     assert!(is_seen, "nobody noticed that a change was lost");
     println!("proved: mistakes about races 1 of 1");
