@@ -1,7 +1,7 @@
 //! Calls that take no condition, from a process that is stopped (SIGSTOP) while they are to be sent or are on their way, for
-//! longer than its lease: `UpdateService`, `ModifyRule`, `ModifyListener`. Whoever takes over believes nothing and sends
-//! nothing until the deadline that is journaled with the intent has passed; by then the call has landed once or never will.
-//! The one that was stopped finds that its time is over, sends nothing more, and says so.
+//! longer than its lease: `UpdateService`, `ModifyRule`, `ModifyListener`. Whoever takes over does not believe that it did not
+//! land, and sends nothing, until the deadline that is journaled with the intent has passed; by then it has landed once or never
+//! will. What is seen to have landed may be taken back at once. The one that was stopped sends nothing more, and says so.
 //!
 //! Time runs slowly here: a lease runs out before the call must have landed.
 
